@@ -1,0 +1,90 @@
+//! What differs between two states of a record.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Evented, FieldError};
+
+/// The fields that differ between two states, in the order of the struct.
+///
+/// Printed, it reads `name: "Lamp" → "Desk lamp", value: 3 → 4`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Changeset {
+    changes: Vec<FieldChange>,
+}
+
+/// One differing field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldChange {
+    /// The field's name.
+    pub field: &'static str,
+    /// Its value before; `null` where there was no record.
+    pub from: Value,
+    /// Its value after; `null` where there is no record any more.
+    pub to: Value,
+}
+
+impl Changeset {
+    /// What differs between two states of a record; "no record" is a state as well.
+    ///
+    /// # Errors
+    ///
+    /// A field whose value has no JSON form.
+    pub fn between<M: Evented>(before: Option<&M>, after: Option<&M>) -> Result<Self, FieldError> {
+        let mut changes = Vec::new();
+        for (index, field) in M::FIELDS.iter().enumerate() {
+            let from = before.map(|state| state.field(index)).transpose()?.unwrap_or(Value::Null);
+            let to = after.map(|state| state.field(index)).transpose()?.unwrap_or(Value::Null);
+            if from != to {
+                changes.push(FieldChange { field, from, to });
+            }
+        }
+        Ok(Self { changes })
+    }
+
+    /// The change of one field, if it differs.
+    #[must_use]
+    pub fn get(&self, field: &str) -> Option<&FieldChange> {
+        self.changes.iter().find(|change| change.field == field)
+    }
+
+    /// All differing fields.
+    pub fn iter(&self) -> std::slice::Iter<'_, FieldChange> {
+        self.changes.iter()
+    }
+
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// How many fields differ.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+}
+
+impl<'a> IntoIterator for &'a Changeset {
+    type Item = &'a FieldChange;
+    type IntoIter = std::slice::Iter<'a, FieldChange>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Changeset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, change) in self.changes.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{}: {} → {}", change.field, change.from, change.to)?;
+        }
+        Ok(())
+    }
+}

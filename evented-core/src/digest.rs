@@ -1,0 +1,161 @@
+//! Digests of states: 128 bits by which a row and the log vouch for each other.
+//!
+//! Each field is written in a canonical form and digested with BLAKE3; the state's digest is over the digests of its
+//! fields, so that a personal field can be erased one day without breaking it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub(crate) mod canonical;
+
+/// A digest of a state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; Digest::LEN]);
+
+impl Digest {
+    /// Its length in bytes.
+    pub const LEN: usize = 16;
+    /// The digest of "no record": what a delete leaves.
+    pub const NOTHING: Self = Self([0; Self::LEN]);
+
+    /// The digest with these bytes, if there are as many as it takes.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let mut digest = [0; Self::LEN];
+        digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..Self::LEN]);
+        Self(digest)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A value that no database keeps faithfully.
+#[derive(Debug, thiserror::Error)]
+#[error("field `{field}` cannot be stored: {reason}")]
+pub struct Unstorable {
+    /// The field.
+    pub field: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// The digests of a state's fields, in the order of the struct.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldDigests(Vec<Digest>);
+
+impl FieldDigests {
+    /// The digest of the state.
+    #[must_use]
+    pub fn state(&self, order: &[usize]) -> Digest {
+        let mut bytes = Vec::with_capacity(order.len() * Digest::LEN);
+        for digest in order.iter().filter_map(|index| self.0.get(*index)) {
+            bytes.extend_from_slice(digest.as_bytes());
+        }
+        Digest::of(&bytes)
+    }
+
+    /// The indices of the fields that differ.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Vec<usize> {
+        let pairs = self.0.iter().zip(&other.0).enumerate();
+        pairs.filter(|(_, (this, that))| this != that).map(|(index, _)| index).collect()
+    }
+}
+
+/// Digests the fields of a state, one after the other. The derive calls it.
+#[derive(Debug)]
+pub struct StateDigester {
+    digests: Vec<Digest>,
+    buffer: Vec<u8>,
+}
+
+impl StateDigester {
+    /// For a state of this many fields.
+    #[must_use]
+    pub fn new(fields: usize) -> Self {
+        Self { digests: Vec::with_capacity(fields), buffer: Vec::with_capacity(64) }
+    }
+
+    /// Digests the next field.
+    ///
+    /// # Errors
+    ///
+    /// A value that cannot be stored faithfully: NaN, the infinities, text with a NUL byte, a map key that is no text.
+    pub fn field<T: Serialize + ?Sized>(&mut self, field: &'static str, value: &T) -> Result<(), Unstorable> {
+        self.buffer.clear();
+        canonical::write(value, &mut self.buffer)
+            .map_err(|error| Unstorable { field, reason: error.to_string() })?;
+        self.digests.push(Digest::of(&self.buffer));
+        Ok(())
+    }
+
+    /// The digests of all fields.
+    #[must_use]
+    pub fn finish(self) -> FieldDigests {
+        FieldDigests(self.digests)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest<T: Serialize>(value: T) -> Digest {
+        let mut digester = StateDigester::new(1);
+        digester.field("field", &value).expect("storable");
+        digester.finish().state(&[0])
+    }
+
+    #[test]
+    fn numbers_are_digested_by_meaning() {
+        assert_eq!(digest(1_i32), digest(1.0_f64));
+        assert_eq!(digest(0.0_f64), digest(-0.0_f64));
+        assert_eq!(digest(1e16_f64), digest(10_000_000_000_000_000_u64));
+        assert_ne!(digest(1.5_f64), digest(1_i32));
+        assert_ne!(digest(i64::MAX), digest(i64::MAX as f64));
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter() {
+        let one: serde_json::Value =
+            serde_json::from_str(r#"{"a": 1, "b": {"c": 2, "d": 3}}"#).expect("json");
+        let other: serde_json::Value =
+            serde_json::from_str(r#"{"b": {"d": 3, "c": 2}, "a": 1.0}"#).expect("json");
+        assert_eq!(digest(one), digest(other));
+    }
+
+    #[test]
+    fn neighbours_do_not_run_together() {
+        assert_ne!(digest(("ab", "c")), digest(("a", "bc")));
+        assert_ne!(digest(vec![vec![1], vec![]]), digest(vec![vec![], vec![1]]));
+        assert_ne!(digest(None::<String>), digest(String::new()));
+    }
+
+    #[test]
+    fn what_no_database_keeps_is_refused() {
+        let mut digester = StateDigester::new(1);
+        assert!(digester.field("field", &f64::NAN).is_err());
+        assert!(digester.field("field", &[1.0, f64::INFINITY]).is_err());
+        assert!(digester.field("field", "nul \0 byte").is_err());
+    }
+}

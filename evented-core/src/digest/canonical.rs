@@ -1,0 +1,349 @@
+//! The canonical form of a value: the same bytes for everything that means the same, whatever a database or a JSON
+//! library did to its spelling.
+//!
+//! It has the shape of JSON, with these rules: numbers by value (`1` is `1.0`, `0` is `-0.0`), keys of maps and
+//! structs sorted, every text and collection with its length before it. NaN, the infinities and NUL bytes are
+//! refused, since not every database keeps them.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::ser::{self, SerializeMap, Serializer};
+
+/// What stands before each value.
+mod tag {
+    pub(super) const NULL: u8 = 0;
+    pub(super) const FALSE: u8 = 1;
+    pub(super) const TRUE: u8 = 2;
+    pub(super) const INTEGER: u8 = 3;
+    pub(super) const FLOAT: u8 = 4;
+    pub(super) const TEXT: u8 = 5;
+    pub(super) const BYTES: u8 = 6;
+    pub(super) const SEQUENCE: u8 = 7;
+    pub(super) const MAP: u8 = 8;
+}
+
+/// Appends the canonical form of a value.
+pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Refused> {
+    value.serialize(Canonical { out, lenient_text: false })
+}
+
+/// Whether every number of a value is finite.
+pub(crate) fn check_finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Refused> {
+    value.serialize(Canonical { out: &mut Vec::new(), lenient_text: true })
+}
+
+/// Why a value has no canonical form.
+#[derive(Debug)]
+pub(crate) struct Refused(String);
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl std::error::Error for Refused {}
+impl ser::Error for Refused {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+struct Canonical<'a> {
+    out: &'a mut Vec<u8>,
+    lenient_text: bool,
+}
+
+impl Canonical<'_> {
+    fn length(&mut self, tag: u8, length: usize) {
+        self.out.push(tag);
+        self.out.extend_from_slice(&(length as u64).to_le_bytes());
+    }
+
+    fn integer(self, value: i128) {
+        self.out.push(tag::INTEGER);
+        self.out.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn reborrow(&mut self) -> Canonical<'_> {
+        Canonical { out: self.out, lenient_text: self.lenient_text }
+    }
+}
+
+/// Beyond this a float is not taken for an integer: it has gaps of more than one between its values long before.
+const LARGEST_INTEGRAL: f64 = 1e30;
+
+macro_rules! integers {
+    ($($method:ident: $type:ty),*) => {$(
+        fn $method(self, value: $type) -> Result<(), Refused> {
+            self.integer(i128::from(value));
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a> Serializer for Canonical<'a> {
+    type Ok = ();
+    type Error = Refused;
+    type SerializeSeq = Sequence<'a>;
+    type SerializeTuple = Sequence<'a>;
+    type SerializeTupleStruct = Sequence<'a>;
+    type SerializeTupleVariant = Sequence<'a>;
+    type SerializeMap = Map<'a>;
+    type SerializeStruct = Map<'a>;
+    type SerializeStructVariant = Map<'a>;
+
+    integers!(
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
+    );
+
+    fn serialize_u128(self, value: u128) -> Result<(), Refused> {
+        match i128::try_from(value) {
+            Ok(value) => self.serialize_i128(value),
+            Err(_) => self.serialize_str(&value.to_string()),
+        }
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<(), Refused> {
+        self.out.push(if value { tag::TRUE } else { tag::FALSE });
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), Refused> {
+        self.serialize_f64(f64::from(value))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Refused> {
+        if !value.is_finite() {
+            return Err(Refused(format!("{value} is no finite number, and has no form in JSON")));
+        }
+        if value.fract() == 0.0 && value.abs() < LARGEST_INTEGRAL {
+            #[expect(clippy::cast_possible_truncation, reason = "integral and far below the largest i128")]
+            let integral = value as i128;
+            self.integer(integral);
+        } else {
+            self.out.push(tag::FLOAT);
+            self.out.extend_from_slice(&value.to_bits().to_le_bytes());
+        }
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Refused> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(mut self, value: &str) -> Result<(), Refused> {
+        if !self.lenient_text && value.as_bytes().contains(&0) {
+            return Err(Refused("its text holds a NUL byte".to_owned()));
+        }
+        self.length(tag::TEXT, value.len());
+        self.out.extend_from_slice(value.as_bytes());
+        Ok(())
+    }
+
+    fn serialize_bytes(mut self, value: &[u8]) -> Result<(), Refused> {
+        self.length(tag::BYTES, value.len());
+        self.out.extend_from_slice(value);
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), Refused> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Refused> {
+        self.out.push(tag::NULL);
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Refused> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Refused> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        self.length(tag::MAP, 1);
+        self.reborrow().serialize_str(variant)?;
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Sequence<'a>, Refused> {
+        Ok(Sequence::new(self, None))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Sequence<'a>, Refused> {
+        Ok(Sequence::new(self, None))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Sequence<'a>, Refused> {
+        Ok(Sequence::new(self, None))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Sequence<'a>, Refused> {
+        Ok(Sequence::new(self, Some(variant)))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, Refused> {
+        Ok(Map::new(self, None))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a>, Refused> {
+        Ok(Map::new(self, None))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Map<'a>, Refused> {
+        Ok(Map::new(self, Some(variant)))
+    }
+}
+
+/// A sequence whose length is known only at its end.
+pub(super) struct Sequence<'a> {
+    to: Canonical<'a>,
+    variant: Option<&'static str>,
+    count: usize,
+    items: Vec<u8>,
+}
+
+impl<'a> Sequence<'a> {
+    fn new(to: Canonical<'a>, variant: Option<&'static str>) -> Self {
+        Self { to, variant, count: 0, items: Vec::new() }
+    }
+
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        self.count += 1;
+        value.serialize(Canonical { out: &mut self.items, lenient_text: self.to.lenient_text })
+    }
+
+    fn finish(mut self) -> Result<(), Refused> {
+        if let Some(variant) = self.variant {
+            self.to.length(tag::MAP, 1);
+            self.to.reborrow().serialize_str(variant)?;
+        }
+        self.to.length(tag::SEQUENCE, self.count);
+        self.to.out.extend_from_slice(&self.items);
+        Ok(())
+    }
+}
+
+/// A map whose keys are sorted at its end.
+pub(super) struct Map<'a> {
+    to: Canonical<'a>,
+    variant: Option<&'static str>,
+    key: Option<Vec<u8>>,
+    entries: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'a> Map<'a> {
+    fn new(to: Canonical<'a>, variant: Option<&'static str>) -> Self {
+        Self { to, variant, key: None, entries: Vec::new() }
+    }
+
+    fn form<T: Serialize + ?Sized>(&self, value: &T) -> Result<Vec<u8>, Refused> {
+        let mut out = Vec::new();
+        value.serialize(Canonical { out: &mut out, lenient_text: self.to.lenient_text })?;
+        Ok(out)
+    }
+
+    fn finish(mut self) -> Result<(), Refused> {
+        if let Some(variant) = self.variant {
+            self.to.length(tag::MAP, 1);
+            self.to.reborrow().serialize_str(variant)?;
+        }
+        self.entries.sort();
+        self.to.length(tag::MAP, self.entries.len());
+        for (key, value) in &self.entries {
+            self.to.out.extend_from_slice(key);
+            self.to.out.extend_from_slice(value);
+        }
+        Ok(())
+    }
+}
+
+impl SerializeMap for Map<'_> {
+    type Ok = ();
+    type Error = Refused;
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
+        self.key = Some(self.form(key)?);
+        Ok(())
+    }
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        let key = self.key.take().ok_or_else(|| Refused("a map gave a value before its key".to_owned()))?;
+        let value = self.form(value)?;
+        self.entries.push((key, value));
+        Ok(())
+    }
+    fn end(self) -> Result<(), Refused> {
+        self.finish()
+    }
+}
+
+macro_rules! structs {
+    ($($trait:ident),*) => {$(
+        impl ser::$trait for Map<'_> {
+            type Ok = ();
+            type Error = Refused;
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Refused> {
+                let entry = (self.form(key)?, self.form(value)?);
+                self.entries.push(entry);
+                Ok(())
+            }
+            fn end(self) -> Result<(), Refused> {
+                self.finish()
+            }
+        }
+    )*};
+}
+structs!(SerializeStruct, SerializeStructVariant);
+
+macro_rules! sequences {
+    ($($trait:ident: $method:ident),*) => {$(
+        impl ser::$trait for Sequence<'_> {
+            type Ok = ();
+            type Error = Refused;
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+                self.item(value)
+            }
+            fn end(self) -> Result<(), Refused> {
+                self.finish()
+            }
+        }
+    )*};
+}
+sequences!(
+    SerializeSeq: serialize_element, SerializeTuple: serialize_element,
+    SerializeTupleStruct: serialize_field, SerializeTupleVariant: serialize_field
+);

@@ -1,0 +1,74 @@
+//! Who and why: what an event says besides its action.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::Json;
+
+/// Actor, cause, correlation and the caller's own entries; one JSON object in the log, none where there is nothing
+/// to say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Meta {
+    /// Who did it.
+    pub actor: Option<String>,
+    /// The event that caused this one.
+    pub cause: Option<Uuid>,
+    /// What this event belongs to: a request, a job, a conversation.
+    pub correlation: Option<Uuid>,
+    /// The caller's own entries.
+    pub own: Map<String, Value>,
+}
+
+const ACTOR: &str = "actor";
+const CAUSE: &str = "cause";
+const CORRELATION: &str = "correlation";
+
+impl Meta {
+    /// The stored form; `None` where there is nothing to say.
+    #[must_use]
+    pub fn to_json(&self) -> Option<Json> {
+        if *self == Self::default() {
+            return None;
+        }
+        let mut map = self.own.clone();
+        if let Some(actor) = &self.actor {
+            map.insert(ACTOR.into(), Value::from(actor.as_str()));
+        }
+        if let Some(cause) = self.cause {
+            map.insert(CAUSE.into(), Value::from(cause.to_string()));
+        }
+        if let Some(correlation) = self.correlation {
+            map.insert(CORRELATION.into(), Value::from(correlation.to_string()));
+        }
+        Some(Json::from_text(Value::Object(map).to_string()))
+    }
+
+    /// Reads the stored form. What is not of the form the library writes stays among the caller's own entries.
+    #[must_use]
+    pub fn from_json(json: &Json) -> Self {
+        let Ok(mut own) = json.read::<Map<String, Value>>() else { return Self::default() };
+        let uuid = |own: &mut Map<String, Value>, name: &str| {
+            let id = own.get(name)?.as_str()?.parse().ok()?;
+            own.remove(name);
+            Some(id)
+        };
+        let cause = uuid(&mut own, CAUSE);
+        let correlation = uuid(&mut own, CORRELATION);
+        let actor = own.get(ACTOR).and_then(Value::as_str).map(str::to_owned);
+        if actor.is_some() {
+            own.remove(ACTOR);
+        }
+        Self { actor, cause, correlation, own }
+    }
+
+    /// Only the actor, which replay needs of each event.
+    pub(crate) fn actor_of(json: &Json) -> Option<String> {
+        #[derive(Deserialize)]
+        struct ActorOnly {
+            #[serde(default)]
+            actor: Option<String>,
+        }
+        json.read::<ActorOnly>().ok()?.actor
+    }
+}

@@ -1,0 +1,94 @@
+//! Values as a database keeps them.
+//!
+//! A clock gives nanoseconds, the databases keep microseconds. A state that held more than its row can hold would
+//! never equal it, so every state is brought to what is kept before it is digested, written or returned.
+
+use chrono::{DateTime, Local, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+
+/// The time, cut to the microsecond.
+#[must_use]
+pub fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    cut_time(at)
+}
+
+fn cut_time<Tz: TimeZone>(at: DateTime<Tz>) -> DateTime<Tz> {
+    let nanos = i64::from(at.timestamp_subsec_nanos() % 1_000);
+    at - TimeDelta::nanoseconds(nanos)
+}
+
+fn cut_naive_time(at: NaiveTime) -> NaiveTime {
+    at.with_nanosecond(at.nanosecond() / 1_000 * 1_000).unwrap_or(at)
+}
+
+/// A field on its way into a state. The derive calls `Normal(&mut field).normalize()` for each field: the types
+/// below have a method of their own, which the compiler prefers; every other type falls back to [`AsStored`].
+#[derive(Debug)]
+pub struct Normal<'a, T>(pub &'a mut T);
+
+/// A type that the databases keep as it is.
+pub trait AsStored {
+    /// Nothing to do.
+    fn normalize(self);
+}
+
+impl<T> AsStored for &mut Normal<'_, T> {
+    fn normalize(self) {}
+}
+
+macro_rules! cut {
+    ($($type:ty => $cut:expr),* $(,)?) => {$(
+        impl Normal<'_, $type> {
+            /// Cuts the value to what the databases keep.
+            pub fn normalize(&mut self) {
+                *self.0 = $cut(self.0.clone());
+            }
+        }
+        impl Normal<'_, Option<$type>> {
+            /// Cuts the value to what the databases keep.
+            pub fn normalize(&mut self) {
+                *self.0 = self.0.take().map($cut);
+            }
+        }
+        impl Normal<'_, Vec<$type>> {
+            /// Cuts each value to what the databases keep.
+            pub fn normalize(&mut self) {
+                for value in self.0.iter_mut() {
+                    *value = $cut(value.clone());
+                }
+            }
+        }
+    )*};
+}
+
+cut! {
+    DateTime<Utc> => cut_time,
+    DateTime<Local> => cut_time,
+    NaiveDateTime => |at: NaiveDateTime| cut_time(at.and_utc()).naive_utc(),
+    NaiveTime => cut_naive_time,
+}
+
+// A numeric column may keep more zeros than the value was written with; the number is the same.
+#[cfg(feature = "bigdecimal")]
+cut! {
+    bigdecimal::BigDecimal => |number: bigdecimal::BigDecimal| number.normalized(),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_types_are_cut_and_others_left() {
+        let mut time = DateTime::from_timestamp_nanos(1_234_567_891);
+        Normal(&mut time).normalize();
+        assert_eq!(time.timestamp_subsec_nanos(), 234_567_000);
+
+        let mut before_1970 = Some(DateTime::from_timestamp_nanos(-1_234_567_891).naive_utc());
+        Normal(&mut before_1970).normalize();
+        assert_eq!(before_1970.map(|at| at.and_utc().timestamp_subsec_nanos() % 1_000), Some(0));
+
+        let mut text = String::from("as it is");
+        Normal(&mut text).normalize();
+        assert_eq!(text, "as it is");
+    }
+}
