@@ -124,11 +124,11 @@ pub struct Payload<'a> {
 }
 
 #[derive(Debug)]
-enum Form {
+enum Form<'a> {
     Today {
-        action: String,
+        action: &'a str,
         version: i32,
-        json: Json,
+        json: &'a Json,
     },
     Upcast(Attrs),
     /// An `external` event: its two sides are upcast each on its own.
