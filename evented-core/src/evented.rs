@@ -68,6 +68,10 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     ///
     /// A value that cannot be stored faithfully.
     fn digests(&self) -> Result<FieldDigests, Unstorable>;
+    /// Takes over the fields that belong to the database.
+    fn copy_external(&mut self, from: &Self) {
+        let _ = from;
+    }
     /// Brings every field to what a database keeps of it.
     fn normalize(&mut self);
 

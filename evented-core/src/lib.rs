@@ -46,7 +46,7 @@ pub use external::External;
 pub use fields::{FieldError, Fields};
 pub use invalid::{Fault, Invalid};
 pub use json::Json;
-pub use key::{Id, KeyKind, KeyValue};
+pub use key::{KeyKind, KeyValue};
 pub use meta::Meta;
 pub use normal::{AsStored, Normal, micros};
 pub use optional::present;

@@ -1,1 +1,27 @@
 //! To be written.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backend;
+mod command;
+mod error;
+mod id;
+mod model;
+mod operation;
+mod run;
+pub mod sql_types;
+mod statement;
+mod steps;
+
+pub use backend::Dialect;
+pub use command::{Command, IntoTarget, Recorded, Recording, Target};
+pub use error::{ConstraintKind, Error, RecordName};
+pub use evented_core::{
+    Action, Attrs, Changeset, Context, Create, Digest, Drift, Evented, External, Fault, FieldChange, Fields,
+    Invalid, Json, KeyKind, KeyValue, Meta, Retired, State, Versions, names,
+};
+pub use id::Id;
+pub use model::{LogName, Model, Rows};
+pub use operation::Operation;
+pub use run::blocking::Run;
+#[cfg(feature = "__async")]
+pub use run::asynchronous::RunAsync;

@@ -1,0 +1,133 @@
+//! What differs between databases, and nothing else: how a statement binds and reads the log's own types, how a
+//! record is locked, and how event and row are written as one.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::backend::Backend;
+use diesel::deserialize;
+use diesel::query_builder::AstPass;
+use evented_core::KeyValue;
+use uuid::Uuid;
+
+use crate::model::Rows;
+use crate::run::driver::Driver;
+use crate::statement::{Append, Guard, Inserted, Removed, Value, Written};
+
+#[cfg(feature = "__pg")]
+mod pg;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+/// A database that can hold evented models: PostgreSQL and SQLite.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a database that evented knows",
+    note = "switch on one of the features `sqlite`, `postgres`, `async-sqlite`, `async-postgres` of `evented-diesel`"
+)]
+pub trait Dialect: Backend + Sized + 'static {
+    /// Whether a write locks before it reads. One writer at a time makes every other order futile.
+    #[doc(hidden)]
+    const LOCKS_FIRST: bool;
+    /// How many values one statement may bind.
+    #[doc(hidden)]
+    const MAX_BINDS: usize;
+
+    #[doc(hidden)]
+    fn push_value<'b>(value: &'b Value<'_>, out: AstPass<'_, 'b, Self>) -> QueryResult<()>;
+    #[doc(hidden)]
+    fn read_uuid(value: Option<Self::RawValue<'_>>) -> deserialize::Result<Uuid>;
+    #[doc(hidden)]
+    fn read_text(value: Option<Self::RawValue<'_>>) -> deserialize::Result<String>;
+    #[doc(hidden)]
+    fn read_json(value: Option<Self::RawValue<'_>>) -> deserialize::Result<String>;
+    #[doc(hidden)]
+    fn read_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i32>;
+    #[doc(hidden)]
+    fn read_big_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i64>;
+    #[doc(hidden)]
+    fn read_time(value: Option<Self::RawValue<'_>>) -> deserialize::Result<DateTime<Utc>>;
+    #[doc(hidden)]
+    fn read_bytes(value: Option<Self::RawValue<'_>>) -> deserialize::Result<Vec<u8>>;
+
+    /// The SQL that names the version of a row of the user's table, if the database keeps one.
+    #[doc(hidden)]
+    const ROW_VERSION: &'static str;
+
+    /// Locks a record's row, within a transaction, until its end.
+    #[doc(hidden)]
+    fn lock<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        key: &KeyValue,
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Writes a first event and its row.
+    #[doc(hidden)]
+    fn insert<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        row: &M,
+    ) -> impl Future<Output = QueryResult<Inserted<M>>> + Send;
+
+    /// Writes an event and the changed columns of its row.
+    #[doc(hidden)]
+    fn update<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        guard: &Guard,
+        row: &M,
+        columns: &[usize],
+    ) -> impl Future<Output = QueryResult<Written<M>>> + Send;
+
+    /// Writes a last event and removes the row, whatever its state; says what was removed and what the log knew.
+    #[doc(hidden)]
+    fn delete<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        expecting: Option<i64>,
+    ) -> impl Future<Output = QueryResult<Removed<M>>> + Send;
+}
+
+/// Binds and reads the log's own types: the same lines for every database, over its own conversions.
+macro_rules! log_types {
+    ($uuid:ty, $time:ty) => {
+        fn push_value<'b>(value: &'b Value<'_>, mut out: AstPass<'_, 'b, Self>) -> QueryResult<()> {
+            use crate::sql_types::JsonText;
+            use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
+            match value {
+                Value::Uuid(value) => out.push_bind_param::<$uuid, uuid::Uuid>(value),
+                Value::Text(value) => out.push_bind_param::<Text, str>(value),
+                Value::Int(value) => out.push_bind_param::<Integer, i32>(value),
+                Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value),
+                Value::Json(value) => out.push_bind_param::<JsonText, str>(value),
+                Value::OptionalJson(value) => {
+                    out.push_bind_param::<Nullable<JsonText>, Option<&str>>(value)
+                }
+                Value::Time(value) => out.push_bind_param::<$time, chrono::DateTime<chrono::Utc>>(value),
+                Value::Bytes(value) => out.push_bind_param::<Binary, [u8]>(value),
+            }
+        }
+        fn read_uuid(value: Option<Self::RawValue<'_>>) -> deserialize::Result<uuid::Uuid> {
+            FromSql::<$uuid, Self>::from_nullable_sql(value)
+        }
+        fn read_text(value: Option<Self::RawValue<'_>>) -> deserialize::Result<String> {
+            FromSql::<diesel::sql_types::Text, Self>::from_nullable_sql(value)
+        }
+        fn read_json(value: Option<Self::RawValue<'_>>) -> deserialize::Result<String> {
+            FromSql::<crate::sql_types::JsonText, Self>::from_nullable_sql(value)
+        }
+        fn read_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i32> {
+            FromSql::<diesel::sql_types::Integer, Self>::from_nullable_sql(value)
+        }
+        fn read_big_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i64> {
+            FromSql::<diesel::sql_types::BigInt, Self>::from_nullable_sql(value)
+        }
+        fn read_time(
+            value: Option<Self::RawValue<'_>>,
+        ) -> deserialize::Result<chrono::DateTime<chrono::Utc>> {
+            FromSql::<$time, Self>::from_nullable_sql(value)
+        }
+        fn read_bytes(value: Option<Self::RawValue<'_>>) -> deserialize::Result<Vec<u8>> {
+            FromSql::<diesel::sql_types::Binary, Self>::from_nullable_sql(value)
+        }
+    };
+}
+use log_types;

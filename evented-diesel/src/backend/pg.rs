@@ -1,0 +1,192 @@
+//! PostgreSQL: event and row in one statement.
+//!
+//! Each statement locks the row first, appends the event only if the row is the one the decision was made on, and
+//! writes the row only if the event was appended. The parts of one `WITH` share a snapshot, so the order is kept by
+//! each part reading the one before it.
+
+use diesel::QueryResult;
+use diesel::deserialize::{self, FromSql, QueryableByName};
+use diesel::pg::Pg;
+use diesel::query_builder::AstPass;
+use diesel::row::NamedRow;
+use evented_core::KeyValue;
+
+use super::{Dialect, log_types};
+use crate::model::Rows;
+use crate::run::driver::Driver;
+use crate::statement::{
+    Append, Guard, HEAD_COLUMNS, HeadRow, Inserted, InsertedRow, Removed, Source, Statement, Value, Written,
+    WrittenRow, append_columns, field, optional, push_append_values, push_insert_columns, push_insert_values,
+    push_set,
+};
+
+/// Any row of the answer will do where only the fact counts.
+struct Nothing;
+impl QueryableByName<Pg> for Nothing {
+    fn build<'a>(_: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Dialect for Pg {
+    const LOCKS_FIRST: bool = false;
+    const MAX_BINDS: usize = 65_535;
+    // Every update makes a row version of its own: `xmin` names the transaction that wrote it, `ctid` tells versions
+    // of one transaction apart.
+    const ROW_VERSION: &'static str = "t.xmin::text || t.ctid::text";
+
+    log_types!(diesel::sql_types::Uuid, diesel::sql_types::Timestamptz);
+
+    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, key: &KeyValue) -> QueryResult<()> {
+        let mut statement = Statement::new("SELECT 1 FROM ");
+        statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
+        statement.sql(" FOR UPDATE");
+        driver.load::<Nothing>(statement).await.map(drop)
+    }
+
+    async fn insert<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        row: &M,
+    ) -> QueryResult<Inserted<M>> {
+        let statement = if M::KEY.by_database() { insert_row_first(append, row) } else { insert(append, row) };
+        let rows = driver.load::<InsertedRow<M>>(statement).await?;
+        Ok(Inserted { written: rows.into_iter().next().and_then(|row| row.0) })
+    }
+
+    async fn update<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        guard: &Guard,
+        row: &M,
+        columns: &[usize],
+    ) -> QueryResult<Written<M>> {
+        let rows = driver.load::<WrittenRow<M>>(update(append, guard, row, columns)).await?;
+        rows.into_iter().next().map(|row| row.0).ok_or(diesel::NotFound)
+    }
+
+    async fn delete<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        expecting: Option<i64>,
+    ) -> QueryResult<Removed<M>> {
+        let rows = driver.load::<RemovedRow<M>>(delete::<M>(append, expecting)).await?;
+        rows.into_iter().next().map(|row| row.0).ok_or(diesel::NotFound)
+    }
+}
+
+/// The event first: its unique revision decides between two writers, and the row follows.
+pub(super) fn insert<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
+    let mut statement = Statement::new("WITH appended AS (");
+    append_columns(&mut statement, append.log);
+    statement.sql("VALUES (");
+    push_append_values(&mut statement, append, append.known_record(), append.known_revision());
+    statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision), made AS (");
+    push_insert_columns(&mut statement);
+    statement.sql("SELECT ");
+    push_insert_values(&mut statement, append.record, row);
+    statement.sql(" FROM appended RETURNING ").columns("", M::COLUMNS);
+    statement.sql(") SELECT appended.position, appended.revision, ").columns("made.", M::COLUMNS);
+    statement.sql(" FROM appended, made");
+    statement
+}
+
+/// The row first, where the database makes the key; the event takes it from there.
+pub(super) fn insert_row_first<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
+    let mut statement = Statement::new("WITH made AS (");
+    push_insert_columns(&mut statement);
+    statement.sql("SELECT ");
+    push_insert_values(&mut statement, append.record, row);
+    if append.repeatable {
+        statement.sql(" WHERE NOT EXISTS (SELECT FROM ").log(append.log).sql(" WHERE id = ");
+        statement.value(append.event_id).sql(")");
+    }
+    statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
+    append_columns(&mut statement, append.log);
+    statement.sql("SELECT ");
+    let record = Source::Sql("made.", Some(M::KEY_COLUMN));
+    push_append_values(&mut statement, append, record, Source::NextRevision(append.log, M::KEY_COLUMN));
+    statement.sql(" FROM made RETURNING position, revision)");
+    statement.sql(" SELECT appended.position, appended.revision, ").columns("made.", M::COLUMNS);
+    statement.sql(" FROM appended, made");
+    statement
+}
+
+pub(super) fn update<'q, M: Rows<Pg>>(
+    append: &'q Append<'_>,
+    guard: &'q Guard,
+    row: &'q M,
+    columns: &[usize],
+) -> Statement<'q, Pg> {
+    let mut statement = Statement::new("WITH k AS (SELECT 1 FROM ");
+    statement.table::<M>().sql(" t WHERE t.").identifier(M::KEY_COLUMN).sql(" = ").value(append.record);
+    match guard {
+        Guard::Locked => {}
+        Guard::RowVersion(version) => {
+            statement.sql(" AND ").sql(Pg::ROW_VERSION).sql(" = ").value(version.as_str());
+        }
+        Guard::Revision(column, revision) => {
+            statement.sql(" AND t.").identifier(column).sql(" = ").value(*revision);
+        }
+    }
+    statement.sql(" FOR UPDATE), appended AS (");
+    append_columns(&mut statement, append.log);
+    statement.sql("SELECT ");
+    push_append_values(&mut statement, append, append.known_record(), append.known_revision());
+    statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING position), changed AS (");
+    if columns.is_empty() {
+        statement.sql("SELECT ").columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
+    } else {
+        statement.sql("UPDATE ").table::<M>().sql(" t SET ");
+        push_set(&mut statement, row, columns);
+        statement.sql(" WHERE t.");
+    }
+    statement.identifier(M::KEY_COLUMN).sql(" = ").value(append.record);
+    statement.sql(" AND EXISTS (SELECT FROM appended)");
+    if !columns.is_empty() {
+        statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
+    }
+    statement.sql(") SELECT a.position, c.one, ").columns("c.", M::COLUMNS);
+    statement.sql(" FROM (SELECT (SELECT position FROM appended) AS position) a");
+    statement.sql(" LEFT JOIN (SELECT 1 AS one, changed.* FROM changed) c ON true");
+    statement
+}
+
+pub(super) fn delete<'q, M: Rows<Pg>>(append: &'q Append<'_>, expecting: Option<i64>) -> Statement<'q, Pg> {
+    let mut statement = Statement::new("WITH k AS (SELECT ");
+    statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
+    statement.identifier(M::KEY_COLUMN).sql(" = ").value(append.record).sql(" FOR UPDATE), head AS (SELECT ");
+    statement.sql(HEAD_COLUMNS).sql(" FROM ").log(append.log).sql(" e WHERE e.record_id = ");
+    statement.value(append.record).sql(" ORDER BY e.revision DESC LIMIT 1), appended AS (");
+    append_columns(&mut statement, append.log);
+    statement.sql("SELECT ");
+    push_append_values(&mut statement, append, append.known_record(), Source::Sql("head.revision + 1", None));
+    statement.sql(" FROM k, head");
+    if let Some(revision) = expecting {
+        statement.sql(" WHERE head.revision = ").value(revision);
+    }
+    statement.sql(" ON CONFLICT DO NOTHING RETURNING position, revision), gone AS (DELETE FROM ");
+    statement.table::<M>().sql(" t USING appended WHERE t.").identifier(M::KEY_COLUMN).sql(" = ");
+    statement.value(append.record).sql(") SELECT ");
+    statement.sql("appended.position, appended.revision, e.revision, e.version, e.state, e.at, k.one, ");
+    statement.columns("k.", M::COLUMNS).sql(" FROM (SELECT) nothing");
+    statement.sql(" LEFT JOIN (SELECT 1 AS one, k.* FROM k) k ON true LEFT JOIN head e ON true");
+    statement.sql(" LEFT JOIN appended ON true");
+    statement
+}
+
+struct RemovedRow<M>(Removed<M>);
+
+impl<M: Rows<Pg>> QueryableByName<Pg> for RemovedRow<M> {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let appended = match optional(row, 0, Pg::read_big_int)? {
+            Some(position) => Some((position, field(row, 1, Pg::read_big_int)?)),
+            None => None,
+        };
+        let known = optional(row, 2, Pg::read_big_int)?.is_some();
+        let head = if known { Some(HeadRow::read(row, 2)?) } else { None };
+        let exists = optional(row, 6, Pg::read_int)?.is_some();
+        let record = if exists { Some(M::read(row, 7)?) } else { None };
+        Ok(Self(Removed { appended, row: record, head }))
+    }
+}

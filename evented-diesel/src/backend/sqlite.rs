@@ -1,0 +1,134 @@
+//! SQLite: one writer at a time, so a write takes the lock first, and row and event are two statements under it.
+//!
+//! The row goes first: if a constraint refuses it, nothing has been written, and no savepoint is needed within a
+//! caller's transaction. Under the lock the event cannot meet another of its revision.
+
+use diesel::QueryResult;
+use diesel::deserialize::{self, FromSql, QueryableByName};
+use diesel::query_builder::AstPass;
+use diesel::row::NamedRow;
+use diesel::sqlite::Sqlite;
+use evented_core::KeyValue;
+
+use super::{Dialect, log_types};
+use crate::model::Rows;
+use crate::run::driver::Driver;
+use crate::statement::{
+    Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, Source, Statement, Value, Written,
+    append_columns, head_of, overwrite_row, push_append_values, push_insert_columns, push_insert_values,
+    remove_row, row_of,
+};
+
+struct Nothing;
+impl QueryableByName<Sqlite> for Nothing {
+    fn build<'a>(_: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Dialect for Sqlite {
+    const LOCKS_FIRST: bool = true;
+    const MAX_BINDS: usize = 32_766;
+    // Nobody else can write while the lock is held: there is nothing to compare.
+    const ROW_VERSION: &'static str = "''";
+
+    log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
+
+    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &KeyValue) -> QueryResult<()> {
+        // An update of no row takes the database's write lock and changes nothing.
+        let mut statement = Statement::new("UPDATE ");
+        statement.log(M::LOG).sql(" SET position = position WHERE 0");
+        driver.load::<Nothing>(statement).await.map(drop)
+    }
+
+    async fn insert<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        row: &M,
+    ) -> QueryResult<Inserted<M>> {
+        let Some(made) = first(driver.load::<RecordRow<M>>(insert(append, row)).await?) else {
+            return Ok(Inserted { written: None });
+        };
+        let key = M::key_value(made.0.key());
+        let revision = if M::KEY.by_database() { next_revision(driver, append, &key).await? } else { append.revision };
+        let event = Append { record: &key, revision, ..append.clone() };
+        let appended = append_event(driver, &event).await?;
+        Ok(Inserted { written: Some((appended.position, appended.revision, made.0)) })
+    }
+
+    async fn update<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        _: &Guard,
+        row: &M,
+        columns: &[usize],
+    ) -> QueryResult<Written<M>> {
+        let statement = if columns.is_empty() {
+            row_of::<Self, M>(append.record)
+        } else {
+            overwrite_row(append.record, row, columns)
+        };
+        let row = first(driver.load::<RecordRow<M>>(statement).await?).map(|row| row.0);
+        let appended = append_event(driver, append).await?;
+        Ok(Written { position: Some(appended.position), row })
+    }
+
+    async fn delete<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        append: &Append<'_>,
+        expecting: Option<i64>,
+    ) -> QueryResult<Removed<M>> {
+        let head = first(driver.load::<HeadRow>(head_of(append.log, append.record)).await?);
+        let Some(known) = head.as_ref().filter(|head| expecting.is_none_or(|it| it == head.revision)) else {
+            return Ok(Removed { appended: None, row: None, head });
+        };
+        let row = first(driver.load::<RecordRow<M>>(remove_row(append.record)).await?).map(|row| row.0);
+        if row.is_none() {
+            return Ok(Removed { appended: None, row, head });
+        }
+        let event = Append { revision: known.revision + 1, ..append.clone() };
+        let appended = append_event(driver, &event).await?;
+        Ok(Removed { appended: Some((appended.position, appended.revision)), row, head })
+    }
+}
+
+/// The row of a new record, unless its first event exists.
+pub(super) fn insert<'q, M: Rows<Sqlite>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Sqlite> {
+    let mut statement = Statement::new("");
+    push_insert_columns(&mut statement);
+    statement.sql("SELECT ");
+    push_insert_values(&mut statement, append.record, row);
+    if !M::KEY.by_database() {
+        statement.sql(" WHERE NOT EXISTS (SELECT 1 FROM ").log(append.log).sql(" WHERE record_id = ");
+        statement.value(append.record).sql(" AND revision >= ").value(append.revision).sql(")");
+    }
+    statement.sql(" RETURNING ").columns("", M::COLUMNS);
+    statement
+}
+
+pub(super) fn event<'q>(append: &'q Append<'_>) -> Statement<'q, Sqlite> {
+    let mut statement = Statement::new("");
+    append_columns(&mut statement, append.log);
+    statement.sql("VALUES (");
+    push_append_values(&mut statement, append, Source::Known(append.record.into()), append.known_revision());
+    statement.sql(") RETURNING position, revision");
+    statement
+}
+
+async fn append_event<D: Driver<Sqlite>>(driver: &mut D, append: &Append<'_>) -> QueryResult<Appended> {
+    first(driver.load::<Appended>(event(append)).await?).ok_or(diesel::NotFound)
+}
+
+async fn next_revision<D: Driver<Sqlite>>(
+    driver: &mut D,
+    append: &Append<'_>,
+    key: &KeyValue,
+) -> QueryResult<i64> {
+    // SQLite gives the key of a deleted last row again: the new record goes on with the old one's revisions.
+    let head = first(driver.load::<HeadRow>(head_of(append.log, key)).await?);
+    Ok(head.map_or(1, |head| head.revision + 1))
+}
+
+fn first<T>(rows: Vec<T>) -> Option<T> {
+    rows.into_iter().next()
+}

@@ -1,0 +1,274 @@
+//! Everything that can go wrong, typed.
+
+use chrono::{DateTime, Utc};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use evented_core::{FieldError, Invalid, KeyValue, ReplayError, Undecided, Unstorable};
+
+mod constraint;
+
+/// Which record an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordName {
+    /// The model's name in the log.
+    pub schema: &'static str,
+    /// The record's key; `None` for a record that has none yet.
+    pub key: Option<KeyValue>,
+}
+
+impl std::fmt::Display for RecordName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "{} {key}", self.schema),
+            None => write!(f, "new record of {}", self.schema),
+        }
+    }
+}
+
+/// Why an operation failed. Whatever the reason, nothing is half written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The input has faults: a rule of the action or of the model refused it.
+    #[error("{record}: {faults}")]
+    Invalid {
+        /// The record.
+        record: RecordName,
+        /// The faults, by field.
+        faults: Invalid,
+    },
+    /// The log does not know the record, and there is no row of it.
+    #[error("{record}: there is no such record")]
+    NotFound {
+        /// The record.
+        record: RecordName,
+    },
+    /// The record was deleted.
+    #[error("{record}: it was deleted by revision {revision}, at {at}")]
+    Deleted {
+        /// The record.
+        record: RecordName,
+        /// When.
+        at: DateTime<Utc>,
+        /// By which event.
+        revision: i64,
+    },
+    /// The record exists already.
+    #[error("{record}: it exists already, at revision {revision}")]
+    Exists {
+        /// The record.
+        record: RecordName,
+        /// Its revision.
+        revision: i64,
+    },
+    /// The record is not at the revision the command expected. Read it again and decide anew.
+    #[error("{record}: revision {expected} was expected, and it is at {found}")]
+    Conflict {
+        /// The record.
+        record: RecordName,
+        /// What the command said.
+        expected: i64,
+        /// What is.
+        found: i64,
+    },
+    /// Other writers were first, again and again. Try later.
+    #[error("{record}: other writers were first, {attempts} times in a row")]
+    Contended {
+        /// The record.
+        record: RecordName,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The row was changed behind the log's back, and the model says `drift = refuse` (or the log has nothing to heal
+    /// it from).
+    #[error("{record}: its row differs from the log at revision {revision} in {}; \
+             adopt the change, or restore the row", columns.join(", "))]
+    Drift {
+        /// The record.
+        record: RecordName,
+        /// The log's last revision of it, 0 if there is none.
+        revision: i64,
+        /// The differing columns.
+        columns: Vec<String>,
+    },
+    /// A part of the history cannot be replayed.
+    #[error("{record}: {source}")]
+    Replay {
+        /// The record.
+        record: RecordName,
+        /// The event at fault, and why.
+        source: ReplayError,
+    },
+    /// A value that no database keeps faithfully.
+    #[error("{record}: {source}")]
+    Unstorable {
+        /// The record.
+        record: RecordName,
+        /// The field, and why.
+        source: Unstorable,
+    },
+    /// An input or a state without a JSON form.
+    #[error("{record}: {source}")]
+    Form {
+        /// The record.
+        record: RecordName,
+        /// What serde says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database refused the row; nothing was written, neither row nor event.
+    #[error("{record}: {kind} `{name}` on {}", columns.join(", "))]
+    Constraint {
+        /// The record.
+        record: RecordName,
+        /// What kind of constraint.
+        kind: ConstraintKind,
+        /// Its name, where the database tells it.
+        name: String,
+        /// Its columns, where the database tells them.
+        columns: Vec<String>,
+        /// What the database said.
+        source: DieselError,
+    },
+    /// The transaction's view of the data is too old to write on. Roll the whole transaction back and run it again.
+    #[error("{record}: another transaction changed what this one has read; roll it back and run it again")]
+    Serialization {
+        /// The record.
+        record: RecordName,
+        /// What the database said.
+        source: DieselError,
+    },
+    /// Another writer holds SQLite's lock; a `busy_timeout` on the connection makes writers wait for each other.
+    #[error("{record}: the database is locked by another writer; set `PRAGMA busy_timeout` to wait for it")]
+    Busy {
+        /// The record.
+        record: RecordName,
+        /// What the database said.
+        source: DieselError,
+    },
+    /// One command of a batch failed, and with it all of them.
+    #[error("command {index} of the batch: {source}")]
+    Batch {
+        /// Which one, counted from 0.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The database, or the way to it, failed.
+    #[error("{record}: {source}")]
+    Database {
+        /// The record.
+        record: RecordName,
+        /// What Diesel says.
+        source: DieselError,
+    },
+    /// A blocking connection was asked to wait. It cannot happen with Diesel's own connections.
+    #[error("a blocking connection did not finish at once")]
+    Waited,
+}
+
+/// A kind of constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConstraintKind {
+    /// A unique index or a primary key.
+    Unique,
+    /// A foreign key.
+    ForeignKey,
+    /// `NOT NULL`.
+    NotNull,
+    /// `CHECK`.
+    Check,
+}
+
+impl std::fmt::Display for ConstraintKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unique => "violates the unique constraint",
+            Self::ForeignKey => "violates the foreign key",
+            Self::NotNull => "violates the not-null constraint",
+            Self::Check => "violates the check constraint",
+        })
+    }
+}
+
+impl Error {
+    /// Whether the record was not at the expected revision, or too many writers wanted it at once: read it again,
+    /// decide anew.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.innermost(), Self::Conflict { .. } | Self::Contended { .. })
+    }
+
+    /// Whether the same operation, in a new transaction, may succeed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.innermost(), Self::Contended { .. } | Self::Serialization { .. } | Self::Busy { .. })
+    }
+
+    /// Whether the record is not there: unknown, or deleted.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self.innermost(), Self::NotFound { .. } | Self::Deleted { .. })
+    }
+
+    /// The faults of the input, if that is why.
+    #[must_use]
+    pub fn faults(&self) -> Option<&Invalid> {
+        match self.innermost() {
+            Self::Invalid { faults, .. } => Some(faults),
+            _ => None,
+        }
+    }
+
+    fn innermost(&self) -> &Self {
+        match self {
+            Self::Batch { source, .. } => source.innermost(),
+            other => other,
+        }
+    }
+
+    pub(crate) fn database(record: RecordName, source: DieselError) -> Self {
+        let DieselError::DatabaseError(kind, information) = &source else {
+            return Self::Database { record, source };
+        };
+        let message = information.message();
+        let kind = match kind {
+            DatabaseErrorKind::UniqueViolation => ConstraintKind::Unique,
+            DatabaseErrorKind::ForeignKeyViolation => ConstraintKind::ForeignKey,
+            DatabaseErrorKind::NotNullViolation => ConstraintKind::NotNull,
+            DatabaseErrorKind::CheckViolation => ConstraintKind::Check,
+            DatabaseErrorKind::SerializationFailure => return Self::Serialization { record, source },
+            // SQLite says no more than this: within a transaction that has read it may mean that the data was
+            // changed since, and waiting would not help.
+            _ if message.contains("database is locked") || message.contains("table is locked") => {
+                return Self::Busy { record, source };
+            }
+            // PostgreSQL's answer to a deadlock is a failed transaction as well.
+            _ if message.contains("deadlock detected") => return Self::Serialization { record, source },
+            _ => return Self::Database { record, source },
+        };
+        let (name, columns) = constraint::describe(information.as_ref());
+        Self::Constraint { record, kind, name, columns, source }
+    }
+
+    pub(crate) fn undecided(record: RecordName, reason: Undecided) -> Self {
+        match reason {
+            Undecided::Invalid(faults) => Self::Invalid { record, faults },
+            Undecided::Unstorable(source) => Self::Unstorable { record, source },
+            Undecided::Field(source) => Self::field(record, source),
+            Undecided::Payload(source) => Self::Form { record, source: source.into() },
+            _ => Self::Form { record, source: "an unknown reason".into() },
+        }
+    }
+
+    pub(crate) fn field(record: RecordName, source: FieldError) -> Self {
+        Self::Form { record, source: source.into() }
+    }
+}
+
+/// The caller's transaction fails with this library's error, and Diesel's own within it become one of ours: so that
+/// `conn.transaction::<_, Error, _>(…)` reads as usual.
+impl From<DieselError> for Error {
+    fn from(source: DieselError) -> Self {
+        Self::database(RecordName { schema: "transaction", key: None }, source)
+    }
+}

@@ -1,0 +1,82 @@
+//! What the derive says about a model's tables.
+
+use diesel::QueryResult;
+use diesel::backend::Backend;
+use diesel::deserialize;
+use diesel::query_builder::AstPass;
+use diesel::row::Row;
+use evented_core::Evented;
+
+
+/// A model with its tables. Written by `#[derive(Evented)]`.
+pub trait Model: Evented {
+    /// The table of the log, as Diesel knows it.
+    type LogTable: diesel::Table + Default;
+    /// The log's column that names the record.
+    type RecordColumn: diesel::Column<Table = Self::LogTable> + Default;
+
+    /// The log's name in SQL.
+    const LOG: LogName;
+    /// The key's column.
+    const KEY_COLUMN: &'static str;
+    /// Every column, in the order [`Rows::read`] takes them.
+    const COLUMNS: &'static [&'static str];
+    /// The column of each recorded field, then that of the revision if there is one: the order of
+    /// [`Rows::push_field`].
+    const WRITTEN: &'static [&'static str];
+}
+
+/// The name of a log's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogName {
+    /// Its PostgreSQL schema, if it is not the one of the search path.
+    pub schema: Option<&'static str>,
+    /// Its name.
+    pub table: &'static str,
+}
+
+/// How a model's rows are read from and bound to one database. Written by `#[derive(Evented)]`, for every database
+/// that has the types of the model's columns.
+pub trait Rows<DB: Backend>: Model + Bind<DB> {
+    /// Writes the table's name.
+    ///
+    /// # Errors
+    ///
+    /// None of its own; what Diesel says is passed on.
+    fn push_table(out: AstPass<'_, '_, DB>) -> QueryResult<()>;
+    /// Reads a row's columns, from the given index on.
+    ///
+    /// # Errors
+    ///
+    /// A column whose value does not have the form of its field.
+    fn read<'a>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self>;
+}
+
+/// The part of [`Rows`] that a statement may hold without knowing the model.
+pub trait Bind<DB: Backend>: Send + Sync {
+    /// Binds the value of a column, by its index in [`Model::WRITTEN`].
+    ///
+    /// # Errors
+    ///
+    /// None of its own; what Diesel says is passed on.
+    fn push_field<'b>(&'b self, index: usize, out: AstPass<'_, 'b, DB>) -> QueryResult<()>;
+}
+
+/// Reads one column. The derive calls it.
+///
+/// # Errors
+///
+/// A value that does not have the form of a `T`.
+pub fn column<'a, ST, T, DB>(row: &impl Row<'a, DB>, index: usize) -> deserialize::Result<T>
+where
+    DB: Backend,
+    T: deserialize::FromSql<ST, DB>,
+{
+    use diesel::row::Field;
+    let field = Row::get(row, index).ok_or_else(|| format!("the row has no column {index}"))?;
+    T::from_nullable_sql(field.value()).map_err(|error| {
+        let name = field.field_name().unwrap_or_default();
+        format!("column `{name}`: {error}").into()
+    })
+}
+

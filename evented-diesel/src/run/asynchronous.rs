@@ -1,0 +1,73 @@
+//! The async face.
+
+use std::future::Future;
+
+use diesel::QueryResult;
+use diesel::deserialize::QueryableByName;
+use diesel_async::{AsyncConnection, TransactionManager};
+
+use super::driver::Driver;
+use crate::backend::Dialect;
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::statement::Statement;
+
+/// Runs an operation on an async connection: `.run(&mut conn).await?`.
+///
+/// In the [`async_prelude`](crate::async_prelude). Any connection of diesel-async's will do, pooled or not, within a
+/// transaction or without.
+///
+/// A future that is dropped half way leaves the transaction it opened open, as diesel-async says of its own: do not
+/// put the connection to further use then (its pools notice by themselves).
+pub trait RunAsync<Conn>: Sized {
+    /// What the operation gives.
+    type Output;
+
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]. Nothing is half written, whatever happens.
+    fn run(self, conn: &mut Conn) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+}
+
+impl<Conn, Op> RunAsync<Conn> for Op
+where
+    Conn: AsyncConnection,
+    Conn::Backend: Dialect,
+    Op: Operation<Conn::Backend>,
+{
+    type Output = Op::Output;
+
+    async fn run(self, conn: &mut Conn) -> Result<Self::Output, Error> {
+        self.perform(&mut Awaiting(conn)).await
+    }
+}
+
+struct Awaiting<'c, Conn>(&'c mut Conn);
+
+impl<DB: Dialect, Conn: AsyncConnection<Backend = DB>> Driver<DB> for Awaiting<'_, Conn> {
+    async fn load<R>(&mut self, statement: Statement<'_, DB>) -> QueryResult<Vec<R>>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        diesel_async::RunQueryDsl::load(statement, self.0).await
+    }
+
+    fn in_transaction(&mut self) -> QueryResult<bool> {
+        let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
+        Ok(status.transaction_depth()?.is_some())
+    }
+
+    async fn begin(&mut self) -> QueryResult<()> {
+        Conn::TransactionManager::begin_transaction(self.0).await
+    }
+
+    async fn commit(&mut self) -> QueryResult<()> {
+        Conn::TransactionManager::commit_transaction(self.0).await
+    }
+
+    async fn rollback(&mut self) -> QueryResult<()> {
+        Conn::TransactionManager::rollback_transaction(self.0).await
+    }
+}

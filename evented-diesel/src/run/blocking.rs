@@ -1,0 +1,81 @@
+//! The blocking face.
+
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use diesel::QueryResult;
+use diesel::connection::{LoadConnection, TransactionManager};
+use diesel::deserialize::QueryableByName;
+
+use super::driver::Driver;
+use crate::backend::Dialect;
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::statement::Statement;
+
+/// Runs an operation on a blocking connection: `.run(&mut conn)?`.
+///
+/// In the [`prelude`](crate::prelude). Any connection of Diesel's will do, pooled or not, within a transaction or
+/// without.
+pub trait Run<Conn>: Sized {
+    /// What the operation gives.
+    type Output;
+
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]. Nothing is half written, whatever happens.
+    fn run(self, conn: &mut Conn) -> Result<Self::Output, Error>;
+}
+
+impl<Conn, Op> Run<Conn> for Op
+where
+    Conn: LoadConnection + Send,
+    Conn::Backend: Dialect,
+    Op: Operation<Conn::Backend>,
+{
+    type Output = Op::Output;
+
+    fn run(self, conn: &mut Conn) -> Result<Self::Output, Error> {
+        finished(self.perform(&mut Blocking(conn)))
+    }
+}
+
+/// The result of a future that never waits.
+fn finished<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        // Every future of a blocking driver is ready at once, and the steps wait for nothing else.
+        Poll::Pending => Err(Error::Waited),
+    }
+}
+
+struct Blocking<'c, Conn>(&'c mut Conn);
+
+impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Blocking<'_, Conn> {
+    fn load<R>(&mut self, statement: Statement<'_, DB>) -> Ready<QueryResult<Vec<R>>>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        ready(diesel::RunQueryDsl::load(statement, self.0))
+    }
+
+    fn in_transaction(&mut self) -> QueryResult<bool> {
+        let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
+        Ok(status.transaction_depth()?.is_some())
+    }
+
+    fn begin(&mut self) -> Ready<QueryResult<()>> {
+        ready(Conn::TransactionManager::begin_transaction(self.0))
+    }
+
+    fn commit(&mut self) -> Ready<QueryResult<()>> {
+        ready(Conn::TransactionManager::commit_transaction(self.0))
+    }
+
+    fn rollback(&mut self) -> Ready<QueryResult<()>> {
+        ready(Conn::TransactionManager::rollback_transaction(self.0))
+    }
+}

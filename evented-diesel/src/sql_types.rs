@@ -1,0 +1,177 @@
+//! SQL types that mean the same on every database.
+//!
+//! A model that is to work on PostgreSQL and on SQLite names them in its `table!`; one for a single database keeps
+//! Diesel's own. The log's table is made of them.
+//!
+//! | type | Rust | PostgreSQL | SQLite |
+//! |---|---|---|---|
+//! | [`Uid`] | [`uuid::Uuid`], [`Id<Model>`](crate::Id) | `uuid` | `BLOB`, 16 bytes |
+//! | [`UtcTime`] | [`chrono::DateTime<Utc>`](chrono::DateTime) | `timestamptz` | `TEXT`, as `2026-01-31 12:00:00.000000+00:00` |
+//! | [`JsonText`] | [`serde_json::Value`] | `json` | `TEXT` |
+
+use diesel::query_builder::QueryId;
+use diesel::sql_types::SqlType;
+
+/// A UUID.
+#[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
+#[diesel(postgres_type(oid = 2950, array_oid = 2951))]
+#[diesel(sqlite_type(name = "Binary"))]
+pub struct Uid;
+
+/// A point in time, to the microsecond.
+#[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
+#[diesel(postgres_type(oid = 1184, array_oid = 1185))]
+#[diesel(sqlite_type(name = "Text"))]
+pub struct UtcTime;
+
+/// A JSON document, kept byte for byte.
+#[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
+#[diesel(postgres_type(oid = 114, array_oid = 199))]
+#[diesel(sqlite_type(name = "Text"))]
+pub struct JsonText;
+
+mod conversions {
+    use chrono::{DateTime, Utc};
+    use diesel::expression::AsExpression;
+    use diesel::internal::derives::as_expression::Bound;
+    use uuid::Uuid;
+
+    use super::{JsonText, Uid, UtcTime};
+
+    macro_rules! expressions {
+        ($($rust:ty => $sql:ty),*) => {$(
+            impl AsExpression<$sql> for $rust {
+                type Expression = Bound<$sql, Self>;
+                fn as_expression(self) -> Self::Expression {
+                    Bound::new(self)
+                }
+            }
+            impl<'a> AsExpression<$sql> for &'a $rust {
+                type Expression = Bound<$sql, &'a $rust>;
+                fn as_expression(self) -> Self::Expression {
+                    Bound::new(self)
+                }
+            }
+        )*};
+    }
+    expressions!(Uuid => Uid, DateTime<Utc> => UtcTime, serde_json::Value => JsonText);
+}
+
+#[cfg(feature = "__pg")]
+mod pg {
+    use std::io::Write;
+
+    use chrono::{DateTime, Utc};
+    use diesel::deserialize::{self, FromSql};
+    use diesel::pg::{Pg, PgValue};
+    use diesel::serialize::{self, IsNull, Output, ToSql};
+    use diesel::sql_types::{Timestamptz, Uuid as PgUuid};
+    use uuid::Uuid;
+
+    use super::{JsonText, Uid, UtcTime};
+
+    impl ToSql<Uid, Pg> for Uuid {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+            ToSql::<PgUuid, Pg>::to_sql(self, out)
+        }
+    }
+    impl FromSql<Uid, Pg> for Uuid {
+        fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+            FromSql::<PgUuid, Pg>::from_sql(value)
+        }
+    }
+    impl ToSql<UtcTime, Pg> for DateTime<Utc> {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+            ToSql::<Timestamptz, Pg>::to_sql(self, out)
+        }
+    }
+    impl FromSql<UtcTime, Pg> for DateTime<Utc> {
+        fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+            FromSql::<Timestamptz, Pg>::from_sql(value)
+        }
+    }
+    impl ToSql<JsonText, Pg> for str {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+            out.write_all(self.as_bytes())?;
+            Ok(IsNull::No)
+        }
+    }
+    impl FromSql<JsonText, Pg> for String {
+        fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+            Ok(String::from_utf8(value.as_bytes().to_vec())?)
+        }
+    }
+    impl ToSql<JsonText, Pg> for serde_json::Value {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+            serde_json::to_writer(out, self)?;
+            Ok(IsNull::No)
+        }
+    }
+    impl FromSql<JsonText, Pg> for serde_json::Value {
+        fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+            Ok(serde_json::from_slice(value.as_bytes())?)
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use chrono::{DateTime, Utc};
+    use diesel::deserialize::{self, FromSql};
+    use diesel::serialize::{self, IsNull, Output, ToSql};
+    use diesel::sql_types::{Binary, Text, TimestamptzSqlite};
+    use diesel::sqlite::{Sqlite, SqliteValue};
+    use uuid::Uuid;
+
+    use super::{JsonText, Uid, UtcTime};
+
+    /// One width for every time, so that text order is time order.
+    const TIME: &str = "%Y-%m-%d %H:%M:%S%.6f+00:00";
+
+    impl ToSql<Uid, Sqlite> for Uuid {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+            out.set_value(self.as_bytes().as_slice());
+            Ok(IsNull::No)
+        }
+    }
+    impl FromSql<Uid, Sqlite> for Uuid {
+        fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+            let bytes = <Vec<u8> as FromSql<Binary, Sqlite>>::from_sql(value)?;
+            Ok(Uuid::from_slice(&bytes)?)
+        }
+    }
+    impl ToSql<UtcTime, Sqlite> for DateTime<Utc> {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+            out.set_value(self.format(TIME).to_string());
+            Ok(IsNull::No)
+        }
+    }
+    impl FromSql<UtcTime, Sqlite> for DateTime<Utc> {
+        fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+            FromSql::<TimestamptzSqlite, Sqlite>::from_sql(value)
+        }
+    }
+    impl ToSql<JsonText, Sqlite> for str {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+            out.set_value(self);
+            Ok(IsNull::No)
+        }
+    }
+    impl FromSql<JsonText, Sqlite> for String {
+        fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+            FromSql::<Text, Sqlite>::from_sql(value)
+        }
+    }
+    impl ToSql<JsonText, Sqlite> for serde_json::Value {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+            out.set_value(self.to_string());
+            Ok(IsNull::No)
+        }
+    }
+    impl FromSql<JsonText, Sqlite> for serde_json::Value {
+        fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+            let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
+            Ok(serde_json::from_str(&text)?)
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Statements as values: what is sent to the database, with its binds, before anything is sent.
+//!
+//! A [`Statement`] is a Diesel query like any other: both `RunQueryDsl`s run it, Diesel caches its prepared form by
+//! its text, and `debug_query` prints it. It is put together from parts, since the user's table and its changed
+//! columns are known only to the model, and since one statement writes two tables.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::Untyped;
+use evented_core::KeyValue;
+use uuid::Uuid;
+
+use crate::backend::Dialect;
+use crate::model::{Bind, LogName, Rows};
+
+mod append;
+mod history;
+mod row;
+
+pub use append::{Append, Guard, Inserted, Removed, Written};
+pub(crate) use append::{Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values};
+pub use history::HeadRow;
+pub(crate) use history::{
+    EventOf, EventRow, HEAD_COLUMNS, Until, event_by_id, field, head_of, history, last_position, optional, page,
+};
+pub(crate) use row::{
+    Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
+    push_insert_values, push_set, remove_row, row_of,
+};
+
+/// A query under construction, or ready to be run.
+#[must_use]
+pub struct Statement<'q, DB: Dialect> {
+    parts: Vec<Part<'q, DB>>,
+}
+
+enum Part<'q, DB: Dialect> {
+    Sql(&'static str),
+    Identifier(&'q str),
+    Value(Value<'q>),
+    Field(&'q dyn Bind<DB>, usize),
+    Table(for<'a, 'b> fn(AstPass<'a, 'b, DB>) -> QueryResult<()>),
+}
+
+/// A value of the log's own types.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "each is named after its type")]
+pub enum Value<'q> {
+    Uuid(Uuid),
+    Text(&'q str),
+    Int(i32),
+    BigInt(i64),
+    Json(&'q str),
+    OptionalJson(Option<&'q str>),
+    Time(DateTime<Utc>),
+    Bytes(&'q [u8]),
+}
+
+impl<'q> From<&'q KeyValue> for Value<'q> {
+    fn from(key: &'q KeyValue) -> Self {
+        match key {
+            KeyValue::Uuid(key) => Self::Uuid(*key),
+            KeyValue::Text(key) => Self::Text(key),
+            KeyValue::Int(key) => Self::Int(*key),
+            KeyValue::BigInt(key) => Self::BigInt(*key),
+        }
+    }
+}
+
+impl<'q, DB: Dialect> Statement<'q, DB> {
+    pub(crate) fn new(sql: &'static str) -> Self {
+        let mut parts = Vec::with_capacity(64);
+        parts.push(Part::Sql(sql));
+        Self { parts }
+    }
+
+    pub(crate) fn sql(&mut self, sql: &'static str) -> &mut Self {
+        self.parts.push(Part::Sql(sql));
+        self
+    }
+
+    pub(crate) fn identifier(&mut self, name: &'q str) -> &mut Self {
+        self.parts.push(Part::Identifier(name));
+        self
+    }
+
+    pub(crate) fn value(&mut self, value: impl Into<Value<'q>>) -> &mut Self {
+        self.parts.push(Part::Value(value.into()));
+        self
+    }
+
+    pub(crate) fn field(&mut self, row: &'q dyn Bind<DB>, index: usize) -> &mut Self {
+        self.parts.push(Part::Field(row, index));
+        self
+    }
+
+    /// The name of the model's table.
+    pub(crate) fn table<M: Rows<DB>>(&mut self) -> &mut Self {
+        self.parts.push(Part::Table(M::push_table));
+        self
+    }
+
+    /// The name of a log's table.
+    pub(crate) fn log(&mut self, log: LogName) -> &mut Self {
+        if let Some(schema) = log.schema {
+            self.identifier(schema).sql(".");
+        }
+        self.identifier(log.table)
+    }
+
+    /// A list of columns, each under the same alias: `t."id", t."name"`.
+    pub(crate) fn columns(&mut self, prefix: &'static str, columns: &'q [&'static str]) -> &mut Self {
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                self.sql(", ");
+            }
+            self.sql(prefix).identifier(column);
+        }
+        self
+    }
+}
+
+impl<DB: Dialect> QueryFragment<DB> for Statement<'_, DB> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        for part in &self.parts {
+            match part {
+                Part::Sql(sql) => out.push_sql(sql),
+                Part::Identifier(name) => out.push_identifier(name)?,
+                Part::Value(value) => DB::push_value(value, out.reborrow())?,
+                Part::Field(row, index) => row.push_field(*index, out.reborrow())?,
+                Part::Table(push) => push(out.reborrow())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<DB: Dialect> QueryId for Statement<'_, DB> {
+    type QueryId = ();
+    // The text varies with the model and its changed columns: the cache of prepared statements goes by text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<DB: Dialect> Query for Statement<'_, DB> {
+    type SqlType = Untyped;
+}
+
+impl<Conn, DB: Dialect> diesel::RunQueryDsl<Conn> for Statement<'_, DB> {}
+
+impl<DB: Dialect> fmt::Debug for Statement<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement").field("parts", &self.parts.len()).finish_non_exhaustive()
+    }
+}
+
+// The parts of which statements are made are spelled out where they are used.
+impl From<Uuid> for Value<'_> {
+    fn from(value: Uuid) -> Self {
+        Self::Uuid(value)
+    }
+}
+impl<'q> From<&'q str> for Value<'q> {
+    fn from(value: &'q str) -> Self {
+        Self::Text(value)
+    }
+}
+impl From<i64> for Value<'_> {
+    fn from(value: i64) -> Self {
+        Self::BigInt(value)
+    }
+}
+impl From<i32> for Value<'_> {
+    fn from(value: i32) -> Self {
+        Self::Int(value)
+    }
+}
+impl From<DateTime<Utc>> for Value<'_> {
+    fn from(value: DateTime<Utc>) -> Self {
+        Self::Time(value)
+    }
+}

@@ -1,0 +1,183 @@
+//! The event to append, and what the database answers.
+
+use chrono::{DateTime, Utc};
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_core::{Digest, Json, KeyValue};
+use uuid::Uuid;
+
+use super::{HeadRow, Statement, Value};
+use crate::backend::Dialect;
+use crate::model::{LogName, Rows};
+use crate::statement::history::{field, optional};
+
+/// An event about to be appended.
+#[derive(Debug, Clone)]
+pub struct Append<'a> {
+    pub(crate) log: LogName,
+    pub(crate) schema: &'static str,
+    pub(crate) record: &'a KeyValue,
+    pub(crate) event_id: Uuid,
+    pub(crate) revision: i64,
+    pub(crate) action: &'a str,
+    pub(crate) version: i32,
+    pub(crate) payload: &'a Json,
+    pub(crate) meta: Option<&'a Json>,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) state: &'a Digest,
+    /// Whether the command named the event's id, so that it may have been run before.
+    pub(crate) repeatable: bool,
+}
+
+/// What must still hold for a row to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guard {
+    /// The row is locked by this transaction.
+    Locked,
+    /// The row is of this version, as the database counts.
+    RowVersion(String),
+    /// The row's own revision column says so.
+    Revision(&'static str, i64),
+}
+
+/// The answer to an insert.
+#[derive(Debug)]
+pub struct Inserted<M> {
+    /// Position and revision of the event and the row as the database holds it, unless the record or the event
+    /// existed.
+    pub(crate) written: Option<(i64, i64, M)>,
+}
+
+/// The answer to an update.
+#[derive(Debug)]
+pub struct Written<M> {
+    /// The event's position, unless another writer was first.
+    pub(crate) position: Option<i64>,
+    /// The row as the database holds it.
+    pub(crate) row: Option<M>,
+}
+
+/// The answer to a delete.
+#[derive(Debug)]
+pub struct Removed<M> {
+    /// The event's position and revision, unless another writer was first or there is nothing to delete.
+    pub(crate) appended: Option<(i64, i64)>,
+    /// The row that was there.
+    pub(crate) row: Option<M>,
+    /// What the log knew of it.
+    pub(crate) head: Option<HeadRow>,
+}
+
+/// The columns that an event fills, in the order of [`push_append_values`].
+pub(crate) const APPEND_COLUMNS: &str =
+    " (id, schema, record_id, revision, action, version, payload, meta, at, state) ";
+
+pub(crate) fn append_columns<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, log: LogName) {
+    statement.sql("INSERT INTO ").log(log).sql(APPEND_COLUMNS);
+}
+
+/// The values of an event. `record` and `revision` may come from elsewhere in the statement.
+pub(crate) fn push_append_values<'q, DB: Dialect>(
+    statement: &mut Statement<'q, DB>,
+    append: &'q Append<'_>,
+    record: Source<'q>,
+    revision: Source<'q>,
+) {
+    statement.value(append.event_id).sql(", ").value(append.schema).sql(", ");
+    record.push(statement);
+    statement.sql(", ");
+    revision.push(statement);
+    statement.sql(", ").value(append.action).sql(", ").value(append.version).sql(", ");
+    statement.value(Value::Json(append.payload.as_str())).sql(", ");
+    statement.value(Value::OptionalJson(append.meta.map(Json::as_str))).sql(", ");
+    statement.value(append.at).sql(", ").value(Value::Bytes(append.state.as_bytes()));
+}
+
+/// Where a value of the event comes from.
+pub(crate) enum Source<'q> {
+    /// It is known.
+    Known(Value<'q>),
+    /// Another part of the statement has it.
+    Sql(&'static str, Option<&'q str>),
+    /// One more than the last revision of the key that `made` has in this column: a key that the database uses again
+    /// goes on with its old record's revisions.
+    NextRevision(LogName, &'q str),
+}
+
+impl<'q> Source<'q> {
+    fn push<DB: Dialect>(self, statement: &mut Statement<'q, DB>) {
+        match self {
+            Self::Known(value) => {
+                statement.value(value);
+            }
+            Self::Sql(sql, column) => {
+                statement.sql(sql);
+                if let Some(column) = column {
+                    statement.identifier(column);
+                }
+            }
+            Self::NextRevision(log, key) => {
+                statement.sql("COALESCE((SELECT max(l.revision) FROM ").log(log);
+                statement.sql(" l WHERE l.record_id = made.").identifier(key).sql("), 0) + 1");
+            }
+        }
+    }
+}
+
+impl<'q> Append<'q> {
+    pub(crate) fn known_record(&self) -> Source<'q> {
+        Source::Known(self.record.into())
+    }
+
+    pub(crate) fn known_revision(&self) -> Source<'q> {
+        Source::Known(self.revision.into())
+    }
+}
+
+/// Appends an event and leaves the row alone.
+pub(crate) fn append<'q, DB: Dialect>(append: &'q Append<'_>) -> Statement<'q, DB> {
+    let mut statement = Statement::new("");
+    append_columns(&mut statement, append.log);
+    statement.sql("VALUES (");
+    push_append_values(&mut statement, append, append.known_record(), append.known_revision());
+    statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision");
+    statement
+}
+
+/// The answer to [`append`].
+#[derive(Debug)]
+pub(crate) struct Appended {
+    pub(crate) position: i64,
+    pub(crate) revision: i64,
+}
+
+impl<DB: Dialect> QueryableByName<DB> for Appended {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self {
+            position: field(row, 0, DB::read_big_int)?,
+            revision: field(row, 1, DB::read_big_int)?,
+        })
+    }
+}
+
+/// `position`, `revision`, then the row.
+pub(crate) struct InsertedRow<M>(pub(crate) Option<(i64, i64, M)>);
+
+impl<DB: Dialect, M: Rows<DB>> QueryableByName<DB> for InsertedRow<M> {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let Some(position) = optional(row, 0, DB::read_big_int)? else { return Ok(Self(None)) };
+        Ok(Self(Some((position, field(row, 1, DB::read_big_int)?, M::read(row, 2)?))))
+    }
+}
+
+/// `position`, whether there is a row, then the row.
+pub(crate) struct WrittenRow<M>(pub(crate) Written<M>);
+
+impl<DB: Dialect, M: Rows<DB>> QueryableByName<DB> for WrittenRow<M> {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let position = optional(row, 0, DB::read_big_int)?;
+        let exists = optional(row, 1, DB::read_int)?.is_some();
+        let record = if exists { Some(M::read(row, 2)?) } else { None };
+        Ok(Self(Written { position, row: record }))
+    }
+}

@@ -1,0 +1,225 @@
+//! Statements that read the log.
+
+use chrono::{DateTime, Utc};
+use diesel::backend::Backend;
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::{Field, NamedRow, Row};
+use evented_core::{Digest, Json, KeyKind, KeyValue, StoredEvent, names};
+use uuid::Uuid;
+
+use super::Statement;
+use crate::backend::Dialect;
+use crate::model::{LogName, Model};
+
+/// The last event of a record, as far as a write must know it.
+#[derive(Debug, Clone)]
+pub struct HeadRow {
+    pub(crate) revision: i64,
+    pub(crate) version: i32,
+    pub(crate) state: Digest,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// The columns of [`HeadRow`] in their order, under the alias `e`.
+pub(crate) const HEAD_COLUMNS: &str = "e.revision, e.version, e.state, e.at";
+
+impl HeadRow {
+    /// Whether the event left no record.
+    pub(crate) fn is_end(&self) -> bool {
+        self.state == Digest::NOTHING
+    }
+
+    pub(crate) fn read<'a, DB: Dialect>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self> {
+        Ok(Self {
+            revision: field(row, from, DB::read_big_int)?,
+            version: field(row, from + 1, DB::read_int)?,
+            state: digest(&field(row, from + 2, DB::read_bytes)?)?,
+            at: field(row, from + 3, DB::read_time)?,
+        })
+    }
+}
+
+impl<DB: Dialect> QueryableByName<DB> for HeadRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Self::read(row, 0)
+    }
+}
+
+/// The last event of a record.
+pub(crate) fn head_of<'q, DB: Dialect>(log: LogName, record: &'q KeyValue) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(HEAD_COLUMNS).sql(" FROM ").log(log).sql(" e WHERE e.record_id = ").value(record);
+    statement.sql(" ORDER BY e.revision DESC LIMIT 1");
+    statement
+}
+
+/// An event with its record.
+#[derive(Debug)]
+pub(crate) struct EventRow<K = ()> {
+    pub(crate) record: K,
+    pub(crate) event: StoredEvent,
+}
+
+const EVENT_COLUMNS: &str =
+    "e.position, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at, e.state";
+const EVENT_WIDTH: usize = 9;
+
+fn read_event<'a, DB: Dialect>(row: &impl Row<'a, DB>) -> deserialize::Result<StoredEvent> {
+    Ok(StoredEvent {
+        position: field(row, 0, DB::read_big_int)?,
+        id: field(row, 1, DB::read_uuid)?,
+        revision: field(row, 2, DB::read_big_int)?,
+        action: field(row, 3, DB::read_text)?,
+        version: field(row, 4, DB::read_int)?,
+        payload: Json::from_text(field(row, 5, DB::read_json)?),
+        meta: optional(row, 6, DB::read_json)?.map(Json::from_text),
+        at: field(row, 7, DB::read_time)?,
+        state: digest(&field(row, 8, DB::read_bytes)?)?,
+    })
+}
+
+impl<DB: Dialect> QueryableByName<DB> for EventRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self { record: (), event: read_event(row)? })
+    }
+}
+
+/// A record's key, read by the kind of its model.
+pub(crate) fn read_key<'a, DB: Dialect>(
+    kind: KeyKind,
+    row: &impl Row<'a, DB>,
+    index: usize,
+) -> deserialize::Result<KeyValue> {
+    Ok(match kind {
+        KeyKind::Uuid => KeyValue::Uuid(field(row, index, DB::read_uuid)?),
+        KeyKind::Text => KeyValue::Text(field(row, index, DB::read_text)?),
+        KeyKind::Int => KeyValue::Int(field(row, index, DB::read_int)?),
+        KeyKind::BigInt => KeyValue::BigInt(field(row, index, DB::read_big_int)?),
+    })
+}
+
+/// An event of some record of `M`.
+pub(crate) struct EventOf<M: Model>(pub(crate) EventRow<KeyValue>, std::marker::PhantomData<fn() -> M>);
+
+impl<DB: Dialect, M: Model> QueryableByName<DB> for EventOf<M> {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let record = read_key(M::KEY, row, EVENT_WIDTH)?;
+        Ok(Self(EventRow { record, event: read_event(row)? }, std::marker::PhantomData))
+    }
+}
+
+/// The part of a history that a replay is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Until {
+    pub(crate) revision: Option<i64>,
+    pub(crate) position: Option<i64>,
+    pub(crate) time: Option<DateTime<Utc>>,
+}
+
+/// A record's events, oldest first, up to a limit; all of them, or from the last savepoint on.
+pub(crate) fn history<'q, DB: Dialect>(
+    log: LogName,
+    record: &'q KeyValue,
+    until: Until,
+    from_savepoint: bool,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(EVENT_COLUMNS).sql(" FROM ").log(log).sql(" e WHERE e.record_id = ").value(record);
+    push_until(&mut statement, "e", log, record, until);
+    if from_savepoint {
+        statement.sql(" AND e.revision >= COALESCE((SELECT s.revision FROM ").log(log);
+        // The action is spelled out, not bound: only then does the planner see that the partial index fits.
+        statement.sql(" s WHERE s.action = 'savepoint' AND s.record_id = ").value(record);
+        push_until(&mut statement, "s", log, record, until);
+        statement.sql(" ORDER BY s.revision DESC LIMIT 1), 0)");
+    }
+    statement.sql(" ORDER BY e.revision");
+    statement
+}
+
+fn push_until<'q, DB: Dialect>(
+    statement: &mut Statement<'q, DB>,
+    alias: &'static str,
+    log: LogName,
+    record: &'q KeyValue,
+    until: Until,
+) {
+    if let Some(revision) = until.revision {
+        statement.sql(" AND ").sql(alias).sql(".revision <= ").value(revision);
+    }
+    if let Some(position) = until.position {
+        statement.sql(" AND ").sql(alias).sql(".position <= ").value(position);
+    }
+    if let Some(time) = until.time {
+        // Every revision up to the last one wanted must be early enough: a clock may have run backwards.
+        statement.sql(" AND ").sql(alias).sql(".revision < COALESCE((SELECT min(l.revision) FROM ").log(log);
+        statement.sql(" l WHERE l.record_id = ").value(record).sql(" AND l.at > ").value(time);
+        statement.sql("), 9223372036854775807)");
+    }
+}
+
+/// One event by its id; of one record if that is known.
+pub(crate) fn event_by_id<'q, DB: Dialect>(
+    log: LogName,
+    id: Uuid,
+    record: Option<&'q KeyValue>,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(log).sql(" e WHERE e.id = ").value(id);
+    if let Some(record) = record {
+        statement.sql(" AND e.record_id = ").value(record);
+    }
+    statement.sql(" LIMIT 1");
+    statement
+}
+
+/// The last position of a log.
+pub(crate) fn last_position<'q, DB: Dialect>(log: LogName) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT COALESCE(max(e.position), 0), 0 FROM ");
+    statement.log(log).sql(" e");
+    statement
+}
+
+/// A page of a whole log up to a position, record by record, after an event.
+pub(crate) fn page<'q, DB: Dialect>(
+    log: LogName,
+    position: i64,
+    after: Option<(&'q KeyValue, i64)>,
+    limit: i64,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(log);
+    statement.sql(" e WHERE e.position <= ").value(position);
+    if let Some((record, revision)) = after {
+        statement.sql(" AND (e.record_id, e.revision) > (").value(record).sql(", ").value(revision).sql(")");
+    }
+    statement.sql(" ORDER BY e.record_id, e.revision LIMIT ").value(limit);
+    statement
+}
+
+/// Reads a column that is never null.
+pub(crate) fn field<'a, DB: Backend, T>(
+    row: &impl Row<'a, DB>,
+    index: usize,
+    read: impl FnOnce(Option<DB::RawValue<'_>>) -> deserialize::Result<T>,
+) -> deserialize::Result<T> {
+    let field = Row::get(row, index).ok_or_else(|| format!("the row has no column {index}"))?;
+    read(field.value())
+}
+
+/// Reads a column that may be null.
+pub(crate) fn optional<'a, DB: Backend, T>(
+    row: &impl Row<'a, DB>,
+    index: usize,
+    read: impl FnOnce(Option<DB::RawValue<'_>>) -> deserialize::Result<T>,
+) -> deserialize::Result<Option<T>> {
+    let field = Row::get(row, index).ok_or_else(|| format!("the row has no column {index}"))?;
+    if field.is_null() { Ok(None) } else { read(field.value()).map(Some) }
+}
+
+fn digest(bytes: &[u8]) -> deserialize::Result<Digest> {
+    Digest::from_slice(bytes).ok_or_else(|| format!("a digest has {} bytes", bytes.len()).into())
+}
+
+// The name stands in SQL above.
+const _: () = assert!(matches!(names::SAVEPOINT.as_bytes(), b"savepoint"));

@@ -1,0 +1,139 @@
+//! Changing a record.
+
+use evented_core::{Change, FieldDigests, State, decide_change};
+
+use super::command::{ATTEMPTS, Body, Record, event};
+use super::drift::{self, Settled};
+use super::transaction::Transaction;
+use crate::backend::Dialect;
+use crate::command::{Options, Recorded};
+use crate::error::Error;
+use crate::model::Rows;
+use crate::run::driver::Driver;
+use crate::statement::{Guard, columns_to_write};
+
+pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    known: Option<&M>,
+    action: &dyn Change<M>,
+    options: &Options,
+) -> Result<Recorded<M>, Error> {
+    if !DB::LOCKS_FIRST {
+        let settled = match known.and_then(at_hand) {
+            Some(settled) => Some(settled),
+            None => drift::vouched(driver, record).await?,
+        };
+        if let Some(settled) = settled {
+            if let Some(done) = attempt(driver, record, settled, action, options).await? {
+                return Ok(done);
+            }
+        }
+    }
+    // Another writer was first, or something is unusual: lock the row before reading it.
+    for _ in 0..ATTEMPTS {
+        if let Some(done) = locked(driver, record, action, options).await? {
+            return Ok(done);
+        }
+    }
+    Err(Error::Contended { record: record.name(), attempts: ATTEMPTS })
+}
+
+/// The caller's own copy, if it says by its revision how old it is: the row's revision column is the guard then, and
+/// nothing need be read.
+fn at_hand<M: crate::model::Model>(known: &M) -> Option<Settled<M>> {
+    let revision = known.revision()?;
+    let column = M::WRITTEN.get(M::FIELDS.len())?;
+    let mut state = known.clone();
+    state.normalize();
+    let guard = Guard::Revision(column, revision);
+    Some(Settled { state: State::Live(state), revision, guard, overwrote: None })
+}
+
+async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    action: &dyn Change<M>,
+    options: &Options,
+) -> Result<Option<Recorded<M>>, Error> {
+    let name = record.name();
+    let transaction = Transaction::open(driver, &name).await?;
+    let result = match drift::settle(driver, record, options).await {
+        Ok(settled) if matches!(settled.state, State::Live(_)) => {
+            attempt(driver, record, settled, action, options).await
+        }
+        // Whatever was found out about the missing record is kept; the caller then hears that it is missing.
+        Ok(settled) => {
+            let kept = transaction.close(driver, &name, Ok(settled)).await?;
+            return Err(kept.into_live(record).err().unwrap_or(Error::NotFound { record: name }));
+        }
+        Err(error) => Err(error),
+    };
+    transaction.close(driver, &name, result).await
+}
+
+/// Decides and writes. `None` if another writer was first.
+async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    settled: Settled<M>,
+    action: &dyn Change<M>,
+    options: &Options,
+) -> Result<Option<Recorded<M>>, Error> {
+    let (before, revision, guard, overwrote) = settled.into_live(record)?;
+    options.check_expected(record, revision)?;
+    let cx = options.context::<M>();
+    let of = |reason| Error::undecided(record.name(), reason);
+    let old = before.digests().map_err(|source| Error::Unstorable { record: record.name(), source })?;
+    let mut draft = decide_change(&before, action, &cx).map_err(of)?;
+    let revision = revision + 1;
+    draft.after.set_revision(revision);
+    let state = draft.digests.state(M::DIGEST_ORDER);
+    let mut meta = options.meta.clone();
+    if let Some(overwrote) = overwrote {
+        meta.own.insert("overwrote".to_owned(), serde_json::to_value(overwrote).unwrap_or_default());
+    }
+    let meta = meta.to_json();
+    let body = Body { action: draft.action, payload: &draft.payload, state: &state };
+    let append =
+        event::<M>(&cx, &record.value, revision, body, meta.as_ref(), options.event_id.is_some());
+    let columns = columns_to_write::<M>(old.differing(&draft.digests));
+    let written = DB::update(driver, &append, &guard, &draft.after, &columns).await;
+    let written = written.map_err(|error| record.failed(error))?;
+    let Some(position) = written.position else { return Ok(None) };
+    let row = match written.row {
+        Some(row) => reconcile(driver, record, &draft.digests, row).await?,
+        // A trigger swallowed the row: the next write finds the drift.
+        None => draft.after,
+    };
+    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
+}
+
+/// The row as the database returned it, after a look whether it holds what was written.
+///
+/// It does not if a trigger changed it, if a column keeps less than its type (a rounded number), or if plain SQL
+/// changed another column while a fresh revision made reading unnecessary. The model's drift policy says what then.
+pub(crate) async fn reconcile<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    written: &FieldDigests,
+    mut row: M,
+) -> Result<M, Error> {
+    row.normalize();
+    let held = row.digests().map_err(|source| Error::Unstorable { record: record.name(), source })?;
+    let differing = written.differing(&held);
+    if differing.is_empty() {
+        return Ok(row);
+    }
+    let columns: Vec<&str> = differing.iter().filter_map(|index| M::FIELDS.get(*index).copied()).collect();
+    tracing::warn!(
+        name: "evented.drift.after_write",
+        schema = M::SCHEMA, record = %record.value, ?columns,
+        "the database holds something else than was written; mark the field `external` if the database makes it"
+    );
+    let name = record.name();
+    let transaction = Transaction::open(driver, &name).await?;
+    let settled = drift::settle(driver, record, &Options::default()).await;
+    let settled = transaction.close(driver, &name, settled).await?;
+    settled.into_live(record).map(|(row, ..)| row)
+}

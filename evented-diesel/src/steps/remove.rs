@@ -1,0 +1,106 @@
+//! Removing a record.
+
+use evented_core::{Digest, Drift, External, Json, State, names};
+
+use super::command::{ATTEMPTS, Body, Record, empty_payload, event};
+use super::drift;
+use super::transaction::Transaction;
+use crate::backend::Dialect;
+use crate::command::{Options, Recorded};
+use crate::error::Error;
+use crate::model::Rows;
+use crate::run::driver::Driver;
+use crate::statement::{Appended, Removed, append};
+
+pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Recorded<M>, Error> {
+    let name = record.name();
+    // In peace one statement does it without reading first. A model that refuses drift must look before.
+    if !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse {
+        if let Some(done) = attempt(driver, record, options).await? {
+            return Ok(done);
+        }
+    }
+    for _ in 0..ATTEMPTS {
+        let transaction = Transaction::open(driver, &name).await?;
+        let settled = drift::settle(driver, record, options).await;
+        let result = match settled {
+            Ok(settled) => match &settled.state {
+                State::Live(_) => match options.check_expected(record, settled.revision) {
+                    Ok(()) => attempt(driver, record, options).await,
+                    Err(error) => Err(error),
+                },
+                _ => {
+                    let kept = transaction.close(driver, &name, Ok(settled)).await?;
+                    return Err(kept.into_live(record).err().unwrap_or(Error::NotFound { record: name }));
+                }
+            },
+            Err(error) => Err(error),
+        };
+        if let Some(done) = transaction.close(driver, &name, result).await? {
+            return Ok(done);
+        }
+    }
+    Err(Error::Contended { record: name, attempts: ATTEMPTS })
+}
+
+async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Option<Recorded<M>>, Error> {
+    let cx = options.context::<M>();
+    let (payload, meta) = (empty_payload(), options.meta.to_json());
+    let body = Body { action: names::DELETE, payload: &payload, state: &Digest::NOTHING };
+    let append = event::<M>(&cx, &record.value, 0, body, meta.as_ref(), options.event_id.is_some());
+    let removed = DB::delete::<M, D>(driver, &append, options.expecting).await;
+    let Removed { appended, row, head } = removed.map_err(|error| record.failed(error))?;
+    let (Some((position, revision)), Some(mut row), Some(head)) = (appended, row, head) else {
+        return Ok(None);
+    };
+    row.normalize();
+    if head.version == M::VERSION && drift::digest_of(record, &row)? != head.state {
+        record_lost(driver, record, &row, revision, options).await?;
+    }
+    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
+}
+
+/// The removed row held something the log did not know. So that nothing is lost, the log says after the fact what it
+/// was, and that it is gone.
+async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    row: &M,
+    revision: i64,
+    options: &Options,
+) -> Result<(), Error> {
+    tracing::warn!(
+        name: "evented.drift.adopted",
+        schema = M::SCHEMA, record = %record.value,
+        "the deleted row held a change made behind the log's back"
+    );
+    let external = External::between(None, Some(row)).map_err(|error| Error::field(record.name(), error))?;
+    let payload = Json::write(&external)
+        .map_err(|source| Error::Form { record: record.name(), source: source.into() })?;
+    let state = drift::digest_of(record, row)?;
+    let again = empty_payload();
+    let bodies = [
+        Body { action: names::EXTERNAL, payload: &payload, state: &state },
+        Body { action: names::DELETE, payload: &again, state: &Digest::NOTHING },
+    ];
+    let transaction = Transaction::open(driver, &record.name()).await?;
+    let mut result = Ok(());
+    for (revision, body) in (revision + 1..).zip(bodies) {
+        let cx = Options { event_id: None, ..options.clone() }.context::<M>();
+        let event = event::<M>(&cx, &record.value, revision, body, None, false);
+        result = driver.load::<Appended>(append(&event)).await.map(drop).map_err(|error| record.failed(error));
+        if result.is_err() {
+            break;
+        }
+    }
+    transaction.close(driver, &record.name(), result).await
+}
+

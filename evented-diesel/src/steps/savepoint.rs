@@ -1,0 +1,57 @@
+//! Writing a record's whole state into its log.
+
+use evented_core::{Json, names};
+
+use super::command::{ATTEMPTS, Body, Record, event};
+use super::drift;
+use super::transaction::Transaction;
+use crate::backend::Dialect;
+use crate::command::{Options, Recorded};
+use crate::error::Error;
+use crate::model::Rows;
+use crate::run::driver::Driver;
+use crate::statement::columns_to_write;
+
+pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Recorded<M>, Error> {
+    for _ in 0..ATTEMPTS {
+        let transaction = Transaction::open(driver, &record.name()).await?;
+        let result = attempt(driver, record, options).await;
+        if let Some(done) = transaction.close(driver, &record.name(), result).await? {
+            return Ok(done);
+        }
+    }
+    Err(Error::Contended { record: record.name(), attempts: ATTEMPTS })
+}
+
+async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Option<Recorded<M>>, Error> {
+    let (mut state, revision, guard, _) = drift::settle(driver, record, options).await?.into_live(record)?;
+    options.check_expected(record, revision)?;
+    let cx = options.context::<M>();
+    let fields = state.savepoint_fields().map_err(|error| Error::field(record.name(), error))?;
+    let payload = Json::write(&fields)
+        .map_err(|source| Error::Form { record: record.name(), source: source.into() })?;
+    let digest = drift::digest_of(record, &state)?;
+    let revision = revision + 1;
+    state.set_revision(revision);
+    let meta = options.meta.to_json();
+    let body = Body { action: names::SAVEPOINT, payload: &payload, state: &digest };
+    let append =
+        event::<M>(&cx, &record.value, revision, body, meta.as_ref(), options.event_id.is_some());
+    let columns = columns_to_write::<M>(Vec::new());
+    let written = DB::update(driver, &append, &guard, &state, &columns).await;
+    let written = written.map_err(|error| record.failed(error))?;
+    Ok(written.position.map(|position| Recorded {
+        record: written.row.unwrap_or(state),
+        event_id: cx.event_id,
+        revision,
+        position,
+    }))
+}

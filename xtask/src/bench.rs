@@ -1,0 +1,28 @@
+//! `cargo xtask bench`: the benchmarks, against a server that syncs.
+
+use std::ffi::OsString;
+use std::path::{Path, absolute};
+
+use anyhow::Result;
+
+use crate::install;
+use crate::postgres::{Cluster, Settings};
+use crate::run::{cargo, succeed};
+
+/// Runs one suite, or all of them.
+pub(crate) fn run(suite: Option<&str>, json: Option<&Path>) -> Result<()> {
+    install::ensure(true)?;
+    let cluster = Cluster::start(Settings { fsync: true })?;
+    // Results depend on this disk.
+    println!("xtask: PostgreSQL keeps its files in {} (TMPDIR moves them)", cluster.dir().display());
+    let mut args: Vec<OsString> =
+        ["run", "--release", "-p", "evented-benches", "--"].map(Into::into).to_vec();
+    args.extend(suite.map(Into::into));
+    if let Some(file) = json {
+        // cargo runs in the root of the workspace, but the path was given where the caller stands.
+        args.extend(["--json".into(), absolute(file)?.into_os_string()]);
+    }
+    let command =
+        cargo(args)?.env("EVENTED_BENCH_POSTGRES", cluster.url()).env("EVENTED_PG_BIN", cluster.bin_dir());
+    succeed("the benchmark", &command)
+}

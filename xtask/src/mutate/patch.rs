@@ -1,0 +1,48 @@
+//! The patches of `tests/break`: each one breaks an invariant of the library.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// One way to break the library.
+pub(super) struct Patch {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    /// What no longer holds with the patch.
+    pub(super) invariant: String,
+    /// The part of a test's name that selects who has to notice.
+    pub(super) test: String,
+}
+
+/// The patches in `dir` whose names contain `name`, in the order of their names.
+pub(super) fn read_all(dir: &Path, name: Option<&str>) -> Result<Vec<Patch>> {
+    let mut patches = Vec::new();
+    if dir.is_dir() {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|it| it == "patch") {
+                patches.push(read(path)?);
+            }
+        }
+    }
+    patches.retain(|patch| name.is_none_or(|name| patch.name.contains(name)));
+    patches.sort_by(|a, b| a.name.cmp(&b.name));
+    ensure!(!patches.is_empty(), "no such patch in {}", dir.display());
+    Ok(patches)
+}
+
+fn read(path: PathBuf) -> Result<Patch> {
+    let text = fs::read_to_string(&path)?;
+    // Only the header: a patch may well add a line that looks like one of these.
+    let header: Vec<&str> =
+        text.lines().take_while(|line| line.starts_with('#') || line.is_empty()).collect();
+    let field = |key: &str| {
+        let value = header.iter().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        let value = value.filter(|value| !value.is_empty());
+        value.map(String::from).with_context(|| format!("{} does not begin with \"{key} …\"", path.display()))
+    };
+    let (invariant, test) = (field("# invariant:")?, field("# test:")?);
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Patch { name, path, invariant, test })
+}

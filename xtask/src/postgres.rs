@@ -1,0 +1,181 @@
+//! A throwaway PostgreSQL server in a temporary directory.
+
+mod account;
+pub(crate) mod find;
+
+use std::env;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use duct::{Expression, Handle};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::interrupt;
+use account::Account;
+
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(20);
+
+/// What a [`Cluster`] is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    /// Whether a commit waits for the disk. Tests need not; a benchmark without it would be a lie.
+    pub(crate) fsync: bool,
+}
+
+/// A running server; dropping it stops the server and deletes all of its files.
+pub(crate) struct Cluster {
+    server: Handle,
+    port: u16,
+    bin: PathBuf,
+    dir: TempDir,
+}
+
+impl Cluster {
+    /// Makes a new cluster and waits until it accepts connections.
+    pub(crate) fn start(settings: Settings) -> Result<Self> {
+        let bin =
+            find::find()?.context("found no PostgreSQL server: install it, or point PG_BIN to its bin")?;
+        let account = Account::find()?;
+        let dir = temp_dir(settings, account.as_ref())?;
+        initdb(&bin, dir.path(), account.as_ref())?;
+        let (server, port) = launch(settings, &bin, dir.path(), account.as_ref())?;
+        let mut cluster = Self { server, port, bin, dir };
+        for _ in 0..3 {
+            if cluster.ready()? {
+                return Ok(cluster);
+            }
+            // Between our look at the port and the server's, somebody else took it.
+            (cluster.server, cluster.port) =
+                launch(settings, &cluster.bin, cluster.dir.path(), account.as_ref())?;
+        }
+        bail!("found no free port for the PostgreSQL server")
+    }
+
+    /// Waits until the server accepts connections; `false` if it could not have its port.
+    fn ready(&self) -> Result<bool> {
+        let log = || fs::read_to_string(log_file(self.dir.path())).unwrap_or_default();
+        let started = Instant::now();
+        while started.elapsed() < START {
+            interrupt::check()?;
+            if self.server.try_wait()?.is_some() {
+                let log = log();
+                ensure!(log.contains("could not bind"), "the PostgreSQL server did not start:\n{log}");
+                return Ok(false);
+            }
+            // The eighth line is the server's state; `pg_ctl --wait` goes by it, too.
+            let pid_file =
+                fs::read_to_string(self.dir.path().join("data/postmaster.pid")).unwrap_or_default();
+            if pid_file.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
+                return Ok(true);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the PostgreSQL server is not ready after {START:?}:\n{}", log())
+    }
+
+    /// The address of the superuser's database.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The directory of the server's programs.
+    pub(crate) fn bin_dir(&self) -> &Path {
+        &self.bin
+    }
+
+    /// One of the programs of PostgreSQL: the server's own version of it, or else what PATH offers.
+    pub(crate) fn bin(&self, name: &str) -> PathBuf {
+        let own = self.bin.join(name);
+        if own.exists() { own } else { name.into() }
+    }
+
+    /// Where the server keeps its files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let pid = self.server.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        if let (Ok(None), Some(pid)) = (self.server.try_wait(), pid) {
+            // The "immediate" shutdown: nobody will read these files again, so neither open connections
+            // nor a checkpoint are worth waiting for.
+            let _ = kill_process(pid, Signal::QUIT);
+            if !matches!(self.server.wait_timeout(STOP), Ok(Some(_))) {
+                let _ = self.server.kill();
+                let _ = self.server.wait();
+            }
+        }
+    }
+}
+
+fn log_file(dir: &Path) -> PathBuf {
+    dir.join("server.log")
+}
+
+/// A directory that the server's account owns and can reach.
+fn temp_dir(settings: Settings, account: Option<&Account>) -> Result<TempDir> {
+    // /tmp is often kept in memory, where syncing costs nothing; /var/tmp is not.
+    let default = if settings.fsync { "/var/tmp" } else { "/tmp" };
+    let wanted = env::var_os("TMPDIR").map(PathBuf::from);
+    let reachable = |dir: &PathBuf| dir.is_dir() && account.is_none_or(|_| account::all_may_enter(dir));
+    let parent = wanted.into_iter().chain([default.into()]).find(reachable);
+    let parent = parent.context("found no directory for temporary files")?;
+    let dir = tempfile::Builder::new().prefix("evented-pg-").tempdir_in(parent)?;
+    if let Some(account) = account {
+        chown(dir.path(), Some(account.uid), Some(account.gid))?;
+    }
+    Ok(dir)
+}
+
+fn initdb(bin: &Path, dir: &Path, account: Option<&Account>) -> Result<()> {
+    let log = dir.join("initdb.log");
+    let data = dir.join("data");
+    let how = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"];
+    let args = how.into_iter().map(Into::into).chain([data.into_os_string()]);
+    let command = duct::cmd(bin.join("initdb"), args.collect::<Vec<_>>()).stdin_null();
+    let output = logged(&command, &log, account).unchecked().run()?;
+    interrupt::check()?;
+    ensure!(output.status.success(), "initdb failed:\n{}", fs::read_to_string(&log).unwrap_or_default());
+    Ok(())
+}
+
+/// Starts the server on a port that is free.
+fn launch(settings: Settings, bin: &Path, dir: &Path, account: Option<&Account>) -> Result<(Handle, u16)> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let on_off = if settings.fsync { "on" } else { "off" };
+    let mut args = vec!["-D".into(), dir.join("data").into_os_string()];
+    for option in [
+        "listen_addresses=127.0.0.1",
+        &format!("port={port}"),
+        &format!("unix_socket_directories={}", dir.display()),
+        &format!("fsync={on_off}"),
+        &format!("full_page_writes={on_off}"),
+        "wal_level=logical",
+        "max_connections=200",
+        "max_prepared_transactions=200",
+        "max_replication_slots=20",
+        "max_wal_senders=20",
+    ] {
+        args.extend(["-c".into(), option.into()]);
+    }
+    let command = duct::cmd(bin.join("postgres"), args).stdin_null();
+    let server = logged(&command, &log_file(dir), account).unchecked().start()?;
+    Ok((server, port))
+}
+
+/// `command` as the server's account, with what it says in `log` and in English.
+fn logged(command: &Expression, log: &Path, account: Option<&Account>) -> Expression {
+    let account = account.copied();
+    let dir = log.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let command = command.dir(dir).env("LC_ALL", "C").stderr_to_stdout().stdout_path(log);
+    command.before_spawn(move |command| account::detach(command, account))
+}
