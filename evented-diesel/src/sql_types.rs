@@ -30,31 +30,29 @@ pub struct UtcTime;
 #[diesel(sqlite_type(name = "Text"))]
 pub struct JsonText;
 
-mod conversions {
+/// Values of foreign types as expressions of these SQL types.
+///
+/// Diesel lets only its own crate say that a `DateTime<Utc>` is an expression, so in a query of your own a value
+/// says its SQL type: `items_events::at.gt(UtcTime::bind(now))`. Reading needs nothing of the kind.
+mod expressions {
     use chrono::{DateTime, Utc};
-    use diesel::expression::AsExpression;
     use diesel::internal::derives::as_expression::Bound;
     use uuid::Uuid;
 
     use super::{JsonText, Uid, UtcTime};
 
-    macro_rules! expressions {
+    macro_rules! bind {
         ($($rust:ty => $sql:ty),*) => {$(
-            impl AsExpression<$sql> for $rust {
-                type Expression = Bound<$sql, Self>;
-                fn as_expression(self) -> Self::Expression {
-                    Bound::new(self)
-                }
-            }
-            impl<'a> AsExpression<$sql> for &'a $rust {
-                type Expression = Bound<$sql, &'a $rust>;
-                fn as_expression(self) -> Self::Expression {
-                    Bound::new(self)
+            impl $sql {
+                /// The value as an expression of this type, to compare a column with.
+                #[must_use]
+                pub fn bind(value: $rust) -> Bound<Self, $rust> {
+                    Bound::new(value)
                 }
             }
         )*};
     }
-    expressions!(Uuid => Uid, DateTime<Utc> => UtcTime, serde_json::Value => JsonText);
+    bind!(Uuid => Uid, DateTime<Utc> => UtcTime, serde_json::Value => JsonText);
 }
 
 #[cfg(feature = "__pg")]

@@ -82,7 +82,7 @@ pub(super) fn insert<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Sta
     statement.sql("VALUES (");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision());
     statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision), made AS (");
-    push_insert_columns(&mut statement);
+    push_insert_columns::<Pg, M>(&mut statement);
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
     statement.sql(" FROM appended RETURNING ").columns("", M::COLUMNS);
@@ -94,7 +94,7 @@ pub(super) fn insert<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Sta
 /// The row first, where the database makes the key; the event takes it from there.
 pub(super) fn insert_row_first<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH made AS (");
-    push_insert_columns(&mut statement);
+    push_insert_columns::<Pg, M>(&mut statement);
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
     if append.repeatable {

@@ -66,7 +66,7 @@ impl Dialect for Sqlite {
         let statement = if columns.is_empty() {
             row_of::<Self, M>(append.record)
         } else {
-            overwrite_row(append.record, row, columns)
+            overwrite_row::<Self, M>(append.record, row, columns)
         };
         let row = first(driver.load::<RecordRow<M>>(statement).await?).map(|row| row.0);
         let appended = append_event(driver, append).await?;
@@ -82,7 +82,7 @@ impl Dialect for Sqlite {
         let Some(known) = head.as_ref().filter(|head| expecting.is_none_or(|it| it == head.revision)) else {
             return Ok(Removed { appended: None, row: None, head });
         };
-        let row = first(driver.load::<RecordRow<M>>(remove_row(append.record)).await?).map(|row| row.0);
+        let row = first(driver.load::<RecordRow<M>>(remove_row::<Self, M>(append.record)).await?).map(|row| row.0);
         if row.is_none() {
             return Ok(Removed { appended: None, row, head });
         }
@@ -95,7 +95,7 @@ impl Dialect for Sqlite {
 /// The row of a new record, unless its first event exists.
 pub(super) fn insert<'q, M: Rows<Sqlite>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Sqlite> {
     let mut statement = Statement::new("");
-    push_insert_columns(&mut statement);
+    push_insert_columns::<Sqlite, M>(&mut statement);
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
     if !M::KEY.by_database() {

@@ -1,6 +1,6 @@
 //! The blocking face.
 
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -55,11 +55,11 @@ fn finished<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Erro
 struct Blocking<'c, Conn>(&'c mut Conn);
 
 impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Blocking<'_, Conn> {
-    fn load<R>(&mut self, statement: Statement<'_, DB>) -> Ready<QueryResult<Vec<R>>>
+    async fn load<R>(&mut self, statement: Statement<'_, DB>) -> QueryResult<Vec<R>>
     where
         R: QueryableByName<DB> + Send + 'static,
     {
-        ready(diesel::RunQueryDsl::load(statement, self.0))
+        diesel::RunQueryDsl::load(statement, self.0)
     }
 
     fn in_transaction(&mut self) -> QueryResult<bool> {
@@ -67,15 +67,15 @@ impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Bloc
         Ok(status.transaction_depth()?.is_some())
     }
 
-    fn begin(&mut self) -> Ready<QueryResult<()>> {
-        ready(Conn::TransactionManager::begin_transaction(self.0))
+    async fn begin(&mut self) -> QueryResult<()> {
+        Conn::TransactionManager::begin_transaction(self.0)
     }
 
-    fn commit(&mut self) -> Ready<QueryResult<()>> {
-        ready(Conn::TransactionManager::commit_transaction(self.0))
+    async fn commit(&mut self) -> QueryResult<()> {
+        Conn::TransactionManager::commit_transaction(self.0)
     }
 
-    fn rollback(&mut self) -> Ready<QueryResult<()>> {
-        ready(Conn::TransactionManager::rollback_transaction(self.0))
+    async fn rollback(&mut self) -> QueryResult<()> {
+        Conn::TransactionManager::rollback_transaction(self.0)
     }
 }

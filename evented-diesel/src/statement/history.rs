@@ -1,5 +1,7 @@
 //! Statements that read the log.
 
+use std::marker::PhantomData;
+
 use chrono::{DateTime, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, QueryableByName};
@@ -53,12 +55,9 @@ pub(crate) fn head_of<'q, DB: Dialect>(log: LogName, record: &'q KeyValue) -> St
     statement
 }
 
-/// An event with its record.
+/// An event of a known record.
 #[derive(Debug)]
-pub(crate) struct EventRow<K = ()> {
-    pub(crate) record: K,
-    pub(crate) event: StoredEvent,
-}
+pub(crate) struct EventRow(pub(crate) StoredEvent);
 
 const EVENT_COLUMNS: &str =
     "e.position, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at, e.state";
@@ -80,7 +79,7 @@ fn read_event<'a, DB: Dialect>(row: &impl Row<'a, DB>) -> deserialize::Result<St
 
 impl<DB: Dialect> QueryableByName<DB> for EventRow {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        Ok(Self { record: (), event: read_event(row)? })
+        read_event(row).map(Self)
     }
 }
 
@@ -99,12 +98,15 @@ pub(crate) fn read_key<'a, DB: Dialect>(
 }
 
 /// An event of some record of `M`.
-pub(crate) struct EventOf<M: Model>(pub(crate) EventRow<KeyValue>, std::marker::PhantomData<fn() -> M>);
+pub(crate) struct EventOf<M: Model> {
+    pub(crate) record: KeyValue,
+    pub(crate) event: StoredEvent,
+    model: PhantomData<fn() -> M>,
+}
 
 impl<DB: Dialect, M: Model> QueryableByName<DB> for EventOf<M> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let record = read_key(M::KEY, row, EVENT_WIDTH)?;
-        Ok(Self(EventRow { record, event: read_event(row)? }, std::marker::PhantomData))
+        Ok(Self { record: read_key(M::KEY, row, EVENT_WIDTH)?, event: read_event(row)?, model: PhantomData })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_core::{Evented, KeyValue};
+use evented_core::KeyValue;
 
 use super::history::{HEAD_COLUMNS, field};
 use super::{HeadRow, Statement};

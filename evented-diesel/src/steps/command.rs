@@ -23,7 +23,7 @@ where
 {
     let options = &command.options;
     match &command.kind {
-        Kind::Insert(new) => create::run(driver, new, options).await,
+        Kind::Insert(new) => create::run(driver, new.as_ref(), options).await,
         Kind::Change(target, action) => {
             let record = Record::<M>::new(target.key.clone());
             match load::repeated(driver, &record, options).await? {

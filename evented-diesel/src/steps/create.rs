@@ -22,7 +22,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     if let (Some(event_id), true) = (options.event_id, M::KEY.by_database()) {
         let failed = |error| Error::database(unnamed.clone(), error);
         let first = driver.load::<EventOf<M>>(event_by_id(M::LOG, event_id, None)).await.map_err(failed)?;
-        if let Some(EventOf(row, _)) = first.into_iter().next() {
+        if let Some(row) = first.into_iter().next() {
             let record = Record::new(key_of::<M>(row.record, &unnamed)?);
             return load::first_result(driver, &record, &row.event).await;
         }

@@ -19,7 +19,7 @@ pub(crate) async fn events<DB: Dialect, M: Model, D: Driver<DB>>(
 ) -> Result<Vec<StoredEvent>, Error> {
     let statement = history(M::LOG, &record.value, until, from_savepoint);
     let rows = driver.load::<EventRow>(statement).await.map_err(|error| record.failed(error))?;
-    Ok(rows.into_iter().map(|row| row.event).collect())
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 /// The state of a record up to a limit, with the last event's revision.
@@ -76,7 +76,7 @@ pub(crate) async fn repeated<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let statement = event_by_id(M::LOG, event_id, Some(&record.value));
     let rows = driver.load::<EventOf<M>>(statement).await.map_err(|error| record.failed(error))?;
     match rows.into_iter().next() {
-        Some(row) => first_result(driver, record, &row.0.event).await.map(Some),
+        Some(row) => first_result(driver, record, &row.event).await.map(Some),
         None => Ok(None),
     }
 }

@@ -1,0 +1,26 @@
+//! The rules that hold parts of a model against each other. Each rule is a function, which says why it is one
+//! and reports all that breaks it.
+
+mod actions;
+mod fields;
+mod versions;
+
+use crate::errors::Errors;
+use crate::model::Model;
+
+/// Reports everything in the model that does not go together.
+pub(crate) fn check(model: &Model, errors: &mut Errors) {
+    versions::each_version_is_reached(model, errors);
+    versions::upcasts_are_steps_of_the_model(model, errors);
+    versions::renames_are_steps_of_the_model(model, errors);
+    versions::old_names_are_unambiguous(model, errors);
+    actions::methods_are_free(model, errors);
+    actions::log_names_are_unique(model, errors);
+    actions::aliases_name_an_action(model, errors);
+    actions::names_fit(model, errors);
+    fields::scopes_are_fields(model, errors);
+    fields::scopes_are_distinct(model, errors);
+    fields::roles_are_single(model, errors);
+    fields::types_fit_the_roles(model, errors);
+    fields::columns_are_distinct(model, errors);
+}

@@ -1,0 +1,110 @@
+//! Fields have the types of their roles and columns of their own, and scopes are made of fields.
+
+use proc_macro2::Span;
+use syn::{GenericArgument, PathArguments, Type};
+
+use crate::errors::Errors;
+use crate::model::{FieldKind, Model};
+use crate::names;
+
+/// A change is routed by the values of its scopes, which are read from the record.
+pub(super) fn scopes_are_fields(model: &Model, errors: &mut Errors) {
+    let fields: Vec<String> = model.fields.iter().map(|field| names::plain(&field.ident)).collect();
+    for (name, field) in model.scopes.iter().flatten() {
+        let word = names::plain(field);
+        if !fields.contains(&word) {
+            let near = names::nearest(&word, fields.iter().map(String::as_str));
+            let (meant, near) = (names::did_you_mean(near), near.unwrap_or("a_field"));
+            errors.push(field.span(), format!("no field `{word}`{meant} write `scopes({name} = {near})`"));
+        }
+    }
+}
+
+/// A subscriber names the parts of a scope, in any order: the names must lead to one combination, and each
+/// to one value.
+pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) {
+    let mut seen: Vec<Vec<String>> = Vec::new();
+    for scope in &model.scopes {
+        let mut combination: Vec<String> = Vec::new();
+        for (name, _) in scope {
+            let word = names::plain(name);
+            if combination.contains(&word) {
+                let reason = format!("`{word}` is twice in one scope");
+                errors.push(name.span(), format!("{reason}; write `(org = org_id, post = post_id)`"));
+            }
+            combination.push(word);
+        }
+        combination.sort();
+        if seen.contains(&combination) {
+            let span = scope.first().map_or(Span::call_site(), |(name, _)| name.span());
+            let reason = format!("there is a scope of `{}` already", combination.join("` and `"));
+            errors.push(span, format!("{reason}; write each combination once, as in `scopes(org = org_id)`"));
+        }
+        seen.push(combination);
+    }
+}
+
+/// The library writes these fields itself, and a value has one place.
+pub(super) fn roles_are_single(model: &Model, errors: &mut Errors) {
+    let roles = [
+        (FieldKind::Revision, "revision"),
+        (FieldKind::InsertedAt, "inserted_at"),
+        (FieldKind::UpdatedAt, "updated_at"),
+    ];
+    for (kind, role) in roles {
+        for field in model.fields.iter().filter(|field| field.kind == kind).skip(1) {
+            let reason = format!("the model has another field for `{role}`");
+            errors.push(field.ident.span(), format!("{reason}; write `#[evented({role})]` on one field"));
+        }
+    }
+}
+
+/// A derive sees types only as they are written, so those of the values that it makes are written plainly.
+pub(super) fn types_fit_the_roles(model: &Model, errors: &mut Errors) {
+    for field in &model.fields {
+        let name = &field.ident;
+        match field.kind {
+            FieldKind::Revision if !is_integer(&field.ty) => {
+                let reason = "a revision is a number, of a type written `i32` or `i64`";
+                errors.push_on(&field.ty, format!("{reason}; write `{name}: i64`"));
+            }
+            FieldKind::InsertedAt | FieldKind::UpdatedAt if !is_time(&field.ty) => {
+                let reason = "this is a time, of a type written `DateTime<Utc>` or `NaiveDateTime`";
+                errors.push_on(&field.ty, format!("{reason}; write `{name}: DateTime<Utc>`"));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_integer(ty: &Type) -> bool {
+    names::is_written(ty, "i32") || names::is_written(ty, "i64")
+}
+
+fn is_time(ty: &Type) -> bool {
+    if names::is_written(ty, "NaiveDateTime") {
+        return true;
+    }
+    let Some(last) = names::last_segment(ty) else { return false };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+    let all_utc = arguments.args.iter().all(is_utc);
+    last.ident == "DateTime" && arguments.args.len() == 1 && all_utc
+}
+
+fn is_utc(argument: &GenericArgument) -> bool {
+    matches!(argument, GenericArgument::Type(ty) if names::is_written(ty, "Utc"))
+}
+
+/// Two fields of one column would each write it.
+pub(super) fn columns_are_distinct(model: &Model, errors: &mut Errors) {
+    let mut seen = Vec::new();
+    for field in &model.fields {
+        let column = names::plain(&field.column);
+        if seen.contains(&column) {
+            let reason = format!("another field has the column `{column}`");
+            let form = "#[diesel(column_name = another_column)]";
+            errors.push(field.column.span(), format!("{reason}; write `{form}`"));
+        }
+        seen.push(column);
+    }
+}

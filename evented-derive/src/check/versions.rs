@@ -1,0 +1,90 @@
+//! Each old version in the log leads to today's, by steps that leave nothing open.
+
+use crate::errors::Errors;
+use crate::model::{Field, Model};
+use crate::names;
+
+/// A version with a digit too many must not print a line for each step.
+const MOST_STEPS_REPORTED: usize = 10;
+
+/// Rows of every older version are in the log, so each must lead to today's, step by step.
+pub(super) fn each_version_is_reached(model: &Model, errors: &mut Errors) {
+    let is_missing = |from: &u32| {
+        let upcast = model.upcasts.iter().any(|(version, _)| version.value == *from);
+        let renamed = |field: &Field| field.renamed.iter().any(|renamed| renamed.version == from + 1);
+        !upcast && !model.fields.iter().any(renamed)
+    };
+    for from in (0..model.version.value).filter(is_missing).take(MOST_STEPS_REPORTED) {
+        let to = from + 1;
+        let message = format!(
+            "no step from version {from} to {to}: write `upcast({from} = your_fn)` or mark the renamed field \
+             with `#[evented(renamed(from = \"…\", version = {to}))]`"
+        );
+        errors.push(model.version.span, message);
+    }
+}
+
+/// A step from today's version or beyond would never run, and of two from one version only one could.
+pub(super) fn upcasts_are_steps_of_the_model(model: &Model, errors: &mut Errors) {
+    let current = model.version.value;
+    for (place, (from, _)) in model.upcasts.iter().enumerate() {
+        let version = from.value;
+        if version >= current {
+            let reason =
+                format!("there is no step from version {version}, as the model's version is {current}");
+            let next = u64::from(version) + 1;
+            errors.push(from.span, format!("{reason}; write `#[evented(version = {next})]` if it is meant"));
+        }
+        if model.upcasts[..place].iter().any(|(earlier, _)| earlier.value == version) {
+            let reason = format!("version {version} has a step already");
+            errors.push(from.span, format!("{reason}; write `upcast({version} = your_fn)` once"));
+        }
+    }
+}
+
+/// The same for renamed fields, whose version is the one that a step leads to.
+pub(super) fn renames_are_steps_of_the_model(model: &Model, errors: &mut Errors) {
+    let current = model.version.value;
+    for renamed in model.fields.iter().flat_map(|field| &field.renamed) {
+        let version = renamed.version;
+        if version == 0 {
+            let form = format!("renamed(from = \"{}\", version = 1)", renamed.from);
+            errors.push(renamed.span, format!("nothing comes before version 0; write `#[evented({form})]`"));
+        } else if version > current {
+            let reason = format!("there is no version {version}, as the model's version is {current}");
+            let form = format!("#[evented(version = {version})]");
+            errors.push(renamed.span, format!("{reason}; write `{form}` on the struct"));
+        }
+    }
+}
+
+/// A step moves a value from its old name to its new one; where two fields would take the same value, or one
+/// would write over what the other has yet to read, only a function can tell what is meant.
+pub(super) fn old_names_are_unambiguous(model: &Model, errors: &mut Errors) {
+    let mut seen = Vec::new();
+    for field in &model.fields {
+        for renamed in &field.renamed {
+            let (from, version) = (renamed.from.as_str(), renamed.version);
+            let by_hand = format!("write the step as `upcast({} = your_fn)`", version.saturating_sub(1));
+            if let Some(other) = model.fields.iter().find(|other| is_called(other, from, version, field)) {
+                let reason = format!("the field `{}` of today is in the way of this rename", other.ident);
+                errors.push(renamed.span, format!("{reason}; {by_hand}"));
+            }
+            if seen.iter().any(|(_, earlier, at)| (*earlier, *at) == (from, version)) {
+                let reason = format!("two fields are renamed from `{from}` at version {version}");
+                errors.push(renamed.span, format!("{reason}; {by_hand}"));
+            } else if seen.iter().any(|(earlier, _, at)| *earlier == &field.ident && *at == version) {
+                let reason = format!("`{}` is renamed twice at version {version}", field.ident);
+                let form = format!("#[evented(renamed(from = \"{from}\", version = {version}))]");
+                errors.push(renamed.span, format!("{reason}; write `{form}` once"));
+            }
+            seen.push((&field.ident, from, version));
+        }
+    }
+}
+
+/// Whether the other field has this name at the version, which it has from its last rename on.
+fn is_called(other: &Field, name: &str, version: u32, field: &Field) -> bool {
+    let since = other.renamed.iter().map(|renamed| renamed.version).max().unwrap_or(0);
+    other.ident != field.ident && names::plain(&other.ident) == name && since <= version
+}

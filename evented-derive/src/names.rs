@@ -1,0 +1,112 @@
+//! Names: from types to methods and tables, identifiers that are keywords, and the nearest known name to a
+//! mistyped one; and what a type is called as it is written.
+
+use heck::ToSnakeCase;
+use proc_macro2::Span;
+use syn::ext::IdentExt;
+use syn::{Ident, PathSegment, Type};
+
+/// The name without `r#`, as the log and the database know it.
+pub(crate) fn plain(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// A type's name in snake case: `SendMail` is `send_mail`.
+pub(crate) fn snake_case(ty: &Ident) -> String {
+    let name = plain(ty);
+    let snake = name.to_snake_case();
+    // Underscores in front are dropped, and what is then left of `_1` or `__` is no identifier.
+    if snake.is_empty() || snake.starts_with(|first: char| first.is_ascii_digit()) { name } else { snake }
+}
+
+/// The identifier of this name, raw if it is a keyword; `None` if it can be none.
+pub(crate) fn ident(name: &str, span: Span) -> Option<Ident> {
+    // The compiler prints faults of its own for what is no token, such as a lone quote.
+    if !name.chars().all(|letter| letter == '_' || letter.is_alphanumeric()) {
+        return None;
+    }
+    let mut ident = match syn::parse_str::<Ident>(name) {
+        Ok(ident) => ident,
+        // These are keywords that have no raw form.
+        Err(_) if ["", "_", "self", "Self", "super", "crate"].contains(&name) => return None,
+        Err(_) => syn::parse_str(&format!("r#{name}")).ok()?,
+    };
+    ident.set_span(span);
+    Some(ident)
+}
+
+/// The method of an action's type: `Archive` makes `archive`, `Move` makes `r#move`, `Super` makes `super_`.
+pub(crate) fn method(ty: &Ident) -> Ident {
+    let snake = snake_case(ty);
+    ident(&snake, ty.span()).unwrap_or_else(|| Ident::new(&format!("{snake}_"), ty.span()))
+}
+
+/// The table that Diesel takes when none is named: an underscore before each capital but the first, all in
+/// lower case, with an `s`. Not [`snake_case`]: `HTTPCall` is `h_t_t_p_calls` to Diesel.
+pub(crate) fn default_table(model: &Ident) -> Ident {
+    let mut table = String::new();
+    for letter in plain(model).chars() {
+        if letter.is_uppercase() && !table.is_empty() {
+            table.push('_');
+        }
+        table.extend(letter.to_lowercase());
+    }
+    table.push('s');
+    // Only `As` and the like make a keyword of it, and those have a raw form.
+    ident(&table, model.span()).unwrap_or_else(|| model.clone())
+}
+
+/// What goes between a fault and `write …`: the nearest name as a question, if there is one.
+pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(|| ";".to_owned(), |near| format!("; did you mean `{near}`?"))
+}
+
+/// The known name that the word most likely was meant to be: at most a third of it is wrong.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (word.chars().count() / 3).max(1);
+    let near = known.into_iter().map(|name| (distance(word, name), name));
+    near.filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out, replaced or swapped with the next to get from one to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
+
+/// The type without the invisible group that a `macro_rules!` variable puts around it.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        _ => ty,
+    }
+}
+
+/// The last part of a type's path: a derive sees only what is written, so `uuid::Uuid` is `Uuid` to it.
+pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ungrouped(ty) {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    }
+}
+
+/// Whether the type is written as this name, with any path before it and no arguments after it.
+pub(crate) fn is_written(ty: &Type, name: &str) -> bool {
+    last_segment(ty).is_some_and(|last| last.ident == name && last.arguments.is_none())
+}

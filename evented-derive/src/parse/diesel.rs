@@ -1,0 +1,162 @@
+//! `#[diesel(…)]`, as far as it says where a model is stored. The rest is left to Diesel's own derives, which
+//! also report what is written wrong there.
+
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, Ident, LitStr, Meta, Path, Type};
+
+use super::items;
+use crate::errors::Errors;
+use crate::model::{FieldKind, KeyKind};
+use crate::names;
+
+const TABLE: &str = "#[diesel(table_name = items)]";
+const PRIMARY_KEY: &str = "#[diesel(primary_key(id))]";
+const COLUMN: &str = "#[diesel(column_name = title)]";
+const DESERIALIZE_AS: &str = "#[diesel(deserialize_as = Stored)]";
+
+/// What Diesel's attributes on the struct say.
+#[derive(Default)]
+pub(super) struct OnStruct {
+    pub(super) table: Option<Path>,
+    /// The column of the primary key.
+    pub(super) primary_key: Option<Ident>,
+}
+
+impl OnStruct {
+    pub(super) fn read(attributes: &[Attribute], errors: &mut Errors) -> OnStruct {
+        let mut read = OnStruct::default();
+        each(attributes, errors, |name, input, errors| match name.to_string().as_str() {
+            "table_name" => explained(TABLE, read.table_name(input, errors)),
+            "primary_key" => explained(PRIMARY_KEY, read.primary_key(input, errors)),
+            _ => skip(input),
+        });
+        read
+    }
+
+    fn table_name(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        let table: Path = items::equals(input)?;
+        if self.table.is_some() {
+            errors.push_on(&table, format!("a model is recorded in one table; write `{TABLE}` once"));
+        }
+        self.table = Some(table);
+        items::end(input)
+    }
+
+    fn primary_key(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        let mut keys =
+            items::list(input, PRIMARY_KEY, errors, |input, _| input.parse::<Ident>())?.into_iter();
+        self.primary_key = keys.next();
+        if let Some(second) = keys.next() {
+            let reason = "a record is named by one value in the log; give the table a single key, \
+                          and make the pair a unique index";
+            errors.push(second.span(), format!("{reason}; write `{PRIMARY_KEY}`"));
+        }
+        items::end(input)
+    }
+}
+
+/// What Diesel's attributes on a field say.
+#[derive(Default)]
+pub(super) struct OnField {
+    pub(super) column: Option<Ident>,
+    pub(super) deserialize_as: Option<Type>,
+    /// The names of the others, to be judged when it is known what the field is for.
+    others: Vec<Ident>,
+}
+
+impl OnField {
+    pub(super) fn read(attributes: &[Attribute], errors: &mut Errors) -> OnField {
+        let mut read = OnField::default();
+        each(attributes, errors, |name, input, _| match name.to_string().as_str() {
+            "column_name" => explained(COLUMN, read.column_name(input)),
+            "deserialize_as" => explained(DESERIALIZE_AS, read.deserialize_as(input)),
+            _ => {
+                read.others.push(name);
+                skip(input)
+            }
+        });
+        read
+    }
+
+    /// As Diesel does, an identifier or a string.
+    fn column_name(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        input.parse::<syn::Token![=]>()?;
+        let (name, span) = if input.peek(LitStr) {
+            let literal: LitStr = input.parse()?;
+            (literal.value(), literal.span())
+        } else {
+            let column: Ident = input.parse()?;
+            (names::plain(&column), column.span())
+        };
+        let column = names::ident(name.trim_start_matches("r#"), span);
+        let reason =
+            "a column is an identifier in Diesel's `table!`, where `#[sql_name]` gives it any other name";
+        self.column = Some(column.ok_or_else(|| syn::Error::new(span, format!("no identifier: {reason}")))?);
+        items::end(input)
+    }
+
+    fn deserialize_as(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        self.deserialize_as = Some(items::equals(input)?);
+        items::end(input)
+    }
+
+    /// Reports the attributes with which a field of this kind cannot be recorded.
+    pub(super) fn refuse(&self, kind: FieldKind, errors: &mut Errors) {
+        for name in &self.others {
+            if let Some(message) = refusal(&name.to_string(), kind) {
+                errors.push(name.span(), message);
+            }
+        }
+    }
+}
+
+fn refusal(name: &str, kind: FieldKind) -> Option<&'static str> {
+    // Evented only reads what belongs to the database, and the database makes integer keys.
+    let external = kind == FieldKind::External;
+    let made_by_database = external || matches!(kind, FieldKind::Key(KeyKind::I32 | KeyKind::I64));
+    match name {
+        "embed" => Some(
+            "evented must know each column by name, and an embedded struct hides them; \
+             write the fields out, or store the struct as one JSON column",
+        ),
+        "serialize_as" if !external => Some(
+            "evented writes columns from a reference, which `serialize_as` cannot; \
+             write `impl ToSql` for the field's type instead",
+        ),
+        "skip_insertion" if kind == FieldKind::Plain => {
+            Some("the database would choose a value that the log does not know; add `#[evented(external)]`")
+        }
+        "skip_insertion" if !made_by_database => {
+            Some("evented gives this field its value when it inserts; leave `skip_insertion` out")
+        }
+        "select_expression" | "select_expression_type" if !external => Some(
+            "evented writes back what it reads, and an expression is no column; add `#[evented(external)]`",
+        ),
+        _ => None,
+    }
+}
+
+/// Calls `item` with the name of each item, whose value it reads or leaves.
+fn each(
+    attributes: &[Attribute],
+    errors: &mut Errors,
+    mut item: impl FnMut(Ident, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) {
+    let lists = attributes.iter().filter(|attribute| attribute.path().is_ident("diesel"));
+    for attribute in lists.filter(|attribute| matches!(attribute.meta, Meta::List(_))) {
+        items::each_of(attribute, TABLE, errors, |input, errors| match input.call(Ident::parse_any) {
+            Ok(name) => item(name, input, errors),
+            Err(_) => Ok(()),
+        });
+    }
+}
+
+fn skip(input: ParseStream<'_>) -> syn::Result<()> {
+    items::skip_type(input);
+    Ok(())
+}
+
+fn explained(form: &str, read: syn::Result<()>) -> syn::Result<()> {
+    read.map_err(|error| items::explain(&error, form))
+}

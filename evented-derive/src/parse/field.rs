@@ -1,0 +1,185 @@
+//! `#[evented(…)]` on a field, and the field that comes out of all its attributes.
+
+use proc_macro2::Span;
+use syn::parse::ParseStream;
+use syn::{Attribute, Ident, Type};
+
+use super::diesel::OnField;
+use super::items::{self, Form};
+use super::{key, serde};
+use crate::errors::Errors;
+use crate::model::{Field, FieldKind, KeyKind, Renamed, Spanned};
+use crate::names;
+
+/// Each attribute of a field and how it is written; the first is the example where none is meant.
+pub(super) const FORMS: &[Form] = &[
+    ("id", "#[evented(id)]"),
+    ("key", "#[evented(key = Uuid)]"),
+    ("inserted_at", "#[evented(inserted_at)]"),
+    ("updated_at", "#[evented(updated_at)]"),
+    ("revision", "#[evented(revision)]"),
+    ("renamed", RENAMED),
+    ("skip_insert", "#[evented(skip_insert)]"),
+    ("external", "#[evented(external)]"),
+];
+
+const RENAMED: &str = r#"#[evented(renamed(from = "title", version = 1))]"#;
+
+/// A field as read, before it is known which field is the key.
+pub(super) struct Draft<'a> {
+    field: &'a syn::Field,
+    pub(super) ident: &'a Ident,
+    pub(super) column: Ident,
+    marks: Marks,
+    diesel: OnField,
+}
+
+/// What `#[evented(…)]` says.
+#[derive(Default)]
+struct Marks {
+    seen: Vec<&'static str>,
+    id: Option<Span>,
+    /// Of `inserted_at`, `updated_at`, `revision` and `external`, those that are written.
+    roles: Vec<(&'static str, Span)>,
+    key: Option<(KeyKind, Span)>,
+    skip_insert: Option<Span>,
+    renamed: Vec<Renamed>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn read(field: &'a syn::Field, errors: &mut Errors) -> Option<Draft<'a>> {
+        let ident = field.ident.as_ref()?;
+        let marks = Marks::read(&field.attrs, errors);
+        let mut diesel = OnField::read(&field.attrs, errors);
+        let column = diesel.column.take().unwrap_or_else(|| ident.clone());
+        Some(Draft { field, ident, column, marks, diesel })
+    }
+
+    /// Where the field is marked as the key.
+    pub(super) fn id(&self) -> Option<Span> {
+        self.marks.id
+    }
+
+    pub(super) fn into_field(self, is_key: bool, errors: &mut Errors) -> Field {
+        let Draft { field, ident, column, marks, diesel } = self;
+        let ty = names::ungrouped(&field.ty).clone();
+        let kind = marks.kind(is_key, &ty, errors);
+        diesel.refuse(kind, errors);
+        if kind != FieldKind::External {
+            serde::refuse(&field.attrs, errors);
+        }
+        Field {
+            ident: ident.clone(),
+            vis: field.vis.clone(),
+            ty,
+            column,
+            kind,
+            skip_insert: marks.skip_insert.is_some(),
+            renamed: marks.renamed,
+            deserialize_as: diesel.deserialize_as,
+            docs: field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect(),
+        }
+    }
+}
+
+impl Marks {
+    fn read(attributes: &[Attribute], errors: &mut Errors) -> Marks {
+        let mut marks = Marks::default();
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("evented")) {
+            items::each_of(attribute, FORMS[0].1, errors, |input, errors| marks.item(input, errors));
+        }
+        marks
+    }
+
+    fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        let unknown = |name: &Ident| items::unknown(name, FORMS, super::container::FORMS, "the struct");
+        let (name, form) = items::known(input, FORMS, unknown, &mut self.seen, errors)?;
+        let value = self.value(form.0, name.span(), input, errors).and_then(|()| items::end(input));
+        value.map_err(|error| items::explain(&error, form.1))
+    }
+
+    fn value(
+        &mut self,
+        name: &'static str,
+        span: Span,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
+        match name {
+            "id" => self.id = Some(span),
+            "key" => {
+                // If the value is faulty, that is all there is to say about the key.
+                self.key = Some((KeyKind::Uuid, span));
+                self.key = Some((key::value(input)?, span));
+            }
+            "renamed" => {
+                // The only one that may be repeated.
+                self.seen.retain(|seen| *seen != "renamed");
+                self.renamed.extend(renamed(span, input, errors)?);
+            }
+            "skip_insert" => self.skip_insert = Some(span),
+            role if self.roles.iter().any(|(known, _)| *known == role) => {}
+            role => self.roles.push((role, span)),
+        }
+        Ok(())
+    }
+
+    /// What the field is for. It has one role at most, and only the key and plain fields have more to say.
+    fn kind(&self, is_key: bool, ty: &Type, errors: &mut Errors) -> FieldKind {
+        let mut roles = self.roles.iter();
+        let role = if is_key { Some("id") } else { roles.next().map(|(role, _)| *role) };
+        for (other, span) in roles {
+            let role = role.unwrap_or_default();
+            let message =
+                format!("a field has one role; write `#[evented({role})]` or `#[evented({other})]`");
+            errors.push(*span, message);
+        }
+        if let (Some(role), Some(span)) = (role, self.skip_insert) {
+            let reason = "`skip_insert` is for fields without another role";
+            errors.push(span, format!("{reason}; write `#[evented({role})]` alone"));
+        }
+        if let (false, Some((_, span))) = (is_key, self.key) {
+            let reason = "`key` says what the key is made of, and this field is not the key";
+            errors.push(span, format!("{reason}; write `#[evented(id, key = Uuid)]` on the field that is"));
+        }
+        match role {
+            Some("id") => FieldKind::Key(self.key.map_or_else(|| key::made_of(ty, errors), |(kind, _)| kind)),
+            Some("inserted_at") => FieldKind::InsertedAt,
+            Some("updated_at") => FieldKind::UpdatedAt,
+            Some("revision") => FieldKind::Revision,
+            Some("external") => FieldKind::External,
+            _ => FieldKind::Plain,
+        }
+    }
+}
+
+/// `(from = "title", version = 1)`, in any order; `None` if a part is faulty, which is reported.
+fn renamed(span: Span, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Renamed>> {
+    let (mut from, mut version) = (None, None);
+    let mut faulty = false;
+    items::list(input, RENAMED, errors, |input, _| {
+        renamed_part(input, &mut from, &mut version).inspect_err(|_| faulty = true)
+    })?;
+    match (from, version) {
+        (Some(from), Some(version)) => Ok(Some(Renamed { from: from.value, version: version.value, span })),
+        _ if faulty => Ok(None),
+        _ => Err(syn::Error::new(span, "`renamed` needs `from` and `version`")),
+    }
+}
+
+fn renamed_part(
+    input: ParseStream<'_>,
+    from: &mut Option<Spanned<String>>,
+    version: &mut Option<Spanned<u32>>,
+) -> syn::Result<()> {
+    let name: Ident = input.parse()?;
+    let twice = match name.to_string().as_str() {
+        "from" => from.replace(items::equals(input)?).is_some(),
+        "version" => version.replace(items::equals(input)?).is_some(),
+        word => {
+            let meant = names::did_you_mean(names::nearest(word, ["from", "version"]));
+            return Err(syn::Error::new(name.span(), format!("unknown `{word}` in `renamed`{meant}")));
+        }
+    };
+    if twice { Err(syn::Error::new(name.span(), format!("`{name}` is given twice"))) } else { Ok(()) }
+}
