@@ -27,6 +27,8 @@ pub mod names {
 pub struct StoredEvent {
     /// Order in the log.
     pub position: i64,
+    /// The transaction that wrote it; with the position it orders the log without gaps. 0 on SQLite.
+    pub txid: i64,
     /// The event's id.
     pub id: Uuid,
     /// Order in its record: 1, 2, 3, …

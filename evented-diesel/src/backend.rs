@@ -9,6 +9,7 @@ use diesel::query_builder::AstPass;
 use evented_core::KeyValue;
 use uuid::Uuid;
 
+use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{Append, Guard, Inserted, Removed, Value, Written};
@@ -27,6 +28,9 @@ pub trait Dialect: Backend + Sized + 'static {
     /// Whether a write locks before it reads. One writer at a time makes every other order futile.
     #[doc(hidden)]
     const LOCKS_FIRST: bool;
+    /// In which SQL its log tables are made.
+    #[doc(hidden)]
+    const FLAVOUR: Flavour;
     /// How many values one statement may bind.
     #[doc(hidden)]
     const MAX_BINDS: usize;

@@ -4,9 +4,12 @@
 mod backend;
 mod command;
 mod error;
+mod event;
 mod id;
+pub mod migrations;
 mod model;
 mod operation;
+pub mod read;
 mod run;
 pub mod sql_types;
 mod statement;
@@ -14,6 +17,7 @@ mod steps;
 
 pub use backend::Dialect;
 pub use command::{Command, IntoTarget, Recorded, Recording, Target};
+pub use event::{Entry, Event};
 pub use error::{ConstraintKind, Error, RecordName};
 pub use evented_core::{
     Action, Attrs, Changeset, Context, Create, Digest, Drift, Evented, External, Fault, FieldChange, Fields,

@@ -14,6 +14,10 @@ pub trait Model: Evented {
     type LogTable: diesel::Table + Default;
     /// The log's column that names the record.
     type RecordColumn: diesel::Column<Table = Self::LogTable> + Default;
+    /// Its columns, in the order of [`Event`](crate::Event).
+    type LogColumns: diesel::Expression;
+    /// Its columns as a selection.
+    fn log_columns() -> Self::LogColumns;
 
     /// The log's name in SQL.
     const LOG: LogName;

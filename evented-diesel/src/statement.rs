@@ -24,7 +24,8 @@ pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values};
 pub use history::HeadRow;
 pub(crate) use history::{
-    EventOf, EventRow, HEAD_COLUMNS, Until, event_by_id, field, head_of, history, last_position, optional, page,
+    EventOf, EventRow, HEAD_COLUMNS, LastPosition, Until, event_by_id, field, head_of, history, last_position,
+    optional, page,
 };
 pub(crate) use row::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,

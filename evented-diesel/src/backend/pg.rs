@@ -12,6 +12,7 @@ use diesel::row::NamedRow;
 use evented_core::KeyValue;
 
 use super::{Dialect, log_types};
+use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
@@ -30,6 +31,7 @@ impl QueryableByName<Pg> for Nothing {
 
 impl Dialect for Pg {
     const LOCKS_FIRST: bool = false;
+    const FLAVOUR: Flavour = Flavour::Postgres;
     const MAX_BINDS: usize = 65_535;
     // Every update makes a row version of its own: `xmin` names the transaction that wrote it, `ctid` tells versions
     // of one transaction apart.
@@ -168,7 +170,7 @@ pub(super) fn delete<'q, M: Rows<Pg>>(append: &'q Append<'_>, expecting: Option<
     statement.sql(" ON CONFLICT DO NOTHING RETURNING position, revision), gone AS (DELETE FROM ");
     statement.table::<M>().sql(" t USING appended WHERE t.").identifier(M::KEY_COLUMN).sql(" = ");
     statement.value(append.record).sql(") SELECT ");
-    statement.sql("appended.position, appended.revision, e.revision, e.version, e.state, e.at, k.one, ");
+    statement.sql("appended.position, appended.revision, e.revision, e.version, e.state, k.one, ");
     statement.columns("k.", M::COLUMNS).sql(" FROM (SELECT) nothing");
     statement.sql(" LEFT JOIN (SELECT 1 AS one, k.* FROM k) k ON true LEFT JOIN head e ON true");
     statement.sql(" LEFT JOIN appended ON true");
@@ -185,8 +187,8 @@ impl<M: Rows<Pg>> QueryableByName<Pg> for RemovedRow<M> {
         };
         let known = optional(row, 2, Pg::read_big_int)?.is_some();
         let head = if known { Some(HeadRow::read(row, 2)?) } else { None };
-        let exists = optional(row, 6, Pg::read_int)?.is_some();
-        let record = if exists { Some(M::read(row, 7)?) } else { None };
+        let exists = optional(row, 5, Pg::read_int)?.is_some();
+        let record = if exists { Some(M::read(row, 6)?) } else { None };
         Ok(Self(Removed { appended, row: record, head }))
     }
 }

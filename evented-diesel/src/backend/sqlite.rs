@@ -11,6 +11,7 @@ use diesel::sqlite::Sqlite;
 use evented_core::KeyValue;
 
 use super::{Dialect, log_types};
+use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
@@ -28,6 +29,7 @@ impl QueryableByName<Sqlite> for Nothing {
 
 impl Dialect for Sqlite {
     const LOCKS_FIRST: bool = true;
+    const FLAVOUR: Flavour = Flavour::Sqlite;
     const MAX_BINDS: usize = 32_766;
     // Nobody else can write while the lock is held: there is nothing to compare.
     const ROW_VERSION: &'static str = "''";

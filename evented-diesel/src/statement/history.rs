@@ -19,24 +19,17 @@ pub struct HeadRow {
     pub(crate) revision: i64,
     pub(crate) version: i32,
     pub(crate) state: Digest,
-    pub(crate) at: DateTime<Utc>,
 }
 
 /// The columns of [`HeadRow`] in their order, under the alias `e`.
-pub(crate) const HEAD_COLUMNS: &str = "e.revision, e.version, e.state, e.at";
+pub(crate) const HEAD_COLUMNS: &str = "e.revision, e.version, e.state";
 
 impl HeadRow {
-    /// Whether the event left no record.
-    pub(crate) fn is_end(&self) -> bool {
-        self.state == Digest::NOTHING
-    }
-
     pub(crate) fn read<'a, DB: Dialect>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self> {
         Ok(Self {
             revision: field(row, from, DB::read_big_int)?,
             version: field(row, from + 1, DB::read_int)?,
             state: digest(&field(row, from + 2, DB::read_bytes)?)?,
-            at: field(row, from + 3, DB::read_time)?,
         })
     }
 }
@@ -60,20 +53,21 @@ pub(crate) fn head_of<'q, DB: Dialect>(log: LogName, record: &'q KeyValue) -> St
 pub(crate) struct EventRow(pub(crate) StoredEvent);
 
 const EVENT_COLUMNS: &str =
-    "e.position, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at, e.state";
-const EVENT_WIDTH: usize = 9;
+    "e.position, e.txid, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at, e.state";
+const EVENT_WIDTH: usize = 10;
 
 fn read_event<'a, DB: Dialect>(row: &impl Row<'a, DB>) -> deserialize::Result<StoredEvent> {
     Ok(StoredEvent {
         position: field(row, 0, DB::read_big_int)?,
-        id: field(row, 1, DB::read_uuid)?,
-        revision: field(row, 2, DB::read_big_int)?,
-        action: field(row, 3, DB::read_text)?,
-        version: field(row, 4, DB::read_int)?,
-        payload: Json::from_text(field(row, 5, DB::read_json)?),
-        meta: optional(row, 6, DB::read_json)?.map(Json::from_text),
-        at: field(row, 7, DB::read_time)?,
-        state: digest(&field(row, 8, DB::read_bytes)?)?,
+        txid: field(row, 1, DB::read_big_int)?,
+        id: field(row, 2, DB::read_uuid)?,
+        revision: field(row, 3, DB::read_big_int)?,
+        action: field(row, 4, DB::read_text)?,
+        version: field(row, 5, DB::read_int)?,
+        payload: Json::from_text(field(row, 6, DB::read_json)?),
+        meta: optional(row, 7, DB::read_json)?.map(Json::from_text),
+        at: field(row, 8, DB::read_time)?,
+        state: digest(&field(row, 9, DB::read_bytes)?)?,
     })
 }
 
@@ -177,9 +171,18 @@ pub(crate) fn event_by_id<'q, DB: Dialect>(
 
 /// The last position of a log.
 pub(crate) fn last_position<'q, DB: Dialect>(log: LogName) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT COALESCE(max(e.position), 0), 0 FROM ");
+    let mut statement = Statement::new("SELECT max(e.position) FROM ");
     statement.log(log).sql(" e");
     statement
+}
+
+/// The answer to [`last_position`].
+pub(crate) struct LastPosition(pub(crate) Option<i64>);
+
+impl<DB: Dialect> QueryableByName<DB> for LastPosition {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        optional(row, 0, DB::read_big_int).map(Self)
+    }
 }
 
 /// A page of a whole log up to a position, record by record, after an event.

@@ -20,8 +20,8 @@ impl<DB: Dialect, M: Rows<DB>> QueryableByName<DB> for Current<M> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
         Ok(Self {
             head: HeadRow::read(row, 0)?,
-            version: field(row, 4, DB::read_text)?,
-            row: M::read(row, 5)?,
+            version: field(row, 3, DB::read_text)?,
+            row: M::read(row, 4)?,
         })
     }
 }

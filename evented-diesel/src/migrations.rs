@@ -1,0 +1,152 @@
+//! The tables of logs: as migrations in your folder, as a source of migrations, or as plain SQL.
+//!
+//! ```no_run
+//! # use evented_diesel::{migrations::Migrations, Model};
+//! # fn each<Item: Model>() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[cfg(feature = "sqlite")] {
+//! use evented_diesel::migrations::Flavour;
+//!
+//! let logs = Migrations::new().log::<Item>();
+//! logs.write_to("migrations", Flavour::Sqlite)?;      // once, then `diesel migration run` as usual
+//! logs.check("migrations", Flavour::Sqlite)?;         // in a test: the folder is current
+//! # }
+//! # Ok(()) }
+//! ```
+
+use std::fmt;
+use std::path::PathBuf;
+
+use diesel::connection::BoxableConnection;
+use diesel::migration::{
+    Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion, Result as MigrationResult,
+};
+
+use crate::backend::Dialect;
+use crate::model::{LogName, Model};
+use evented_core::KeyKind;
+
+mod folder;
+mod sql;
+
+pub use folder::{FolderError, Stale};
+
+/// For which database SQL is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// PostgreSQL.
+    Postgres,
+    /// SQLite.
+    Sqlite,
+}
+
+/// The logs of an application's models.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Migrations {
+    logs: Vec<LogShape>,
+}
+
+/// What the SQL of a log depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogShape {
+    pub(crate) name: LogName,
+    pub(crate) key: KeyKind,
+}
+
+impl Migrations {
+    /// No log yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the log of a model.
+    pub fn log<M: Model>(mut self) -> Self {
+        let shape = LogShape { name: M::LOG, key: M::KEY };
+        if !self.logs.contains(&shape) {
+            self.logs.push(shape);
+        }
+        self
+    }
+
+    /// The SQL that makes the logs, for those who run it by themselves: from async code, say, with `batch_execute`.
+    #[must_use]
+    pub fn up_sql(&self, flavour: Flavour) -> String {
+        self.logs.iter().map(|log| sql::up(log, flavour)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The SQL that drops the logs.
+    #[must_use]
+    pub fn down_sql(&self, flavour: Flavour) -> String {
+        self.logs.iter().rev().map(|log| sql::down(log, flavour)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Writes the migrations that are missing into a folder of Diesel migrations, each as `<now>_<name>/up.sql` and
+    /// `down.sql`, and gives the paths of those it wrote.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read or written.
+    pub fn write_to(&self, folder: impl Into<PathBuf>, flavour: Flavour) -> Result<Vec<PathBuf>, FolderError> {
+        folder::write(&self.logs, &folder.into(), flavour)
+    }
+
+    /// Whether a folder has the migration of every log, as this version of the library writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] names the migrations that are missing or differ.
+    pub fn check(&self, folder: impl Into<PathBuf>, flavour: Flavour) -> Result<(), Stale> {
+        folder::check(&self.logs, &folder.into(), flavour)
+    }
+}
+
+/// With `diesel_migrations`: `conn.run_pending_migrations(Migrations::new().log::<Item>())`.
+impl<DB: Dialect> MigrationSource<DB> for Migrations {
+    fn migrations(&self) -> MigrationResult<Vec<Box<dyn Migration<DB>>>> {
+        Ok(self.logs.iter().map(|log| Box::new(LogMigration::new(*log)) as Box<dyn Migration<DB>>).collect())
+    }
+}
+
+struct LogMigration {
+    log: LogShape,
+    name: Name,
+}
+
+impl LogMigration {
+    fn new(log: LogShape) -> Self {
+        Self { log, name: Name(sql::migration_name(&log)) }
+    }
+}
+
+impl<DB: Dialect> Migration<DB> for LogMigration {
+    fn run(&self, conn: &mut dyn BoxableConnection<DB>) -> MigrationResult<()> {
+        Ok(conn.batch_execute(&sql::up(&self.log, DB::FLAVOUR))?)
+    }
+    fn revert(&self, conn: &mut dyn BoxableConnection<DB>) -> MigrationResult<()> {
+        Ok(conn.batch_execute(&sql::down(&self.log, DB::FLAVOUR))?)
+    }
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        &InTransaction
+    }
+    fn name(&self) -> &dyn MigrationName {
+        &self.name
+    }
+}
+
+struct InTransaction;
+impl MigrationMetadata for InTransaction {}
+
+#[derive(Debug)]
+struct Name(String);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl MigrationName for Name {
+    fn version(&self) -> MigrationVersion<'_> {
+        MigrationVersion::from(self.0.as_str())
+    }
+}
+

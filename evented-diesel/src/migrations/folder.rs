@@ -1,0 +1,90 @@
+//! Migrations in a folder of Diesel's.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use chrono::{TimeDelta, Utc};
+
+use super::{Flavour, LogShape, sql};
+
+/// A folder of migrations could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct FolderError {
+    /// The path at fault.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// A folder of migrations is not what the library would write.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stale {
+    /// The folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A log has no migration.
+    #[error("no migration `…_{name}`: write it with `Migrations::write_to`")]
+    Missing {
+        /// The migration's name, without its time.
+        name: String,
+    },
+    /// A migration was changed by hand, or written by another version of the library.
+    #[error("{} differs from what the library writes", path.display())]
+    Differs {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+pub(super) fn write(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Result<Vec<PathBuf>, FolderError> {
+    let of = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FolderError { path, source }
+    };
+    fs::create_dir_all(folder).map_err(of(folder))?;
+    let mut written = Vec::new();
+    for (index, log) in (0..).zip(logs) {
+        let name = sql::migration_name(log);
+        if find(folder, &name)?.is_some() {
+            continue;
+        }
+        // A second apart, so that each has a version of its own.
+        let time = (Utc::now() + TimeDelta::seconds(index)).format("%Y-%m-%d-%H%M%S");
+        let path = folder.join(format!("{time}_{name}"));
+        fs::create_dir_all(&path).map_err(of(&path))?;
+        for (file, text) in [("up.sql", sql::up(log, flavour)), ("down.sql", sql::down(log, flavour))] {
+            let file = path.join(file);
+            fs::write(&file, text).map_err(of(&file))?;
+        }
+        written.push(path);
+    }
+    Ok(written)
+}
+
+pub(super) fn check(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Result<(), Stale> {
+    for log in logs {
+        let name = sql::migration_name(log);
+        let Some(path) = find(folder, &name)? else { return Err(Stale::Missing { name }) };
+        let path = path.join("up.sql");
+        let text = fs::read_to_string(&path)
+            .map_err(|source| FolderError { path: path.clone(), source })?;
+        if text.trim() != sql::up(log, flavour).trim() {
+            return Err(Stale::Differs { path });
+        }
+    }
+    Ok(())
+}
+
+fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>, FolderError> {
+    let of = |source| FolderError { path: folder.to_owned(), source };
+    let suffix = format!("_{name}");
+    for entry in fs::read_dir(folder).map_err(of)? {
+        let entry = entry.map_err(of)?;
+        if entry.file_name().to_string_lossy().ends_with(&suffix) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
+}
