@@ -4,7 +4,7 @@ use std::ops::{Range, RangeInclusive};
 
 use serde_json::{Map, Value};
 
-use crate::Fields;
+use crate::{Fields, names};
 
 /// The payload of one event, as a JSON object that an upcast step may change, with the action and the schema
 /// version it was written under.
@@ -87,6 +87,15 @@ impl Attrs {
     pub fn rename(&mut self, from: &str, to: impl Into<String>) {
         if let Some(value) = self.map.remove(from) {
             self.map.insert(to.into(), value);
+        }
+    }
+
+    /// Moves a field to its new name, if the payload is made of fields: that of an insert, an update, a savepoint or an
+    /// external change. A custom action may use the same word for something else. The derive calls it for `renamed`.
+    pub fn rename_field(&mut self, from: &str, to: impl Into<String>) {
+        let of_fields = [names::INSERT, names::UPDATE, names::SAVEPOINT, names::EXTERNAL];
+        if of_fields.contains(&self.action.as_str()) {
+            self.rename(from, to);
         }
     }
 

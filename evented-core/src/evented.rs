@@ -40,6 +40,8 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     const DIGEST_ORDER: &'static [usize];
     /// What happens when a row was changed behind the log's back.
     const DRIFT: Drift;
+    /// The scopes by which changes are told apart, each a combination of names and the fields they stand for.
+    const SCOPES: &'static [&'static [(&'static str, &'static str)]] = &[];
 
     /// The record's key.
     fn key(&self) -> &Self::Key;

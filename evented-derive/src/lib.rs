@@ -1,1 +1,34 @@
-//! To be written.
+//! The derive macros of `evented-diesel`. Use them through that crate, which re-exports them with their docs.
+//!
+//! A derive goes through three stages: [`parse`] reads the attributes into a [`model`], [`check`] holds the parts of
+//! the model against each other, [`expand`] writes the code. The code is data and calls: whatever decides or talks to
+//! a database is ordinary code in the crates.
+
+use proc_macro::TokenStream;
+use syn::DeriveInput;
+
+mod check;
+mod errors;
+mod expand;
+mod model;
+mod names;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+#[doc = include_str!("../docs/evented.md")]
+#[proc_macro_derive(Evented, attributes(evented))]
+pub fn evented(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    evented_inner(&input).unwrap_or_else(|faults| faults.into_compile_error()).into()
+}
+
+fn evented_inner(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
+    let mut errors = errors::Errors::new();
+    let model = parse::model(input, &mut errors);
+    if let Some(model) = &model {
+        check::check(model, &mut errors);
+    }
+    errors.finish()?;
+    Ok(model.map(|model| expand::expand(&model)).unwrap_or_default())
+}

@@ -1,6 +1,8 @@
 //! To be written.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "__async")]
+pub mod async_prelude;
 mod backend;
 mod command;
 mod error;
@@ -10,6 +12,10 @@ pub mod migrations;
 mod model;
 mod operation;
 pub mod read;
+pub mod prelude;
+#[path = "private.rs"]
+#[doc(hidden)]
+pub mod __private;
 mod run;
 pub mod sql_types;
 mod statement;
@@ -20,9 +26,12 @@ pub use command::{Command, IntoTarget, Recorded, Recording, Target};
 pub use event::{Entry, Event};
 pub use error::{ConstraintKind, Error, RecordName};
 pub use evented_core::{
-    Action, Attrs, Changeset, Context, Create, Digest, Drift, Evented, External, Fault, FieldChange, Fields,
+    Action, Attrs, Changeset, Context, Create, Digest, Drift, External, Fault, FieldChange, Fields,
     Invalid, Json, KeyKind, KeyValue, Meta, Retired, State, Versions, names,
 };
+/// What a model must say about itself; and the derive that says it.
+pub use evented_core::Evented;
+pub use evented_derive::Evented;
 pub use id::Id;
 pub use model::{LogName, Model, Rows};
 pub use operation::Operation;

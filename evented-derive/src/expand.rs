@@ -1,0 +1,102 @@
+//! From the model to code: one file for each thing that is generated.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::Ident;
+
+use crate::model::{Field, FieldKind, KeyKind, Model};
+
+mod actions;
+mod event;
+mod evented;
+mod inputs;
+mod methods;
+mod tables;
+
+/// Everything that a derive generates.
+pub(crate) fn expand(model: &Model) -> TokenStream {
+    let names = Names::new(model);
+    let inputs = inputs::expand(model, &names);
+    let event = event::expand(model, &names);
+    let log = tables::log_table(model, &names);
+    let methods = methods::expand(model, &names);
+    let hidden = [
+        evented::expand(model, &names),
+        actions::expand(model, &names),
+        event::body(model, &names),
+        inputs::impls(model, &names),
+        tables::expand(model, &names),
+    ];
+    quote! {
+        #inputs
+        #event
+        #log
+        #methods
+        #[doc(hidden)]
+        const _: () = {
+            #(#hidden)*
+        };
+    }
+}
+
+/// The names that the generated parts know each other by.
+pub(crate) struct Names {
+    /// The one hidden module that generated code may name.
+    private: TokenStream,
+    /// The input of an insert: generated, or the user's own.
+    new: TokenStream,
+    /// The input of an update: generated, or the user's own.
+    changes: TokenStream,
+    event: Ident,
+    /// The log's Diesel table: generated, or the user's own.
+    log: TokenStream,
+    /// Its name.
+    log_name: Ident,
+}
+
+impl Names {
+    fn new(model: &Model) -> Self {
+        let ident = &model.ident;
+        let krate = &model.krate;
+        let generated = |name: Ident| quote!(#name);
+        let new = model.insert.as_ref().map(|path| quote!(#path));
+        let changes = model.update.as_ref().map(|path| quote!(#path));
+        let table = model.table.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        let log_name = match model.log_table.as_ref().and_then(|path| path.segments.last()) {
+            Some(segment) => segment.ident.clone(),
+            None => format_ident!("{table}_events"),
+        };
+        Self {
+            private: quote!(#krate::__private),
+            new: new.unwrap_or_else(|| generated(format_ident!("New{ident}"))),
+            changes: changes.unwrap_or_else(|| generated(format_ident!("{ident}Changes"))),
+            event: format_ident!("{ident}Event"),
+            log: model.log_table.as_ref().map_or_else(|| generated(log_name.clone()), |path| quote!(#path)),
+            log_name,
+        }
+    }
+}
+
+impl Model {
+    /// The key; parsing made sure that there is one.
+    fn key(&self) -> Option<(&Field, KeyKind)> {
+        self.fields.iter().find_map(|field| match field.kind {
+            FieldKind::Key(kind) => Some((field, kind)),
+            _ => None,
+        })
+    }
+
+    fn state(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.is_state())
+    }
+
+    fn of_kind(&self, kind: FieldKind) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(move |field| field.kind == kind)
+    }
+}
+
+/// A field's name as users and the log know it.
+fn plain(ident: &Ident) -> String {
+    let name = ident.to_string();
+    name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)
+}

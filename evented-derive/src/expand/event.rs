@@ -1,0 +1,94 @@
+//! The typed events of a model: an enum, how a stored event becomes one of its variants, and what each does.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::Names;
+use crate::model::{ActionDef, Model};
+
+fn variant(action: &ActionDef) -> Option<&syn::Ident> {
+    action.ty.segments.last().map(|segment| &segment.ident)
+}
+
+/// The enum.
+pub(super) fn expand(model: &Model, Names { private, new, changes, event, .. }: &Names) -> TokenStream {
+    let (vis, ident) = (&model.vis, &model.ident);
+    let doc = format!("Every event of a [`{ident}`].");
+    let own = model.actions.iter().map(|action| {
+        let (name, ty) = (variant(action), &action.ty);
+        let doc = format!("Action `{}`.", action.name);
+        quote!(#[doc = #doc] #name(#ty))
+    });
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug, Clone)]
+        #[allow(dead_code, clippy::large_enum_variant)]
+        #vis enum #event {
+            /// The record was made.
+            Insert(#new),
+            /// Some of its fields changed.
+            Update(#changes),
+            #(#own,)*
+            /// It was removed.
+            Delete,
+            /// Somebody changed the row behind the log's back.
+            External(#private::External),
+            /// The whole state, from which replay may start.
+            Savepoint(#private::Fields),
+            /// An action that exists no more.
+            Retired(#private::Retired<#ident>),
+        }
+    }
+}
+
+/// From a stored event to a variant, and from a variant to what it does.
+pub(super) fn body(model: &Model, Names { private, event, .. }: &Names) -> TokenStream {
+    let ident = &model.ident;
+    // An alias is an old name of an action: rows that carry it are read as what the action is called now.
+    let named = |name: &str| {
+        let old = model.aliases.iter().filter(move |(new, _)| new.value == name);
+        let names = std::iter::once(name.to_owned()).chain(old.map(|(_, old)| old.value.clone()));
+        names.collect::<Vec<_>>()
+    };
+    let (insert, update, delete) = (named("insert"), named("update"), named("delete"));
+    let own = model.actions.iter().map(|action| {
+        let (variant, names) = (variant(action), named(&action.name));
+        quote!(#(#names)|* => Self::#variant(payload.read()?))
+    });
+    let retired = model.retired.iter().map(|(name, apply)| {
+        let name = &name.value;
+        quote!(#name => Self::Retired(payload.retired(#apply)?))
+    });
+    let steps = model.actions.iter().map(variant);
+    quote! {
+        #[automatically_derived]
+        impl #private::EventBody<#ident> for #event {
+            fn decode(
+                action: &str,
+                payload: #private::Payload<'_>,
+            ) -> ::core::result::Result<Self, #private::PayloadError> {
+                ::core::result::Result::Ok(match action {
+                    #(#insert)|* => Self::Insert(payload.read()?),
+                    #(#update)|* => Self::Update(payload.read()?),
+                    #(#delete)|* => Self::Delete,
+                    #private::names::EXTERNAL => Self::External(payload.external()?),
+                    #private::names::SAVEPOINT => Self::Savepoint(payload.read()?),
+                    #(#own,)*
+                    #(#retired,)*
+                    _ => return ::core::result::Result::Err(#private::PayloadError::UnknownAction),
+                })
+            }
+            fn step(&self) -> #private::Step<'_, #ident> {
+                match self {
+                    Self::Insert(new) => #private::Step::Create(new),
+                    Self::Update(action) => #private::Step::Change(action),
+                    #(Self::#steps(action) => #private::Step::Change(action),)*
+                    Self::Delete => #private::Step::Delete,
+                    Self::External(external) => #private::Step::External(external),
+                    Self::Savepoint(fields) => #private::Step::Savepoint(fields),
+                    Self::Retired(retired) => #private::Step::Retired(retired),
+                }
+            }
+        }
+    }
+}

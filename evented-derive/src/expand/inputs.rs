@@ -1,0 +1,147 @@
+//! The inputs of insert and update: `NewItem` and `ItemChanges`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Names, plain};
+use crate::model::{Field, FieldKind, KeyKind, Model};
+
+/// Fields that the caller gives on insert.
+fn given(model: &Model) -> impl Iterator<Item = &Field> {
+    model.fields.iter().filter(|field| match field.kind {
+        FieldKind::Key(kind) => kind == KeyKind::Text,
+        FieldKind::Plain => !field.skip_insert,
+        _ => false,
+    })
+}
+
+/// Fields that an update may change.
+fn changeable(model: &Model) -> impl Iterator<Item = &Field> {
+    model.of_kind(FieldKind::Plain)
+}
+
+/// The types themselves, unless the user named their own.
+pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
+    let new = model.insert.is_none().then(|| new_type(model, names));
+    let changes = model.update.is_none().then(|| changes_type(model, names));
+    quote!(#new #changes)
+}
+
+fn derives(private: &TokenStream) -> TokenStream {
+    let serde = quote!(#private::serde).to_string().replace(' ', "");
+    quote! {
+        #[derive(Debug, Clone, #private::serde::Serialize, #private::serde::Deserialize)]
+        #[serde(crate = #serde)]
+    }
+}
+
+fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
+    let vis = &model.vis;
+    let derives = derives(private);
+    let doc = format!("What a new [`{}`] is made of.", model.ident);
+    let fields = given(model).map(|Field { ident, vis, ty, docs, .. }| {
+        let doc = documented(docs, ident);
+        // Keys missing in an old payload are no reason to lose it, if the field can be empty.
+        let default = is_optional(ty).then(|| quote!(#[serde(default)]));
+        quote!(#doc #default #vis #ident: #ty)
+    });
+    quote! {
+        #[doc = #doc]
+        #derives
+        #[allow(dead_code)]
+        #vis struct #new { #(#fields),* }
+    }
+}
+
+fn changes_type(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream {
+    let vis = &model.vis;
+    let derives = derives(private);
+    let doc = format!("What is to change of a [`{}`]; what is `None` stays.", model.ident);
+    let present = quote!(#private::present).to_string().replace(' ', "");
+    let fields = changeable(model).map(|Field { ident, vis, ty, docs, .. }| {
+        let doc = documented(docs, ident);
+        let read = is_optional(ty).then(|| quote!(deserialize_with = #present,));
+        quote! {
+            #doc
+            #[serde(default, #read skip_serializing_if = "::core::option::Option::is_none")]
+            #vis #ident: ::core::option::Option<#ty>
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #derives
+        #[derive(Default)]
+        #[allow(dead_code, clippy::option_option)]
+        #vis struct #changes { #(#fields),* }
+    }
+}
+
+/// How the generated inputs make and change a record.
+pub(super) fn impls(model: &Model, names: &Names) -> TokenStream {
+    let create = model.insert.is_none().then(|| create(model, names));
+    let action = model.update.is_none().then(|| action(model, names));
+    quote!(#create #action)
+}
+
+fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
+    let ident = &model.ident;
+    let given_key = model.key().filter(|(_, kind)| *kind == KeyKind::Text).map(|(field, _)| {
+        let key = &field.ident;
+        quote! {
+            fn key(&self) -> ::core::option::Option<<#ident as #private::Evented>::Key> {
+                ::core::option::Option::Some(::core::clone::Clone::clone(&self.#key))
+            }
+        }
+    });
+    let fields = model.fields.iter().map(|field| {
+        let name = &field.ident;
+        let value = match field.kind {
+            FieldKind::Key(_) => quote!(key),
+            FieldKind::InsertedAt | FieldKind::UpdatedAt => quote!(#private::FromTime::from_time(cx.at)),
+            FieldKind::Plain if !field.skip_insert => quote!(::core::clone::Clone::clone(&self.#name)),
+            FieldKind::Plain | FieldKind::Revision | FieldKind::External => {
+                quote!(::core::default::Default::default())
+            }
+        };
+        quote!(#name: #value)
+    });
+    quote! {
+        #[automatically_derived]
+        impl #private::Create<#ident> for #new {
+            #given_key
+            fn create(&self, key: <#ident as #private::Evented>::Key, cx: &#private::Context) -> #ident {
+                let _ = cx;
+                #ident { #(#fields),* }
+            }
+        }
+    }
+}
+
+fn action(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream {
+    let ident = &model.ident;
+    let fields: Vec<_> = changeable(model).map(|field| &field.ident).collect();
+    quote! {
+        #[automatically_derived]
+        impl #private::Action<#ident> for #changes {
+            fn apply(&self, record: &mut #ident, _: &#private::Context) {
+                let _ = &record;
+                #(if let ::core::option::Option::Some(value) = &self.#fields {
+                    record.#fields = ::core::clone::Clone::clone(value);
+                })*
+            }
+        }
+    }
+}
+
+fn is_optional(ty: &syn::Type) -> bool {
+    let syn::Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Option")
+}
+
+fn documented(docs: &[syn::Attribute], ident: &syn::Ident) -> TokenStream {
+    if docs.is_empty() {
+        let doc = format!("The field `{}`.", plain(ident));
+        return quote!(#[doc = #doc]);
+    }
+    quote!(#(#docs)*)
+}

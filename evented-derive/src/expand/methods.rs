@@ -1,0 +1,100 @@
+//! What users call: the commands and readings of a model, and one method for each of its actions.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::Names;
+use crate::model::Model;
+
+pub(super) fn expand(model: &Model, Names { private, new, changes, log, .. }: &Names) -> TokenStream {
+    let ident = &model.ident;
+    let vis = &model.vis;
+    let own = model.actions.iter().map(|action| {
+        let (method, ty) = (&action.method, &action.ty);
+        let doc = format!("Action `{}`: [`{}`] says what it does.", action.name, quote!(#ty));
+        quote! {
+            #[doc = #doc]
+            #vis fn #method(&self, action: #ty) -> #private::Command<Self> {
+                #private::Command::change(self, action)
+            }
+        }
+    });
+    let target = quote!(impl #private::IntoTarget<Self>);
+    quote! {
+        /// Commands and readings. Each is a value: run it with `.run(&mut conn)`.
+        #[automatically_derived]
+        #[allow(dead_code)]
+        impl #ident {
+            /// Makes a record.
+            #vis fn insert(new: #new) -> #private::Command<Self> {
+                #private::Command::insert(new)
+            }
+            /// Changes some fields.
+            #vis fn update(&self, changes: #changes) -> #private::Command<Self> {
+                #private::Command::change(self, changes)
+            }
+            /// Removes the record; its log stays.
+            #vis fn delete(&self) -> #private::Command<Self> {
+                #private::Command::delete(self)
+            }
+            /// Removes the record with this key; its log stays.
+            #vis fn delete_by(target: #target) -> #private::Command<Self> {
+                #private::Command::delete(target)
+            }
+            /// Runs any action of this model on a record, or on the record with a key.
+            #vis fn execute<A: #private::ActionOf<Self>>(target: #target, action: A) -> #private::Command<Self> {
+                #private::Command::change(target, action)
+            }
+            #(#own)*
+            /// What an action would change, without writing anything.
+            ///
+            /// # Errors
+            ///
+            /// Those of running it: the faults of the input, a value that cannot be stored.
+            #vis fn changeset<A: #private::ActionOf<Self>>(
+                &self,
+                action: &A,
+            ) -> ::core::result::Result<#private::Changeset, #private::Error> {
+                #private::changeset(self, action)
+            }
+            /// Writes the whole state into the log, so that replay may start there.
+            #vis fn savepoint(target: #target) -> #private::Command<Self> {
+                #private::Command::savepoint(target)
+            }
+            /// The state of a record, from its log alone: now, as of a time, or at a revision.
+            #vis fn replay(target: #target) -> #private::Replay<Self> {
+                #private::Replay::new(target)
+            }
+            /// The events of a record, each with what it changed.
+            #vis fn history(target: #target) -> #private::History<Self> {
+                #private::History::new(target)
+            }
+            /// The events of a record from its last savepoint on.
+            #vis fn recent_events(target: #target) -> #private::History<Self> {
+                #private::History::recent(target)
+            }
+            /// The events of a record up to one of them.
+            #vis fn previous_events(event: &#private::Event<Self>) -> #private::History<Self> {
+                #private::History::up_to(event)
+            }
+            /// The events of this record, as a Diesel query: load it as `Event`.
+            #vis fn events(&self) -> <#log::table as #private::EventsOf<<Self as #private::Evented>::Key>>::Query {
+                <#log::table as #private::EventsOf<<Self as #private::Evented>::Key>>::events_of(
+                    ::core::clone::Clone::clone(<Self as #private::Evented>::key(self)),
+                )
+            }
+            /// Writes the missing row of a record that the log says is live.
+            #vis fn materialize(target: #target) -> #private::Materialize<Self> {
+                #private::Materialize::new(target)
+            }
+            /// Every record as it was when the log had reached a position, in pages.
+            #vis fn table_at(position: i64) -> #private::TableAt<Self> {
+                #private::TableAt::new(position)
+            }
+            /// The last position of the log.
+            #vis fn last_position() -> #private::LastPosition<Self> {
+                #private::LastPosition::new()
+            }
+        }
+    }
+}
