@@ -125,26 +125,8 @@ pub(crate) struct Spanned<T> {
 }
 
 impl Field {
-    pub(crate) fn is_key(&self) -> bool {
-        matches!(self.kind, FieldKind::Key(_))
-    }
-
     /// Part of the state: recorded in the log and in the digest.
     pub(crate) fn is_state(&self) -> bool {
         !matches!(self.kind, FieldKind::Key(_) | FieldKind::External | FieldKind::Revision)
-    }
-
-    /// The type within `Option<…>`, if the field's type is written as one.
-    pub(crate) fn optional(&self) -> Option<&Type> {
-        let Type::Path(path) = &self.ty else { return None };
-        let last = path.path.segments.last()?;
-        if last.ident != "Option" {
-            return None;
-        }
-        let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-        match arguments.args.first()? {
-            syn::GenericArgument::Type(inner) => Some(inner),
-            _ => None,
-        }
     }
 }

@@ -102,9 +102,7 @@ macro_rules! log_types {
                 Value::Int(value) => out.push_bind_param::<Integer, i32>(value),
                 Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value),
                 Value::Json(value) => out.push_bind_param::<JsonText, str>(value),
-                Value::OptionalJson(value) => {
-                    out.push_bind_param::<Nullable<JsonText>, Option<&str>>(value)
-                }
+                Value::OptionalJson(value) => out.push_bind_param::<Nullable<JsonText>, Option<&str>>(value),
                 Value::Time(value) => out.push_bind_param::<$time, chrono::DateTime<chrono::Utc>>(value),
                 Value::Bytes(value) => out.push_bind_param::<Binary, [u8]>(value),
             }

@@ -127,20 +127,8 @@ pub(crate) fn entries<M: Model>(key: &M::Key, events: Vec<StoredEvent>) -> Resul
 }
 
 /// The log's columns as Diesel reads them, in the order of its table.
-pub type Columns<K> = (
-    i64,
-    i64,
-    K,
-    i64,
-    DateTime<Utc>,
-    i32,
-    String,
-    String,
-    String,
-    Option<String>,
-    Uuid,
-    Vec<u8>,
-);
+pub type Columns<K> =
+    (i64, i64, K, i64, DateTime<Utc>, i32, String, String, String, Option<String>, Uuid, Vec<u8>);
 
 impl<M, ST, DB> Queryable<ST, DB> for Event<M>
 where
@@ -155,8 +143,7 @@ where
         let state = Digest::from_slice(&state).ok_or("a digest of another length")?;
         let payload = Json::from_text(payload);
         let meta = meta.map(Json::from_text);
-        let stored =
-            StoredEvent { position, txid, id, revision, action, version, payload, meta, at, state };
+        let stored = StoredEvent { position, txid, id, revision, action, version, payload, meta, at, state };
         Ok(Self { record, stored })
     }
 }

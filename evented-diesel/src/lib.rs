@@ -1,6 +1,9 @@
 //! To be written.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[path = "private.rs"]
+#[doc(hidden)]
+pub mod __private;
 #[cfg(feature = "__async")]
 pub mod async_prelude;
 mod backend;
@@ -11,30 +14,28 @@ mod id;
 pub mod migrations;
 mod model;
 mod operation;
-pub mod read;
 pub mod prelude;
-#[path = "private.rs"]
-#[doc(hidden)]
-pub mod __private;
+pub mod read;
 mod run;
 pub mod sql_types;
+#[expect(unreachable_pub, reason = "the hidden methods of `Dialect` name these types; users cannot")]
 mod statement;
 mod steps;
 
 pub use backend::Dialect;
 pub use command::{Command, IntoTarget, Recorded, Recording, Target};
-pub use event::{Entry, Event};
 pub use error::{ConstraintKind, Error, RecordName};
-pub use evented_core::{
-    Action, Attrs, Changeset, Context, Create, Digest, Drift, External, Fault, FieldChange, Fields,
-    Invalid, Json, KeyKind, KeyValue, Meta, Retired, State, Versions, names,
-};
+pub use event::{Columns, Entry, Event};
 /// What a model must say about itself; and the derive that says it.
 pub use evented_core::Evented;
+pub use evented_core::{
+    Action, Attrs, Changeset, Context, Create, Digest, Drift, External, Fault, FieldChange, Fields, Invalid,
+    Json, KeyKind, KeyValue, Meta, Retired, State, Versions, micros, names,
+};
 pub use evented_derive::Evented;
 pub use id::Id;
 pub use model::{LogName, Model, Rows};
 pub use operation::Operation;
-pub use run::blocking::Run;
 #[cfg(feature = "__async")]
 pub use run::asynchronous::RunAsync;
+pub use run::blocking::Run;

@@ -86,7 +86,11 @@ impl Migrations {
     /// # Errors
     ///
     /// If the folder cannot be read or written.
-    pub fn write_to(&self, folder: impl Into<PathBuf>, flavour: Flavour) -> Result<Vec<PathBuf>, FolderError> {
+    pub fn write_to(
+        &self,
+        folder: impl Into<PathBuf>,
+        flavour: Flavour,
+    ) -> Result<Vec<PathBuf>, FolderError> {
         folder::write(&self.logs, &folder.into(), flavour)
     }
 
@@ -149,4 +153,3 @@ impl MigrationName for Name {
         MigrationVersion::from(self.0.as_str())
     }
 }
-

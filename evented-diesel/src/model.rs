@@ -7,7 +7,6 @@ use diesel::query_builder::AstPass;
 use diesel::row::Row;
 use evented_core::Evented;
 
-
 /// A model with its tables. Written by `#[derive(Evented)]`.
 pub trait Model: Evented {
     /// The table of the log, as Diesel knows it.
@@ -83,4 +82,3 @@ where
         format!("column `{name}`: {error}").into()
     })
 }
-

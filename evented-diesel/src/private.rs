@@ -3,9 +3,9 @@
 pub use chrono::{DateTime, Utc};
 pub use diesel;
 pub use evented_core::{
-    Action, ActionOf, AsStored, Attrs, Changeset, Context, Create, Drift, EventBody, Evented, External, FieldDigests,
-    FieldError, Fields, Invalid, KeyKind, KeyValue, Normal, Payload, PayloadError, Retired, StateDigester, Step,
-    Unstorable, names, present,
+    Action, ActionOf, AsStored, Attrs, Changeset, Context, Create, Drift, EventBody, Evented, External,
+    FieldDigests, FieldError, Fields, Invalid, KeyKind, KeyValue, Normal, Payload, PayloadError, Retired,
+    StateDigester, Step, Unstorable, names, present,
 };
 pub use serde;
 pub use serde_json;
@@ -65,6 +65,7 @@ pub fn to_json<T: Serialize>(field: &'static str, value: &T) -> Result<serde_jso
 pub fn changeset<M: Model, A: ActionOf<M>>(record: &M, action: &A) -> Result<Changeset, Error> {
     let name = || RecordName { schema: M::SCHEMA, key: Some(M::key_value(record.key())) };
     let cx = Options::default().context::<M>();
-    let draft = evented_core::decide_change(record, action, &cx).map_err(|reason| Error::undecided(name(), reason))?;
+    let draft = evented_core::decide_change(record, action, &cx)
+        .map_err(|reason| Error::undecided(name(), reason))?;
     Changeset::between(Some(record), Some(&draft.after)).map_err(|source| Error::field(name(), source))
 }

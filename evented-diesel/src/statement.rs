@@ -21,11 +21,13 @@ mod history;
 mod row;
 
 pub use append::{Append, Guard, Inserted, Removed, Written};
-pub(crate) use append::{Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values};
+pub(crate) use append::{
+    Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
+};
 pub use history::HeadRow;
 pub(crate) use history::{
-    EventOf, EventRow, HEAD_COLUMNS, LastPosition, Until, event_by_id, field, head_of, history, last_position,
-    optional, page,
+    EventOf, EventRow, HEAD_COLUMNS, LastPosition, Until, event_by_id, field, head_of, history,
+    last_position, optional, page,
 };
 pub(crate) use row::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
@@ -48,7 +50,6 @@ enum Part<'q, DB: Dialect> {
 
 /// A value of the log's own types.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "each is named after its type")]
 pub enum Value<'q> {
     Uuid(Uuid),
     Text(&'q str),

@@ -1,1 +1,13 @@
-//! To be written.
+//! What the tests share: a database for each test in each of the four settings, and the models they play with.
+//!
+//! A setting is a database and a face: blocking or async, SQLite or PostgreSQL. [`db`] has one `Db` for each, with the
+//! same methods, so that a behaviour is written once and compiled four times (see `tests/suite/main.rs`).
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a broken expectation is a red test"
+)]
+
+pub mod db;
+pub mod models;

@@ -60,7 +60,18 @@ pub(super) fn log_table(model: &Model, Names { private, log_name, .. }: &Names) 
 
 /// The log's columns in the order of `Event`.
 const LOG_COLUMNS: [&str; 12] = [
-    "position", "txid", "record_id", "revision", "at", "version", "schema", "action", "payload", "meta", "id", "state",
+    "position",
+    "txid",
+    "record_id",
+    "revision",
+    "at",
+    "version",
+    "schema",
+    "action",
+    "payload",
+    "meta",
+    "id",
+    "state",
 ];
 
 /// `impl Model`, `Rows`, `Bind` and `IntoTarget`.

@@ -51,7 +51,8 @@ impl Dialect for Pg {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
-        let statement = if M::KEY.by_database() { insert_row_first(append, row) } else { insert(append, row) };
+        let statement =
+            if M::KEY.by_database() { insert_row_first(append, row) } else { insert(append, row) };
         let rows = driver.load::<InsertedRow<M>>(statement).await?;
         Ok(Inserted { written: rows.into_iter().next().and_then(|row| row.0) })
     }

@@ -52,7 +52,8 @@ impl Dialect for Sqlite {
             return Ok(Inserted { written: None });
         };
         let key = M::key_value(made.0.key());
-        let revision = if M::KEY.by_database() { next_revision(driver, append, &key).await? } else { append.revision };
+        let revision =
+            if M::KEY.by_database() { next_revision(driver, append, &key).await? } else { append.revision };
         let event = Append { record: &key, revision, ..append.clone() };
         let appended = append_event(driver, &event).await?;
         Ok(Inserted { written: Some((appended.position, appended.revision, made.0)) })
@@ -84,7 +85,8 @@ impl Dialect for Sqlite {
         let Some(known) = head.as_ref().filter(|head| expecting.is_none_or(|it| it == head.revision)) else {
             return Ok(Removed { appended: None, row: None, head });
         };
-        let row = first(driver.load::<RecordRow<M>>(remove_row::<Self, M>(append.record)).await?).map(|row| row.0);
+        let row =
+            first(driver.load::<RecordRow<M>>(remove_row::<Self, M>(append.record)).await?).map(|row| row.0);
         if row.is_none() {
             return Ok(Removed { appended: None, row, head });
         }

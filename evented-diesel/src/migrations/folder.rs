@@ -68,8 +68,7 @@ pub(super) fn check(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Resul
         let name = sql::migration_name(log);
         let Some(path) = find(folder, &name)? else { return Err(Stale::Missing { name }) };
         let path = path.join("up.sql");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| FolderError { path: path.clone(), source })?;
+        let text = fs::read_to_string(&path).map_err(|source| FolderError { path: path.clone(), source })?;
         if text.trim() != sql::up(log, flavour).trim() {
             return Err(Stale::Differs { path });
         }

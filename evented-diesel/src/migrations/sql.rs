@@ -20,11 +20,15 @@ pub(super) fn migration_name(log: &LogShape) -> String {
         return name;
     }
     // Cut, and told apart by a checksum of the whole.
-    let checksum = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let kept: String = name.chars().scan(0, |length, c| {
-        *length += c.len_utf8();
-        (*length <= VERSION_WIDTH - 9).then_some(c)
-    }).collect();
+    let checksum =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let kept: String = name
+        .chars()
+        .scan(0, |length, c| {
+            *length += c.len_utf8();
+            (*length <= VERSION_WIDTH - 9).then_some(c)
+        })
+        .collect();
     format!("{kept}_{checksum:08x}")
 }
 

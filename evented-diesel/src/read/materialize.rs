@@ -1,6 +1,6 @@
 //! A missing row, written from the log.
 
-use evented_core::{Evented, State};
+use evented_core::State;
 
 use crate::backend::Dialect;
 use crate::command::IntoTarget;
@@ -40,7 +40,10 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Materialize<M> {
     }
 }
 
-async fn steps<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(driver: &mut D, record: &Record<M>) -> Result<M, Error> {
+async fn steps<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+) -> Result<M, Error> {
     DB::lock::<M, D>(driver, &record.value).await.map_err(|error| record.failed(error))?;
     let replay = load::replay(driver, record, Until::default()).await?;
     let revision = replay.revision();

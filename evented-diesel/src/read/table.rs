@@ -83,7 +83,9 @@ impl<DB: Dialect, M: Model> Operation<DB> for Page<'_, M> {
                 table.open = Some((record.clone(), Replay::new(key)));
             }
             if let Some((_, replay)) = &mut table.open {
-                replay.apply(&event).map_err(|source| Error::Replay { record: name(Some(record)), source })?;
+                replay
+                    .apply(&event)
+                    .map_err(|source| Error::Replay { record: name(Some(record)), source })?;
             }
         }
         if table.done {
@@ -111,7 +113,8 @@ impl<DB: Dialect, M: Model> Operation<DB> for LastPosition<M> {
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<i64, Error> {
         let rows = driver.load::<statement::LastPosition>(last_position(M::LOG)).await;
-        let rows = rows.map_err(|error| Error::database(RecordName { schema: M::SCHEMA, key: None }, error))?;
+        let rows =
+            rows.map_err(|error| Error::database(RecordName { schema: M::SCHEMA, key: None }, error))?;
         Ok(rows.into_iter().next().and_then(|row| row.0).unwrap_or(0))
     }
 }

@@ -153,10 +153,7 @@ pub(crate) struct Appended {
 
 impl<DB: Dialect> QueryableByName<DB> for Appended {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        Ok(Self {
-            position: field(row, 0, DB::read_big_int)?,
-            revision: field(row, 1, DB::read_big_int)?,
-        })
+        Ok(Self { position: field(row, 0, DB::read_big_int)?, revision: field(row, 1, DB::read_big_int)? })
     }
 }
 

@@ -96,11 +96,11 @@ async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     for (revision, body) in (revision + 1..).zip(bodies) {
         let cx = Options { event_id: None, ..options.clone() }.context::<M>();
         let event = event::<M>(&cx, &record.value, revision, body, None, false);
-        result = driver.load::<Appended>(append(&event)).await.map(drop).map_err(|error| record.failed(error));
+        result =
+            driver.load::<Appended>(append(&event)).await.map(drop).map_err(|error| record.failed(error));
         if result.is_err() {
             break;
         }
     }
     transaction.close(driver, &record.name(), result).await
 }
-

@@ -11,7 +11,10 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     /// Opens a transaction if none is open. Within the caller's, the steps are part of it.
-    pub(crate) async fn open<DB: Dialect, D: Driver<DB>>(driver: &mut D, name: &RecordName) -> Result<Self, Error> {
+    pub(crate) async fn open<DB: Dialect, D: Driver<DB>>(
+        driver: &mut D,
+        name: &RecordName,
+    ) -> Result<Self, Error> {
         let of = |error| Error::database(name.clone(), error);
         if driver.in_transaction().map_err(of)? {
             return Ok(Self { ours: false });

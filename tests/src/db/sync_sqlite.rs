@@ -1,0 +1,100 @@
+//! SQLite, blocking.
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use evented_diesel::migrations::Flavour;
+use evented_diesel::{Error, Operation, Run};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+use super::{Count, tables};
+
+/// One connection to a database file of the test's own.
+#[expect(missing_debug_implementations, reason = "a connection has none")]
+pub struct SyncSqlite {
+    /// The connection.
+    pub conn: SqliteConnection,
+    folder: Arc<TempDir>,
+}
+
+/// The database behind the connection.
+type Backend = diesel::sqlite::Sqlite;
+
+impl SyncSqlite {
+    /// Which database it is.
+    pub const FLAVOUR: Flavour = Flavour::Sqlite;
+
+    /// A fresh database with all tables.
+    #[must_use]
+    pub async fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let mut db = Self::open(folder);
+        db.sql("PRAGMA journal_mode = WAL").await;
+        db.sql(&tables(Self::FLAVOUR)).await;
+        db
+    }
+
+    fn open(folder: Arc<TempDir>) -> Self {
+        let path = folder.path().join("test.db");
+        let mut conn = SqliteConnection::establish(&path.to_string_lossy()).expect("a connection");
+        conn.batch_execute("PRAGMA busy_timeout = 20000; PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF")
+            .expect("pragmas");
+        Self { conn, folder }
+    }
+
+    /// A further connection to the same database.
+    #[must_use]
+    pub async fn connect(&self) -> Self {
+        Self::open(self.folder.clone())
+    }
+
+    /// Runs an operation.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operation.
+    pub async fn run<Op: Operation<Backend>>(&mut self, operation: Op) -> Result<Op::Output, Error> {
+        operation.run(&mut self.conn)
+    }
+
+    /// Opens a transaction of the caller's.
+    pub async fn begin(&mut self) {
+        use diesel::connection::TransactionManager;
+        <SqliteConnection as Connection>::TransactionManager::begin_transaction(&mut self.conn)
+            .expect("begin");
+    }
+
+    /// Commits it.
+    pub async fn commit(&mut self) {
+        use diesel::connection::TransactionManager;
+        <SqliteConnection as Connection>::TransactionManager::commit_transaction(&mut self.conn)
+            .expect("commit");
+    }
+
+    /// Rolls it back.
+    pub async fn rollback(&mut self) {
+        use diesel::connection::TransactionManager;
+        <SqliteConnection as Connection>::TransactionManager::rollback_transaction(&mut self.conn)
+            .expect("rollback");
+    }
+
+    /// Runs plain SQL.
+    pub async fn sql(&mut self, sql: &str) {
+        self.conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Runs plain SQL that may fail.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn try_sql(&mut self, sql: &str) -> diesel::QueryResult<()> {
+        self.conn.batch_execute(sql)
+    }
+
+    /// The number that a query gives.
+    pub async fn number(&mut self, sql: &str) -> i64 {
+        let query = diesel::sql_query(format!("SELECT CAST(({sql}) AS BIGINT) AS count"));
+        query.get_result::<Count>(&mut self.conn).unwrap_or_else(|error| panic!("{sql}: {error}")).count
+    }
+}

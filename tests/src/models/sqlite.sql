@@ -1,0 +1,10 @@
+CREATE TABLE items (
+    id BLOB PRIMARY KEY, org_id BLOB NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, note TEXT,
+    archived_at TEXT, inserted_at TEXT NOT NULL, updated_at TEXT NOT NULL
+);
+CREATE UNIQUE INDEX items_org_note ON items (org_id, note);
+CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE counters (id BLOB PRIMARY KEY, count BIGINT NOT NULL, revision_no BIGINT NOT NULL);
+CREATE TABLE pages (path TEXT PRIMARY KEY, title TEXT NOT NULL, views BIGINT NOT NULL);
+CREATE TABLE stricts (id BLOB PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE healed (id BLOB PRIMARY KEY, name TEXT NOT NULL, by_database INTEGER NOT NULL DEFAULT 7);

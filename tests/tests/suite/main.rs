@@ -1,0 +1,32 @@
+//! Every behaviour, once, in four settings: each module below is compiled once for each of them.
+#![allow(clippy::duplicate_mod, reason = "the point of this file")]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+macro_rules! settings {
+    ($($setting:ident: $db:ident),*) => {$(
+        #[path = "."]
+        mod $setting {
+            use evented_tests::db::$db as Db;
+
+            #[path = "commands.rs"]
+            mod commands;
+            #[path = "conflicts.rs"]
+            mod conflicts;
+            #[path = "drift.rs"]
+            mod drift;
+            #[path = "keys.rs"]
+            mod keys;
+            #[path = "reading.rs"]
+            mod reading;
+            #[path = "versions.rs"]
+            mod versions;
+        }
+    )*};
+}
+
+settings!(
+    sync_sqlite: SyncSqlite,
+    async_sqlite: AsyncSqlite,
+    sync_postgres: SyncPostgres,
+    async_postgres: AsyncPostgres
+);
