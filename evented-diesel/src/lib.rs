@@ -7,6 +7,7 @@ pub mod __private;
 #[cfg(feature = "__async")]
 pub mod async_prelude;
 mod backend;
+mod batch;
 mod command;
 mod error;
 mod event;
@@ -23,6 +24,7 @@ mod statement;
 mod steps;
 
 pub use backend::Dialect;
+pub use batch::{Batch, batch};
 pub use command::{Command, IntoTarget, Recorded, Recording, Target};
 pub use error::{ConstraintKind, Error, RecordName};
 pub use event::{Columns, Entry, Event};

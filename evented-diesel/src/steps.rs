@@ -3,6 +3,7 @@
 //! What is decided stands in `evented-core`, what is sent in `statement`, what differs between databases in
 //! `backend`.
 
+pub(crate) mod batch;
 pub(crate) mod change;
 pub(crate) mod command;
 pub(crate) mod create;

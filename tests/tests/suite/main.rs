@@ -8,6 +8,8 @@ macro_rules! settings {
         mod $setting {
             use evented_tests::db::$db as Db;
 
+            #[path = "batches.rs"]
+            mod batches;
             #[path = "commands.rs"]
             mod commands;
             #[path = "conflicts.rs"]

@@ -1,0 +1,75 @@
+//! Many commands at once: planned in memory, written in a few statements.
+//!
+//! The plan is for records at peace. Where anything is unusual (drift, a missing record, a repeated event, a violated
+//! constraint), or where a statement per command costs nothing (SQLite), the commands are run one after the other in
+//! the same transaction, which also finds out which of them is at fault.
+
+use crate::backend::Dialect;
+use crate::command::Command;
+use crate::error::{Error, RecordName};
+use crate::model::Rows;
+use crate::run::driver::Driver;
+
+use super::transaction::Transaction;
+
+mod plan;
+mod write;
+
+pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    commands: &[Command<M>],
+) -> Result<Vec<M>, Error> {
+    let name = RecordName { schema: M::SCHEMA, key: None };
+    let transaction = Transaction::open(driver, &name).await?;
+    let result = within(driver, commands, &name).await;
+    transaction.close(driver, &name, result).await
+}
+
+async fn within<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    commands: &[Command<M>],
+    name: &RecordName,
+) -> Result<Vec<M>, Error> {
+    let of = |error| Error::database(name.clone(), error);
+    // A savepoint, so that the attempt can be taken back: within the caller's transaction, or within ours.
+    driver.begin().await.map_err(of)?;
+    let attempt = if DB::LOCKS_FIRST { Ok(None) } else { at_once(driver, commands).await };
+    match attempt {
+        Ok(Some(records)) => {
+            driver.commit().await.map_err(of)?;
+            return Ok(records);
+        }
+        Ok(None) | Err(Error::Constraint { .. }) => driver.rollback().await.map_err(of)?,
+        Err(error) => {
+            driver.rollback().await.map_err(of)?;
+            return Err(error);
+        }
+    }
+    driver.begin().await.map_err(of)?;
+    let mut records = Vec::with_capacity(commands.len());
+    for (index, command) in commands.iter().enumerate() {
+        match super::command::run(driver, command).await {
+            Ok(recorded) => records.push(recorded.record),
+            Err(error) => {
+                driver.rollback().await.map_err(of)?;
+                return Err(Error::Batch { index, source: Box::new(error) });
+            }
+        }
+    }
+    driver.commit().await.map_err(of)?;
+    Ok(records)
+}
+
+async fn at_once<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    commands: &[Command<M>],
+) -> Result<Option<Vec<M>>, Error> {
+    if M::KEY.by_database() || commands.iter().any(|command| command.options.event_id.is_some()) {
+        return Ok(None);
+    }
+    let Some(records) = write::read(driver, commands).await? else { return Ok(None) };
+    match plan::plan(commands, records)? {
+        Some(plan) => write::write(driver, plan).await,
+        None => Ok(None),
+    }
+}

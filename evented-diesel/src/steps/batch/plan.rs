@@ -1,0 +1,148 @@
+//! What a batch comes to: its events in order, and what each row is in the end.
+
+use std::collections::HashMap;
+
+use evented_core::{
+    Context, Create, Digest, FieldDigests, Json, KeyKind, KeyValue, decide_change, decide_create, names,
+};
+
+use crate::command::{Command, Kind};
+use crate::error::{Error, RecordName};
+use crate::model::Model;
+use crate::steps::command::{Record, empty_payload};
+
+/// A record of the batch on its way.
+pub(super) struct Working<M> {
+    /// The digests of its row before the batch; `None` for a new record.
+    pub(super) original: Option<FieldDigests>,
+    /// The record so far; `None` once it is deleted.
+    pub(super) state: Option<M>,
+    pub(super) digests: Option<FieldDigests>,
+    pub(super) revision: i64,
+    /// The last command on it.
+    pub(super) last: usize,
+}
+
+/// An event of the batch.
+pub(super) struct Planned {
+    pub(super) cx: Context,
+    pub(super) record: KeyValue,
+    pub(super) revision: i64,
+    pub(super) action: &'static str,
+    pub(super) payload: Json,
+    pub(super) meta: Option<Json>,
+    pub(super) state: Digest,
+}
+
+/// Everything to be written.
+pub(super) struct Plan<M> {
+    pub(super) events: Vec<Planned>,
+    pub(super) records: HashMap<KeyValue, Working<M>>,
+    /// What each command gives.
+    pub(super) results: Vec<M>,
+}
+
+/// Decides on each command in turn. `None` where the plan is not enough.
+pub(super) fn plan<M: Model>(
+    commands: &[Command<M>],
+    records: HashMap<KeyValue, Working<M>>,
+) -> Result<Option<Plan<M>>, Error> {
+    let mut plan = Plan { events: Vec::new(), records, results: Vec::new() };
+    for (index, command) in commands.iter().enumerate() {
+        let cx = command.options.context::<M>();
+        let done = match &command.kind {
+            Kind::Insert(new) => plan.insert(index, new, &cx, command),
+            Kind::Change(target, _) | Kind::Delete(target) | Kind::Savepoint(target) => {
+                plan.change(index, &Record::new(target.key.clone()), &cx, command)
+            }
+        };
+        match done {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(source) => return Err(Error::Batch { index, source: Box::new(source) }),
+        }
+    }
+    Ok(Some(plan))
+}
+
+impl<M: Model> Plan<M> {
+    fn insert(
+        &mut self,
+        last: usize,
+        new: &M::New,
+        cx: &Context,
+        command: &Command<M>,
+    ) -> Result<bool, Error> {
+        let value = match (M::KEY, new.key()) {
+            (KeyKind::Uuid, _) => KeyValue::Uuid(cx.event_id),
+            (_, Some(key)) => M::key_value(&key),
+            _ => return Ok(false),
+        };
+        let Some(key) = M::key_from(value.clone()) else { return Ok(false) };
+        let name = RecordName { schema: M::SCHEMA, key: Some(value.clone()) };
+        if self.records.contains_key(&value) {
+            return Ok(false);
+        }
+        let mut draft = decide_create::<M>(new, key, cx).map_err(|reason| Error::undecided(name, reason))?;
+        draft.after.set_revision(1);
+        let state = draft.digests.state(M::DIGEST_ORDER);
+        self.results.push(draft.after.clone());
+        let working = Working {
+            original: None,
+            state: Some(draft.after),
+            digests: Some(draft.digests),
+            revision: 1,
+            last,
+        };
+        self.records.insert(value.clone(), working);
+        self.event(cx, value, 1, (draft.action, draft.payload, state), command);
+        Ok(true)
+    }
+
+    fn change(
+        &mut self,
+        last: usize,
+        record: &Record<M>,
+        cx: &Context,
+        command: &Command<M>,
+    ) -> Result<bool, Error> {
+        let Some(working) = self.records.get_mut(&record.value) else { return Ok(false) };
+        let Some(before) = working.state.take() else { return Ok(false) };
+        command.options.check_expected(record, working.revision)?;
+        let revision = working.revision + 1;
+        let (action, payload, state) = match &command.kind {
+            Kind::Change(_, change) => {
+                let mut draft = decide_change(&before, change.as_ref(), cx)
+                    .map_err(|reason| Error::undecided(record.name(), reason))?;
+                draft.after.set_revision(revision);
+                let state = draft.digests.state(M::DIGEST_ORDER);
+                self.results.push(draft.after.clone());
+                working.state = Some(draft.after);
+                working.digests = Some(draft.digests);
+                (draft.action, draft.payload, state)
+            }
+            Kind::Delete(_) => {
+                self.results.push(before);
+                working.digests = None;
+                (names::DELETE, empty_payload(), Digest::NOTHING)
+            }
+            Kind::Insert(_) | Kind::Savepoint(_) => return Ok(false),
+        };
+        working.revision = revision;
+        working.last = last;
+        self.event(cx, record.value.clone(), revision, (action, payload, state), command);
+        Ok(true)
+    }
+
+    fn event(
+        &mut self,
+        cx: &Context,
+        record: KeyValue,
+        revision: i64,
+        (action, payload, state): (&'static str, Json, Digest),
+        command: &Command<M>,
+    ) {
+        let meta = command.options.meta.to_json();
+        self.events.push(Planned { cx: cx.clone(), record, revision, action, payload, meta, state });
+    }
+}

@@ -1,0 +1,158 @@
+//! Reading what a batch is about, and writing what it comes to.
+
+use std::collections::{BTreeSet, HashMap};
+
+use evented_core::KeyValue;
+
+use super::plan::{Plan, Working};
+use crate::backend::Dialect;
+use crate::command::{Command, Kind};
+use crate::error::{Error, RecordName};
+use crate::model::Rows;
+use crate::run::driver::Driver;
+use crate::statement::{
+    Append, Appended, Current, RecordRow, append_many, columns_to_write, current_rows, insert_many,
+    lock_rows, remove_many, update_many,
+};
+use crate::steps::change::reconcile;
+use crate::steps::command::{Body, Record, event};
+
+/// How many rows one statement writes. Large portions make the way to the server cheap; few different sizes, since
+/// each is a statement text of its own, which is kept prepared.
+const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// Cuts items of this many binds each into portions that one statement takes.
+fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let fits = |size: &usize| *size <= rest.len() && (*size == 1 || *size * width <= DB::MAX_BINDS);
+        let size = SIZES.into_iter().find(fits)?;
+        let (portion, others) = rest.split_at(size);
+        rest = others;
+        Some(portion)
+    })
+}
+
+/// How many values an event binds.
+const EVENT_BINDS: usize = 10;
+
+/// Locks and reads every record that the commands change. `None` where one is missing or its log does not vouch for it.
+pub(super) async fn read<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    commands: &[Command<M>],
+) -> Result<Option<HashMap<KeyValue, Working<M>>>, Error> {
+    let keys: BTreeSet<KeyValue> = commands
+        .iter()
+        .filter_map(|command| match &command.kind {
+            Kind::Insert(_) => None,
+            Kind::Change(target, _) | Kind::Delete(target) | Kind::Savepoint(target) => {
+                Some(M::key_value(&target.key))
+            }
+        })
+        .collect();
+    let keys: Vec<KeyValue> = keys.into_iter().collect();
+    for keys in portions::<DB, _>(&keys, 1) {
+        driver.load::<Locked>(lock_rows::<DB, M>(keys)).await.map_err(failed::<M>)?;
+    }
+    let mut records = HashMap::with_capacity(keys.len());
+    for keys in portions::<DB, _>(&keys, 1) {
+        let rows = driver.load::<Current<M>>(current_rows::<DB, M>(keys)).await.map_err(failed::<M>)?;
+        for Current { head, row, .. } in rows {
+            let record = Record::<M>::new(row.key().clone());
+            let digests =
+                row.digests().map_err(|source| Error::Unstorable { record: record.name(), source })?;
+            if head.version != M::VERSION || digests.state(M::DIGEST_ORDER) != head.state {
+                return Ok(None);
+            }
+            let working = Working {
+                original: Some(digests.clone()),
+                state: Some(row),
+                digests: Some(digests),
+                revision: head.revision,
+                last: 0,
+            };
+            records.insert(record.value, working);
+        }
+    }
+    Ok((records.len() == keys.len()).then_some(records))
+}
+
+struct Locked;
+impl<DB: Dialect> diesel::deserialize::QueryableByName<DB> for Locked {
+    fn build<'a>(_: &impl diesel::row::NamedRow<'a, DB>) -> diesel::deserialize::Result<Self> {
+        Ok(Self)
+    }
+}
+
+/// Writes the events, in the order of the commands, and the rows. `None` if an event of a record's revision is there
+/// already.
+pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    plan: Plan<M>,
+) -> Result<Option<Vec<M>>, Error> {
+    let Plan { events, records, mut results } = plan;
+    let events: Vec<Append<'_>> = events
+        .iter()
+        .map(|planned| {
+            let body = Body { action: planned.action, payload: &planned.payload, state: &planned.state };
+            event::<M>(&planned.cx, &planned.record, planned.revision, body, planned.meta.as_ref(), false)
+        })
+        .collect();
+    for events in portions::<DB, _>(&events, EVENT_BINDS) {
+        let appended = driver.load::<Appended>(append_many::<DB, M>(events)).await.map_err(failed::<M>)?;
+        if appended.len() < events.len() {
+            return Ok(None);
+        }
+    }
+    let rows = write_rows(driver, &records).await?;
+    for row in rows {
+        let record = Record::<M>::new(row.key().clone());
+        let Some(working) = records.get(&record.value) else { continue };
+        let Some(digests) = &working.digests else { continue };
+        if let Some(result) = results.get_mut(working.last) {
+            *result = reconcile(driver, &record, digests, row).await?;
+        }
+    }
+    Ok(Some(results))
+}
+
+/// Deletes first, so that what they leave free can be taken; gives the written rows as the database holds them.
+async fn write_rows<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    records: &HashMap<KeyValue, Working<M>>,
+) -> Result<Vec<M>, Error> {
+    let (mut gone, mut changed, mut made) = (Vec::new(), Vec::new(), Vec::new());
+    let mut columns = BTreeSet::new();
+    for (key, working) in records {
+        match (&working.original, &working.state) {
+            (Some(_), None) => gone.push(key.clone()),
+            (Some(original), Some(state)) => {
+                columns.extend(working.digests.iter().flat_map(|digests| original.differing(digests)));
+                changed.push((key.clone(), state));
+            }
+            (None, Some(state)) => made.push((key.clone(), state)),
+            (None, None) => {}
+        }
+    }
+    changed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    made.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for keys in portions::<DB, _>(&gone, 1) {
+        driver.load::<RecordRow<M>>(remove_many::<DB, M>(keys)).await.map_err(failed::<M>)?;
+    }
+    let mut rows = Vec::with_capacity(changed.len() + made.len());
+    let columns = columns_to_write::<M>(columns.into_iter().collect());
+    if !columns.is_empty() {
+        for changed in portions::<DB, _>(&changed, columns.len() + 1) {
+            let statement = update_many::<DB, M>(changed, &columns);
+            rows.extend(driver.load::<RecordRow<M>>(statement).await.map_err(failed::<M>)?);
+        }
+    }
+    for made in portions::<DB, _>(&made, M::WRITTEN.len() + 1) {
+        rows.extend(driver.load::<RecordRow<M>>(insert_many::<DB, M>(made)).await.map_err(failed::<M>)?);
+    }
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+fn failed<M: crate::model::Model>(error: diesel::result::Error) -> Error {
+    Error::database(RecordName { schema: M::SCHEMA, key: None }, error)
+}
