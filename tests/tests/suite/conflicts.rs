@@ -34,7 +34,7 @@ async fn an_expected_revision_that_is_not_there_is_a_conflict() {
     assert_eq!(db.number("SELECT count(*) FROM items_events").await, 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn writers_of_one_record_lose_nothing() {
     const WRITERS: usize = 6;
     const WRITES: usize = 12;
@@ -44,19 +44,16 @@ async fn writers_of_one_record_lose_nothing() {
     for _ in 0..WRITERS {
         let mut db = db.connect().await;
         let item = item.clone();
-        tasks.push(std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                for _ in 0..WRITES {
-                    while let Err(error) = db.run(item.add_value(AddValue(1))).await {
-                        assert!(error.is_retryable(), "{error}");
-                    }
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..WRITES {
+                while let Err(error) = db.run(item.add_value(AddValue(1))).await {
+                    assert!(error.is_retryable(), "{error}");
                 }
-            });
+            }
         }));
     }
     for task in tasks {
-        task.join().unwrap();
+        task.await.unwrap();
     }
     let total = (WRITERS * WRITES) as i64;
     assert_eq!(db.number("SELECT value FROM items").await, total);
