@@ -1,0 +1,148 @@
+//! Imports the history of a git repository as events, and checks that every tree can be had back.
+//!
+//! ```text
+//! cargo run --release -p examples --example git_history -- <repository>
+//! ```
+//!
+//! Each file is a record: commits create, edit, rename and delete it, by their author, at their time. Then the table,
+//! as it was at 64 commits and at the tip, is compared with what git says, byte for byte.
+//!
+//! `DATABASE_URL` names a PostgreSQL server, where the schema `git_history` is made anew, or a file of SQLite; without
+//! it, a temporary file is used.
+
+mod check;
+mod database;
+mod git;
+mod history;
+mod import;
+mod log;
+mod model;
+mod path;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use evented_diesel::Rows;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use database::{Choice, Database};
+use git::Repository;
+use history::History;
+use import::{Imported, import};
+use model::File;
+
+/// Import the history of a git repository as events, and check it against git
+#[derive(Parser)]
+struct Args {
+    /// The repository, bare or not
+    repository: PathBuf,
+    /// Where the history ends
+    #[arg(long, default_value = "HEAD", value_name = "COMMIT")]
+    tip: String,
+    /// Instead of checking, print the table as it was at a commit, as `git ls-tree -rz` would
+    #[arg(long, value_name = "COMMIT")]
+    dump: Option<String>,
+}
+
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let repository = Repository::open(&args.repository)?;
+    match Choice::from_env()? {
+        Choice::Postgres(url) => run(&mut database::postgres(&url)?, &repository, &args),
+        Choice::Sqlite(file, _folder) => run(&mut database::sqlite(&file)?, &repository, &args),
+    }
+}
+
+fn run<C>(conn: &mut C, repository: &Repository, args: &Args) -> Result<ExitCode>
+where
+    C: Database,
+    File: Rows<C::Backend>,
+{
+    // Before the long part: a commit that is not there is soon told.
+    let dump = match &args.dump {
+        Some(revision) => {
+            let id = repository.commit(revision)?;
+            Some(id.with_context(|| format!("{revision} names no commit"))?)
+        }
+        None => None,
+    };
+    let imported = import_all(conn, repository, &args.tip)?;
+    match dump {
+        Some(commit) => print(conn, &imported, &commit),
+        None => compare(conn, repository, &imported),
+    }
+}
+
+fn import_all<C>(conn: &mut C, repository: &Repository, tip: &str) -> Result<Imported>
+where
+    C: Database,
+    File: Rows<C::Backend>,
+{
+    let Some(tip) = repository.commit(tip)? else {
+        // A repository without any commit has a history of none.
+        ensure!(
+            tip == "HEAD" && !repository.has_refs()?,
+            "{tip} names no commit: say with --tip where the history ends"
+        );
+        return Ok(Imported { commits: Vec::new(), took: Duration::ZERO });
+    };
+    let count = repository.count(&tip)?;
+    let progress = bar(count, "importing")?;
+    let imported = import(conn, History::new(repository, &tip)?, &progress)?;
+    progress.finish_and_clear();
+    let found = imported.commits.len();
+    ensure!(u64::try_from(found)? == count, "git counts {count} commits, and its log has {found}");
+    Ok(imported)
+}
+
+/// The table at a commit, and nothing else.
+fn print<C>(conn: &mut C, imported: &Imported, commit: &str) -> Result<ExitCode>
+where
+    C: Database,
+    File: Rows<C::Backend>,
+{
+    let mark = imported.commits.iter().find(|mark| mark.commit == commit);
+    let mark = mark.with_context(|| format!("{commit} is not among the first parents of the tip"))?;
+    let files = check::table_at(conn, mark.position)?;
+    std::io::stdout().lock().write_all(&check::listing(files))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare<C>(conn: &mut C, repository: &Repository, imported: &Imported) -> Result<ExitCode>
+where
+    C: Database,
+    File: Rows<C::Backend>,
+{
+    let events = imported.events();
+    let count = imported.commits.len();
+    println!("imported {count} commits, {events} events: {}", rate(events, imported.took));
+    let marks = check::chosen(&imported.commits);
+    let progress = bar(u64::try_from(marks.len())?, "checking")?;
+    let checked = check::check(conn, repository, &marks, &progress)?;
+    progress.finish_and_clear();
+    println!(
+        "replayed {} tables, {} events: {}",
+        checked.commits,
+        checked.events,
+        rate(checked.events, checked.took)
+    );
+    println!("checked {} commits, {} paths, {} differ", checked.commits, checked.paths, checked.differ);
+    Ok(if checked.differ == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for the eye")]
+fn rate(events: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    let rate = if events == 0 { 0.0 } else { events as f64 / seconds };
+    format!("{seconds:.1} s, {rate:.0} events/s")
+}
+
+/// On the terminal, if standard error is one.
+fn bar(commits: u64, what: &'static str) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} commits, {eta} left {msg}")?;
+    Ok(ProgressBar::new(commits).with_style(style).with_prefix(what))
+}
