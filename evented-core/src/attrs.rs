@@ -27,14 +27,25 @@ pub struct Attrs {
     action: String,
     version: i32,
     map: Map<String, Value>,
+    /// The payload of an action that is no struct with named fields: kept as it is while no step sets a key.
+    plain: Option<Value>,
 }
 
 impl Attrs {
-    /// The payload of an event; anything but an object counts as an empty one.
+    /// The payload of an event. That of a unit or tuple struct has no keys; it stays as it is, unless a step sets some.
     #[must_use]
     pub fn new(action: impl Into<String>, version: i32, payload: Value) -> Self {
-        let map = if let Value::Object(map) = payload { map } else { Map::new() };
-        Self { action: action.into(), version, map }
+        let (map, plain) = match payload {
+            Value::Object(map) => (map, None),
+            plain => (Map::new(), Some(plain)),
+        };
+        Self { action: action.into(), version, map, plain }
+    }
+
+    /// The payload of an action that is no struct with named fields, such as `struct Add(i32)`.
+    #[must_use]
+    pub fn plain(&self) -> Option<&Value> {
+        self.plain.as_ref()
     }
 
     /// The event's action, by its name in the log.
@@ -107,11 +118,14 @@ impl Attrs {
     /// The payload as it stands.
     #[must_use]
     pub fn into_value(self) -> Value {
-        Value::Object(self.map)
+        match self.plain {
+            Some(plain) if self.map.is_empty() => plain,
+            _ => Value::Object(self.map),
+        }
     }
 
     pub(crate) fn from_fields(action: &str, version: i32, fields: Fields) -> Self {
-        Self { action: action.to_owned(), version, map: fields.0 }
+        Self { action: action.to_owned(), version, map: fields.0, plain: None }
     }
 
     pub(crate) fn into_fields(self) -> Fields {

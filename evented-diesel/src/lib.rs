@@ -32,7 +32,7 @@ pub use event::{Columns, Entry, Event};
 pub use evented_core::Evented;
 pub use evented_core::{
     Action, Attrs, Changeset, Context, Create, Digest, Drift, External, Fault, FieldChange, Fields, Invalid,
-    Json, KeyKind, KeyValue, Meta, Retired, State, Versions, micros, names,
+    Json, KeyKind, KeyValue, Meta, Replay as ReplayFold, Retired, State, Versions, micros, names,
 };
 pub use evented_derive::Evented;
 pub use id::Id;

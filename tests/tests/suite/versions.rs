@@ -39,7 +39,10 @@ async fn an_old_history_is_brought_to_todays_form_step_by_step() {
     // Version 0 called the name a title; versions 0 and 1 kept the value as text.
     old_event(&mut db, 1, "insert", 0, &serde_json::json!({"org_id": org, "title": "Old", "value": "1"})).await;
     old_event(&mut db, 2, "update", 0, &serde_json::json!({"title": "Lamp"})).await;
-    old_event(&mut db, 3, "update", 1, &serde_json::json!({"value": "3"})).await;
+    old_event(&mut db, 3, "update", 1, &serde_json::json!({"value": "1"})).await;
+    // Actions without named fields have nothing to be brought up to date, and are left alone.
+    old_event(&mut db, 4, "restore", 0, &serde_json::Value::Null).await;
+    old_event(&mut db, 5, "add", 1, &serde_json::json!(2)).await;
     assert_eq!(db.run(Item::replay(item.id)).await.unwrap().as_ref(), Some(&item));
     let history = db.run(Item::history(item.id)).await.unwrap();
     assert!(matches!(history[0].event.decode().unwrap(), ItemEvent::Insert(new) if new.name == "Old" && new.value == 1));
@@ -47,9 +50,9 @@ async fn an_old_history_is_brought_to_todays_form_step_by_step() {
     // The first write replays, finds row and log in agreement, and leaves an event of today's version.
     let item = db.run(item.add_value(AddValue(1))).await.unwrap();
     assert_eq!(item.value, 4);
-    let actions: Vec<_> =
+    let versions: Vec<_> =
         db.run(Item::history(item.id)).await.unwrap().into_iter().map(|it| it.event.stored.version).collect();
-    assert_eq!(actions, [0, 0, 1, 2]);
+    assert_eq!(versions, [0, 0, 1, 0, 1, 2]);
 }
 
 #[tokio::test]

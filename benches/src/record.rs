@@ -1,0 +1,25 @@
+//! Commands and readings of single records.
+
+use crate::report::Report;
+use crate::setup::Bench;
+
+mod batch;
+mod contention;
+mod create;
+mod handwritten;
+mod history;
+mod raw;
+mod size;
+mod sqlite;
+mod update;
+
+pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+    update::run(bench, report)?;
+    create::run(bench, report)?;
+    history::run(bench, report)?;
+    contention::run(bench, report)?;
+    batch::run(bench, report)?;
+    sqlite::run(bench, report)?;
+    crate::memory::run(bench, report)?;
+    size::run(bench, report)
+}
