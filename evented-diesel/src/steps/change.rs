@@ -3,6 +3,7 @@
 use evented_core::{Change, FieldDigests, State, decide_change};
 
 use super::command::{ATTEMPTS, Body, Record, event};
+use super::contended;
 use super::drift::{self, Settled};
 use super::transaction::Transaction;
 use crate::backend::Dialect;
@@ -19,7 +20,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     action: &dyn Change<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
-    if !DB::LOCKS_FIRST {
+    if !DB::LOCKS_FIRST && !contended::is_likely(record) {
         let settled = match known.and_then(at_hand) {
             Some(settled) => Some(settled),
             None => drift::vouched(driver, record).await?,
@@ -28,6 +29,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             if let Some(done) = attempt(driver, record, settled, action, options).await? {
                 return Ok(done);
             }
+            contended::remember(record);
         }
     }
     // Another writer was first, or something is unusual: lock the row before reading it.

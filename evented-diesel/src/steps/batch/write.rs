@@ -19,7 +19,7 @@ use crate::steps::command::{Body, Record, event};
 
 /// How many rows one statement writes. Large portions make the way to the server cheap; few different sizes, since
 /// each is a statement text of its own, which is kept prepared.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+const SIZES: [usize; 6] = [1024, 256, 64, 16, 4, 1];
 
 /// Cuts items of this many binds each into portions that one statement takes.
 fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {
