@@ -88,6 +88,13 @@ pub trait Dialect: Backend + Sized + 'static {
         append: &Append<'_>,
         expecting: Option<i64>,
     ) -> impl Future<Output = QueryResult<Removed<M>>> + Send;
+
+    /// Appends many events of one log, in their order. One that is there already is a unique violation.
+    #[doc(hidden)]
+    fn append_many<D: Driver<Self>>(
+        driver: &mut D,
+        events: &[Append<'_>],
+    ) -> impl Future<Output = QueryResult<()>> + Send;
 }
 
 /// Binds and reads the log's own types: the same lines for every database, over its own conversions.

@@ -11,6 +11,8 @@ use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use evented_core::KeyValue;
 
+mod many;
+
 use super::{Dialect, log_types};
 use crate::migrations::Flavour;
 use crate::model::Rows;
@@ -75,6 +77,11 @@ impl Dialect for Pg {
     ) -> QueryResult<Removed<M>> {
         let rows = driver.load::<RemovedRow<M>>(delete::<M>(append, expecting)).await?;
         rows.into_iter().next().map(|row| row.0).ok_or(diesel::NotFound)
+    }
+
+    async fn append_many<D: Driver<Self>>(driver: &mut D, events: &[Append<'_>]) -> QueryResult<()> {
+        let columns = many::EventColumns::of(events);
+        driver.load::<Nothing>(columns.append()).await.map(drop)
     }
 }
 

@@ -94,6 +94,13 @@ impl Dialect for Sqlite {
         let appended = append_event(driver, &event).await?;
         Ok(Removed { appended: Some((appended.position, appended.revision)), row, head })
     }
+
+    async fn append_many<D: Driver<Self>>(driver: &mut D, events: &[Append<'_>]) -> QueryResult<()> {
+        for event in events {
+            append_event(driver, event).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The row of a new record, unless its first event exists.

@@ -69,7 +69,7 @@ async fn at_once<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     }
     let Some(records) = write::read(driver, commands).await? else { return Ok(None) };
     match plan::plan(commands, records)? {
-        Some(plan) => write::write(driver, plan).await,
+        Some(plan) => write::write(driver, plan).await.map(Some),
         None => Ok(None),
     }
 }

@@ -11,8 +11,8 @@ use crate::error::{Error, RecordName};
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
-    Append, Appended, Current, RecordRow, append_many, columns_to_write, current_rows, insert_many,
-    lock_rows, remove_many, update_many,
+    Append, Current, RecordRow, columns_to_write, current_rows, insert_many, lock_rows, remove_many,
+    update_many,
 };
 use crate::steps::change::reconcile;
 use crate::steps::command::{Body, Record, event};
@@ -33,8 +33,8 @@ fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &
     })
 }
 
-/// How many values an event binds.
-const EVENT_BINDS: usize = 10;
+/// How many events one statement appends.
+const EVENTS: usize = 4_096;
 
 /// Locks and reads every record that the commands change. `None` where one is missing or its log does not vouch for it.
 pub(super) async fn read<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
@@ -84,12 +84,11 @@ impl<DB: Dialect> diesel::deserialize::QueryableByName<DB> for Locked {
     }
 }
 
-/// Writes the events, in the order of the commands, and the rows. `None` if an event of a record's revision is there
-/// already.
+/// Writes the events, in the order of the commands, and the rows.
 pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     plan: Plan<M>,
-) -> Result<Option<Vec<M>>, Error> {
+) -> Result<Vec<M>, Error> {
     let Plan { events, records, mut results } = plan;
     let events: Vec<Append<'_>> = events
         .iter()
@@ -98,11 +97,8 @@ pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             event::<M>(&planned.cx, &planned.record, planned.revision, body, planned.meta.as_ref(), false)
         })
         .collect();
-    for events in portions::<DB, _>(&events, EVENT_BINDS) {
-        let appended = driver.load::<Appended>(append_many::<DB, M>(events)).await.map_err(failed::<M>)?;
-        if appended.len() < events.len() {
-            return Ok(None);
-        }
+    for events in events.chunks(EVENTS) {
+        DB::append_many(driver, events).await.map_err(failed::<M>)?;
     }
     let rows = write_rows(driver, &records).await?;
     for row in rows {
@@ -113,7 +109,7 @@ pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             *result = reconcile(driver, &record, digests, row).await?;
         }
     }
-    Ok(Some(results))
+    Ok(results)
 }
 
 /// Deletes first, so that what they leave free can be taken; gives the written rows as the database holds them.
