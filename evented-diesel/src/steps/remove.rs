@@ -19,10 +19,9 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 ) -> Result<Recorded<M>, Error> {
     let name = record.name();
     // In peace one statement does it without reading first. A model that refuses drift must look before.
-    if !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse {
-        if let Some(done) = attempt(driver, record, options).await? {
-            return Ok(done);
-        }
+    let in_peace = !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse;
+    if in_peace && let Some(done) = attempt(driver, record, options).await? {
+        return Ok(done);
     }
     for _ in 0..ATTEMPTS {
         let transaction = Transaction::open(driver, &name).await?;
