@@ -1,7 +1,8 @@
 //! SQLite: one writer at a time, so a write takes the lock first, and row and event are two statements under it.
 //!
-//! The row goes first: if a constraint refuses it, nothing has been written, and no savepoint is needed within a
-//! caller's transaction. Under the lock the event cannot meet another of its revision.
+//! The row goes first, as it is the one that constraints refuse. Under the lock the event cannot meet another of its
+//! revision; should it be refused all the same, the savepoint around both takes the row back, also where the caller
+//! commits their transaction after the error.
 
 use diesel::QueryResult;
 use diesel::deserialize::{self, FromSql, QueryableByName};
