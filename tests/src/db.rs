@@ -45,6 +45,7 @@ pub fn tables(flavour: Flavour) -> String {
 
 /// The logs of every model.
 pub fn logs() -> Migrations {
+    use crate::models::racing::Racer;
     use crate::models::{Counter, Healed, Item, Note, Page, Strict};
     Migrations::new()
         .log::<Item>()
@@ -53,6 +54,7 @@ pub fn logs() -> Migrations {
         .log::<Page>()
         .log::<Strict>()
         .log::<Healed>()
+        .log::<Racer>()
 }
 
 /// What a test reads of a table without knowing its setting.
