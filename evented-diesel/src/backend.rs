@@ -56,12 +56,13 @@ pub trait Dialect: Backend + Sized + 'static {
     #[doc(hidden)]
     const ROW_VERSION: &'static str;
 
-    /// Locks a record's row, within a transaction, until its end.
+    /// Locks a record's row, within a transaction, until its end; says whether it is held now. A row that does not
+    /// exist cannot be, where other writers are not kept out altogether.
     #[doc(hidden)]
     fn lock<M: Rows<Self>, D: Driver<Self>>(
         driver: &mut D,
         key: &KeyValue,
-    ) -> impl Future<Output = QueryResult<()>> + Send;
+    ) -> impl Future<Output = QueryResult<bool>> + Send;
 
     /// Writes a first event and its row.
     #[doc(hidden)]

@@ -39,11 +39,11 @@ impl Dialect for Pg {
 
     log_types!(diesel::sql_types::Uuid, diesel::sql_types::Timestamptz);
 
-    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, key: &KeyValue) -> QueryResult<()> {
+    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, key: &KeyValue) -> QueryResult<bool> {
         let mut statement = Statement::new("SELECT 1 FROM ");
         statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
         statement.sql(" FOR UPDATE");
-        driver.load::<Nothing>(statement).await.map(drop)
+        driver.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
     }
 
     async fn insert<M: Rows<Self>, D: Driver<Self>>(

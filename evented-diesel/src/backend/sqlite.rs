@@ -37,11 +37,11 @@ impl Dialect for Sqlite {
 
     log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
 
-    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &KeyValue) -> QueryResult<()> {
+    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &KeyValue) -> QueryResult<bool> {
         // An update of no row takes the database's write lock and changes nothing.
         let mut statement = Statement::new("UPDATE ");
         statement.log(M::LOG).sql(" SET position = position WHERE 0");
-        driver.load::<Nothing>(statement).await.map(drop)
+        driver.load::<Nothing>(statement).await.map(|_| true)
     }
 
     async fn insert<M: Rows<Self>, D: Driver<Self>>(
