@@ -3,7 +3,7 @@
 use evented_core::{Change, FieldDigests, State, decide_change};
 
 use super::command::{ATTEMPTS, Body, Record, event};
-use super::drift::{self, Settled};
+use super::drift::{self, Settled, Start};
 use super::transaction::Transaction;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
@@ -58,12 +58,13 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 ) -> Result<Option<Recorded<M>>, Error> {
     let name = record.name();
     let transaction = Transaction::open(driver, &name).await?;
-    let result = match drift::settle(driver, record, options).await {
-        Ok(settled) if matches!(settled.state, State::Live(_)) => {
+    let result = match drift::start(driver, record, options).await {
+        Ok(Start::Repeated(first)) => Ok(Some(first)),
+        Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
             attempt(driver, record, settled, action, options).await
         }
         // Whatever was found out about the missing record is kept; the caller then hears that it is missing.
-        Ok(settled) => {
+        Ok(Start::Settled(settled)) => {
             let kept = transaction.close(driver, &name, Ok(settled)).await?;
             return Err(kept.into_live(record).err().unwrap_or(Error::NotFound { record: name }));
         }

@@ -5,7 +5,7 @@ use evented_core::{Changeset, Digest, Drift, Evented, External, Fields, Json, St
 use super::command::{ATTEMPTS, Body, Record, event};
 use super::load;
 use crate::backend::Dialect;
-use crate::command::Options;
+use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::model::Rows;
 use crate::run::driver::Driver;
@@ -40,6 +40,30 @@ pub(crate) async fn vouched<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let guard = if DB::LOCKS_FIRST { Guard::Locked } else { Guard::RowVersion(found.version) };
     let revision = found.head.revision;
     Ok(Some(Settled { state: State::Live(found.row), revision, guard, overwrote: None }))
+}
+
+/// From where a command goes on once the row is locked.
+pub(crate) enum Start<M> {
+    /// From this state.
+    Settled(Settled<M>),
+    /// It has been run before.
+    Repeated(Recorded<M>),
+}
+
+/// [`settle`], unless the command has been run before: only under the lock is that certain, since another run of the
+/// same command may have been on its way when it was asked first.
+pub(crate) async fn start<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Start<M>, Error> {
+    if options.event_id.is_some() {
+        DB::lock::<M, D>(driver, &record.value).await.map_err(|error| record.failed(error))?;
+        if let Some(first) = load::repeated(driver, record, options).await? {
+            return Ok(Start::Repeated(first));
+        }
+    }
+    settle(driver, record, options).await.map(Start::Settled)
 }
 
 /// Locks the row, finds the state of the record, and brings log and row to agree by the model's policy.

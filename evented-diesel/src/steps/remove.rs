@@ -3,7 +3,7 @@
 use evented_core::{Digest, Drift, External, Json, State, names};
 
 use super::command::{ATTEMPTS, Body, Record, empty_payload, event};
-use super::drift;
+use super::drift::{self, Start};
 use super::transaction::Transaction;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
@@ -26,9 +26,9 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     }
     for _ in 0..ATTEMPTS {
         let transaction = Transaction::open(driver, &name).await?;
-        let settled = drift::settle(driver, record, options).await;
-        let result = match settled {
-            Ok(settled) => match &settled.state {
+        let result = match drift::start(driver, record, options).await {
+            Ok(Start::Repeated(first)) => Ok(Some(first)),
+            Ok(Start::Settled(settled)) => match &settled.state {
                 State::Live(_) => match options.check_expected(record, settled.revision) {
                     Ok(()) => attempt(driver, record, options).await,
                     Err(error) => Err(error),
