@@ -64,6 +64,13 @@ pub trait Dialect: Backend + Sized + 'static {
         key: &KeyValue,
     ) -> impl Future<Output = QueryResult<bool>> + Send;
 
+    /// Keeps other runs of the command with this event out, within a transaction, until its end.
+    #[doc(hidden)]
+    fn lock_event<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        event_id: Uuid,
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
     /// Writes a first event and its row.
     #[doc(hidden)]
     fn insert<M: Rows<Self>, D: Driver<Self>>(

@@ -10,10 +10,11 @@ use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use diesel::sqlite::Sqlite;
 use evented_core::KeyValue;
+use uuid::Uuid;
 
 use super::{Dialect, log_types};
 use crate::migrations::Flavour;
-use crate::model::Rows;
+use crate::model::{LogName, Rows};
 use crate::run::driver::Driver;
 use crate::statement::{
     Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, Source, Statement, Value, Written,
@@ -38,10 +39,11 @@ impl Dialect for Sqlite {
     log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
 
     async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &KeyValue) -> QueryResult<bool> {
-        // An update of no row takes the database's write lock and changes nothing.
-        let mut statement = Statement::new("UPDATE ");
-        statement.log(M::LOG).sql(" SET position = position WHERE 0");
-        driver.load::<Nothing>(statement).await.map(|_| true)
+        lock_database(driver, M::LOG).await.map(|()| true)
+    }
+
+    async fn lock_event<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: Uuid) -> QueryResult<()> {
+        lock_database(driver, M::LOG).await
     }
 
     async fn insert<M: Rows<Self>, D: Driver<Self>>(
@@ -95,6 +97,13 @@ impl Dialect for Sqlite {
         let appended = append_event(driver, &event).await?;
         Ok(Removed { appended: Some((appended.position, appended.revision)), row, head })
     }
+}
+
+async fn lock_database<D: Driver<Sqlite>>(driver: &mut D, log: LogName) -> QueryResult<()> {
+    // An update of no row takes the database's write lock and changes nothing.
+    let mut statement = Statement::new("UPDATE ");
+    statement.log(log).sql(" SET position = position WHERE 0");
+    driver.load::<Nothing>(statement).await.map(drop)
 }
 
 /// The row of a new record, unless its first event exists.

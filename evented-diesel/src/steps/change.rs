@@ -96,7 +96,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     }
     let meta = meta.to_json();
     let body = Body { action: draft.action, payload: &draft.payload, state: &state };
-    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref(), options.event_id.is_some());
+    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref());
     let columns = columns_to_write::<M>(old.differing(&draft.digests));
     let written = DB::update(driver, &append, &guard, &draft.after, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;

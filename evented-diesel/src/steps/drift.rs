@@ -168,7 +168,7 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let revision = head.map_or(0, |head| head.revision) + 1;
     let cx = Options { event_id: None, at: options.at, ..Options::default() }.context::<M>();
     let body = Body { action: names::EXTERNAL, payload: &payload, state: &state };
-    let external = event::<M>(&cx, &record.value, revision, body, None, false);
+    let external = event::<M>(&cx, &record.value, revision, body, None);
     let appended = driver.load::<Appended>(append(&external)).await.map_err(|error| record.failed(error))?;
     if appended.is_empty() {
         return Ok(None);

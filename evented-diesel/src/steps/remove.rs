@@ -55,7 +55,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let cx = options.context::<M>();
     let (payload, meta) = (empty_payload(), options.meta.to_json());
     let body = Body { action: names::DELETE, payload: &payload, state: &Digest::NOTHING };
-    let append = event::<M>(&cx, &record.value, 0, body, meta.as_ref(), options.event_id.is_some());
+    let append = event::<M>(&cx, &record.value, 0, body, meta.as_ref());
     let removed = DB::delete::<M, D>(driver, &append, options.expecting).await;
     let Removed { appended, row, head } = removed.map_err(|error| record.failed(error))?;
     let (Some((position, revision)), Some(mut row), Some(head)) = (appended, row, head) else {
@@ -95,7 +95,7 @@ async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let mut result = Ok(());
     for (revision, body) in (revision + 1..).zip(bodies) {
         let cx = Options { event_id: None, ..options.clone() }.context::<M>();
-        let event = event::<M>(&cx, &record.value, revision, body, None, false);
+        let event = event::<M>(&cx, &record.value, revision, body, None);
         result =
             driver.load::<Appended>(append(&event)).await.map(drop).map_err(|error| record.failed(error));
         if result.is_err() {

@@ -47,7 +47,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     state.set_revision(revision);
     let meta = options.meta.to_json();
     let body = Body { action: names::SAVEPOINT, payload: &payload, state: &digest };
-    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref(), options.event_id.is_some());
+    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref());
     let columns = columns_to_write::<M>(Vec::new());
     let written = DB::update(driver, &append, &guard, &state, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;

@@ -95,7 +95,7 @@ pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         .iter()
         .map(|planned| {
             let body = Body { action: planned.action, payload: &planned.payload, state: &planned.state };
-            event::<M>(&planned.cx, &planned.record, planned.revision, body, planned.meta.as_ref(), false)
+            event::<M>(&planned.cx, &planned.record, planned.revision, body, planned.meta.as_ref())
         })
         .collect();
     for events in portions::<DB, _>(&events, EVENT_BINDS) {
