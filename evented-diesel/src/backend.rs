@@ -64,6 +64,13 @@ pub trait Dialect: Backend + Sized + 'static {
         key: &KeyValue,
     ) -> impl Future<Output = QueryResult<bool>> + Send;
 
+    /// Locks the rows of several records, in the order of their keys.
+    #[doc(hidden)]
+    fn lock_many<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        keys: &[KeyValue],
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
     /// Keeps other runs of the command with this event out, within a transaction, until its end.
     #[doc(hidden)]
     fn lock_event<M: Rows<Self>, D: Driver<Self>>(

@@ -18,8 +18,8 @@ use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
     Append, Guard, HEAD_COLUMNS, HeadRow, Inserted, InsertedRow, Removed, Source, Statement, Value, Written,
-    WrittenRow, append_columns, field, optional, push_append_values, push_insert_columns, push_insert_values,
-    push_set,
+    WrittenRow, append_columns, field, lock_rows, optional, push_append_values, push_insert_columns,
+    push_insert_values, push_set,
 };
 
 /// Any row of the answer will do where only the fact counts.
@@ -45,6 +45,10 @@ impl Dialect for Pg {
         statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
         statement.sql(" FOR UPDATE");
         driver.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
+    }
+
+    async fn lock_many<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, keys: &[KeyValue]) -> QueryResult<()> {
+        driver.load::<Nothing>(lock_rows::<Self, M>(keys)).await.map(drop)
     }
 
     async fn lock_event<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, event_id: Uuid) -> QueryResult<()> {

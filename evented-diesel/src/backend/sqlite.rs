@@ -42,6 +42,10 @@ impl Dialect for Sqlite {
         lock_database(driver, M::LOG).await.map(|()| true)
     }
 
+    async fn lock_many<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &[KeyValue]) -> QueryResult<()> {
+        lock_database(driver, M::LOG).await
+    }
+
     async fn lock_event<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: Uuid) -> QueryResult<()> {
         lock_database(driver, M::LOG).await
     }
