@@ -9,5 +9,6 @@
     reason = "a broken expectation is a red test"
 )]
 
+pub mod agree;
 pub mod db;
 pub mod models;
