@@ -89,5 +89,12 @@ fn detail(ratio: &Ratio, operations: u32) -> String {
     let each = |time: Duration| time / operations;
     let (ours, baseline) = ratio.times;
     let (low, high) = ratio.spread;
-    format!("{:.1?} / {:.1?}, {low:.2} to {high:.2}", each(ours), each(baseline))
+    let (best_ours, best_baseline) = ratio.best;
+    format!(
+        "{:.1?} / {:.1?}, {low:.2} to {high:.2}, best {:.1?} / {:.1?}",
+        each(ours),
+        each(baseline),
+        each(best_ours),
+        each(best_baseline)
+    )
 }

@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) expecting: Option<i64>,
     pub(crate) event_id: Option<Uuid>,
     pub(crate) at: Option<DateTime<Utc>>,
+    /// Whether the event's position is part of the result.
+    pub(crate) placed: bool,
 }
 
 /// The record a command is about: by key, or at hand.
@@ -146,7 +148,8 @@ impl<M: Evented> Command<M> {
     }
 
     /// Gives the event's place in the log along with the record.
-    pub fn recorded(self) -> Recording<M> {
+    pub fn recorded(mut self) -> Recording<M> {
+        self.options.placed = true;
         Recording(self)
     }
 }

@@ -114,7 +114,7 @@ mod pg {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use chrono::{DateTime, Datelike, Utc};
+    use chrono::{DateTime, Datelike, Timelike, Utc};
     use diesel::deserialize::{self, FromSql};
     use diesel::serialize::{self, IsNull, Output, ToSql};
     use diesel::sql_types::{Binary, Text, TimestamptzSqlite};
@@ -124,7 +124,20 @@ mod sqlite {
     use super::{JsonText, Uid, UtcTime};
 
     /// One width for every time, so that text order is time order.
-    const TIME: &str = "%Y-%m-%d %H:%M:%S%.6f+00:00";
+    fn text(at: &DateTime<Utc>) -> String {
+        let (date, time) = (at.date_naive(), at.time());
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}+00:00",
+            date.year(),
+            date.month(),
+            date.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            // A leap second counts on beyond a million.
+            (time.nanosecond() / 1_000).min(999_999),
+        )
+    }
 
     impl ToSql<Uid, Sqlite> for Uuid {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
@@ -145,7 +158,7 @@ mod sqlite {
                     format!("the year {} has no text whose order is that of time", self.year()).into()
                 );
             }
-            out.set_value(self.format(TIME).to_string());
+            out.set_value(text(self));
             Ok(IsNull::No)
         }
     }

@@ -3,13 +3,13 @@
 use chrono::Utc;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Text};
 use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::sql_types::Uid;
 use evented_diesel::{Error, Run};
 use uuid::Uuid;
 
 use crate::measure::compare;
-use crate::model::{SQLITE, Task, new};
+use crate::model::{SQLITE, Task, new, tasks};
 use crate::report::Report;
 use crate::setup::Bench;
 
@@ -52,28 +52,42 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Event and row as one would write them by hand.
+diesel::table! {
+    use diesel::sql_types::*;
+    #[sql_name = "tasks_events"]
+    events (position) {
+        position -> BigInt,
+        record_id -> evented_diesel::sql_types::Uid,
+        revision -> BigInt,
+        at -> Text,
+        version -> Integer,
+        schema -> Text,
+        action -> Text,
+        payload -> Text,
+        id -> evented_diesel::sql_types::Uid,
+        state -> Binary,
+    }
+}
+
+/// Event and row as one would write them by hand, in statements that Diesel keeps prepared.
 fn insert(conn: &mut SqliteConnection, name: &str) -> anyhow::Result<()> {
     let id = Uuid::now_v7();
     let payload = serde_json::to_string(&serde_json::json!({ "name": name }))?;
-    diesel::sql_query(
-        "INSERT INTO tasks_events (id, schema, record_id, revision, action, version, payload, at, state) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind::<Binary, _>(id.as_bytes().as_slice())
-    .bind::<Text, _>("tasks")
-    .bind::<Binary, _>(id.as_bytes().as_slice())
-    .bind::<BigInt, _>(1)
-    .bind::<Text, _>("insert")
-    .bind::<Integer, _>(0)
-    .bind::<Text, _>(payload)
-    .bind::<Text, _>(Utc::now().format("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string())
-    .bind::<Binary, _>([7_u8; 16].as_slice())
-    .execute(conn)?;
-    diesel::sql_query("INSERT INTO tasks (id, name, done) VALUES (?, ?, ?)")
-        .bind::<Binary, _>(id.as_bytes().as_slice())
-        .bind::<Text, _>(name)
-        .bind::<Bool, _>(false)
+    diesel::insert_into(events::table)
+        .values((
+            events::record_id.eq(Uid::bind(id)),
+            events::revision.eq(1),
+            events::at.eq(Utc::now().format("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string()),
+            events::version.eq(0),
+            events::schema.eq("tasks"),
+            events::action.eq("insert"),
+            events::payload.eq(payload),
+            events::id.eq(Uid::bind(id)),
+            events::state.eq([7_u8; 16].as_slice()),
+        ))
+        .execute(conn)?;
+    diesel::insert_into(tasks::table)
+        .values((tasks::id.eq(Uid::bind(id)), tasks::name.eq(name), tasks::done.eq(false)))
         .execute(conn)?;
     Ok(())
 }

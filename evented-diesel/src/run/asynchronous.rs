@@ -54,6 +54,10 @@ impl<DB: Dialect, Conn: AsyncConnection<Backend = DB>> Driver<DB> for Awaiting<'
         diesel_async::RunQueryDsl::load(statement, self.0).await
     }
 
+    async fn execute(&mut self, statement: Statement<'_, DB>) -> QueryResult<usize> {
+        diesel_async::RunQueryDsl::execute(statement, self.0).await
+    }
+
     fn in_transaction(&mut self) -> QueryResult<bool> {
         let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
         Ok(status.transaction_depth()?.is_some())

@@ -62,6 +62,10 @@ impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Bloc
         diesel::RunQueryDsl::load(statement, self.0)
     }
 
+    async fn execute(&mut self, statement: Statement<'_, DB>) -> QueryResult<usize> {
+        diesel::RunQueryDsl::execute(statement, self.0)
+    }
+
     fn in_transaction(&mut self) -> QueryResult<bool> {
         let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
         Ok(status.transaction_depth()?.is_some())

@@ -12,6 +12,8 @@ pub trait Driver<DB: Dialect>: Send {
     fn load<R>(&mut self, statement: Statement<'_, DB>) -> impl Future<Output = QueryResult<Vec<R>>> + Send
     where
         R: QueryableByName<DB> + Send + 'static;
+    /// Runs a statement that gives no rows; says how many it wrote.
+    fn execute(&mut self, statement: Statement<'_, DB>) -> impl Future<Output = QueryResult<usize>> + Send;
     /// Whether a transaction is open.
     fn in_transaction(&mut self) -> QueryResult<bool>;
     /// Opens a transaction, or a savepoint within one.

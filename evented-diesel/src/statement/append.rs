@@ -25,6 +25,10 @@ pub struct Append<'a> {
     pub(crate) meta: Option<&'a Json>,
     pub(crate) at: DateTime<Utc>,
     pub(crate) state: &'a Digest,
+    /// Whether the record's key was made just now, so that nothing of it can be there.
+    pub(crate) fresh: bool,
+    /// Whether somebody wants to know its position.
+    pub(crate) placed: bool,
 }
 
 /// What must still hold for a row to be written.

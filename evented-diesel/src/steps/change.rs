@@ -11,7 +11,7 @@ use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::model::Rows;
 use crate::run::driver::Driver;
-use crate::statement::{Guard, columns_to_write};
+use crate::statement::{Append, Guard, columns_to_write};
 
 pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
@@ -98,7 +98,8 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     }
     let meta = meta.to_json();
     let body = Body { action: draft.action, payload: &draft.payload, state: &state };
-    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref());
+    let append =
+        Append { placed: options.placed, ..event::<M>(&cx, &record.value, revision, body, meta.as_ref()) };
     let columns = columns_to_write::<M>(old.differing(&draft.digests));
     let written = DB::update(driver, &append, &guard, &draft.after, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;

@@ -108,6 +108,8 @@ pub(crate) fn event<'a, M: Model>(
         meta,
         at: cx.at,
         state: body.state,
+        fresh: false,
+        placed: true,
     }
 }
 

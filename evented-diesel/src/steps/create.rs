@@ -12,7 +12,7 @@ use crate::command::{Options, Recorded};
 use crate::error::{Error, RecordName};
 use crate::model::Rows;
 use crate::run::driver::Driver;
-use crate::statement::{EventOf, Inserted, event_by_id};
+use crate::statement::{Append, EventOf, Inserted, event_by_id};
 
 pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
@@ -101,9 +101,10 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let state = draft.digests.state(M::DIGEST_ORDER);
     let meta = options.meta.to_json();
     let body = Body { action: draft.action, payload: &draft.payload, state: &state };
-    let append = event::<M>(cx, &record.value, revision, body, meta.as_ref());
+    let append =
+        Append { placed: options.placed, ..event::<M>(cx, &record.value, revision, body, meta.as_ref()) };
     if DB::LOCKS_FIRST {
-        let transaction = Transaction::open(driver, name).await?;
+        let transaction = Transaction::join(driver, name).await?;
         let result = DB::insert(driver, &append, &draft.after).await;
         let result = result.map_err(|error| Error::database(name.clone(), error));
         transaction.close(driver, name, result).await

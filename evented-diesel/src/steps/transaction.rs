@@ -18,8 +18,21 @@ impl Transaction {
         driver: &mut D,
         name: &RecordName,
     ) -> Result<Self, Error> {
+        if !DB::LOCKS_FIRST {
+            return Self::join(driver, name).await;
+        }
+        driver.begin().await.map_err(|error| Error::database(name.clone(), error))?;
+        Ok(Self { ours: true })
+    }
+
+    /// Opens a transaction if none is open, and makes no savepoint in the caller's: for steps that take themselves
+    /// back.
+    pub(crate) async fn join<DB: Dialect, D: Driver<DB>>(
+        driver: &mut D,
+        name: &RecordName,
+    ) -> Result<Self, Error> {
         let of = |error| Error::database(name.clone(), error);
-        if !DB::LOCKS_FIRST && driver.in_transaction().map_err(of)? {
+        if driver.in_transaction().map_err(of)? {
             return Ok(Self { ours: false });
         }
         driver.begin().await.map_err(of)?;
