@@ -56,11 +56,26 @@ pub trait Dialect: Backend + Sized + 'static {
     #[doc(hidden)]
     const ROW_VERSION: &'static str;
 
-    /// Locks a record's row, within a transaction, until its end.
+    /// Locks a record's row, within a transaction, until its end; says whether it is held now. A row that does not
+    /// exist cannot be, where other writers are not kept out altogether.
     #[doc(hidden)]
     fn lock<M: Rows<Self>, D: Driver<Self>>(
         driver: &mut D,
         key: &KeyValue,
+    ) -> impl Future<Output = QueryResult<bool>> + Send;
+
+    /// Locks the rows of several records, in the order of their keys.
+    #[doc(hidden)]
+    fn lock_many<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        keys: &[KeyValue],
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Keeps other runs of the command with this event out, within a transaction, until its end.
+    #[doc(hidden)]
+    fn lock_event<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        event_id: Uuid,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     /// Writes a first event and its row.
@@ -88,6 +103,13 @@ pub trait Dialect: Backend + Sized + 'static {
         append: &Append<'_>,
         expecting: Option<i64>,
     ) -> impl Future<Output = QueryResult<Removed<M>>> + Send;
+
+    /// Appends many events of one log, in their order. One that is there already is a unique violation.
+    #[doc(hidden)]
+    fn append_many<D: Driver<Self>>(
+        driver: &mut D,
+        events: &[Append<'_>],
+    ) -> impl Future<Output = QueryResult<()>> + Send;
 }
 
 /// Binds and reads the log's own types: the same lines for every database, over its own conversions.

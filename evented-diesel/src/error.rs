@@ -96,7 +96,7 @@ pub enum Error {
         /// The record.
         record: RecordName,
         /// The event at fault, and why.
-        source: ReplayError,
+        source: Box<ReplayError>,
     },
     /// A value that no database keeps faithfully.
     #[error("{record}: {source}")]
@@ -126,7 +126,7 @@ pub enum Error {
         /// Its columns, where the database tells them.
         columns: Vec<String>,
         /// What the database said.
-        source: DieselError,
+        source: Box<DieselError>,
     },
     /// The transaction's view of the data is too old to write on. Roll the whole transaction back and run it again.
     #[error("{record}: another transaction changed what this one has read; roll it back and run it again")]
@@ -136,8 +136,12 @@ pub enum Error {
         /// What the database said.
         source: DieselError,
     },
-    /// Another writer holds SQLite's lock; a `busy_timeout` on the connection makes writers wait for each other.
-    #[error("{record}: the database is locked by another writer; set `PRAGMA busy_timeout` to wait for it")]
+    /// Another writer holds SQLite's lock. A `busy_timeout` on the connection makes writers wait for each other; within a
+    /// transaction that has read, and was overtaken since, only running it again helps.
+    #[error(
+        "{record}: the database is locked by another writer; set `PRAGMA busy_timeout` to wait for it, and roll \
+             back and rerun a transaction that had read before it wrote"
+    )]
     Busy {
         /// The record.
         record: RecordName,
@@ -247,7 +251,7 @@ impl Error {
             _ => return Self::Database { record, source },
         };
         let (name, columns) = constraint::describe(information.as_ref());
-        Self::Constraint { record, kind, name, columns, source }
+        Self::Constraint { record, kind, name, columns, source: Box::new(source) }
     }
 
     pub(crate) fn undecided(record: RecordName, reason: Undecided) -> Self {
@@ -258,6 +262,10 @@ impl Error {
             Undecided::Payload(source) => Self::Form { record, source: source.into() },
             _ => Self::Form { record, source: "an unknown reason".into() },
         }
+    }
+
+    pub(crate) fn replay(record: RecordName, source: ReplayError) -> Self {
+        Self::Replay { record, source: Box::new(source) }
     }
 
     pub(crate) fn field(record: RecordName, source: FieldError) -> Self {
@@ -272,3 +280,6 @@ impl From<DieselError> for Error {
         Self::database(RecordName { schema: "transaction", key: None }, source)
     }
 }
+
+// Errors travel by value: one that is larger than this is moved about at every `?` of the user's code.
+const _: () = assert!(size_of::<Error>() < 128);

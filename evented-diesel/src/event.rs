@@ -33,14 +33,14 @@ impl<M: Model> Event<M> {
     /// [`Error::Replay`] if its action is unknown, its version newer than the program's, or its payload does not
     /// decode.
     pub fn decode(&self) -> Result<M::Event, Error> {
-        self.stored.decode::<M>().map_err(|fault| Error::Replay {
-            record: self.record_name(),
-            source: ReplayError {
+        self.stored.decode::<M>().map_err(|fault| {
+            let source = ReplayError {
                 revision: self.stored.revision,
                 action: self.stored.action.clone(),
                 version: self.stored.version,
                 reason: ReplayFault::Payload(fault),
-            },
+            };
+            Error::replay(self.record_name(), source)
         })
     }
 
@@ -117,7 +117,7 @@ pub(crate) fn entries<M: Model>(key: &M::Key, events: Vec<StoredEvent>) -> Resul
     let mut entries = Vec::with_capacity(events.len());
     for stored in events {
         let before = replay.state().as_live().cloned();
-        replay.apply(&stored).map_err(|source| Error::Replay { record: name(), source })?;
+        replay.apply(&stored).map_err(|source| Error::replay(name(), source))?;
         let after = replay.state().as_live().cloned();
         let changes = Changeset::between(before.as_ref(), after.as_ref())
             .map_err(|source| Error::field(name(), source))?;

@@ -8,6 +8,8 @@ pub mod __private;
 pub mod async_prelude;
 mod backend;
 mod batch;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod command;
 mod error;
 mod event;

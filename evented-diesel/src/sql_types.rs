@@ -18,7 +18,7 @@ use diesel::sql_types::SqlType;
 #[diesel(sqlite_type(name = "Binary"))]
 pub struct Uid;
 
-/// A point in time, to the microsecond.
+/// A point in time, to the microsecond; on SQLite in the years 0 to 9999, whose text has the order of time.
 #[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185))]
 #[diesel(sqlite_type(name = "Text"))]
@@ -114,7 +114,7 @@ mod pg {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use chrono::{DateTime, Utc};
+    use chrono::{DateTime, Datelike, Utc};
     use diesel::deserialize::{self, FromSql};
     use diesel::serialize::{self, IsNull, Output, ToSql};
     use diesel::sql_types::{Binary, Text, TimestamptzSqlite};
@@ -140,6 +140,11 @@ mod sqlite {
     }
     impl ToSql<UtcTime, Sqlite> for DateTime<Utc> {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+            if !(0..=9_999).contains(&self.year()) {
+                return Err(
+                    format!("the year {} has no text whose order is that of time", self.year()).into()
+                );
+            }
             out.set_value(self.format(TIME).to_string());
             Ok(IsNull::No)
         }

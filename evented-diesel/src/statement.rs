@@ -25,7 +25,7 @@ pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{
     Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
 };
-pub(crate) use batch::{append_many, current_rows, insert_many, lock_rows, remove_many, update_many};
+pub(crate) use batch::{current_rows, insert_many, lock_rows, remove_many, update_many};
 pub use history::HeadRow;
 pub(crate) use history::{
     EventOf, EventRow, HEAD_COLUMNS, LastPosition, Until, event_by_id, field, head_of, history,

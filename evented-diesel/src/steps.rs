@@ -6,6 +6,7 @@
 pub(crate) mod batch;
 pub(crate) mod change;
 pub(crate) mod command;
+pub(crate) mod contended;
 pub(crate) mod create;
 pub(crate) mod drift;
 pub(crate) mod load;

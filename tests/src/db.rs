@@ -1,8 +1,7 @@
 //! A database for each test, in each setting.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::{Dialect, Error, Operation};
 
 mod async_postgres;
 mod async_sqlite;
@@ -13,6 +12,35 @@ pub use async_postgres::AsyncPostgres;
 pub use async_sqlite::AsyncSqlite;
 pub use sync_postgres::SyncPostgres;
 pub use sync_sqlite::SyncSqlite;
+
+/// A setting, for code that is the same in each of them.
+#[expect(async_fn_in_trait, reason = "nobody else implements it")]
+pub trait Setting {
+    /// The database behind the connection.
+    type Backend: Dialect;
+    /// Runs an operation.
+    async fn run<Op: Operation<Self::Backend>>(&mut self, operation: Op) -> Result<Op::Output, Error>;
+    /// The number that a query gives.
+    async fn number(&mut self, sql: &str) -> i64;
+}
+
+macro_rules! setting {
+    ($($db:ident: $backend:ty),*) => {$(
+        impl Setting for $db {
+            type Backend = $backend;
+            async fn run<Op: Operation<$backend>>(&mut self, operation: Op) -> Result<Op::Output, Error> {
+                $db::run(self, operation).await
+            }
+            async fn number(&mut self, sql: &str) -> i64 {
+                $db::number(self, sql).await
+            }
+        }
+    )*};
+}
+setting!(
+    SyncPostgres: diesel::pg::Pg, AsyncPostgres: diesel::pg::Pg,
+    SyncSqlite: diesel::sqlite::Sqlite, AsyncSqlite: diesel::sqlite::Sqlite
+);
 
 /// The server that `cargo xtask test` started.
 ///
@@ -27,8 +55,8 @@ pub fn postgres_url() -> String {
 
 /// A PostgreSQL schema of the test's own, and the URL that leads into it.
 fn fresh_schema() -> (String, String) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    // Process ids come round again, and a server may outlive many runs.
+    let name = format!("t{}", uuid::Uuid::now_v7().simple());
     let url = format!("{}?options=-csearch_path%3D{name}", postgres_url());
     (name, url)
 }
@@ -45,6 +73,7 @@ pub fn tables(flavour: Flavour) -> String {
 
 /// The logs of every model.
 pub fn logs() -> Migrations {
+    use crate::models::racing::Racer;
     use crate::models::{Counter, Healed, Item, Note, Page, Strict};
     Migrations::new()
         .log::<Item>()
@@ -53,6 +82,7 @@ pub fn logs() -> Migrations {
         .log::<Page>()
         .log::<Strict>()
         .log::<Healed>()
+        .log::<Racer>()
 }
 
 /// What a test reads of a table without knowing its setting.

@@ -9,6 +9,7 @@
     reason = "a broken expectation is a red test"
 )]
 
+pub mod agree;
 pub mod db;
 pub mod fully_documented;
 pub mod models;

@@ -6,6 +6,8 @@ use diesel::prelude::*;
 use evented_diesel::{Action, Attrs, Context, Evented, Fields, Id, Invalid};
 use serde::{Deserialize, Serialize};
 
+pub mod racing;
+
 pub mod schema {
     diesel::table! {
         use diesel::sql_types::*;

@@ -10,6 +10,9 @@ use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use evented_core::KeyValue;
+use uuid::Uuid;
+
+mod many;
 
 use super::{Dialect, log_types};
 use crate::migrations::Flavour;
@@ -17,8 +20,8 @@ use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
     Append, Guard, HEAD_COLUMNS, HeadRow, Inserted, InsertedRow, Removed, Source, Statement, Value, Written,
-    WrittenRow, append_columns, field, optional, push_append_values, push_insert_columns, push_insert_values,
-    push_set,
+    WrittenRow, append_columns, field, lock_rows, optional, push_append_values, push_insert_columns,
+    push_insert_values, push_set,
 };
 
 /// Any row of the answer will do where only the fact counts.
@@ -39,10 +42,22 @@ impl Dialect for Pg {
 
     log_types!(diesel::sql_types::Uuid, diesel::sql_types::Timestamptz);
 
-    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, key: &KeyValue) -> QueryResult<()> {
+    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, key: &KeyValue) -> QueryResult<bool> {
         let mut statement = Statement::new("SELECT 1 FROM ");
         statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
         statement.sql(" FOR UPDATE");
+        driver.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
+    }
+
+    async fn lock_many<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, keys: &[KeyValue]) -> QueryResult<()> {
+        driver.load::<Nothing>(lock_rows::<Self, M>(keys)).await.map(drop)
+    }
+
+    async fn lock_event<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, event_id: Uuid) -> QueryResult<()> {
+        // There is no row to lock yet. The lower half of a UUID v7 is random; a chance hit costs a moment's wait.
+        let (_, random) = event_id.as_u64_pair();
+        let mut statement = Statement::new("SELECT pg_advisory_xact_lock(");
+        statement.value(random.cast_signed()).sql(")");
         driver.load::<Nothing>(statement).await.map(drop)
     }
 
@@ -76,6 +91,11 @@ impl Dialect for Pg {
         let rows = driver.load::<RemovedRow<M>>(delete::<M>(append, expecting)).await?;
         rows.into_iter().next().map(|row| row.0).ok_or(diesel::NotFound)
     }
+
+    async fn append_many<D: Driver<Self>>(driver: &mut D, events: &[Append<'_>]) -> QueryResult<()> {
+        let columns = many::EventColumns::of(events);
+        driver.load::<Nothing>(columns.append()).await.map(drop)
+    }
 }
 
 /// The event first: its unique revision decides between two writers, and the row follows.
@@ -100,10 +120,6 @@ pub(super) fn insert_row_first<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q
     push_insert_columns::<Pg, M>(&mut statement);
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
-    if append.repeatable {
-        statement.sql(" WHERE NOT EXISTS (SELECT FROM ").log(append.log).sql(" WHERE id = ");
-        statement.value(append.event_id).sql(")");
-    }
     statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
     append_columns(&mut statement, append.log);
     statement.sql("SELECT ");

@@ -1,7 +1,8 @@
 //! SQLite: one writer at a time, so a write takes the lock first, and row and event are two statements under it.
 //!
-//! The row goes first: if a constraint refuses it, nothing has been written, and no savepoint is needed within a
-//! caller's transaction. Under the lock the event cannot meet another of its revision.
+//! The row goes first, as it is the one that constraints refuse. Under the lock the event cannot meet another of its
+//! revision; should it be refused all the same, the savepoint around both takes the row back, also where the caller
+//! commits their transaction after the error.
 
 use diesel::QueryResult;
 use diesel::deserialize::{self, FromSql, QueryableByName};
@@ -9,10 +10,11 @@ use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use diesel::sqlite::Sqlite;
 use evented_core::KeyValue;
+use uuid::Uuid;
 
 use super::{Dialect, log_types};
 use crate::migrations::Flavour;
-use crate::model::Rows;
+use crate::model::{LogName, Rows};
 use crate::run::driver::Driver;
 use crate::statement::{
     Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, Source, Statement, Value, Written,
@@ -36,11 +38,16 @@ impl Dialect for Sqlite {
 
     log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
 
-    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &KeyValue) -> QueryResult<()> {
-        // An update of no row takes the database's write lock and changes nothing.
-        let mut statement = Statement::new("UPDATE ");
-        statement.log(M::LOG).sql(" SET position = position WHERE 0");
-        driver.load::<Nothing>(statement).await.map(drop)
+    async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &KeyValue) -> QueryResult<bool> {
+        lock_database(driver, M::LOG).await.map(|()| true)
+    }
+
+    async fn lock_many<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &[KeyValue]) -> QueryResult<()> {
+        lock_database(driver, M::LOG).await
+    }
+
+    async fn lock_event<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: Uuid) -> QueryResult<()> {
+        lock_database(driver, M::LOG).await
     }
 
     async fn insert<M: Rows<Self>, D: Driver<Self>>(
@@ -94,6 +101,20 @@ impl Dialect for Sqlite {
         let appended = append_event(driver, &event).await?;
         Ok(Removed { appended: Some((appended.position, appended.revision)), row, head })
     }
+
+    async fn append_many<D: Driver<Self>>(driver: &mut D, events: &[Append<'_>]) -> QueryResult<()> {
+        for event in events {
+            append_event(driver, event).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn lock_database<D: Driver<Sqlite>>(driver: &mut D, log: LogName) -> QueryResult<()> {
+    // An update of no row takes the database's write lock and changes nothing.
+    let mut statement = Statement::new("UPDATE ");
+    statement.log(log).sql(" SET position = position WHERE 0");
+    driver.load::<Nothing>(statement).await.map(drop)
 }
 
 /// The row of a new record, unless its first event exists.

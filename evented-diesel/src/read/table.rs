@@ -46,7 +46,6 @@ impl<M: Model> TableAt<M> {
     }
 
     /// The next records; `None` at the end. A page may be empty before the end, where a record has a long history.
-    #[must_use]
     pub fn page(&mut self) -> Page<'_, M> {
         Page(self)
     }
@@ -83,9 +82,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for Page<'_, M> {
                 table.open = Some((record.clone(), Replay::new(key)));
             }
             if let Some((_, replay)) = &mut table.open {
-                replay
-                    .apply(&event)
-                    .map_err(|source| Error::Replay { record: name(Some(record)), source })?;
+                replay.apply(&event).map_err(|source| Error::replay(name(Some(record)), source))?;
             }
         }
         if table.done {

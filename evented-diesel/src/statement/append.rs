@@ -25,8 +25,6 @@ pub struct Append<'a> {
     pub(crate) meta: Option<&'a Json>,
     pub(crate) at: DateTime<Utc>,
     pub(crate) state: &'a Digest,
-    /// Whether the command named the event's id, so that it may have been run before.
-    pub(crate) repeatable: bool,
 }
 
 /// What must still hold for a row to be written.

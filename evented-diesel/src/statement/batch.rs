@@ -2,12 +2,11 @@
 
 use evented_core::KeyValue;
 
-use super::append::{Append, append_columns, push_append_values};
 use super::history::HEAD_COLUMNS;
 use super::row::{push_insert_columns, push_insert_values};
 use super::{Statement, Value};
 use crate::backend::Dialect;
-use crate::model::{Model, Rows};
+use crate::model::Rows;
 
 /// Locks rows, in the order of their keys: two batches cannot wait for each other.
 pub(crate) fn lock_rows<'q, DB: Dialect, M: Rows<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
@@ -30,18 +29,6 @@ pub(crate) fn current_rows<'q, DB: Dialect, M: Rows<DB>>(keys: &'q [KeyValue]) -
         .sql(" IN (");
     push_keys(&mut statement, keys);
     statement.sql(")");
-    statement
-}
-
-/// Appends events.
-pub(crate) fn append_many<'q, DB: Dialect, M: Model>(events: &'q [Append<'_>]) -> Statement<'q, DB> {
-    let mut statement = Statement::new("");
-    append_columns(&mut statement, M::LOG);
-    for (index, event) in events.iter().enumerate() {
-        statement.sql(if index == 0 { "VALUES (" } else { "), (" });
-        push_append_values(&mut statement, event, event.known_record(), event.known_revision());
-    }
-    statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision");
     statement
 }
 

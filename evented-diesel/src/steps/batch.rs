@@ -46,17 +46,32 @@ async fn within<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         }
     }
     driver.begin().await.map_err(of)?;
+    match one_by_one(driver, commands).await {
+        Ok(records) => {
+            driver.commit().await.map_err(of)?;
+            Ok(records)
+        }
+        Err(error) => {
+            driver.rollback().await.map_err(of)?;
+            Err(error)
+        }
+    }
+}
+
+async fn one_by_one<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    commands: &[Command<M>],
+) -> Result<Vec<M>, Error> {
+    // Each command locks its record, but in the order of the commands: whoever locks them all in the order of their
+    // keys first does not meet another batch half way.
+    write::lock::<DB, M, D>(driver, &write::keys(commands)).await?;
     let mut records = Vec::with_capacity(commands.len());
     for (index, command) in commands.iter().enumerate() {
         match super::command::run(driver, command).await {
             Ok(recorded) => records.push(recorded.record),
-            Err(error) => {
-                driver.rollback().await.map_err(of)?;
-                return Err(Error::Batch { index, source: Box::new(error) });
-            }
+            Err(error) => return Err(Error::Batch { index, source: Box::new(error) }),
         }
     }
-    driver.commit().await.map_err(of)?;
     Ok(records)
 }
 
@@ -67,9 +82,9 @@ async fn at_once<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     if M::KEY.by_database() || commands.iter().any(|command| command.options.event_id.is_some()) {
         return Ok(None);
     }
-    let Some(records) = write::read(driver, commands).await? else { return Ok(None) };
+    let Some(records) = write::read(driver, &write::keys(commands)).await? else { return Ok(None) };
     match plan::plan(commands, records)? {
-        Some(plan) => write::write(driver, plan).await,
+        Some(plan) => write::write(driver, plan).await.map(Some),
         None => Ok(None),
     }
 }

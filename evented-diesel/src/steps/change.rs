@@ -3,7 +3,8 @@
 use evented_core::{Change, FieldDigests, State, decide_change};
 
 use super::command::{ATTEMPTS, Body, Record, event};
-use super::drift::{self, Settled};
+use super::contended;
+use super::drift::{self, Settled, Start};
 use super::transaction::Transaction;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
@@ -19,7 +20,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     action: &dyn Change<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
-    if !DB::LOCKS_FIRST {
+    if !DB::LOCKS_FIRST && !contended::is_likely(record) {
         let settled = match known.and_then(at_hand) {
             Some(settled) => Some(settled),
             None => drift::vouched(driver, record).await?,
@@ -28,6 +29,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             if let Some(done) = attempt(driver, record, settled, action, options).await? {
                 return Ok(done);
             }
+            contended::remember(record);
         }
     }
     // Another writer was first, or something is unusual: lock the row before reading it.
@@ -58,12 +60,13 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 ) -> Result<Option<Recorded<M>>, Error> {
     let name = record.name();
     let transaction = Transaction::open(driver, &name).await?;
-    let result = match drift::settle(driver, record, options).await {
-        Ok(settled) if matches!(settled.state, State::Live(_)) => {
+    let result = match drift::start(driver, record, options).await {
+        Ok(Start::Repeated(first)) => Ok(Some(first)),
+        Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
             attempt(driver, record, settled, action, options).await
         }
         // Whatever was found out about the missing record is kept; the caller then hears that it is missing.
-        Ok(settled) => {
+        Ok(Start::Settled(settled)) => {
             let kept = transaction.close(driver, &name, Ok(settled)).await?;
             return Err(kept.into_live(record).err().unwrap_or(Error::NotFound { record: name }));
         }
@@ -95,7 +98,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     }
     let meta = meta.to_json();
     let body = Body { action: draft.action, payload: &draft.payload, state: &state };
-    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref(), options.event_id.is_some());
+    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref());
     let columns = columns_to_write::<M>(old.differing(&draft.digests));
     let written = DB::update(driver, &append, &guard, &draft.after, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;

@@ -95,7 +95,6 @@ pub(crate) fn event<'a, M: Model>(
     revision: i64,
     body: Body<'a>,
     meta: Option<&'a Json>,
-    repeatable: bool,
 ) -> Append<'a> {
     Append {
         log: M::LOG,
@@ -109,7 +108,6 @@ pub(crate) fn event<'a, M: Model>(
         meta,
         at: cx.at,
         state: body.state,
-        repeatable,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Making a record.
 
 use evented_core::{Create, Draft, Evented, KeyKind, KeyValue, State, decide_create};
+use uuid::Uuid;
 
 use super::change::reconcile;
 use super::command::{ATTEMPTS, Body, Record, event};
@@ -19,14 +20,45 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
     let unnamed = RecordName { schema: M::SCHEMA, key: None };
-    if let (Some(event_id), true) = (options.event_id, M::KEY.by_database()) {
-        let failed = |error| Error::database(unnamed.clone(), error);
-        let first = driver.load::<EventOf<M>>(event_by_id(M::LOG, event_id, None)).await.map_err(failed)?;
-        if let Some(row) = first.into_iter().next() {
-            let record = Record::new(key_of::<M>(row.record, &unnamed)?);
-            return load::first_result(driver, &record, &row.event).await;
+    match options.event_id {
+        Some(event_id) if M::KEY.by_database() => {
+            let transaction = Transaction::open(driver, &unnamed).await?;
+            let result = once(driver, new, options, event_id, &unnamed).await;
+            transaction.close(driver, &unnamed, result).await
         }
+        _ => make(driver, new, options, unnamed).await,
     }
+}
+
+/// Makes a record whose key the database makes, unless its event is there already.
+///
+/// Two runs of one command would be given two keys, and their events would not meet in the log: they wait for each
+/// other, and the second looks what the first has done.
+async fn once<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    new: &M::New,
+    options: &Options,
+    event_id: Uuid,
+    unnamed: &RecordName,
+) -> Result<Recorded<M>, Error> {
+    let failed = |error| Error::database(unnamed.clone(), error);
+    DB::lock_event::<M, D>(driver, event_id).await.map_err(failed)?;
+    let first = driver.load::<EventOf<M>>(event_by_id(M::LOG, event_id, None)).await.map_err(failed)?;
+    match first.into_iter().next() {
+        Some(row) => {
+            let record = Record::new(key_of::<M>(row.record, unnamed)?);
+            load::first_result(driver, &record, &row.event).await
+        }
+        None => make(driver, new, options, unnamed.clone()).await,
+    }
+}
+
+async fn make<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    new: &M::New,
+    options: &Options,
+    unnamed: RecordName,
+) -> Result<Recorded<M>, Error> {
     let mut revision = 1;
     for _ in 0..ATTEMPTS {
         let cx = options.context::<M>();
@@ -69,8 +101,7 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let state = draft.digests.state(M::DIGEST_ORDER);
     let meta = options.meta.to_json();
     let body = Body { action: draft.action, payload: &draft.payload, state: &state };
-    let repeatable = options.event_id.is_some();
-    let append = event::<M>(cx, &record.value, revision, body, meta.as_ref(), repeatable);
+    let append = event::<M>(cx, &record.value, revision, body, meta.as_ref());
     if DB::LOCKS_FIRST {
         let transaction = Transaction::open(driver, name).await?;
         let result = DB::insert(driver, &append, &draft.after).await;

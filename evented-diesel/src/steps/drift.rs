@@ -2,10 +2,10 @@
 
 use evented_core::{Changeset, Digest, Drift, Evented, External, Fields, Json, State, names};
 
-use super::command::{Body, Record, event};
+use super::command::{ATTEMPTS, Body, Record, event};
 use super::load;
 use crate::backend::Dialect;
-use crate::command::Options;
+use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::model::Rows;
 use crate::run::driver::Driver;
@@ -42,6 +42,30 @@ pub(crate) async fn vouched<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     Ok(Some(Settled { state: State::Live(found.row), revision, guard, overwrote: None }))
 }
 
+/// From where a command goes on once the row is locked.
+pub(crate) enum Start<M> {
+    /// From this state.
+    Settled(Settled<M>),
+    /// It has been run before.
+    Repeated(Recorded<M>),
+}
+
+/// [`settle`], unless the command has been run before: only under the lock is that certain, since another run of the
+/// same command may have been on its way when it was asked first.
+pub(crate) async fn start<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Start<M>, Error> {
+    if options.event_id.is_some() {
+        DB::lock::<M, D>(driver, &record.value).await.map_err(|error| record.failed(error))?;
+        if let Some(first) = load::repeated(driver, record, options).await? {
+            return Ok(Start::Repeated(first));
+        }
+    }
+    settle(driver, record, options).await.map(Start::Settled)
+}
+
 /// Locks the row, finds the state of the record, and brings log and row to agree by the model's policy.
 ///
 /// Within a transaction.
@@ -50,31 +74,59 @@ pub(crate) async fn settle<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     record: &Record<M>,
     options: &Options,
 ) -> Result<Settled<M>, Error> {
-    DB::lock::<M, D>(driver, &record.value).await.map_err(|error| record.failed(error))?;
-    if let Some(settled) = vouched(driver, record).await? {
-        return Ok(Settled { guard: Guard::Locked, ..settled });
+    for _ in 0..ATTEMPTS {
+        if let Some(settled) = look(driver, record, options).await? {
+            return Ok(settled);
+        }
     }
+    Err(Error::Contended { record: record.name(), attempts: ATTEMPTS })
+}
+
+/// `None` if another writer came between the readings.
+///
+/// A row that is there is locked, and nobody comes between. One that is not there cannot be locked: another writer may
+/// make it, or have made and removed it, while the log is read. That must not pass for drift.
+async fn look<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Option<Settled<M>>, Error> {
+    let held = DB::lock::<M, D>(driver, &record.value).await.map_err(|error| record.failed(error))?;
+    if let Some(settled) = vouched(driver, record).await? {
+        let guard = if held { Guard::Locked } else { settled.guard };
+        return Ok(Some(Settled { guard, ..settled }));
+    }
+    let head = load::head(driver, record).await?;
     let rows = driver.load::<RecordRow<M>>(row_of::<DB, M>(&record.value)).await;
     let mut row = rows.map_err(|error| record.failed(error))?.into_iter().next().map(|row| row.0);
+    if row.is_some() && !held {
+        return Ok(None);
+    }
     if let Some(row) = &mut row {
         row.normalize();
     }
-    let head = load::head(driver, record).await?;
+    let revision = head.as_ref().map_or(0, |head| head.revision);
     let log = match &head {
-        Some(_) => load::replay(driver, record, Until::default()).await?.into_state(),
+        Some(_) => {
+            let replay = load::replay(driver, record, Until::default()).await?;
+            // The same log before and after the row was read: it was like that meanwhile.
+            if replay.revision() != revision {
+                return Ok(None);
+            }
+            replay.into_state()
+        }
         None => State::Unknown,
     };
-    let revision = head.as_ref().map_or(0, |head| head.revision);
     if agree(record, log.as_live(), row.as_ref())? {
         let state = match (row, log) {
             (Some(row), _) => State::Live(row),
             (None, log) => log,
         };
-        return Ok(Settled { state, revision, guard: Guard::Locked, overwrote: None });
+        return Ok(Some(Settled { state, revision, guard: Guard::Locked, overwrote: None }));
     }
     match M::DRIFT {
         Drift::Adopt => adopt(driver, record, log.live(), row, head, options).await,
-        Drift::Heal if head.is_some() => heal(driver, record, log, row, revision).await,
+        Drift::Heal if head.is_some() => heal(driver, record, log, row, revision).await.map(Some),
         Drift::Heal | Drift::Refuse => Err(refused(record, log.as_live(), row.as_ref(), revision)),
     }
 }
@@ -91,7 +143,7 @@ fn agree<M: crate::model::Model>(
     }
 }
 
-/// The row wins: what nobody recorded becomes an event of its own.
+/// The row wins: what nobody recorded becomes an event of its own. `None` if another writer's event came first.
 async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
@@ -99,7 +151,7 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     mut row: Option<M>,
     head: Option<HeadRow>,
     options: &Options,
-) -> Result<Settled<M>, Error> {
+) -> Result<Option<Settled<M>>, Error> {
     let of = |error| Error::field(record.name(), error);
     let external = External::between(log.as_ref(), row.as_ref()).map_err(of)?.unwrap_or_default();
     tracing::warn!(
@@ -116,10 +168,10 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let revision = head.map_or(0, |head| head.revision) + 1;
     let cx = Options { event_id: None, at: options.at, ..Options::default() }.context::<M>();
     let body = Body { action: names::EXTERNAL, payload: &payload, state: &state };
-    let external = event::<M>(&cx, &record.value, revision, body, None, false);
+    let external = event::<M>(&cx, &record.value, revision, body, None);
     let appended = driver.load::<Appended>(append(&external)).await.map_err(|error| record.failed(error))?;
     if appended.is_empty() {
-        return Err(Error::Contended { record: record.name(), attempts: 1 });
+        return Ok(None);
     }
     if let Some(row) = &mut row {
         row.set_revision(revision);
@@ -129,7 +181,7 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         Some(row) => State::Live(row),
         None => State::Deleted { at: cx.at, revision },
     };
-    Ok(Settled { state, revision, guard: Guard::Locked, overwrote: None })
+    Ok(Some(Settled { state, revision, guard: Guard::Locked, overwrote: None }))
 }
 
 /// A table with a revision column says in every row which event it is at.

@@ -34,10 +34,10 @@ pub(crate) async fn replay<DB: Dialect, M: Model, D: Driver<DB>>(
     let starts_late = recent.first().is_some_and(|event| event.revision > 1);
     match fold(record, &recent) {
         Ok(replay) if !starts_late || savepoint_holds(record, &recent) => Ok(replay),
-        Err(source) if !starts_late => Err(Error::Replay { record: record.name(), source }),
+        Err(source) if !starts_late => Err(Error::replay(record.name(), source)),
         Ok(_) | Err(_) => {
             let all = events(driver, record, until, false).await?;
-            fold(record, &all).map_err(|source| Error::Replay { record: record.name(), source })
+            fold(record, &all).map_err(|source| Error::replay(record.name(), source))
         }
     }
 }

@@ -3,7 +3,7 @@
 use evented_core::{Digest, Drift, External, Json, State, names};
 
 use super::command::{ATTEMPTS, Body, Record, empty_payload, event};
-use super::drift;
+use super::drift::{self, Start};
 use super::transaction::Transaction;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
@@ -19,16 +19,15 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 ) -> Result<Recorded<M>, Error> {
     let name = record.name();
     // In peace one statement does it without reading first. A model that refuses drift must look before.
-    if !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse {
-        if let Some(done) = attempt(driver, record, options).await? {
-            return Ok(done);
-        }
+    let in_peace = !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse;
+    if in_peace && let Some(done) = attempt(driver, record, options).await? {
+        return Ok(done);
     }
     for _ in 0..ATTEMPTS {
         let transaction = Transaction::open(driver, &name).await?;
-        let settled = drift::settle(driver, record, options).await;
-        let result = match settled {
-            Ok(settled) => match &settled.state {
+        let result = match drift::start(driver, record, options).await {
+            Ok(Start::Repeated(first)) => Ok(Some(first)),
+            Ok(Start::Settled(settled)) => match &settled.state {
                 State::Live(_) => match options.check_expected(record, settled.revision) {
                     Ok(()) => attempt(driver, record, options).await,
                     Err(error) => Err(error),
@@ -55,7 +54,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let cx = options.context::<M>();
     let (payload, meta) = (empty_payload(), options.meta.to_json());
     let body = Body { action: names::DELETE, payload: &payload, state: &Digest::NOTHING };
-    let append = event::<M>(&cx, &record.value, 0, body, meta.as_ref(), options.event_id.is_some());
+    let append = event::<M>(&cx, &record.value, 0, body, meta.as_ref());
     let removed = DB::delete::<M, D>(driver, &append, options.expecting).await;
     let Removed { appended, row, head } = removed.map_err(|error| record.failed(error))?;
     let (Some((position, revision)), Some(mut row), Some(head)) = (appended, row, head) else {
@@ -95,7 +94,7 @@ async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let mut result = Ok(());
     for (revision, body) in (revision + 1..).zip(bodies) {
         let cx = Options { event_id: None, ..options.clone() }.context::<M>();
-        let event = event::<M>(&cx, &record.value, revision, body, None, false);
+        let event = event::<M>(&cx, &record.value, revision, body, None);
         result =
             driver.load::<Appended>(append(&event)).await.map(drop).map_err(|error| record.failed(error));
         if result.is_err() {

@@ -3,7 +3,7 @@
 use evented_core::{Json, names};
 
 use super::command::{ATTEMPTS, Body, Record, event};
-use super::drift;
+use super::drift::{self, Start};
 use super::transaction::Transaction;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
@@ -32,7 +32,11 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     record: &Record<M>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
-    let (mut state, revision, guard, _) = drift::settle(driver, record, options).await?.into_live(record)?;
+    let settled = match drift::start(driver, record, options).await? {
+        Start::Settled(settled) => settled,
+        Start::Repeated(first) => return Ok(Some(first)),
+    };
+    let (mut state, revision, guard, _) = settled.into_live(record)?;
     options.check_expected(record, revision)?;
     let cx = options.context::<M>();
     let fields = state.savepoint_fields().map_err(|error| Error::field(record.name(), error))?;
@@ -43,7 +47,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     state.set_revision(revision);
     let meta = options.meta.to_json();
     let body = Body { action: names::SAVEPOINT, payload: &payload, state: &digest };
-    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref(), options.event_id.is_some());
+    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref());
     let columns = columns_to_write::<M>(Vec::new());
     let written = DB::update(driver, &append, &guard, &state, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;

@@ -4,19 +4,22 @@ use crate::backend::Dialect;
 use crate::error::{Error, RecordName};
 use crate::run::driver::Driver;
 
-/// A transaction of ours, or the caller's.
+/// A transaction of ours, a savepoint in the caller's, or the caller's itself.
 pub(crate) struct Transaction {
     ours: bool,
 }
 
 impl Transaction {
     /// Opens a transaction if none is open. Within the caller's, the steps are part of it.
+    ///
+    /// Where row and event are two statements and a failed one leaves the transaction alive, a savepoint makes sure
+    /// that the caller cannot commit the one without the other.
     pub(crate) async fn open<DB: Dialect, D: Driver<DB>>(
         driver: &mut D,
         name: &RecordName,
     ) -> Result<Self, Error> {
         let of = |error| Error::database(name.clone(), error);
-        if driver.in_transaction().map_err(of)? {
+        if !DB::LOCKS_FIRST && driver.in_transaction().map_err(of)? {
             return Ok(Self { ours: false });
         }
         driver.begin().await.map_err(of)?;

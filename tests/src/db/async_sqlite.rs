@@ -106,4 +106,13 @@ impl AsyncSqlite {
         let query = diesel::sql_query(format!("SELECT CAST(({sql}) AS BIGINT) AS count"));
         query.get_result::<Count>(&mut self.conn).await.unwrap_or_else(|error| panic!("{sql}: {error}")).count
     }
+
+    /// What a Diesel query gives.
+    pub async fn load<T, Q>(&mut self, query: Q) -> Vec<T>
+    where
+        T: Send + 'static,
+        Q: diesel_async::methods::LoadQuery<'static, SyncConnectionWrapper<SqliteConnection>, T> + 'static,
+    {
+        query.load(&mut self.conn).await.unwrap_or_else(|error| panic!("{error}"))
+    }
 }

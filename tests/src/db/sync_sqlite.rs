@@ -97,4 +97,12 @@ impl SyncSqlite {
         let query = diesel::sql_query(format!("SELECT CAST(({sql}) AS BIGINT) AS count"));
         query.get_result::<Count>(&mut self.conn).unwrap_or_else(|error| panic!("{sql}: {error}")).count
     }
+
+    /// What a Diesel query gives.
+    pub async fn load<T, Q>(&mut self, query: Q) -> Vec<T>
+    where
+        Q: diesel::query_dsl::LoadQuery<'static, SqliteConnection, T> + 'static,
+    {
+        query.load(&mut self.conn).unwrap_or_else(|error| panic!("{error}"))
+    }
 }

@@ -12,6 +12,8 @@ macro_rules! settings {
             mod batches;
             #[path = "commands.rs"]
             mod commands;
+            #[path = "concurrency.rs"]
+            mod concurrency;
             #[path = "conflicts.rs"]
             mod conflicts;
             #[path = "drift.rs"]

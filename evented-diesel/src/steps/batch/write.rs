@@ -8,18 +8,17 @@ use super::plan::{Plan, Working};
 use crate::backend::Dialect;
 use crate::command::{Command, Kind};
 use crate::error::{Error, RecordName};
-use crate::model::Rows;
+use crate::model::{Model, Rows};
 use crate::run::driver::Driver;
 use crate::statement::{
-    Append, Appended, Current, RecordRow, append_many, columns_to_write, current_rows, insert_many,
-    lock_rows, remove_many, update_many,
+    Append, Current, RecordRow, columns_to_write, current_rows, insert_many, remove_many, update_many,
 };
 use crate::steps::change::reconcile;
 use crate::steps::command::{Body, Record, event};
 
 /// How many rows one statement writes. Large portions make the way to the server cheap; few different sizes, since
 /// each is a statement text of its own, which is kept prepared.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+const SIZES: [usize; 6] = [1024, 256, 64, 16, 4, 1];
 
 /// Cuts items of this many binds each into portions that one statement takes.
 fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {
@@ -33,14 +32,11 @@ fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &
     })
 }
 
-/// How many values an event binds.
-const EVENT_BINDS: usize = 10;
+/// How many events one statement appends.
+const EVENTS: usize = 4_096;
 
-/// Locks and reads every record that the commands change. `None` where one is missing or its log does not vouch for it.
-pub(super) async fn read<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
-    driver: &mut D,
-    commands: &[Command<M>],
-) -> Result<Option<HashMap<KeyValue, Working<M>>>, Error> {
+/// The records that the commands change, in the order of their keys.
+pub(super) fn keys<M: Model>(commands: &[Command<M>]) -> Vec<KeyValue> {
     let keys: BTreeSet<KeyValue> = commands
         .iter()
         .filter_map(|command| match &command.kind {
@@ -50,12 +46,28 @@ pub(super) async fn read<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             }
         })
         .collect();
-    let keys: Vec<KeyValue> = keys.into_iter().collect();
-    for keys in portions::<DB, _>(&keys, 1) {
-        driver.load::<Locked>(lock_rows::<DB, M>(keys)).await.map_err(failed::<M>)?;
+    keys.into_iter().collect()
+}
+
+/// Locks records in the order of their keys, so that two batches never wait for each other.
+pub(super) async fn lock<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    keys: &[KeyValue],
+) -> Result<(), Error> {
+    for keys in portions::<DB, _>(keys, 1) {
+        DB::lock_many::<M, D>(driver, keys).await.map_err(failed::<M>)?;
     }
+    Ok(())
+}
+
+/// Locks and reads every record that the commands change. `None` where one is missing or its log does not vouch for it.
+pub(super) async fn read<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    keys: &[KeyValue],
+) -> Result<Option<HashMap<KeyValue, Working<M>>>, Error> {
+    lock::<DB, M, D>(driver, keys).await?;
     let mut records = HashMap::with_capacity(keys.len());
-    for keys in portions::<DB, _>(&keys, 1) {
+    for keys in portions::<DB, _>(keys, 1) {
         let rows = driver.load::<Current<M>>(current_rows::<DB, M>(keys)).await.map_err(failed::<M>)?;
         for Current { head, row, .. } in rows {
             let record = Record::<M>::new(row.key().clone());
@@ -77,32 +89,21 @@ pub(super) async fn read<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     Ok((records.len() == keys.len()).then_some(records))
 }
 
-struct Locked;
-impl<DB: Dialect> diesel::deserialize::QueryableByName<DB> for Locked {
-    fn build<'a>(_: &impl diesel::row::NamedRow<'a, DB>) -> diesel::deserialize::Result<Self> {
-        Ok(Self)
-    }
-}
-
-/// Writes the events, in the order of the commands, and the rows. `None` if an event of a record's revision is there
-/// already.
+/// Writes the events, in the order of the commands, and the rows.
 pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     plan: Plan<M>,
-) -> Result<Option<Vec<M>>, Error> {
+) -> Result<Vec<M>, Error> {
     let Plan { events, records, mut results } = plan;
     let events: Vec<Append<'_>> = events
         .iter()
         .map(|planned| {
             let body = Body { action: planned.action, payload: &planned.payload, state: &planned.state };
-            event::<M>(&planned.cx, &planned.record, planned.revision, body, planned.meta.as_ref(), false)
+            event::<M>(&planned.cx, &planned.record, planned.revision, body, planned.meta.as_ref())
         })
         .collect();
-    for events in portions::<DB, _>(&events, EVENT_BINDS) {
-        let appended = driver.load::<Appended>(append_many::<DB, M>(events)).await.map_err(failed::<M>)?;
-        if appended.len() < events.len() {
-            return Ok(None);
-        }
+    for events in events.chunks(EVENTS) {
+        DB::append_many(driver, events).await.map_err(failed::<M>)?;
     }
     let rows = write_rows(driver, &records).await?;
     for row in rows {
@@ -113,7 +114,7 @@ pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             *result = reconcile(driver, &record, digests, row).await?;
         }
     }
-    Ok(Some(results))
+    Ok(results)
 }
 
 /// Deletes first, so that what they leave free can be taken; gives the written rows as the database holds them.
