@@ -55,7 +55,7 @@ pub trait Action<M> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot create a `{M}`",
     label = "no `impl Create<{M}> for {Self}`",
-    note = "a type named by `#[evented(insert = …)]` needs `impl Create<{M}> for {Self}`"
+    note = "write `impl Create<{M}> for {Self} {{ fn create(&self, key: …, cx: &Context) -> {M} {{ … }} }}`"
 )]
 pub trait Create<M: Evented> {
     /// Whether the record may be made. Never called on replay.

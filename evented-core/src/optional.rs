@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads a present value, `null` included, into `Some`: with `#[serde(default)]` a field of type
-/// `Option<Option<T>>` then tells a missing key (`None`) from a `null` (`Some(None)`).
+/// Reads a present value into `Some`, `null` included: with `#[serde(default)]` a missing key is `None`, and a `null`
+/// is what the type makes of it: `Some(None)` for an `Option<Option<T>>`, `Some(Null)` for a JSON value.
 ///
 /// # Errors
 ///
 /// Those of `T`.
-pub fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+pub fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::<T>::deserialize(deserializer).map(Some)
+    T::deserialize(deserializer).map(Some)
 }

@@ -5,6 +5,8 @@ mod actions;
 mod fields;
 mod versions;
 
+#[cfg(test)]
+pub(crate) use self::actions::METHODS;
 use crate::errors::Errors;
 use crate::model::Model;
 
@@ -18,6 +20,7 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     actions::log_names_are_unique(model, errors);
     actions::aliases_name_an_action(model, errors);
     actions::names_fit(model, errors);
+    actions::log_schema_is_an_identifier(model, errors);
     fields::scopes_are_fields(model, errors);
     fields::scopes_are_distinct(model, errors);
     fields::roles_are_single(model, errors);

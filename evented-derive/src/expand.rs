@@ -1,10 +1,12 @@
 //! From the model to code: one file for each thing that is generated.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::Ident;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Ident, Path};
 
 use crate::model::{Field, FieldKind, KeyKind, Model};
+use crate::names::plain;
 
 mod actions;
 mod event;
@@ -27,15 +29,16 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         inputs::impls(model, &names),
         tables::expand(model, &names),
     ];
+    // The compiler reports errors in this order, and those of the hidden parts say best where they come from.
     quote! {
-        #inputs
-        #event
-        #log
-        #methods
         #[doc(hidden)]
         const _: () = {
             #(#hidden)*
         };
+        #inputs
+        #event
+        #log
+        #methods
     }
 }
 
@@ -61,7 +64,7 @@ impl Names {
         let generated = |name: Ident| quote!(#name);
         let new = model.insert.as_ref().map(|path| quote!(#path));
         let changes = model.update.as_ref().map(|path| quote!(#path));
-        let table = model.table.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        let table = model.table.segments.last().map(|segment| plain(&segment.ident)).unwrap_or_default();
         let log_name = match model.log_table.as_ref().and_then(|path| path.segments.last()) {
             Some(segment) => segment.ident.clone(),
             None => format_ident!("{table}_events"),
@@ -95,8 +98,10 @@ impl Model {
     }
 }
 
-/// A field's name as users and the log know it.
-fn plain(ident: &Ident) -> String {
-    let name = ident.to_string();
-    name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)
+/// `let function: type = path;`, so that a function of another type is reported where the user names it, with the
+/// type it must have.
+fn typed_function(path: &Path, ty: &TokenStream) -> TokenStream {
+    // The statement is the user's path to the compiler, but the variable is not: that may be within a macro.
+    let function = quote!(function);
+    quote_spanned!(path.span()=> let #function: #ty = #path;)
 }

@@ -1,7 +1,7 @@
 //! The derive macros of `evented-diesel`. Use them through that crate, which re-exports them with their docs.
 //!
-//! A derive goes through three stages: [`parse`] reads the attributes into a [`model`], [`check`] holds the parts of
-//! the model against each other, [`expand`] writes the code. The code is data and calls: whatever decides or talks to
+//! A derive goes through three stages: `parse` reads the attributes into a `model`, `check` holds the parts of
+//! the model against each other, `expand` writes the code. The code is data and calls: whatever decides or talks to
 //! a database is ordinary code in the crates.
 
 use proc_macro::TokenStream;
@@ -17,7 +17,7 @@ mod parse;
 mod tests;
 
 #[doc = include_str!("../docs/evented.md")]
-#[proc_macro_derive(Evented, attributes(evented))]
+#[proc_macro_derive(Evented, attributes(evented, diesel))]
 pub fn evented(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
     evented_inner(&input).unwrap_or_else(|faults| faults.into_compile_error()).into()

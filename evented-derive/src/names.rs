@@ -2,7 +2,8 @@
 //! mistyped one; and what a type is called as it is written.
 
 use heck::ToSnakeCase;
-use proc_macro2::Span;
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Ident, PathSegment, Type};
 
@@ -96,6 +97,29 @@ pub(crate) fn ungrouped(ty: &Type) -> &Type {
         Type::Paren(paren) => ungrouped(&paren.elem),
         _ => ty,
     }
+}
+
+/// The type with the model's name for `Self`, which would be another type where it is written anew: in `NewItem`, or
+/// before the `{` of an `impl`.
+pub(crate) fn without_self(ty: &Type, model: &Ident) -> Type {
+    syn::parse2(named(ty.to_token_stream(), model)).unwrap_or_else(|_| ty.clone())
+}
+
+fn named(tokens: TokenStream, model: &Ident) -> TokenStream {
+    let tokens = tokens.into_iter().map(|token| match token {
+        TokenTree::Ident(ident) if ident == "Self" => {
+            let mut name = model.clone();
+            name.set_span(ident.span());
+            TokenTree::Ident(name)
+        }
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), named(group.stream(), model));
+            inner.set_span(group.span());
+            TokenTree::Group(inner)
+        }
+        other => other,
+    });
+    tokens.collect()
 }
 
 /// The last part of a type's path: a derive sees only what is written, so `uuid::Uuid` is `Uuid` to it.

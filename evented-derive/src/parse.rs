@@ -28,7 +28,8 @@ pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
     let drafts: Vec<_> = fields.named.iter().filter_map(|field| Draft::read(field, errors)).collect();
     let key = key::find(input, &drafts, diesel.primary_key.as_ref(), errors);
     let fields = drafts.into_iter().enumerate();
-    let fields = fields.map(|(place, draft)| draft.into_field(Some(place) == key, errors)).collect();
+    let fields =
+        fields.map(|(place, draft)| draft.into_field(&input.ident, Some(place) == key, errors)).collect();
     Some(container.into_model(input, diesel.table, fields))
 }
 
@@ -36,6 +37,12 @@ pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
 #[cfg(test)]
 pub(crate) fn struct_forms() -> &'static [(&'static str, &'static str)] {
     container::FORMS
+}
+
+/// What may be written on a field, for the tests.
+#[cfg(test)]
+pub(crate) fn field_forms() -> &'static [(&'static str, &'static str)] {
+    field::FORMS
 }
 
 /// A generic struct would be many types over one table, and the log would not say which one wrote.

@@ -4,6 +4,7 @@ mod check;
 mod container;
 mod field;
 mod key;
+mod snapshots;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -131,6 +132,24 @@ fn the_defaults() {
     assert_eq!((model.schema.value.as_str(), model.version.value), ("user_posts", 0));
     assert_eq!((model.drift, model.fields[0].kind), (Drift::Adopt, FieldKind::Key(KeyKind::Uuid)));
     assert_eq!(text(&model.fields[1].column), "r#type");
+}
+
+#[test]
+fn self_is_the_model() {
+    let model = model(&parse_quote! {
+        struct r#Item {
+            id: Id<Self>,
+            parent: Option<(Id<Self>, [Self; 2])>,
+            #[diesel(deserialize_as = Stored<Self>)]
+            rest: <Self as Rest>::Type,
+        }
+    });
+    let types = model.fields.iter().map(|field| text(&field.ty)).collect::<Vec<_>>();
+    let item = text(&model.ident);
+    let expected =
+        ["Id<Item>", "Option<(Id<Item>,[Item;2])>", "<ItemasRest>::Type"].map(|ty| ty.replace("Item", &item));
+    assert_eq!(types, expected);
+    assert_eq!(text(&model.fields[2].deserialize_as), format!("Stored<{item}>"));
 }
 
 #[test]

@@ -8,6 +8,11 @@ use diesel::row::Row;
 use evented_core::Evented;
 
 /// A model with its tables. Written by `#[derive(Evented)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an evented model",
+    label = "`#[derive(Evented)]` is missing",
+    note = "add `Evented` to the derives of `{Self}`, next to Diesel's own"
+)]
 pub trait Model: Evented {
     /// The table of the log, as Diesel knows it.
     type LogTable: diesel::Table + Default;
@@ -25,7 +30,7 @@ pub trait Model: Evented {
     /// Every column, in the order [`Rows::read`] takes them.
     const COLUMNS: &'static [&'static str];
     /// The column of each recorded field, then that of the revision if there is one: the order of
-    /// [`Rows::push_field`].
+    /// [`Bind::push_field`].
     const WRITTEN: &'static [&'static str];
 }
 

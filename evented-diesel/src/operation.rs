@@ -8,8 +8,9 @@ use crate::run::driver::Driver;
 ///
 /// Implemented by this library's own values; you name it only in bounds.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be run on a connection of `{DB}`",
-    note = "a command runs on the databases that have all the types of its model's columns"
+    message = "`{Self}` cannot be run: on no database do all the model's fields have the types of their columns",
+    note = "to see which field it is, add `#[derive(Queryable, Selectable)]` to the model, and \
+            `#[diesel(check_for_backend(diesel::sqlite::Sqlite))]` or `(diesel::pg::Pg)`"
 )]
 pub trait Operation<DB: Dialect>: Send {
     /// What it gives.

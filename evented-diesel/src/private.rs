@@ -18,7 +18,12 @@ pub use crate::model::{Bind, LogName, Model, Rows, column};
 pub use crate::read::{History, LastPosition, Materialize, Replay, TableAt};
 pub use crate::sql_types;
 
+use std::fmt::Debug;
+use std::hash::Hash;
+
 use chrono::NaiveDateTime;
+use diesel::expression::{AsExpression, TypedExpressionType};
+use diesel::sql_types::SqlType;
 use serde::Serialize;
 
 use crate::command::Options;
@@ -46,6 +51,60 @@ pub trait EventsOf<Key> {
     type Query;
     /// The query.
     fn events_of(key: Key) -> Self::Query;
+}
+
+/// What a key must be, said in one place.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key made of `{Inner}`",
+    label = "lacks something that a key needs",
+    note = "derive `Clone, Debug, PartialEq, Eq, Hash` and, with `#[diesel(sql_type = {Sql})]`, Diesel's \
+            `AsExpression, FromSqlRow` for `{Self}`",
+    note = "write `impl From<{Inner}> for {Self}`, `impl From<{Self}> for {Inner}`, and Diesel's `ToSql` and `FromSql`"
+)]
+pub trait KeyOf<Inner, Sql> {}
+#[diagnostic::do_not_recommend]
+impl<Inner, Sql, K> KeyOf<Inner, Sql> for K
+where
+    K: Clone + Eq + Hash + Debug + Send + Sync + 'static,
+    K: From<Inner> + AsExpression<Sql>,
+    Inner: From<K>,
+    Sql: SqlType + TypedExpressionType,
+{
+}
+
+/// A model by its key: so that a type that cannot be one is reported there, before all that comes of it.
+pub trait Keyed<Inner, Sql> {
+    /// The key.
+    type Key: KeyOf<Inner, Sql>;
+}
+
+/// What an action does to a state. Bound by the list of actions, so that a missing `impl Action` is reported there and
+/// nowhere else.
+pub fn change<M: Evented, A: ActionOf<M>>(action: &A) -> Step<'_, M> {
+    Step::Change(action)
+}
+
+/// What an insert does, likewise.
+pub fn create<M: Evented>(new: &M::New) -> Step<'_, M> {
+    Step::Create(new)
+}
+
+/// The action of a payload.
+///
+/// # Errors
+///
+/// If it does not have that form.
+pub fn read_action<M, A: ActionOf<M>>(payload: Payload<'_>) -> Result<A, PayloadError> {
+    payload.read()
+}
+
+/// The new record of a payload.
+///
+/// # Errors
+///
+/// If it does not have that form.
+pub fn read_new<M: Evented>(payload: Payload<'_>) -> Result<M::New, PayloadError> {
+    payload.read()
 }
 
 /// A field as JSON.

@@ -11,4 +11,11 @@
 
 pub mod agree;
 pub mod db;
+pub mod fully_documented;
 pub mod models;
+
+/// The examples of the derive's reference, compiled and run: they need the whole library, which the derive's own
+/// package has not.
+#[cfg(doctest)]
+#[doc = include_str!("../../evented-derive/docs/evented.md")]
+pub struct DeriveReference;

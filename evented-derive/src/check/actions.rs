@@ -13,18 +13,23 @@ const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "externa
 const ALIASED: [&str; 3] = ["insert", "update", "delete"];
 
 /// Methods that a model has already, from evented or from Diesel.
-const METHODS: [&str; 27] = [
+pub(crate) const METHODS: [&str; 32] = [
     "insert",
     "update",
     "delete",
+    "delete_by",
     "execute",
     "replay",
     "events",
     "savepoint",
     "changeset",
     "history",
+    "previous_events",
+    "table_at",
+    "last_position",
     "run",
     "load",
+    "load_stream",
     "first",
     "get_result",
     "get_results",
@@ -125,6 +130,15 @@ pub(super) fn aliases_name_an_action(model: &Model, errors: &mut Errors) {
             let (meant, name) = (names::did_you_mean(near), near.unwrap_or("update"));
             errors.push(today.span, format!("{reason}{meant} write `aliases({name} = \"{}\")`", old.value));
         }
+    }
+}
+
+/// The log's `table!` is generated, and takes no other names.
+pub(super) fn log_schema_is_an_identifier(model: &Model, errors: &mut Errors) {
+    let Some(Spanned { value, span }) = &model.log_schema else { return };
+    if model.log_table.is_none() && !value.is_empty() && syn::parse_str::<syn::Ident>(value).is_err() {
+        let reason = format!("`{value}` is no identifier, and Diesel's `table!` takes no other schema");
+        errors.push(*span, format!("{reason}; write `#[evented(log_schema = \"audit\")]`"));
     }
 }
 

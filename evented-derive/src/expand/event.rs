@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::Names;
+use super::{Names, typed_function};
 use crate::model::{ActionDef, Model};
 
 fn variant(action: &ActionDef) -> Option<&syn::Ident> {
@@ -13,7 +13,7 @@ fn variant(action: &ActionDef) -> Option<&syn::Ident> {
 /// The enum.
 pub(super) fn expand(model: &Model, Names { private, new, changes, event, .. }: &Names) -> TokenStream {
     let (vis, ident) = (&model.vis, &model.ident);
-    let doc = format!("Every event of a [`{ident}`].");
+    let doc = format!("Every event of [`{ident}`].");
     let own = model.actions.iter().map(|action| {
         let (name, ty) = (variant(action), &action.ty);
         let doc = format!("Action `{}`.", action.name);
@@ -21,7 +21,7 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, event, .. }: 
     });
     quote! {
         #[doc = #doc]
-        #[derive(Debug, Clone)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone)]
         #[allow(dead_code, clippy::large_enum_variant)]
         #vis enum #event {
             /// The record was made.
@@ -53,11 +53,13 @@ pub(super) fn body(model: &Model, Names { private, event, .. }: &Names) -> Token
     let (insert, update, delete) = (named("insert"), named("update"), named("delete"));
     let own = model.actions.iter().map(|action| {
         let (variant, names) = (variant(action), named(&action.name));
-        quote!(#(#names)|* => Self::#variant(payload.read()?))
+        quote!(#(#names)|* => Self::#variant(#private::read_action::<#ident, _>(payload)?))
     });
     let retired = model.retired.iter().map(|(name, apply)| {
         let name = &name.value;
-        quote!(#name => Self::Retired(payload.retired(#apply)?))
+        let typed = quote!(fn(&#private::Attrs, &mut #ident, &#private::Context));
+        let function = typed_function(apply, &typed);
+        quote!(#name => Self::Retired(payload.retired({ #function function })?))
     });
     let steps = model.actions.iter().map(variant);
     quote! {
@@ -68,8 +70,8 @@ pub(super) fn body(model: &Model, Names { private, event, .. }: &Names) -> Token
                 payload: #private::Payload<'_>,
             ) -> ::core::result::Result<Self, #private::PayloadError> {
                 ::core::result::Result::Ok(match action {
-                    #(#insert)|* => Self::Insert(payload.read()?),
-                    #(#update)|* => Self::Update(payload.read()?),
+                    #(#insert)|* => Self::Insert(#private::read_new::<#ident>(payload)?),
+                    #(#update)|* => Self::Update(#private::read_action::<#ident, _>(payload)?),
                     #(#delete)|* => Self::Delete,
                     #private::names::EXTERNAL => Self::External(payload.external()?),
                     #private::names::SAVEPOINT => Self::Savepoint(payload.read()?),
@@ -80,9 +82,9 @@ pub(super) fn body(model: &Model, Names { private, event, .. }: &Names) -> Token
             }
             fn step(&self) -> #private::Step<'_, #ident> {
                 match self {
-                    Self::Insert(new) => #private::Step::Create(new),
-                    Self::Update(action) => #private::Step::Change(action),
-                    #(Self::#steps(action) => #private::Step::Change(action),)*
+                    Self::Insert(new) => #private::create(new),
+                    Self::Update(action) => #private::change(action),
+                    #(Self::#steps(action) => #private::change(action),)*
                     Self::Delete => #private::Step::Delete,
                     Self::External(external) => #private::Step::External(external),
                     Self::Savepoint(fields) => #private::Step::Savepoint(fields),

@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Names, plain};
+use super::{Names, tables, typed_function};
 use crate::model::{Drift, Field, FieldKind, KeyKind, Model};
+use crate::names::plain;
 
 pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let Names { private, new, event, .. } = names;
@@ -12,10 +13,13 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let (schema, version) = (&model.schema.value, model.version.value.cast_signed());
     let Some((key, kind)) = model.key() else { return TokenStream::new() };
     let (key, key_type) = (&key.ident, &key.ty);
+    let (inner, sql) = (key_inner(kind, private), tables::key_sql(kind, private));
     let (kind, to_value, from_value) = key_conversions(kind, private);
     let state: Vec<&Field> = model.state().collect();
     let fields: Vec<String> = state.iter().map(|field| plain(&field.ident)).collect();
     let idents: Vec<_> = state.iter().map(|field| &field.ident).collect();
+    // Their types are named, so that one without serde is reported where the field has it.
+    let types: Vec<_> = state.iter().map(|field| &field.ty).collect();
     let order = by_name(&fields);
     let indices = 0..fields.len();
     let count = fields.len();
@@ -25,26 +29,35 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         Drift::Refuse => quote!(Refuse),
     };
     let scopes = scopes(model);
-    let from_fields = from_fields(model);
+    let from_fields = from_fields(model, private);
     let external: Vec<_> = model.of_kind(FieldKind::External).map(|field| &field.ident).collect();
     let timestamps = timestamps(model, private);
     let revision = revision(model);
     let check = model.check.as_ref().map(|path| {
+        let result = quote!(::core::result::Result<(), #private::Invalid>);
+        let function = typed_function(path, &quote!(fn(&#ident) -> #result));
         quote! {
-            fn check_state(&self) -> ::core::result::Result<(), #private::Invalid> {
-                #path(self)
+            fn check_state(&self) -> #result {
+                #function
+                function(self)
             }
         }
     });
     let savepoint = model.savepoint.as_ref().map(|path| {
+        let function = typed_function(path, &quote!(fn(&#ident) -> #private::Fields));
         quote! {
             fn savepoint_fields(&self) -> ::core::result::Result<#private::Fields, #private::FieldError> {
-                ::core::result::Result::Ok(#path(self))
+                #function
+                ::core::result::Result::Ok(function(self))
             }
         }
     });
     let upcast = upcast(model, private);
     quote! {
+        #[automatically_derived]
+        impl #private::Keyed<#inner, #sql> for #ident {
+            type Key = #key_type;
+        }
         #[automatically_derived]
         impl #private::Evented for #ident {
             type Key = #key_type;
@@ -74,7 +87,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
                 index: usize,
             ) -> ::core::result::Result<#private::serde_json::Value, #private::FieldError> {
                 match index {
-                    #(#indices => #private::to_json(#fields, &self.#idents),)*
+                    #(#indices => #private::to_json::<#types>(#fields, &self.#idents),)*
                     _ => ::core::result::Result::Ok(#private::serde_json::Value::Null),
                 }
             }
@@ -87,7 +100,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             }
             fn digests(&self) -> ::core::result::Result<#private::FieldDigests, #private::Unstorable> {
                 let mut digester = #private::StateDigester::new(#count);
-                #(digester.field(#fields, &self.#idents)?;)*
+                #(#private::StateDigester::field::<#types>(&mut digester, #fields, &self.#idents)?;)*
                 ::core::result::Result::Ok(digester.finish())
             }
             fn normalize(&mut self) {
@@ -115,12 +128,23 @@ fn by_name(fields: &[String]) -> Vec<usize> {
     order
 }
 
+/// What a key is made of.
+fn key_inner(kind: KeyKind, private: &TokenStream) -> TokenStream {
+    match kind {
+        KeyKind::Uuid | KeyKind::Id => quote!(#private::Uuid),
+        KeyKind::Text => quote!(::std::string::String),
+        KeyKind::I32 => quote!(i32),
+        KeyKind::I64 => quote!(i64),
+    }
+}
+
 fn key_conversions(kind: KeyKind, private: &TokenStream) -> (TokenStream, TokenStream, TokenStream) {
-    let (kind, inner) = match kind {
-        KeyKind::Uuid | KeyKind::Id => (quote!(Uuid), quote!(#private::Uuid)),
-        KeyKind::Text => (quote!(Text), quote!(::std::string::String)),
-        KeyKind::I32 => (quote!(Int), quote!(i32)),
-        KeyKind::I64 => (quote!(BigInt), quote!(i64)),
+    let inner = key_inner(kind, private);
+    let kind = match kind {
+        KeyKind::Uuid | KeyKind::Id => quote!(Uuid),
+        KeyKind::Text => quote!(Text),
+        KeyKind::I32 => quote!(Int),
+        KeyKind::I64 => quote!(BigInt),
     };
     let to_value = quote! {
         #private::KeyValue::#kind(<#inner as ::core::convert::From<Self::Key>>::from(::core::clone::Clone::clone(key)))
@@ -144,13 +168,15 @@ fn scopes(model: &Model) -> impl Iterator<Item = TokenStream> + '_ {
     })
 }
 
-fn from_fields(model: &Model) -> impl Iterator<Item = TokenStream> + '_ {
-    model.fields.iter().map(|field| {
-        let (ident, name) = (&field.ident, plain(&field.ident));
+fn from_fields<'a>(model: &'a Model, private: &'a TokenStream) -> impl Iterator<Item = TokenStream> + 'a {
+    model.fields.iter().map(move |field| {
+        let (ident, name, ty) = (&field.ident, plain(&field.ident), &field.ty);
         match field.kind {
             FieldKind::Key(_) => quote!(#ident: key),
-            FieldKind::Revision | FieldKind::External => quote!(#ident: ::core::default::Default::default()),
-            _ => quote!(#ident: fields.take(#name)?),
+            FieldKind::Revision | FieldKind::External => {
+                quote!(#ident: <#ty as ::core::default::Default>::default())
+            }
+            _ => quote!(#ident: #private::Fields::take::<#ty>(fields, #name)?),
         }
     })
 }
@@ -192,21 +218,34 @@ fn upcast(model: &Model, private: &TokenStream) -> Option<TokenStream> {
     if model.version.value == 0 {
         return None;
     }
+    // Old rows may call an insert or an update by another name.
+    let old_names =
+        model.aliases.iter().filter(|(new, _)| ["insert", "update"].contains(&new.value.as_str()));
+    let old_names: Vec<_> = old_names.map(|(_, old)| old.value.as_str()).collect();
+    let old_names = old_names.as_slice();
     let steps = (0..model.version.value).map(|version| {
         let renamed = model.fields.iter().flat_map(|field| {
             let to = plain(&field.ident);
             let of_step = field.renamed.iter().filter(move |renamed| renamed.version == version + 1);
             of_step.map(move |renamed| {
                 let from = &renamed.from;
-                quote!(attrs.rename_field(#from, #to);)
+                let aliased = (!old_names.is_empty()).then(|| {
+                    quote! {
+                        if ::core::matches!(#private::Attrs::action(attrs), #(#old_names)|*) {
+                            #private::Attrs::rename(attrs, #from, #to);
+                        }
+                    }
+                });
+                quote!(#private::Attrs::rename_field(attrs, #from, #to); #aliased)
             })
         });
-        let own = model.upcasts.iter().filter(|(from, _)| from.value == version).map(|(_, path)| path);
+        let own = model.upcasts.iter().filter(|(from, _)| from.value == version);
+        let own = own.map(|(_, path)| typed_function(path, &quote!(fn(&mut #private::Attrs))));
         let version = version.cast_signed();
         quote! {
-            if attrs.version() <= #version {
+            if #private::Attrs::version(attrs) <= #version {
                 #(#renamed)*
-                #(#own(attrs);)*
+                #(#own function(attrs);)*
             }
         }
     });

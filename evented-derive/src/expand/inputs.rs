@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Names, plain};
+use super::Names;
 use crate::model::{Field, FieldKind, KeyKind, Model};
+use crate::names::plain;
 
 /// Fields that the caller gives on insert.
 fn given(model: &Model) -> impl Iterator<Item = &Field> {
@@ -30,7 +31,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
 fn derives(private: &TokenStream) -> TokenStream {
     let serde = quote!(#private::serde).to_string().replace(' ', "");
     quote! {
-        #[derive(Debug, Clone, #private::serde::Serialize, #private::serde::Deserialize)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, #private::serde::Serialize, #private::serde::Deserialize)]
         #[serde(crate = #serde)]
     }
 }
@@ -41,9 +42,7 @@ fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
     let doc = format!("What a new [`{}`] is made of.", model.ident);
     let fields = given(model).map(|Field { ident, vis, ty, docs, .. }| {
         let doc = documented(docs, ident);
-        // Keys missing in an old payload are no reason to lose it, if the field can be empty.
-        let default = is_optional(ty).then(|| quote!(#[serde(default)]));
-        quote!(#doc #default #vis #ident: #ty)
+        quote!(#doc #vis #ident: #ty)
     });
     quote! {
         #[doc = #doc]
@@ -56,21 +55,20 @@ fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
 fn changes_type(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream {
     let vis = &model.vis;
     let derives = derives(private);
-    let doc = format!("What is to change of a [`{}`]; what is `None` stays.", model.ident);
+    let doc = format!("What to change in [`{}`]; what is `None` stays.", model.ident);
     let present = quote!(#private::present).to_string().replace(' ', "");
     let fields = changeable(model).map(|Field { ident, vis, ty, docs, .. }| {
         let doc = documented(docs, ident);
-        let read = is_optional(ty).then(|| quote!(deserialize_with = #present,));
         quote! {
             #doc
-            #[serde(default, #read skip_serializing_if = "::core::option::Option::is_none")]
+            #[serde(default, deserialize_with = #present, skip_serializing_if = "::core::option::Option::is_none")]
             #vis #ident: ::core::option::Option<#ty>
         }
     });
     quote! {
         #[doc = #doc]
         #derives
-        #[derive(Default)]
+        #[derive(::core::default::Default)]
         #[allow(dead_code, clippy::option_option)]
         #vis struct #changes { #(#fields),* }
     }
@@ -100,7 +98,8 @@ fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
             FieldKind::InsertedAt | FieldKind::UpdatedAt => quote!(#private::FromTime::from_time(cx.at)),
             FieldKind::Plain if !field.skip_insert => quote!(::core::clone::Clone::clone(&self.#name)),
             FieldKind::Plain | FieldKind::Revision | FieldKind::External => {
-                quote!(::core::default::Default::default())
+                let ty = &field.ty;
+                quote!(<#ty as ::core::default::Default>::default())
             }
         };
         quote!(#name: #value)
@@ -131,11 +130,6 @@ fn action(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream 
             }
         }
     }
-}
-
-fn is_optional(ty: &syn::Type) -> bool {
-    let syn::Type::Path(path) = ty else { return false };
-    path.path.segments.last().is_some_and(|last| last.ident == "Option")
 }
 
 fn documented(docs: &[syn::Attribute], ident: &syn::Ident) -> TokenStream {

@@ -11,7 +11,8 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, log, .. }: &N
     let vis = &model.vis;
     let own = model.actions.iter().map(|action| {
         let (method, ty) = (&action.method, &action.ty);
-        let doc = format!("Action `{}`: [`{}`] says what it does.", action.name, quote!(#ty));
+        let link = quote!(#ty).to_string().replace(' ', "");
+        let doc = format!("Action `{}`: [`{link}`] says what it does.", action.name);
         quote! {
             #[doc = #doc]
             #vis fn #method(&self, action: #ty) -> #private::Command<Self> {

@@ -1,10 +1,12 @@
 //! The model's tables as Diesel knows them: the log's `table!`, and how rows are read and bound.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use super::Names;
 use crate::model::{Field, FieldKind, KeyKind, Model};
+use crate::names::plain;
 
 /// The log's table, unless the user has one.
 pub(super) fn log_table(model: &Model, Names { private, log_name, .. }: &Names) -> TokenStream {
@@ -12,14 +14,7 @@ pub(super) fn log_table(model: &Model, Names { private, log_name, .. }: &Names) 
         return TokenStream::new();
     }
     let Some((_, kind)) = model.key() else { return TokenStream::new() };
-    // `table!` takes literal types only.
-    let key = match kind {
-        KeyKind::Uuid => quote!(#private::diesel::sql_types::Uuid),
-        KeyKind::Id => quote!(#private::sql_types::Uid),
-        KeyKind::Text => quote!(#private::diesel::sql_types::Text),
-        KeyKind::I32 => quote!(#private::diesel::sql_types::Integer),
-        KeyKind::I64 => quote!(#private::diesel::sql_types::BigInt),
-    };
+    let key = key_sql(kind, private);
     let schema = model.log_schema.as_ref().map(|schema| {
         let schema = syn::Ident::new(&schema.value, schema.span);
         quote!(#schema.)
@@ -58,6 +53,17 @@ pub(super) fn log_table(model: &Model, Names { private, log_name, .. }: &Names) 
     }
 }
 
+/// The key's SQL type in the log: `table!` takes literal types only, not that of another column.
+pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
+    match kind {
+        KeyKind::Uuid => quote!(#private::diesel::sql_types::Uuid),
+        KeyKind::Id => quote!(#private::sql_types::Uid),
+        KeyKind::Text => quote!(#private::diesel::sql_types::Text),
+        KeyKind::I32 => quote!(#private::diesel::sql_types::Integer),
+        KeyKind::I64 => quote!(#private::diesel::sql_types::BigInt),
+    }
+}
+
 /// The log's columns in the order of `Event`.
 const LOG_COLUMNS: [&str; 12] = [
     "position",
@@ -84,7 +90,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let columns = model.fields.iter().map(|field| &field.column);
     let written_columns = written.iter().map(|field| &field.column);
     let name = quote!(#private::diesel::Column);
-    let log_text = log_name.to_string();
+    let log_text = plain(log_name);
     let log_schema = match &model.log_schema {
         Some(schema) => {
             let schema = &schema.value;
@@ -93,13 +99,8 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let log_columns = LOG_COLUMNS.map(|column| syn::Ident::new(column, log_name.span()));
-    let joins = model.log_table.is_none().then(|| {
-        quote! {
-            #private::diesel::joinable!(#log -> #table (record_id));
-            #private::diesel::allow_tables_to_appear_in_same_query!(#log, #table);
-        }
-    });
-    let events_of = events_of(names, &log_columns, key_type);
+    let joins = model.log_table.is_none().then(|| joins(model, names));
+    let events_of = events_of(ident, names, &log_columns, key_type);
     let rows = rows(model, names, &written);
     quote! {
         #joins
@@ -133,8 +134,28 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     }
 }
 
+/// How a generated log joins with its model's table. Diesel's macros take plain names only; and of the errors about a
+/// table that does not exist, the one about the import comes first.
+fn joins(model: &Model, Names { private, log, .. }: &Names) -> TokenStream {
+    let path = &model.table;
+    let table = syn::Ident::new("__model_table", path.span());
+    let import = quote_spanned!(path.span()=> use #path as #table;);
+    quote! {
+        #import
+        #private::diesel::joinable!(#log -> #table (record_id));
+        #private::diesel::allow_tables_to_appear_in_same_query!(#log, #table);
+    }
+}
+
 /// The query behind `item.events()`.
-fn events_of(Names { private, log, .. }: &Names, columns: &[syn::Ident], key: &syn::Type) -> TokenStream {
+///
+/// Its type says the columns once more: to name them by the model would make a private model part of a public type.
+fn events_of(
+    ident: &syn::Ident,
+    Names { private, log, .. }: &Names,
+    columns: &[syn::Ident],
+    key: &syn::Type,
+) -> TokenStream {
     let dsl = quote!(#private::diesel::dsl);
     quote! {
         #[automatically_derived]
@@ -147,11 +168,10 @@ fn events_of(Names { private, log, .. }: &Names, columns: &[syn::Ident], key: &s
                 #dsl::Asc<#log::revision>,
             >;
             fn events_of(key: #key) -> Self::Query {
-                use #private::diesel::{ExpressionMethods as _, QueryDsl as _};
-                #log::table
-                    .select((#(#log::#columns),*))
-                    .filter(#log::record_id.eq(key))
-                    .order(#log::revision.asc())
+                use #private::diesel::{ExpressionMethods, QueryDsl};
+                let all = QueryDsl::select(#log::table, <#ident as #private::Model>::log_columns());
+                let of_record = QueryDsl::filter(all, ExpressionMethods::eq(#log::record_id, key));
+                QueryDsl::order(of_record, ExpressionMethods::asc(#log::revision))
             }
         }
     }
@@ -172,16 +192,13 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
         let (sql, ty) = (sql_type(field), read_type(field));
         quote!(#ty: #private::diesel::deserialize::FromSql<#sql, __DB>)
     });
-    let bind_bounds: Vec<_> = written
-        .iter()
-        .map(|field| {
-            let (sql, ty) = (sql_type(field), &field.ty);
-            quote! {
-                __DB: #private::diesel::sql_types::HasSqlType<#sql>,
-                #ty: #private::diesel::serialize::ToSql<#sql, __DB>
-            }
-        })
-        .collect();
+    let bind_bounds = written.iter().map(|field| {
+        let (sql, ty) = (sql_type(field), &field.ty);
+        quote! {
+            __DB: #private::diesel::sql_types::HasSqlType<#sql>,
+            #ty: #private::diesel::serialize::ToSql<#sql, __DB>
+        }
+    });
     let reads = model.fields.iter().enumerate().map(|(index, field)| {
         let (name, sql, ty) = (&field.ident, sql_type(field), read_type(field));
         let read = quote!(#private::column::<#sql, #ty, __DB>(row, from + #index)?);
@@ -220,8 +237,8 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
         where
             __DB: #backend,
             #table::table: #private::diesel::query_builder::QueryFragment<__DB>,
-            #(#read_bounds,)*
-            #(#bind_bounds),*
+            #ident: #private::Bind<__DB>,
+            #(#read_bounds),*
         {
             fn push_table(out: #pass<'_, '_, __DB>) -> #private::diesel::QueryResult<()> {
                 #private::diesel::query_builder::QueryFragment::walk_ast(&#table::table, out)

@@ -60,9 +60,9 @@ impl<'a> Draft<'a> {
         self.marks.id
     }
 
-    pub(super) fn into_field(self, is_key: bool, errors: &mut Errors) -> Field {
+    pub(super) fn into_field(self, model: &Ident, is_key: bool, errors: &mut Errors) -> Field {
         let Draft { field, ident, column, marks, diesel } = self;
-        let ty = names::ungrouped(&field.ty).clone();
+        let ty = names::without_self(names::ungrouped(&field.ty), model);
         let kind = marks.kind(is_key, &ty, errors);
         diesel.refuse(kind, errors);
         if kind != FieldKind::External {
@@ -76,7 +76,7 @@ impl<'a> Draft<'a> {
             kind,
             skip_insert: marks.skip_insert.is_some(),
             renamed: marks.renamed,
-            deserialize_as: diesel.deserialize_as,
+            deserialize_as: diesel.deserialize_as.map(|ty| names::without_self(&ty, model)),
             docs: field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect(),
         }
     }

@@ -183,6 +183,16 @@ fn lengths_of_names() {
             "this is a name of 64 bytes, where 63 fit; write `#[evented(log_schema = \"audit\")]`",
         ),
         (
+            quote!(#[evented(log_schema = "my audit")]),
+            "`my audit` is no identifier, and Diesel's `table!` takes no other schema; \
+             write `#[evented(log_schema = \"audit\")]`",
+        ),
+        (
+            quote!(#[evented(log_schema = "type")]),
+            "`type` is no identifier, and Diesel's `table!` takes no other schema; \
+             write `#[evented(log_schema = \"audit\")]`",
+        ),
+        (
             quote!(#[evented(actions(Close as ""))]),
             "this is an empty name; write `actions(Close as \"close\")`",
         ),

@@ -90,7 +90,11 @@ fn kinds() {
         ),
     ];
     for (input, kind) in table {
-        let keys = model(&input).fields.into_iter().filter(|field| field.is_key()).map(|field| field.kind);
+        let keys = model(&input)
+            .fields
+            .into_iter()
+            .filter(|field| matches!(field.kind, FieldKind::Key(_)))
+            .map(|field| field.kind);
         assert_eq!(keys.collect::<Vec<_>>(), [FieldKind::Key(kind)]);
     }
 }

@@ -19,6 +19,12 @@ use crate::statement::Statement;
 ///
 /// A future that is dropped half way leaves the transaction it opened open, as diesel-async says of its own: do not
 /// put the connection to further use then (its pools notice by themselves).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be run on an async connection `{Conn}`",
+    label = "not run by `{Conn}`",
+    note = "for a blocking connection write `use evented_diesel::prelude::*;` and `.run(conn)` without `.await`",
+    note = "for another database give the columns types that it has, too: those of `evented_diesel::sql_types`"
+)]
 pub trait RunAsync<Conn>: Sized {
     /// What the operation gives.
     type Output;
@@ -31,6 +37,7 @@ pub trait RunAsync<Conn>: Sized {
     fn run(self, conn: &mut Conn) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 }
 
+#[diagnostic::do_not_recommend]
 impl<Conn, Op> RunAsync<Conn> for Op
 where
     Conn: AsyncConnection,

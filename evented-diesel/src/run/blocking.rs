@@ -18,6 +18,12 @@ use crate::statement::Statement;
 ///
 /// In the [`prelude`](crate::prelude). Any connection of Diesel's will do, pooled or not, within a transaction or
 /// without.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be run on a blocking connection `{Conn}`",
+    label = "not run by `{Conn}`",
+    note = "for an async connection write `use evented_diesel::async_prelude::*;` and `.run(conn).await`",
+    note = "for another database give the columns types that it has, too: those of `evented_diesel::sql_types`"
+)]
 pub trait Run<Conn>: Sized {
     /// What the operation gives.
     type Output;
@@ -30,6 +36,7 @@ pub trait Run<Conn>: Sized {
     fn run(self, conn: &mut Conn) -> Result<Self::Output, Error>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<Conn, Op> Run<Conn> for Op
 where
     Conn: LoadConnection + Send,
