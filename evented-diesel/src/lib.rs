@@ -6,6 +6,8 @@
 pub mod __private;
 #[cfg(feature = "__async")]
 pub mod async_prelude;
+// Each database uses its own part: with one of them alone, some of it rests.
+#[cfg_attr(not(all(feature = "__pg", feature = "sqlite")), allow(dead_code, unused_imports, unused_macros))]
 mod backend;
 mod batch;
 #[cfg(feature = "cli")]
@@ -21,6 +23,7 @@ pub mod prelude;
 pub mod read;
 mod run;
 pub mod sql_types;
+#[cfg_attr(not(all(feature = "__pg", feature = "sqlite")), allow(dead_code, unused_imports, unused_macros))]
 #[expect(unreachable_pub, reason = "the hidden methods of `Dialect` name these types; users cannot")]
 mod statement;
 mod steps;

@@ -44,6 +44,12 @@ pub(super) fn up(log: &LogShape, flavour: Flavour) -> String {
         KeyKind::BigInt => "BIGINT",
     };
     let Types { position, txid, uuid, json, time, bytes, primary_key } = types;
+    // An index lives in the schema of its table: PostgreSQL wants that said of the table, SQLite of the index.
+    let (indexed, index_schema) = match (flavour, log.name.schema) {
+        (Flavour::Sqlite, Some(schema)) => (quoted(plain), format!("{}.", quoted(schema))),
+        _ => (table.clone(), String::new()),
+    };
+    let index = |purpose: &str| format!("{index_schema}{}", quoted(&format!("{plain}_{purpose}")));
     // Columns of a fixed width first: nothing is lost to alignment.
     format!(
         r#"CREATE TABLE {table} (
@@ -60,13 +66,13 @@ pub(super) fn up(log: &LogShape, flavour: Flavour) -> String {
     "id" {uuid} NOT NULL,
     "state" {bytes} NOT NULL{primary_key}
 );
-CREATE UNIQUE INDEX {record} ON {table} ("record_id", "revision");
-CREATE UNIQUE INDEX {id} ON {table} ("id", "record_id");
-CREATE INDEX {savepoint} ON {table} ("record_id", "revision") WHERE "action" = 'savepoint';
+CREATE UNIQUE INDEX {record} ON {indexed} ("record_id", "revision");
+CREATE UNIQUE INDEX {id} ON {indexed} ("id", "record_id");
+CREATE INDEX {savepoint} ON {indexed} ("record_id", "revision") WHERE "action" = 'savepoint';
 "#,
-        record = quoted(&format!("{plain}_record_key")),
-        id = quoted(&format!("{plain}_id_key")),
-        savepoint = quoted(&format!("{plain}_savepoint_idx")),
+        record = index("record_key"),
+        id = index("id_key"),
+        savepoint = index("savepoint_idx"),
     )
 }
 
