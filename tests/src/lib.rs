@@ -12,3 +12,5 @@
 pub mod agree;
 pub mod db;
 pub mod models;
+pub mod raw;
+pub mod watch;

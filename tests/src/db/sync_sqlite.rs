@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{Count, tables};
+use crate::watch::Watch;
 
 /// One connection to a database file of the test's own.
 #[expect(missing_debug_implementations, reason = "a connection has none")]
@@ -104,5 +105,12 @@ impl SyncSqlite {
         Q: diesel::query_dsl::LoadQuery<'static, SqliteConnection, T> + 'static,
     {
         query.load(&mut self.conn).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Writes down what the connection sends from now on.
+    pub fn watch(&mut self) -> Watch {
+        let watch = Watch::default();
+        self.conn.set_instrumentation(watch.instrumentation());
+        watch
     }
 }
