@@ -4,6 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, Run};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -35,8 +36,14 @@ impl SyncSqlite {
         db
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        file(&self.folder)
+    }
+
     fn open(folder: Arc<TempDir>) -> Self {
-        let path = folder.path().join("test.db");
+        let path = file(&folder);
         let mut conn = SqliteConnection::establish(&path.to_string_lossy()).expect("a connection");
         conn.batch_execute("PRAGMA busy_timeout = 20000; PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF")
             .expect("pragmas");
@@ -113,4 +120,8 @@ impl SyncSqlite {
         self.conn.set_instrumentation(watch.instrumentation());
         watch
     }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("test.db")
 }
