@@ -118,7 +118,7 @@ impl<M: Evented> Replay<M> {
     ///
     /// An event that cannot be read, or does not fit here. The state is as it was before it.
     pub fn apply(&mut self, event: &StoredEvent) -> Result<(), ReplayError> {
-        if event.action == names::SAVEPOINT && event.revision == self.revision + 1 {
+        if event.action == names::SAVEPOINT && event.revision == self.revision.saturating_add(1) {
             // It says nothing new to who has come all the way, and may be one that cannot be read any more.
             if let State::Live(record) = &mut self.state {
                 record.set_revision(event.revision);
@@ -137,7 +137,7 @@ impl<M: Evented> Replay<M> {
     /// As [`apply`](Self::apply).
     pub fn apply_body(&mut self, event: &StoredEvent, body: &M::Event) -> Result<(), ReplayError> {
         let starts_here = self.revision == 0 && event.action == names::SAVEPOINT;
-        if event.revision != self.revision + 1 && !starts_here {
+        if event.revision != self.revision.saturating_add(1) && !starts_here {
             let gap = ReplayFault::Gap { after: self.revision, found: event.revision };
             return Err(fault_of(event, gap));
         }

@@ -20,6 +20,8 @@ pub trait Setting {
     type Backend: Dialect;
     /// Runs an operation.
     async fn run<Op: Operation<Self::Backend>>(&mut self, operation: Op) -> Result<Op::Output, Error>;
+    /// Runs plain SQL.
+    async fn sql(&mut self, sql: &str);
     /// The number that a query gives.
     async fn number(&mut self, sql: &str) -> i64;
 }
@@ -30,6 +32,9 @@ macro_rules! setting {
             type Backend = $backend;
             async fn run<Op: Operation<$backend>>(&mut self, operation: Op) -> Result<Op::Output, Error> {
                 $db::run(self, operation).await
+            }
+            async fn sql(&mut self, sql: &str) {
+                $db::sql(self, sql).await;
             }
             async fn number(&mut self, sql: &str) -> i64 {
                 $db::number(self, sql).await
@@ -74,6 +79,7 @@ pub fn tables(flavour: Flavour) -> String {
 /// The logs of every model.
 pub fn logs() -> Migrations {
     use crate::models::racing::Racer;
+    use crate::models::stepped::Stepped;
     use crate::models::{Counter, Healed, Item, Note, Page, Strict};
     Migrations::new()
         .log::<Item>()
@@ -83,6 +89,7 @@ pub fn logs() -> Migrations {
         .log::<Strict>()
         .log::<Healed>()
         .log::<Racer>()
+        .log::<Stepped>()
 }
 
 /// What a test reads of a table without knowing its setting.

@@ -19,3 +19,5 @@ pub mod models;
 #[cfg(doctest)]
 #[doc = include_str!("../../evented-derive/docs/evented.md")]
 pub struct DeriveReference;
+pub mod raw;
+pub mod watch;

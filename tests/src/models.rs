@@ -7,6 +7,7 @@ use evented_diesel::{Action, Attrs, Context, Evented, Fields, Id, Invalid};
 use serde::{Deserialize, Serialize};
 
 pub mod racing;
+pub mod stepped;
 
 pub mod schema {
     diesel::table! {

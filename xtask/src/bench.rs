@@ -11,7 +11,7 @@ use crate::run::{cargo, succeed};
 
 /// Runs one suite, or all of them.
 pub(crate) fn run(suite: Option<&str>, json: Option<&Path>) -> Result<()> {
-    install::ensure(true)?;
+    install::ensure()?;
     let cluster = Cluster::start(Settings { fsync: true })?;
     // Results depend on this disk.
     println!("xtask: PostgreSQL keeps its files in {} (TMPDIR moves them)", cluster.dir().display());

@@ -14,7 +14,9 @@ use crate::test;
 /// Runs all checks; the cheap ones first, and the first failure ends it.
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
-    install::ensure(env::var_os("EVENTED_TEST_POSTGRES").is_none())?;
+    if env::var_os("EVENTED_TEST_POSTGRES").is_none() {
+        install::ensure()?;
+    }
     step("formatting", &cargo(["fmt", "--all", "--check"])?)?;
     step("lints", &cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?)?;
     let alone = ["check", "-p", "evented-diesel", "--no-default-features"];

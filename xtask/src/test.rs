@@ -29,7 +29,9 @@ impl Server {
     /// Starts a server unless the environment names one; installs what is missing for tests.
     pub(crate) fn start() -> Result<Self> {
         let given = env::var(POSTGRES).ok();
-        install::ensure(given.is_none())?;
+        if given.is_none() {
+            install::ensure()?;
+        }
         if let Some(url) = given {
             println!("xtask: using the server of {POSTGRES}");
             return Ok(Self { url, _own: None });
@@ -71,7 +73,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
 
 /// Runs the server of the tests until Enter, the end of the input, or a signal.
 pub(crate) fn serve() -> Result<()> {
-    install::ensure(true)?;
+    install::ensure()?;
     let cluster = Cluster::start(Settings { fsync: false })?;
     println!("{POSTGRES}={}", cluster.url());
     println!("psql: {} {}", cluster.bin("psql").display(), cluster.url());

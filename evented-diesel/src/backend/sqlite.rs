@@ -107,7 +107,7 @@ impl Dialect for Sqlite {
         if row.is_none() {
             return Ok(Removed { appended: None, row, head });
         }
-        let event = Append { revision: known.revision + 1, ..append.clone() };
+        let event = Append { revision: known.revision.saturating_add(1), ..append.clone() };
         let appended = append_event(driver, &event).await?;
         Ok(Removed { appended: Some((appended.position, appended.revision)), row, head })
     }

@@ -89,7 +89,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let of = |reason| Error::undecided(record.name(), reason);
     let old = before.digests().map_err(|source| Error::Unstorable { record: record.name(), source })?;
     let mut draft = decide_change(&before, action, &cx).map_err(of)?;
-    let revision = revision + 1;
+    let revision = revision.saturating_add(1);
     draft.after.set_revision(revision);
     let state = draft.digests.state(M::DIGEST_ORDER);
     let mut meta = options.meta.clone();

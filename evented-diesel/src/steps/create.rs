@@ -83,7 +83,7 @@ async fn make<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         }
         match existing(driver, &record, options).await? {
             Existing::Repeated(first) => return Ok(first),
-            Existing::Ended(last) => revision = last + 1,
+            Existing::Ended(last) => revision = last.saturating_add(1),
         }
     }
     Err(Error::Contended { record: unnamed, attempts: ATTEMPTS })

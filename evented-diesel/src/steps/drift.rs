@@ -165,7 +165,7 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         Some(row) => digest_of(record, row)?,
         None => Digest::NOTHING,
     };
-    let revision = head.map_or(0, |head| head.revision) + 1;
+    let revision = head.map_or(1, |head| head.revision.saturating_add(1));
     let cx = Options { event_id: None, at: options.at, ..Options::default() }.context::<M>();
     let body = Body { action: names::EXTERNAL, payload: &payload, state: &state };
     let external = event::<M>(&cx, &record.value, revision, body, None);

@@ -90,7 +90,7 @@ pub(crate) async fn first_result<DB: Dialect, M: Model, D: Driver<DB>>(
     let at = |revision| Until { revision: Some(revision), ..Until::default() };
     let mut state = replay(driver, record, at(event.revision)).await?.into_state();
     if let State::Deleted { .. } = state {
-        state = replay(driver, record, at(event.revision - 1)).await?.into_state();
+        state = replay(driver, record, at(event.revision.saturating_sub(1))).await?.into_state();
     }
     let live = state.live().ok_or_else(|| Error::NotFound { record: record.name() })?;
     Ok(Recorded { record: live, event_id: event.id, revision: event.revision, position: event.position })

@@ -92,9 +92,9 @@ async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     ];
     let transaction = Transaction::open(driver, &record.name()).await?;
     let mut result = Ok(());
-    for (revision, body) in (revision + 1..).zip(bodies) {
+    for (after, body) in (1..).zip(bodies) {
         let cx = Options { event_id: None, ..options.clone() }.context::<M>();
-        let event = event::<M>(&cx, &record.value, revision, body, None);
+        let event = event::<M>(&cx, &record.value, revision.saturating_add(after), body, None);
         result =
             driver.load::<Appended>(append(&event)).await.map(drop).map_err(|error| record.failed(error));
         if result.is_err() {

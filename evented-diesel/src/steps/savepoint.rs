@@ -43,7 +43,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let payload = Json::write(&fields)
         .map_err(|source| Error::Form { record: record.name(), source: source.into() })?;
     let digest = drift::digest_of(record, &state)?;
-    let revision = revision + 1;
+    let revision = revision.saturating_add(1);
     state.set_revision(revision);
     let meta = options.meta.to_json();
     let body = Body { action: names::SAVEPOINT, payload: &payload, state: &digest };

@@ -5,6 +5,7 @@ use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, RunAsync};
 
 use super::{Count, fresh_schema, tables};
+use crate::watch::Watch;
 
 /// One connection to a schema of the test's own.
 #[expect(missing_debug_implementations, reason = "a connection has none")]
@@ -103,5 +104,12 @@ impl AsyncPostgres {
         Q: diesel_async::methods::LoadQuery<'static, AsyncPgConnection, T> + 'static,
     {
         query.load(&mut self.conn).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Writes down what the connection sends from now on.
+    pub fn watch(&mut self) -> Watch {
+        let watch = Watch::default();
+        self.conn.set_instrumentation(watch.instrumentation());
+        watch
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{Count, tables};
+use crate::watch::Watch;
 
 /// One connection to a database file of the test's own.
 #[expect(missing_debug_implementations, reason = "a connection has none")]
@@ -114,5 +115,12 @@ impl AsyncSqlite {
         Q: diesel_async::methods::LoadQuery<'static, SyncConnectionWrapper<SqliteConnection>, T> + 'static,
     {
         query.load(&mut self.conn).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Writes down what the connection sends from now on.
+    pub fn watch(&mut self) -> Watch {
+        let watch = Watch::default();
+        self.conn.set_instrumentation(watch.instrumentation());
+        watch
     }
 }

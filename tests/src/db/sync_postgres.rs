@@ -6,6 +6,7 @@ use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, Run};
 
 use super::{Count, fresh_schema, tables};
+use crate::watch::Watch;
 
 /// One connection to a schema of the test's own.
 #[expect(missing_debug_implementations, reason = "a connection has none")]
@@ -98,5 +99,12 @@ impl SyncPostgres {
         Q: diesel::query_dsl::LoadQuery<'static, PgConnection, T> + 'static,
     {
         query.load(&mut self.conn).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Writes down what the connection sends from now on.
+    pub fn watch(&mut self) -> Watch {
+        let watch = Watch::default();
+        self.conn.set_instrumentation(watch.instrumentation());
+        watch
     }
 }

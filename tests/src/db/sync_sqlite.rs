@@ -4,10 +4,12 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, Run};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{Count, tables};
+use crate::watch::Watch;
 
 /// One connection to a database file of the test's own.
 #[expect(missing_debug_implementations, reason = "a connection has none")]
@@ -34,8 +36,14 @@ impl SyncSqlite {
         db
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        file(&self.folder)
+    }
+
     fn open(folder: Arc<TempDir>) -> Self {
-        let path = folder.path().join("test.db");
+        let path = file(&folder);
         let mut conn = SqliteConnection::establish(&path.to_string_lossy()).expect("a connection");
         conn.batch_execute("PRAGMA busy_timeout = 20000; PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF")
             .expect("pragmas");
@@ -105,4 +113,15 @@ impl SyncSqlite {
     {
         query.load(&mut self.conn).unwrap_or_else(|error| panic!("{error}"))
     }
+
+    /// Writes down what the connection sends from now on.
+    pub fn watch(&mut self) -> Watch {
+        let watch = Watch::default();
+        self.conn.set_instrumentation(watch.instrumentation());
+        watch
+    }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("test.db")
 }

@@ -18,6 +18,8 @@ macro_rules! settings {
             mod conflicts;
             #[path = "drift.rs"]
             mod drift;
+            #[path = "invariants.rs"]
+            mod invariants;
             #[path = "keys.rs"]
             mod keys;
             #[path = "reading.rs"]

@@ -109,7 +109,7 @@ impl<M: Model> Plan<M> {
         let Some(working) = self.records.get_mut(&record.value) else { return Ok(false) };
         let Some(before) = working.state.take() else { return Ok(false) };
         command.options.check_expected(record, working.revision)?;
-        let revision = working.revision + 1;
+        let revision = working.revision.saturating_add(1);
         let (action, payload, state) = match &command.kind {
             Kind::Change(_, change) => {
                 let mut draft = decide_change(&before, change.as_ref(), cx)
