@@ -19,7 +19,7 @@ pub(crate) fn ensure() -> Result<()> {
     let install = "apt-get update && apt-get install -y --no-install-recommends postgresql";
     println!("xtask: installing what the tests need: {become_root}sh -c '{install}'");
     let words = become_root.split_whitespace().chain(["env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c"]);
-    let words: Vec<&str> = words.chain([install.as_str()]).collect();
+    let words: Vec<&str> = words.chain([install]).collect();
     let [program, args @ ..] = words.as_slice() else { bail!("an empty command") };
     succeed("the installation of the packages", &duct::cmd(*program, args))
 }

@@ -29,13 +29,11 @@ impl Server {
     /// Starts a server unless the environment names one; installs what is missing for tests.
     pub(crate) fn start() -> Result<Self> {
         let given = env::var(POSTGRES).ok();
-        if given.is_none() {
-            install::ensure()?;
-        }
         if let Some(url) = given {
             println!("xtask: using the server of {POSTGRES}");
             return Ok(Self { url, _own: None });
         }
+        install::ensure()?;
         let own = Cluster::start(Settings { fsync: false })?;
         println!("xtask: PostgreSQL of {} at {}", own.bin_dir().display(), own.url());
         Ok(Self { url: own.url(), _own: Some(own) })
