@@ -1,9 +1,9 @@
 //! Writing a record's whole state into its log.
 
-use evented_core::{Json, names};
+use evented_core::{Json, State, names};
 
 use super::command::{ATTEMPTS, Body, Record, event};
-use super::drift::{self, Start};
+use super::drift::{self, Settled, Start};
 use super::transaction::Transaction;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
@@ -17,25 +17,34 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     record: &Record<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
+    let name = record.name();
     for _ in 0..ATTEMPTS {
-        let transaction = Transaction::open(driver, &record.name()).await?;
-        let result = attempt(driver, record, options).await;
-        if let Some(done) = transaction.close(driver, &record.name(), result).await? {
+        let transaction = Transaction::open(driver, &name).await?;
+        let result = match drift::start(driver, record, options).await {
+            Ok(Start::Repeated(first)) => Ok(Some(first)),
+            Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
+                attempt(driver, record, settled, options).await
+            }
+            // As with a change: what was found out about the missing record is kept.
+            Ok(Start::Settled(settled)) => {
+                let kept = transaction.close(driver, &name, Ok(settled)).await?;
+                return Err(kept.into_live(record).err().unwrap_or(Error::NotFound { record: name }));
+            }
+            Err(error) => Err(error),
+        };
+        if let Some(done) = transaction.close(driver, &name, result).await? {
             return Ok(done);
         }
     }
-    Err(Error::Contended { record: record.name(), attempts: ATTEMPTS })
+    Err(Error::Contended { record: name, attempts: ATTEMPTS })
 }
 
 async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
+    settled: Settled<M>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
-    let settled = match drift::start(driver, record, options).await? {
-        Start::Settled(settled) => settled,
-        Start::Repeated(first) => return Ok(Some(first)),
-    };
     let (mut state, revision, guard, _) = settled.into_live(record)?;
     options.check_expected(record, revision)?;
     let cx = options.context::<M>();

@@ -245,7 +245,7 @@ async fn a_key_that_many_make_and_remove_has_one_history() {
     let mut db = Db::new().await;
     let done = at_once(&db, 6, |writer, mut db| async move {
         let mut done = 0;
-        for random in scattered(writer).take(25) {
+        for random in scattered(writer).take(60) {
             let key = || "/".to_owned();
             let command = match random % 3 {
                 0 => Page::delete_by(key()),

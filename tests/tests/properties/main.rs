@@ -1,0 +1,32 @@
+//! Whatever is done to a record, by commands and behind their back: its log replays to its row.
+//!
+//! The same cases each time; `PROPTEST_CASES` asks for more of them.
+#![allow(clippy::duplicate_mod, reason = "the point of this file")]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+mod paths;
+
+/// A runner of so many cases, unless the environment asks for another number.
+fn cases(cases: u32) -> TestRunner {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = Config { cases: asked.unwrap_or(cases), failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::XorShift))
+}
+
+macro_rules! settings {
+    ($($setting:ident: $db:ident),*) => {$(
+        #[path = "."]
+        mod $setting {
+            use evented_tests::db::$db as Db;
+
+            #[path = "items.rs"]
+            mod items;
+            #[path = "pages.rs"]
+            mod pages;
+        }
+    )*};
+}
+
+settings!(sync_sqlite: SyncSqlite, sync_postgres: SyncPostgres);
