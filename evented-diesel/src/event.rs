@@ -17,7 +17,8 @@ use crate::model::Model;
 /// One event of a record of type `M`.
 ///
 /// `item.events()` and `Event::belonging_to(&items)` are Diesel queries that load it; filter, page and join them like
-/// any other. [`decode`](Event::decode) gives the typed action.
+/// any other. In a query of your own over the log's table, `Event::<Item>::as_select()` is its selection.
+/// [`decode`](Event::decode) gives the typed action.
 #[derive(Clone, PartialEq)]
 pub struct Event<M: Model> {
     /// The record's key.
@@ -129,7 +130,8 @@ pub(crate) fn entries<M: Model>(key: &M::Key, events: Vec<StoredEvent>) -> Resul
 
 /// The log's columns as Diesel reads them, in the order of its table.
 ///
-/// The event's own id is read as the id of no model: Diesel can read a bare `Uuid` only where PostgreSQL is switched on.
+/// The event's own id is read as the id of no model: Diesel can read a bare `Uuid` only where PostgreSQL is switched
+/// on.
 pub type Columns<K> =
     (i64, i64, K, i64, DateTime<Utc>, i32, String, String, String, Option<String>, Id<()>, Vec<u8>);
 
