@@ -18,7 +18,7 @@ use crate::steps;
 /// Run, it gives the record after each command, in the order of the commands. Each command sees what those before it
 /// did.
 ///
-/// On PostgreSQL thousands of commands take a few dozen statements, of up to 256 rows each. Rows are locked in the
+/// On PostgreSQL thousands of commands take a few dozen statements, each of many rows. Rows are locked in the
 /// order of their keys, so that two batches cannot deadlock over them. The commands are run one after the other instead
 /// on SQLite, if one of them is a savepoint or idempotent, if the database makes the keys, and where something is
 /// unusual (a missing record, a row changed behind the log's back, a violated constraint).

@@ -143,10 +143,8 @@ impl<M: Evented> Command<M> {
     /// Gives the event an id of the caller's, so that running the command again does nothing and gives the first
     /// run's result: the record as that event left it, from the log.
     ///
-    /// Only the id and the record are compared, not the action. Of runs at the same moment one is done; another may
-    /// fail with an error that [is retryable](Error::is_retryable), or with [`Error::Constraint`] on SQLite, and finds
-    /// the result when it is run again. Inserts of models whose key the database makes are not told apart at the same
-    /// moment.
+    /// Only the id and the record are compared, not the action. Of runs at the same moment one is done, and the others
+    /// wait and give its result.
     pub fn idempotent(mut self, event_id: Uuid) -> Self {
         self.options.event_id = Some(event_id);
         self

@@ -138,27 +138,27 @@
 //! | `async-sqlite` | SQLite, async: diesel-async's `SyncConnectionWrapper<SqliteConnection>`. Includes `sqlite` |
 //! | `async-postgres` | PostgreSQL, async, pure Rust, without libpq: diesel-async's `AsyncPgConnection` |
 //! | `bigdecimal` | columns of type `BigDecimal` |
+//! | `cli` | a module `cli`: a command for your own binary that writes, prints and checks migrations |
 //!
 //! # Reading our compile errors
 //!
-//! Faults in `#[evented(…)]` are reported all at once, each at its place, and each ends with the form to write. The
-//! others come from traits:
+//! Faults in `#[evented(…)]` are reported all at once, each at its place, and each ends with the form to write. What
+//! only the compiler can know comes from traits whose messages name what is missing. Read the first error: those after
+//! it mostly follow. The most frequent ones:
 //!
 //! | the compiler says | it means |
 //! |---|---|
 //! | `X` is not an action of `Item` | `X` is in `actions(…)` and has no `impl Action<Item> for X` |
 //! | `X` is not in the list of actions of `Item` | the other way round: add it to `actions(…)` |
-//! | `X` cannot create a `Item` | the type named by `insert = X` has no `impl Create<Item> for X` |
 //! | `Item` is not an evented model | the derive is missing |
 //! | `X` does not name a `Item` | pass the record by reference, or its key by value |
-//! | `DB` is not a database that evented knows | a feature is missing, or it is MySQL |
-//! | type mismatch resolving `<SqliteConnection as Connection>::Backend == Pg` | a column's type is of the other database alone: see [`sql_types`] |
-//! | cannot find attribute `diesel` | the struct needs one of Diesel's derives, such as `Queryable` |
-//! | `Serialize`, `Deserialize`, `Clone` or `Debug` is not implemented for a field or an action | derive it |
-//! | `Default` is not implemented for a field | the field is `external` or `skip_insert`: it starts as the default |
+//! | `X` is not a database that evented knows | a feature is missing, or it is MySQL |
+//! | `Command<Item>` cannot be run on a blocking connection | import the other prelude; or a column's type is of another database: see [`sql_types`] |
 //! | no method `run` found | import [`prelude`] or `async_prelude` |
 //! | multiple applicable items in scope, `run` | both are imported: take one |
 //! | duplicate definitions with name `insert` | the model has a method of that name already: rename it |
+//!
+//! The reference of the [derive](derive@Evented) has the whole list.
 //!
 //! # What it does not do
 //!
