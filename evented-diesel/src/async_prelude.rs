@@ -1,3 +1,6 @@
 //! For async connections: `use evented_diesel::async_prelude::*;`.
+//!
+//! As the [`prelude`](crate::prelude), with `.run(&mut conn).await` of diesel-async's connections. Import one of the
+//! two.
 
 pub use crate::{Action, Context, Create, Event, Evented, Id, Invalid, RunAsync as _, batch};

@@ -10,16 +10,23 @@ use crate::steps;
 
 /// Commands of one model, run as one: all of them or none.
 ///
-/// ```no_run
-/// # use evented_diesel::{batch, Command, Model};
-/// # fn each<Item: Model>(commands: Vec<Command<Item>>) {
-/// let commands = batch(commands);
-/// # }
+/// ```ignore
+/// let items = batch(names.map(|name| Item::insert(NewItem { name }))).run(&mut conn)?;
+/// let items = batch(items.iter().map(|item| item.archive(Archive { reason: "sold".into() }))).run(&mut conn)?;
 /// ```
 ///
-/// Run, it gives the record after each command, in the order of the commands. If one fails, none has been done, and
-/// [`Error::Batch`] says which. Rows are locked in the order of their keys, so that two batches never wait for each
-/// other; on PostgreSQL thousands of commands take a few statements.
+/// Run, it gives the record after each command, in the order of the commands. Each command sees what those before it
+/// did.
+///
+/// On PostgreSQL thousands of commands take a few dozen statements, each of many rows. Rows are locked in the
+/// order of their keys, so that two batches cannot deadlock over them. The commands are run one after the other instead
+/// on SQLite, if one of them is a savepoint or idempotent, if the database makes the keys, and where something is
+/// unusual (a missing record, a row changed behind the log's back, a violated constraint).
+///
+/// # Errors
+///
+/// Running it: if a command fails, none has been done, and [`Error::Batch`] says which failed and why. What is no
+/// single command's fault comes as it is. Within a transaction of the caller's, that is as it was before the batch.
 pub fn batch<M: Model>(commands: impl IntoIterator<Item = Command<M>>) -> Batch<M> {
     Batch { commands: commands.into_iter().collect() }
 }

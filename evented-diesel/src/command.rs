@@ -99,13 +99,16 @@ impl<M: Evented> Command<M> {
         Self::new(Kind::Savepoint(target.into_target()))
     }
 
-    /// Says who does it: a user, a service, a job.
+    /// Says who does it: a user, a service, a job. An action sees it as [`Context::actor`](crate::Context::actor).
     pub fn by(mut self, actor: impl Into<String>) -> Self {
         self.options.meta.actor = Some(actor.into());
         self
     }
 
     /// Adds entries to the event's `meta`: the fields of a JSON object. Other values go under the key `value`.
+    ///
+    /// The keys `actor`, `cause` and `correlation` belong to [`by`](Self::by), [`caused_by`](Self::caused_by) and
+    /// [`correlate`](Self::correlate).
     pub fn meta(mut self, entries: impl Into<Value>) -> Self {
         match entries.into() {
             Value::Object(entries) => self.options.meta.own.extend(entries),
@@ -129,19 +132,26 @@ impl<M: Evented> Command<M> {
     }
 
     /// Runs only if the record is at this revision; otherwise [`Error::Conflict`] says at which one it is.
+    ///
+    /// Savepoints and unrecorded changes that were put into the log count as revisions. An insert takes no notice of
+    /// it.
     pub fn expecting(mut self, revision: i64) -> Self {
         self.options.expecting = Some(revision);
         self
     }
 
     /// Gives the event an id of the caller's, so that running the command again does nothing and gives the first
-    /// run's result.
+    /// run's result: the record as that event left it, from the log.
+    ///
+    /// Only the id and the record are compared, not the action. Of runs at the same moment one is done, and the others
+    /// wait and give its result.
     pub fn idempotent(mut self, event_id: Uuid) -> Self {
         self.options.event_id = Some(event_id);
         self
     }
 
-    /// Says when it happened, for imports; now otherwise. Order in the log is by revision and position, never by time.
+    /// Says when it happened, for imports; now otherwise. It is cut to the microsecond. Order in the log is by revision
+    /// and position, never by time.
     pub fn at(mut self, time: DateTime<Utc>) -> Self {
         self.options.at = Some(time);
         self
@@ -154,7 +164,7 @@ impl<M: Evented> Command<M> {
     }
 }
 
-/// A command that gives its event's place in the log along with the record. See [`Command::recorded`].
+/// A command that gives a [`Recorded`]: its event's place in the log along with the record. See [`Command::recorded`].
 #[derive(Debug)]
 #[must_use = "a command does nothing until it is run"]
 pub struct Recording<M: Evented>(pub(crate) Command<M>);

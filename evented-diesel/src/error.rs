@@ -24,11 +24,18 @@ impl std::fmt::Display for RecordName {
     }
 }
 
-/// Why an operation failed. Whatever the reason, nothing is half written.
+/// Why an operation failed. Whatever the reason, nothing is half written: event and row are written both or neither.
+///
+/// Most callers ask [`faults`](Error::faults), [`is_missing`](Error::is_missing), [`is_conflict`](Error::is_conflict)
+/// and [`is_retryable`](Error::is_retryable).
+///
+/// A transaction of the caller's can go on after most of them. On PostgreSQL it cannot after
+/// [`Constraint`](Error::Constraint), [`Serialization`](Error::Serialization) and [`Database`](Error::Database): a
+/// failed statement aborts it. A command that may fail so is put into a `transaction` of its own within the other.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The input has faults: a rule of the action or of the model refused it.
+    /// The input has faults: a rule of the action or of the model refused it. Nothing was written.
     #[error("{record}: {faults}")]
     Invalid {
         /// The record.
@@ -42,7 +49,7 @@ pub enum Error {
         /// The record.
         record: RecordName,
     },
-    /// The record was deleted.
+    /// The record was deleted, through this library or behind its back (found by a model that adopts).
     #[error("{record}: it was deleted by revision {revision}, at {at}")]
     Deleted {
         /// The record.
@@ -52,7 +59,8 @@ pub enum Error {
         /// By which event.
         revision: i64,
     },
-    /// The record exists already.
+    /// The record exists already: an insert with the key of a live record, or a row that is there and need not be
+    /// materialized.
     #[error("{record}: it exists already, at revision {revision}")]
     Exists {
         /// The record.
@@ -80,6 +88,9 @@ pub enum Error {
     },
     /// The row was changed behind the log's back, and the model says `drift = refuse` (or the log has nothing to heal
     /// it from).
+    ///
+    /// Mostly it is found before anything is written. On PostgreSQL it is also found in the row that a write gives
+    /// back, if a trigger changed it, say: outside a transaction of the caller's, that write may be done already.
     #[error("{record}: its row differs from the log at revision {revision} in {}; \
              adopt the change, or restore the row", columns.join(", "))]
     Drift {
@@ -90,7 +101,8 @@ pub enum Error {
         /// The differing columns.
         columns: Vec<String>,
     },
-    /// A part of the history cannot be replayed.
+    /// A part of the history cannot be replayed: an unknown action, a newer schema version, a payload that does not
+    /// decode, a missing event. Nothing was written.
     #[error("{record}: {source}")]
     Replay {
         /// The record.
@@ -98,7 +110,7 @@ pub enum Error {
         /// The event at fault, and why.
         source: Box<ReplayError>,
     },
-    /// A value that no database keeps faithfully.
+    /// A value that no database keeps faithfully: NaN, an infinity, a text with a NUL byte.
     #[error("{record}: {source}")]
     Unstorable {
         /// The record.
@@ -106,7 +118,7 @@ pub enum Error {
         /// The field, and why.
         source: Unstorable,
     },
-    /// An input or a state without a JSON form.
+    /// An input or a state without a JSON form; or no key where the caller gives it.
     #[error("{record}: {source}")]
     Form {
         /// The record.
@@ -121,9 +133,9 @@ pub enum Error {
         record: RecordName,
         /// What kind of constraint.
         kind: ConstraintKind,
-        /// Its name, where the database tells it.
+        /// Its name, where the database tells it; empty on SQLite.
         name: String,
-        /// Its columns, where the database tells them.
+        /// Its columns, where the database tells them; empty otherwise.
         columns: Vec<String>,
         /// What the database said.
         source: Box<DieselError>,

@@ -11,12 +11,14 @@ use evented_core::{Changeset, Digest, Json, Meta, Replay, ReplayError, ReplayFau
 use uuid::Uuid;
 
 use crate::error::{Error, RecordName};
+use crate::id::Id;
 use crate::model::Model;
 
 /// One event of a record of type `M`.
 ///
 /// `item.events()` and `Event::belonging_to(&items)` are Diesel queries that load it; filter, page and join them like
-/// any other. [`decode`](Event::decode) gives the typed action.
+/// any other. In a query of your own over the log's table, `Event::<Item>::as_select()` is its selection.
+/// [`decode`](Event::decode) gives the typed action.
 #[derive(Clone, PartialEq)]
 pub struct Event<M: Model> {
     /// The record's key.
@@ -127,8 +129,11 @@ pub(crate) fn entries<M: Model>(key: &M::Key, events: Vec<StoredEvent>) -> Resul
 }
 
 /// The log's columns as Diesel reads them, in the order of its table.
+///
+/// The event's own id is read as the id of no model: Diesel can read a bare `Uuid` only where PostgreSQL is switched
+/// on.
 pub type Columns<K> =
-    (i64, i64, K, i64, DateTime<Utc>, i32, String, String, String, Option<String>, Uuid, Vec<u8>);
+    (i64, i64, K, i64, DateTime<Utc>, i32, String, String, String, Option<String>, Id<()>, Vec<u8>);
 
 impl<M, ST, DB> Queryable<ST, DB> for Event<M>
 where
@@ -143,6 +148,7 @@ where
         let state = Digest::from_slice(&state).ok_or("a digest of another length")?;
         let payload = Json::from_text(payload);
         let meta = meta.map(Json::from_text);
+        let id = id.uuid();
         let stored = StoredEvent { position, txid, id, revision, action, version, payload, meta, at, state };
         Ok(Self { record, stored })
     }

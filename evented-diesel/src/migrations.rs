@@ -59,7 +59,7 @@ impl Migrations {
         Self::default()
     }
 
-    /// Adds the log of a model.
+    /// Adds the log of a model, once.
     pub fn log<M: Model>(mut self) -> Self {
         let shape = LogShape { name: M::LOG, key: M::KEY };
         if !self.logs.contains(&shape) {
@@ -74,7 +74,7 @@ impl Migrations {
         self.logs.iter().map(|log| sql::up(log, flavour)).collect::<Vec<_>>().join("\n")
     }
 
-    /// The SQL that drops the logs.
+    /// The SQL that drops the logs, with every event in them.
     #[must_use]
     pub fn down_sql(&self, flavour: Flavour) -> String {
         self.logs.iter().rev().map(|log| sql::down(log, flavour)).collect::<Vec<_>>().join("\n")

@@ -10,6 +10,7 @@
 )]
 
 pub mod agree;
+pub mod book;
 pub mod db;
 pub mod fully_documented;
 pub mod models;

@@ -12,7 +12,13 @@ use crate::steps::command::Record;
 use crate::steps::load;
 
 /// The events of a record, oldest first, each with the state before and after it and what differs:
-/// `Item::history(id)`.
+/// `Item::history(id)`. Empty if the log does not know the record.
+///
+/// All of them are read into memory. For a very long history, page over the log's table with a Diesel query instead.
+///
+/// # Errors
+///
+/// Running it: [`Error::Replay`] if an event cannot be read or does not fit.
 #[derive(Debug)]
 #[must_use = "a reading does nothing until it is run"]
 pub struct History<M: Model> {
@@ -27,7 +33,8 @@ impl<M: Model> History<M> {
         Self { key: target.into_target().key, until: Until::default(), from_savepoint: false }
     }
 
-    /// The events from the last savepoint on; all of them if there is none.
+    /// The events from the last savepoint on; all of them if there is none. The savepoint is taken at its word, even
+    /// where [`Replay`](crate::read::Replay) would pass over it.
     pub fn recent(target: impl IntoTarget<M>) -> Self {
         Self { from_savepoint: true, ..Self::new(target) }
     }

@@ -37,13 +37,14 @@ impl<M: Model> Replay<M> {
         self
     }
 
-    /// As its n-th event left it.
+    /// As its n-th event left it; as it is now, if it has fewer.
     pub fn at_revision(mut self, revision: i64) -> Self {
         self.until.revision = Some(revision);
         self
     }
 
-    /// As it was when the log had reached a position.
+    /// As it was when the log had reached a position. See [`TableAt`](crate::read::TableAt) for what a position means
+    /// while others write.
     pub fn at_position(mut self, position: i64) -> Self {
         self.until.position = Some(position);
         self

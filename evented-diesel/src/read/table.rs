@@ -11,7 +11,12 @@ use crate::statement::{self, EventOf, last_position, page};
 
 /// Every record of a model as it was when the log had reached a position: `Item::table_at(position)`.
 ///
-/// It is read in pages of bounded size, record by record, whatever the length of the log:
+/// It is read in pages of bounded size, record by record, whatever the length of the log. All events up to the position
+/// are read.
+///
+/// On PostgreSQL an event gets its position when it is written, and is seen when its transaction commits. While others
+/// write, an event below [`LastPosition`] may still come; take a position older than the oldest open transaction if the
+/// answer must stay the same.
 ///
 /// ```text
 /// let mut table = Item::table_at(position);
@@ -38,7 +43,7 @@ impl<M: Model> TableAt<M> {
         Self { position, size: PAGE, open: None, done: false }
     }
 
-    /// How many events are read at once.
+    /// How many events a page reads: 2,000, unless it is said here. 0 counts as 1.
     #[must_use]
     pub fn page_size(mut self, events: u16) -> Self {
         self.size = i64::from(events.max(1));

@@ -1,0 +1,102 @@
+// What the blocks of the book share: the table, the model and the actions of "Getting started", and a connection.
+// `tests/src/book.rs` includes this file; the blocks take it in by a hidden line.
+
+pub use chrono::{DateTime, TimeDelta, Utc};
+pub use diesel::connection::SimpleConnection;
+pub use diesel::prelude::*;
+pub use evented_diesel::migrations::{Flavour, Migrations};
+pub use evented_diesel::prelude::*;
+pub use evented_diesel::{Attrs, Command, Drift, Error, Fields, IntoTarget, KeyValue, Model, State};
+pub use serde::{Deserialize, Serialize};
+pub use uuid::Uuid;
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use evented_diesel::sql_types::{Uid, UtcTime};
+    items (id) {
+        id -> Uid,
+        name -> Text,
+        price -> Integer,
+        note -> Nullable<Text>,
+        archived_at -> Nullable<UtcTime>,
+        inserted_at -> UtcTime,
+        updated_at -> UtcTime,
+    }
+}
+
+/// A thing in a shop.
+#[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
+#[diesel(table_name = items)]
+#[evented(actions(Archive, Restore), check = Item::valid)]
+pub struct Item {
+    pub id: Id<Item>,
+    pub name: String,
+    pub price: i32,
+    pub note: Option<String>,
+    #[evented(skip_insert)]
+    pub archived_at: Option<DateTime<Utc>>,
+    #[evented(inserted_at)]
+    pub inserted_at: DateTime<Utc>,
+    #[evented(updated_at)]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Item {
+    fn valid(&self) -> Result<(), Invalid> {
+        let mut faults = Invalid::none();
+        if self.name.is_empty() {
+            faults.add("name", "is empty");
+        }
+        if self.price < 0 {
+            faults.add("price", "is negative");
+        }
+        faults.into_result()
+    }
+}
+
+/// Puts the item away; it can be restored.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Archive {
+    pub reason: String,
+}
+
+impl Action<Item> for Archive {
+    fn check(&self, item: &Item, _: &Context) -> Result<(), Invalid> {
+        if item.archived_at.is_some() {
+            return Err(Invalid::field("archived_at", "is already archived"));
+        }
+        Ok(())
+    }
+    fn apply(&self, item: &mut Item, cx: &Context) {
+        item.archived_at = Some(cx.at);
+    }
+}
+
+/// Takes it out again.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Restore;
+
+impl Action<Item> for Restore {
+    fn apply(&self, item: &mut Item, _: &Context) {
+        item.archived_at = None;
+    }
+}
+
+/// What a new lamp is made of.
+pub fn lamp() -> NewItem {
+    NewItem { name: "Lamp".into(), price: 30, note: None }
+}
+
+/// SQLite in memory, with the table of the items and its log.
+pub fn connect() -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(":memory:").expect("SQLite in memory");
+    conn.batch_execute(
+        "CREATE TABLE items (
+            id BLOB PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL, note TEXT,
+            archived_at TEXT, inserted_at TEXT NOT NULL, updated_at TEXT NOT NULL
+        )",
+    )
+    .expect("the table");
+    conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Flavour::Sqlite)).expect("its log");
+    conn
+}
