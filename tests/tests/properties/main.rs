@@ -3,6 +3,7 @@
 //! The same cases each time; `PROPTEST_CASES` asks for more of them.
 #![allow(clippy::duplicate_mod, reason = "the point of this file")]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::await_holding_refcell_ref, reason = "one case runs at a time, on one thread")]
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
