@@ -190,7 +190,7 @@ fn a_record_with_a_revision_column_is_what_its_log_says() {
                     let replayed = db.run(Counter::replay(id)).await.unwrap().unwrap();
                     let filter = counters::table.filter(counters::id.eq(id));
                     let rows: Vec<Counter> = db.load(filter.select(Counter::as_select())).await;
-                    assert_eq!(rows, [replayed.clone()]);
+                    assert_eq!(rows, std::slice::from_ref(&replayed));
                     assert_eq!(replayed.count, expected);
                 }
                 paths::meet::<_, Counter>(db, id).await;

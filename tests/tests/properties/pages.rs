@@ -174,7 +174,7 @@ async fn play(db: &mut Db, path: &str, steps: Vec<Step>) {
         match state {
             State::Live(state) => assert_eq!(state, record, "revision {revision}"),
             state => {
-                assert!(deleted && matches!(state, State::Deleted { .. }), "revision {revision}: {state:?}")
+                assert!(deleted && matches!(state, State::Deleted { .. }), "revision {revision}: {state:?}");
             }
         }
     }
