@@ -140,6 +140,11 @@ impl<DB: Dialect> QueryFragment<DB> for Statement<'_, DB> {
         }
         Ok(())
     }
+
+    // No part of a statement speaks against it, and finding that out anew would take a walk over all of them.
+    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+        Ok(true)
+    }
 }
 
 impl<DB: Dialect> QueryId for Statement<'_, DB> {

@@ -55,14 +55,16 @@ impl Dialect for Sqlite {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
-        let made = if returns_as_written::<M>() {
-            (driver.execute(insert(append, row)).await? > 0).then(|| row.clone())
+        let (key, made) = if returns_as_written::<M>() {
+            if driver.execute(insert(append, row)).await? == 0 {
+                return Ok(Inserted { written: None });
+            }
+            (append.record.clone(), None)
         } else {
             let rows = driver.load::<RecordRow<M>>(returning::<M>(insert(append, row))).await?;
-            first(rows).map(|row| row.0)
+            let Some(RecordRow(made)) = first(rows) else { return Ok(Inserted { written: None }) };
+            (M::key_value(made.key()), Some(made))
         };
-        let Some(made) = made else { return Ok(Inserted { written: None }) };
-        let key = M::key_value(made.key());
         let revision =
             if M::KEY.by_database() { next_revision(driver, append, &key).await? } else { append.revision };
         let event = Append { record: &key, revision, ..append.clone() };
