@@ -60,10 +60,10 @@ fn changes_type(model: &Model, Names { private, changes, .. }: &Names) -> TokenS
     let present = quote!(#private::present).to_string().replace(' ', "");
     let fields = changeable(model).map(|Field { ident, vis, ty, docs, .. }| {
         let doc = documented(docs, ident);
-        let read = is_optional(ty).then(|| quote!(deserialize_with = #present,));
+        // `null` may be a value, whatever the type is called.
         quote! {
             #doc
-            #[serde(default, #read skip_serializing_if = "::core::option::Option::is_none")]
+            #[serde(default, deserialize_with = #present, skip_serializing_if = "::core::option::Option::is_none")]
             #vis #ident: ::core::option::Option<#ty>
         }
     });
