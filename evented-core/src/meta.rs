@@ -47,7 +47,19 @@ impl Meta {
     /// Reads the stored form. What is not of the form the library writes stays among the caller's own entries.
     #[must_use]
     pub fn from_json(json: &Json) -> Self {
-        let Ok(mut own) = json.read::<Map<String, Value>>() else { return Self::default() };
+        json.read().map(Self::from_entries).unwrap_or_default()
+    }
+
+    /// Adds entries as a caller gives them: an actor among them is the actor, as it will be on replay.
+    pub fn extend(&mut self, entries: Map<String, Value>) {
+        let Self { actor, cause, correlation, own } = Self::from_entries(entries);
+        self.actor = actor.or(self.actor.take());
+        self.cause = cause.or(self.cause);
+        self.correlation = correlation.or(self.correlation);
+        self.own.extend(own);
+    }
+
+    fn from_entries(mut own: Map<String, Value>) -> Self {
         let uuid = |own: &mut Map<String, Value>, name: &str| {
             let id = own.get(name)?.as_str()?.parse().ok()?;
             own.remove(name);

@@ -53,7 +53,31 @@ macro_rules! cut {
             /// Cuts each value to what the databases keep.
             pub fn normalize(&mut self) {
                 for value in self.0.iter_mut() {
-                    *value = $cut(value.clone());
+                    Normal(value).normalize();
+                }
+            }
+        }
+        impl Normal<'_, Vec<Option<$type>>> {
+            /// Cuts each value to what the databases keep.
+            pub fn normalize(&mut self) {
+                for value in self.0.iter_mut() {
+                    Normal(value).normalize();
+                }
+            }
+        }
+        impl Normal<'_, Option<Vec<$type>>> {
+            /// Cuts each value to what the databases keep.
+            pub fn normalize(&mut self) {
+                if let Some(values) = self.0 {
+                    Normal(values).normalize();
+                }
+            }
+        }
+        impl Normal<'_, Option<Vec<Option<$type>>>> {
+            /// Cuts each value to what the databases keep.
+            pub fn normalize(&mut self) {
+                if let Some(values) = self.0 {
+                    Normal(values).normalize();
                 }
             }
         }
@@ -86,6 +110,11 @@ mod tests {
         let mut before_1970 = Some(DateTime::from_timestamp_nanos(-1_234_567_891).naive_utc());
         Normal(&mut before_1970).normalize();
         assert_eq!(before_1970.map(|at| at.and_utc().timestamp_subsec_nanos() % 1_000), Some(0));
+
+        let mut times = Some(vec![None, Some(DateTime::from_timestamp_nanos(1_234_567_891))]);
+        Normal(&mut times).normalize();
+        let nanos = times.iter().flatten().flatten().map(DateTime::timestamp_subsec_nanos);
+        assert_eq!(nanos.collect::<Vec<_>>(), [234_567_000]);
 
         let mut text = String::from("as it is");
         Normal(&mut text).normalize();

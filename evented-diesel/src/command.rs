@@ -105,13 +105,15 @@ impl<M: Evented> Command<M> {
         self
     }
 
-    /// Adds entries to the event's `meta`: the fields of a JSON object. Other values go under the key `value`.
+    /// Adds entries to the event's `meta`: the fields of a JSON object. Other values go under the key `value`. The keys
+    /// `actor`, `cause` and `correlation` say what [`by`](Self::by), [`caused_by`](Self::caused_by) and
+    /// [`correlate`](Self::correlate) say.
     ///
     /// The keys `actor`, `cause` and `correlation` belong to [`by`](Self::by), [`caused_by`](Self::caused_by) and
     /// [`correlate`](Self::correlate).
     pub fn meta(mut self, entries: impl Into<Value>) -> Self {
         match entries.into() {
-            Value::Object(entries) => self.options.meta.own.extend(entries),
+            Value::Object(entries) => self.options.meta.extend(entries),
             other => {
                 self.options.meta.own.insert("value".to_owned(), other);
             }

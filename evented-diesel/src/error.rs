@@ -127,7 +127,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database refused the row; nothing was written, neither row nor event.
-    #[error("{record}: {kind} `{name}` on {}", columns.join(", "))]
+    #[error("{record}: {kind}{}", constraint::place(name, columns))]
     Constraint {
         /// The record.
         record: RecordName,

@@ -144,8 +144,12 @@ pub(super) fn update<'q, M: Rows<Pg>>(
         Guard::RowVersion(version) => {
             statement.sql(" AND ").sql(Pg::ROW_VERSION).sql(" = ").value(version.as_str());
         }
-        Guard::Revision(column, revision) => {
+        Guard::Revision { column, revision, state, version } => {
             statement.sql(" AND t.").identifier(column).sql(" = ").value(*revision);
+            statement.sql(" AND EXISTS (SELECT FROM ").log(append.log).sql(" e WHERE e.record_id = ");
+            statement.value(append.record).sql(" AND e.revision = ").value(*revision);
+            statement.sql(" AND e.state = ").value(Value::Bytes(state.as_bytes()));
+            statement.sql(" AND e.version = ").value(*version).sql(")");
         }
     }
     statement.sql(" FOR UPDATE), appended AS (");

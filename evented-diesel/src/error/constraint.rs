@@ -16,6 +16,13 @@ pub(super) fn describe(information: &dyn DatabaseErrorInformation) -> (String, V
     (name, columns)
 }
 
+/// What is known of where it is, for a sentence.
+pub(super) fn place(name: &str, columns: &[String]) -> String {
+    let name = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+    let columns = if columns.is_empty() { String::new() } else { format!(" on {}", columns.join(", ")) };
+    name + &columns
+}
+
 fn between_brackets(details: &str) -> Vec<String> {
     let Some((_, rest)) = details.split_once('(') else { return Vec::new() };
     let Some((columns, _)) = rest.split_once(")=") else { return Vec::new() };

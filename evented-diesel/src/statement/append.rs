@@ -38,8 +38,17 @@ pub enum Guard {
     Locked,
     /// The row is of this version, as the database counts.
     RowVersion(String),
-    /// The row's own revision column says so.
-    Revision(&'static str, i64),
+    /// The row's revision column has this revision, and its event left the state that the caller has at hand.
+    Revision {
+        /// The column.
+        column: &'static str,
+        /// What it must hold.
+        revision: i64,
+        /// The digest of the state at hand.
+        state: Digest,
+        /// The schema version it is of.
+        version: i32,
+    },
 }
 
 /// The answer to an insert.

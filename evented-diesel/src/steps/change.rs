@@ -21,7 +21,11 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
     if !DB::LOCKS_FIRST && !contended::is_likely(record) {
-        let settled = match known.and_then(at_hand) {
+        let at_hand = match known {
+            Some(known) => at_hand(record, known)?,
+            None => None,
+        };
+        let settled = match at_hand {
             Some(settled) => Some(settled),
             None => drift::vouched(driver, record).await?,
         };
@@ -42,14 +46,16 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 }
 
 /// The caller's own copy, if it says by its revision how old it is: the row's revision column is the guard then, and
-/// nothing need be read.
-fn at_hand<M: crate::model::Model>(known: &M) -> Option<Settled<M>> {
-    let revision = known.revision()?;
-    let column = M::WRITTEN.get(M::FIELDS.len())?;
-    let mut state = known.clone();
-    state.normalize();
-    let guard = Guard::Revision(column, revision);
-    Some(Settled { state: State::Live(state), revision, guard, overwrote: None })
+/// nothing need be read. That the copy is as its event left it, and was not changed since, the log's digest says.
+fn at_hand<M: crate::model::Model>(record: &Record<M>, known: &M) -> Result<Option<Settled<M>>, Error> {
+    let (Some(revision), Some(column)) = (known.revision(), M::WRITTEN.get(M::FIELDS.len())) else {
+        return Ok(None);
+    };
+    let mut live = known.clone();
+    live.normalize();
+    let state = drift::digest_of(record, &live)?;
+    let guard = Guard::Revision { column, revision, state, version: M::VERSION };
+    Ok(Some(Settled { state: State::Live(live), revision, guard, overwrote: None }))
 }
 
 async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
@@ -63,6 +69,11 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let result = match drift::start(driver, record, options).await {
         Ok(Start::Repeated(first)) => Ok(Some(first)),
         Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
+            if let Err(conflict) = options.check_expected(record, settled.revision) {
+                // A change that was adopted just now stays so: at its revision the caller may try again.
+                transaction.close(driver, &name, Ok(())).await?;
+                return Err(conflict);
+            }
             attempt(driver, record, settled, action, options).await
         }
         // Whatever was found out about the missing record is kept; the caller then hears that it is missing.

@@ -20,6 +20,9 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
     let unnamed = RecordName { schema: M::SCHEMA, key: None };
+    if let Some(expected) = options.expecting.filter(|expected| *expected != 0) {
+        return Err(Error::Conflict { record: unnamed, expected, found: 0 });
+    }
     match options.event_id {
         Some(event_id) if M::KEY.by_database() => {
             let transaction = Transaction::open(driver, &unnamed).await?;

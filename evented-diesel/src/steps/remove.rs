@@ -28,10 +28,14 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         let result = match drift::start(driver, record, options).await {
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) => match &settled.state {
-                State::Live(_) => match options.check_expected(record, settled.revision) {
-                    Ok(()) => attempt(driver, record, options).await,
-                    Err(error) => Err(error),
-                },
+                State::Live(_) => {
+                    if let Err(conflict) = options.check_expected(record, settled.revision) {
+                        // As with a change: what was adopted just now stays so.
+                        transaction.close(driver, &name, Ok(())).await?;
+                        return Err(conflict);
+                    }
+                    attempt(driver, record, options).await
+                }
                 _ => {
                     let kept = transaction.close(driver, &name, Ok(settled)).await?;
                     return Err(kept.into_live(record).err().unwrap_or(Error::NotFound { record: name }));

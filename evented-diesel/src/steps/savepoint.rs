@@ -23,6 +23,11 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         let result = match drift::start(driver, record, options).await {
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
+                if let Err(conflict) = options.check_expected(record, settled.revision) {
+                    // As with a change: what was adopted just now stays so.
+                    transaction.close(driver, &name, Ok(())).await?;
+                    return Err(conflict);
+                }
                 attempt(driver, record, settled, options).await
             }
             // As with a change: what was found out about the missing record is kept.
@@ -46,7 +51,6 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let (mut state, revision, guard, _) = settled.into_live(record)?;
-    options.check_expected(record, revision)?;
     let cx = options.context::<M>();
     let fields = state.savepoint_fields().map_err(|error| Error::field(record.name(), error))?;
     let payload = Json::write(&fields)

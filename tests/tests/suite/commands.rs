@@ -203,3 +203,14 @@ async fn a_constraint_leaves_neither_row_nor_event() {
     assert_eq!(db.number("SELECT count(*) FROM items").await, 2);
     assert_eq!(db.number("SELECT count(*) FROM items_events").await, 2);
 }
+
+#[tokio::test]
+async fn an_actor_in_the_meta_is_the_actor() {
+    let mut db = Db::new().await;
+    let meta = serde_json::json!({"actor": "ada", "cause": "not an id", "ip": "::1"});
+    let item = db.run(Item::insert(lamp()).meta(meta)).await.unwrap();
+    let history = db.run(Item::history(item.id)).await.unwrap();
+    let meta = history[0].event.meta();
+    assert_eq!(meta.actor.as_deref(), Some("ada"));
+    assert_eq!((meta.cause, meta.own.len()), (None, 2), "what is no id stays the caller's own");
+}

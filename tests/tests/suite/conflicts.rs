@@ -98,3 +98,36 @@ async fn a_change_behind_a_fresh_revision_is_adopted_with_the_write() {
     let counter = db.run(Counter::execute(counter.id, Increment)).await.unwrap();
     assert_eq!(db.run(Counter::replay(counter.id)).await.unwrap(), Some(counter));
 }
+
+#[tokio::test]
+async fn a_copy_that_was_changed_by_hand_is_not_believed() {
+    let mut db = Db::new().await;
+    let mut counter = db.run(Counter::insert(NewCounter { count: 0 })).await.unwrap();
+    counter.count = 50;
+    let counter = db.run(counter.increment(Increment)).await.unwrap();
+    assert_eq!(counter.count, 1, "the revision was fresh, the copy was not");
+    assert_eq!(db.run(Counter::replay(counter.id)).await.unwrap(), Some(counter));
+    assert_eq!(db.number("SELECT count(*) FROM counters_events WHERE action = 'external'").await, 0);
+}
+
+#[tokio::test]
+async fn a_conflict_with_what_was_adopted_is_one_only_once() {
+    let mut db = Db::new().await;
+    let item = db.run(Item::insert(lamp())).await.unwrap();
+    db.sql("UPDATE items SET value = 7").await;
+    let error = db.run(item.add_value(AddValue(1)).expecting(1)).await.unwrap_err();
+    assert!(matches!(error, Error::Conflict { expected: 1, found: 2, .. }), "{error}");
+    let item = db.run(item.add_value(AddValue(1)).expecting(2)).await.unwrap();
+    assert_eq!(item.value, 8);
+    db.sql("UPDATE items SET value = 9").await;
+    assert!(db.run(Item::savepoint(item.id).expecting(3)).await.unwrap_err().is_conflict());
+    db.run(Item::savepoint(item.id).expecting(4)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_record_has_no_revision_to_expect() {
+    let mut db = Db::new().await;
+    assert!(db.run(Item::insert(lamp()).expecting(3)).await.unwrap_err().is_conflict());
+    db.run(Item::insert(lamp()).expecting(0)).await.unwrap();
+    assert_eq!(db.number("SELECT count(*) FROM items_events").await, 1);
+}
