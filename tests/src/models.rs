@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use evented_diesel::{Action, Attrs, Context, Evented, Fields, Id, Invalid};
 use serde::{Deserialize, Serialize};
 
+pub mod columns;
 pub mod racing;
 pub mod stepped;
 

@@ -41,6 +41,10 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
                     return Err(kept.into_live(record).err().unwrap_or(Error::NotFound { record: name }));
                 }
             },
+            // What the row holds cannot be said in the log. That is a reason to write no more on it, and none to keep it.
+            Err(Error::Unstorable { .. }) if M::DRIFT != Drift::Refuse => {
+                attempt(driver, record, options).await
+            }
             Err(error) => Err(error),
         };
         if let Some(done) = transaction.close(driver, &name, result).await? {
@@ -65,8 +69,16 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         return Ok(None);
     };
     row.normalize();
-    if head.version == M::VERSION && drift::digest_of(record, &row)? != head.state {
-        record_lost(driver, record, &row, revision, options).await?;
+    match row.state_digest() {
+        Ok(digest) if head.version == M::VERSION && digest != head.state => {
+            record_lost(driver, record, &row, revision, options).await?;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(
+            name: "evented.drift.lost",
+            schema = M::SCHEMA, record = %record.value, %error,
+            "the deleted row held a change made behind the log's back, which no log can keep"
+        ),
     }
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
 }

@@ -1,6 +1,6 @@
 //! Whatever is done to a record, by commands and behind their back: its log replays to its row.
 //!
-//! The same cases each time; `PROPTEST_CASES` asks for more of them.
+//! The same cases each time; `EVENTED_TEST_TIMES=10` makes ten times as many of them.
 #![allow(clippy::duplicate_mod, reason = "the point of this file")]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::await_holding_refcell_ref, reason = "one case runs at a time, on one thread")]
@@ -9,10 +9,10 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 mod paths;
 
-/// A runner of so many cases, unless the environment asks for another number.
+/// A runner of so many cases, or of as many times more as the environment asks for.
 fn cases(cases: u32) -> TestRunner {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    let config = Config { cases: asked.unwrap_or(cases), failure_persistence: None, ..Config::default() };
+    let times = std::env::var("EVENTED_TEST_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let config = Config { cases: cases * times, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::XorShift))
 }
 

@@ -1,0 +1,71 @@
+CREATE TYPE mood AS ENUM ('calm', 'very happy');
+CREATE TABLE kinds (
+    id UUID PRIMARY KEY,
+    flag BOOLEAN NOT NULL,
+    small SMALLINT NOT NULL,
+    int INTEGER NOT NULL,
+    big BIGINT NOT NULL,
+    oid OID NOT NULL,
+    single REAL NOT NULL,
+    double DOUBLE PRECISION NOT NULL,
+    text TEXT NOT NULL,
+    varchar VARCHAR(40) NOT NULL,
+    letter "char" NOT NULL,
+    bytes BYTEA NOT NULL,
+    date DATE NOT NULL,
+    time TIME NOT NULL,
+    moment TIMESTAMP NOT NULL,
+    instant TIMESTAMPTZ NOT NULL,
+    uuid UUID NOT NULL,
+    json JSON NOT NULL,
+    jsonb JSONB NOT NULL,
+    number NUMERIC NOT NULL,
+    mac MACADDR NOT NULL,
+    ints INTEGER[] NOT NULL,
+    texts TEXT[] NOT NULL,
+    instants TIMESTAMPTZ[] NOT NULL,
+    documents JSONB[] NOT NULL,
+    mood MOOD NOT NULL,
+    own_uuid UUID NOT NULL,
+    own_time TIMESTAMPTZ NOT NULL,
+    own_json JSON NOT NULL
+);
+CREATE TABLE nullable_kinds (
+    id UUID PRIMARY KEY,
+    flag BOOLEAN,
+    small SMALLINT,
+    int INTEGER,
+    big BIGINT,
+    oid OID,
+    single REAL,
+    double DOUBLE PRECISION,
+    text TEXT,
+    varchar VARCHAR(40),
+    letter "char",
+    bytes BYTEA,
+    date DATE,
+    time TIME,
+    moment TIMESTAMP,
+    instant TIMESTAMPTZ,
+    uuid UUID,
+    json JSON,
+    jsonb JSONB,
+    number NUMERIC,
+    mac MACADDR,
+    ints INTEGER[],
+    texts TEXT[],
+    instants TIMESTAMPTZ[],
+    documents JSONB[],
+    mood MOOD,
+    own_uuid UUID,
+    own_time TIMESTAMPTZ,
+    own_json JSON
+);
+CREATE TABLE lossy (
+    id UUID PRIMARY KEY, price NUMERIC(10, 2) NOT NULL, seconds TIMESTAMP(0) NOT NULL, millis TIMESTAMPTZ(3) NOT NULL,
+    code CHAR(5) NOT NULL, span INT4RANGE NOT NULL, single DOUBLE PRECISION NOT NULL, times TIMESTAMPTZ[] NOT NULL,
+    moments TIMESTAMP[]
+);
+CREATE FUNCTION round_single() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.single = round(NEW.single); RETURN NEW; END $$;
+CREATE TRIGGER round_single BEFORE INSERT OR UPDATE ON lossy FOR EACH ROW EXECUTE FUNCTION round_single();
