@@ -55,16 +55,9 @@ impl Dialect for Sqlite {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
-        let (key, made) = if returns_as_written::<M>() {
-            if driver.execute(insert(append, row)).await? == 0 {
-                return Ok(Inserted { written: None });
-            }
-            (append.record.clone(), None)
-        } else {
-            let rows = driver.load::<RecordRow<M>>(returning::<M>(insert(append, row))).await?;
-            let Some(RecordRow(made)) = first(rows) else { return Ok(Inserted { written: None }) };
-            (M::key_value(made.key()), Some(made))
-        };
+        let rows = driver.load::<RecordRow<M>>(insert(append, row)).await?;
+        let Some(RecordRow(made)) = first(rows) else { return Ok(Inserted { written: None }) };
+        let key = M::key_value(made.key());
         let revision =
             if M::KEY.by_database() { next_revision(driver, append, &key).await? } else { append.revision };
         let event = Append { record: &key, revision, ..append.clone() };
@@ -139,15 +132,6 @@ pub(super) fn insert<'q, M: Rows<Sqlite>>(append: &'q Append<'_>, row: &'q M) ->
         statement.sql(" WHERE NOT EXISTS (SELECT 1 FROM ").log(append.log).sql(" WHERE record_id = ");
         statement.value(append.record).sql(" AND revision >= ").value(append.revision).sql(")");
     }
-    statement
-}
-
-/// Whether the database has nothing to add to a new row: neither its key nor columns of its own.
-fn returns_as_written<M: Rows<Sqlite>>() -> bool {
-    !M::KEY.by_database() && M::COLUMNS.len() == M::WRITTEN.len() + 1
-}
-
-fn returning<M: Rows<Sqlite>>(mut statement: Statement<'_, Sqlite>) -> Statement<'_, Sqlite> {
     statement.sql(" RETURNING ").columns("", M::COLUMNS);
     statement
 }

@@ -54,9 +54,9 @@ pub enum Guard {
 /// The answer to an insert.
 #[derive(Debug)]
 pub struct Inserted<M> {
-    /// Position and revision of the event, unless the record or the event existed; and the row as the database holds
-    /// it, unless it has nothing to add to what was written.
-    pub(crate) written: Option<(i64, i64, Option<M>)>,
+    /// Position and revision of the event and the row as the database holds it, unless the record or the event
+    /// existed.
+    pub(crate) written: Option<(i64, i64, M)>,
 }
 
 /// The answer to an update.
@@ -169,12 +169,12 @@ impl<DB: Dialect> QueryableByName<DB> for Appended {
 }
 
 /// `position`, `revision`, then the row.
-pub(crate) struct InsertedRow<M>(pub(crate) Option<(i64, i64, Option<M>)>);
+pub(crate) struct InsertedRow<M>(pub(crate) Option<(i64, i64, M)>);
 
 impl<DB: Dialect, M: Rows<DB>> QueryableByName<DB> for InsertedRow<M> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
         let Some(position) = optional(row, 0, DB::read_big_int)? else { return Ok(Self(None)) };
-        Ok(Self(Some((position, field(row, 1, DB::read_big_int)?, Some(M::read(row, 2)?)))))
+        Ok(Self(Some((position, field(row, 1, DB::read_big_int)?, M::read(row, 2)?))))
     }
 }
 

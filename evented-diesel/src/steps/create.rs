@@ -82,7 +82,7 @@ async fn make<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         let record = Record::new(key);
         let inserted = write(driver, &record, &name, &draft, revision, options, &cx).await?;
         if let Some((position, revision, row)) = inserted.written {
-            return finish(driver, draft, row, position, revision).await;
+            return finish(driver, &draft, row, position, revision).await;
         }
         match existing(driver, &record, options).await? {
             Existing::Repeated(first) => return Ok(first),
@@ -119,20 +119,14 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 
 async fn finish<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
-    draft: Draft<M>,
-    row: Option<M>,
+    draft: &Draft<M>,
+    row: M,
     position: i64,
     revision: i64,
 ) -> Result<Recorded<M>, Error> {
-    let event_id = draft.event_id;
-    let record = match row {
-        Some(row) => {
-            let record = Record::<M>::new(row.key().clone());
-            reconcile(driver, &record, &draft.digests, row).await?
-        }
-        None => draft.after,
-    };
-    Ok(Recorded { record, event_id, revision, position })
+    let record = Record::<M>::new(row.key().clone());
+    let row = reconcile(driver, &record, &draft.digests, row).await?;
+    Ok(Recorded { record: row, event_id: draft.event_id, revision, position })
 }
 
 /// Why a record could not be made.

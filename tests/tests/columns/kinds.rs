@@ -207,7 +207,7 @@ async fn what_no_database_keeps_is_refused_and_nothing_written() {
             Error::Unstorable { source, .. } => assert_eq!(source.field, field),
             // The payload itself has no form: a float that JSON does not know.
             Error::Form { source, .. } => {
-                assert!(source.to_string().contains("no finite number"), "{source}")
+                assert!(source.to_string().contains("no finite number"), "{source}");
             }
             other => panic!("{changes:?}: {other}"),
         }

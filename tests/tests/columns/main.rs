@@ -1,4 +1,5 @@
 //! Every type of column: it comes back as it was, and the log agrees; or it is refused with words.
+#![allow(clippy::await_holding_refcell_ref, reason = "one case runs at a time, on one thread")]
 #![allow(clippy::duplicate_mod, reason = "the point of this file")]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
