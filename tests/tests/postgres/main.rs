@@ -8,6 +8,8 @@ macro_rules! settings {
         mod $setting {
             use evented_tests::db::$db as Db;
 
+            #[path = "connections.rs"]
+            mod connections;
             #[path = "isolation.rs"]
             mod isolation;
             #[path = "races.rs"]

@@ -8,6 +8,8 @@ macro_rules! settings {
         mod $setting {
             use evented_tests::db::$db as Db;
 
+            #[path = "bad_input.rs"]
+            mod bad_input;
             #[path = "batches.rs"]
             mod batches;
             #[path = "commands.rs"]

@@ -1,0 +1,134 @@
+//! The tables of logs, as migrations of Diesel's.
+
+use std::fs;
+
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use evented_diesel::migrations::{Flavour, Migrations, Stale};
+use evented_tests::db::{SyncPostgres, SyncSqlite, logs};
+use evented_tests::models::{Item, NewItem, Note, Page};
+use uuid::Uuid;
+
+fn three() -> Migrations {
+    Migrations::new().log::<Item>().log::<Page>().log::<Note>()
+}
+
+fn lamp() -> NewItem {
+    NewItem { org_id: evented_diesel::Id::new(Uuid::now_v7()), name: "Lamp".into(), value: 0, note: None }
+}
+
+macro_rules! on {
+    ($($setting:ident: $db:ident, $count:expr;)*) => {$(
+        mod $setting {
+            use super::*;
+
+            async fn tables(db: &mut $db) -> i64 {
+                db.number($count).await
+            }
+
+            #[tokio::test]
+            async fn migrations_run_and_are_reverted_in_the_harness_of_diesel() {
+                let mut db = $db::new().await;
+                db.sql(&logs().down_sql($db::FLAVOUR)).await;
+                assert_eq!(tables(&mut db).await, 0);
+                let run: Vec<String> =
+                    db.conn.run_pending_migrations(three()).unwrap().iter().map(ToString::to_string).collect();
+                assert_eq!(run.len(), 3);
+                assert_eq!(tables(&mut db).await, 3);
+                // Run is run.
+                assert!(db.conn.run_pending_migrations(three()).unwrap().is_empty());
+                db.run(Item::insert(lamp())).await.unwrap();
+                // A model that comes later brings its own.
+                let more = three().log::<evented_tests::models::Counter>();
+                assert_eq!(db.conn.run_pending_migrations(more.clone()).unwrap().len(), 1);
+                assert_eq!(tables(&mut db).await, 4);
+                db.conn.revert_last_migration(more.clone()).unwrap();
+                assert_eq!(db.conn.revert_all_migrations(more).unwrap().len(), 3);
+                assert_eq!(tables(&mut db).await, 0);
+            }
+
+            #[tokio::test]
+            async fn migrations_in_a_folder_are_run_by_diesel() {
+                let mut db = $db::new().await;
+                db.sql(&logs().down_sql($db::FLAVOUR)).await;
+                let folder = tempfile::tempdir().unwrap();
+                three().write_to(folder.path(), $db::FLAVOUR).unwrap();
+                let files = FileBasedMigrations::from_path(folder.path()).unwrap();
+                assert_eq!(db.conn.run_pending_migrations(files.clone()).unwrap().len(), 3);
+                assert_eq!(tables(&mut db).await, 3);
+                let item = db.run(Item::insert(lamp())).await.unwrap();
+                assert_eq!(db.run(Item::replay(item.id)).await.unwrap(), Some(item));
+                assert_eq!(db.conn.revert_all_migrations(files).unwrap().len(), 3);
+                assert_eq!(tables(&mut db).await, 0);
+            }
+
+            #[tokio::test]
+            async fn the_sql_runs_forth_and_back_and_forth() {
+                let mut db = $db::new().await;
+                let all = tables(&mut db).await;
+                for _ in 0..2 {
+                    db.sql(&logs().down_sql($db::FLAVOUR)).await;
+                    assert_eq!(tables(&mut db).await, 0);
+                    db.sql(&logs().up_sql($db::FLAVOUR)).await;
+                    assert_eq!(tables(&mut db).await, all);
+                }
+            }
+        }
+    )*};
+}
+
+on!(
+    sqlite: SyncSqlite, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name LIKE '%\\_events' ESCAPE '\\'";
+    postgres: SyncPostgres, "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE '%\\_events'";
+);
+
+#[test]
+fn a_folder_is_written_once_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    for flavour in [Flavour::Postgres, Flavour::Sqlite] {
+        let path = folder.path().join(format!("{flavour:?}"));
+        let written = three().write_to(&path, flavour).unwrap();
+        assert_eq!(written.len(), 3);
+        for migration in &written {
+            assert!(fs::read_to_string(migration.join("up.sql")).unwrap().contains("CREATE TABLE"));
+            assert!(fs::read_to_string(migration.join("down.sql")).unwrap().contains("DROP TABLE"));
+        }
+        three().check(&path, flavour).unwrap();
+        assert!(three().write_to(&path, flavour).unwrap().is_empty(), "nothing is missing");
+        // A model more, and the folder is behind.
+        let more = three().log::<evented_tests::models::Counter>();
+        match more.check(&path, flavour).unwrap_err() {
+            Stale::Missing { name } => assert!(name.contains("counters_events"), "{name}"),
+            other => panic!("{other}"),
+        }
+        assert_eq!(more.write_to(&path, flavour).unwrap().len(), 1);
+        more.check(&path, flavour).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_that_was_changed_or_is_gone_is_stale() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = three().write_to(folder.path(), Flavour::Postgres).unwrap();
+    // Written for another database is not current for this one.
+    assert!(matches!(three().check(folder.path(), Flavour::Sqlite), Err(Stale::Differs { .. })));
+    let file = written[1].join("up.sql");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("BIGINT", "INTEGER")).unwrap();
+    match three().check(folder.path(), Flavour::Postgres).unwrap_err() {
+        Stale::Differs { path } => assert_eq!(path, file),
+        other => panic!("{other}"),
+    }
+    // Empty lines around it say nothing.
+    fs::write(&file, format!("\n{text}\n\n")).unwrap();
+    three().check(folder.path(), Flavour::Postgres).unwrap();
+    fs::remove_file(&file).unwrap();
+    let error = three().check(folder.path(), Flavour::Postgres).unwrap_err();
+    assert!(matches!(error, Stale::Folder(_)) && error.to_string().contains("up.sql"), "{error}");
+    fs::remove_dir_all(&written[1]).unwrap();
+    assert!(matches!(three().check(folder.path(), Flavour::Postgres), Err(Stale::Missing { .. })));
+    let nowhere = folder.path().join("nowhere");
+    assert!(matches!(three().check(&nowhere, Flavour::Postgres), Err(Stale::Folder(_))));
+    // A file where the folder should be.
+    fs::write(&nowhere, "").unwrap();
+    assert!(three().write_to(&nowhere, Flavour::Postgres).is_err());
+}
