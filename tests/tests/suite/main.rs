@@ -26,8 +26,6 @@ macro_rules! settings {
             mod keys;
             #[path = "reading.rs"]
             mod reading;
-            #[path = "with_diesel.rs"]
-            mod with_diesel;
             #[path = "versions.rs"]
             mod versions;
         }
