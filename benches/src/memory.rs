@@ -46,7 +46,7 @@ fn fill(url: &str, events: i64) -> anyhow::Result<String> {
 fn peak(url: &str, events: i64) -> anyhow::Result<f64> {
     let program = std::env::current_exe()?;
     let output = Command::new(program)
-        .args(["--url", url, "--pg-bin", "", "--stream"])
+        .args(["--url", url, "--pg-bin", ".", "--stream"])
         .arg(events.to_string())
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
