@@ -55,7 +55,15 @@ impl Dialect for Sqlite {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
-        let rows = driver.load::<RecordRow<M>>(insert(append, row)).await?;
+        let rows = match driver.load::<RecordRow<M>>(insert(append, row)).await {
+            // The row is there, and cannot be read.
+            Err(error @ diesel::result::Error::DeserializationError(_)) => {
+                let known = (!M::KEY.by_database()).then_some(append.record);
+                take_back::<M, D>(driver, known).await?;
+                return Err(error);
+            }
+            rows => rows?,
+        };
         let Some(RecordRow(made)) = first(rows) else { return Ok(Inserted { written: None }) };
         let key = M::key_value(made.key());
         let revision =
@@ -64,8 +72,7 @@ impl Dialect for Sqlite {
         match append_event(driver, &event).await {
             Ok(appended) => Ok(Inserted { written: Some((appended.position, appended.revision, made)) }),
             Err(error) => {
-                // Taking a new row back is simple, and spares every insert within a caller's transaction a savepoint.
-                driver.load::<RecordRow<M>>(remove_row::<Self, M>(&key)).await?;
+                take_back::<M, D>(driver, Some(&key)).await?;
                 Err(error)
             }
         }
@@ -120,6 +127,21 @@ async fn lock_database<D: Driver<Sqlite>>(driver: &mut D, log: LogName) -> Query
     let mut statement = Statement::new("UPDATE ");
     statement.log(log).sql(" SET position = position WHERE 0");
     driver.load::<Nothing>(statement).await.map(drop)
+}
+
+/// Removes the row that was inserted last: by its key, if that is known. Taking a new row back is simple, and spares
+/// every insert within a caller's transaction a savepoint.
+async fn take_back<M: Rows<Sqlite>, D: Driver<Sqlite>>(
+    driver: &mut D,
+    key: Option<&KeyValue>,
+) -> QueryResult<()> {
+    let mut statement = Statement::new("DELETE FROM ");
+    statement.table::<M>().sql(" WHERE ");
+    match key {
+        Some(key) => statement.identifier(M::KEY_COLUMN).sql(" = ").value(key),
+        None => statement.sql("rowid = last_insert_rowid()"),
+    };
+    driver.execute(statement).await.map(drop)
 }
 
 /// The row of a new record, unless its first event exists.
