@@ -101,6 +101,8 @@ async fn what_cannot_be_read_back_is_refused_and_nothing_written() {
             let error = db.run(record.update(changes.clone())).await.unwrap_err();
             assert!(matches!(error, Error::Database { .. }), "{changes:?}: {error}");
             assert!(error.to_string().contains(&format!("column `{column}`")), "{error}");
+            let new = NewKinds { jsonb: u64::MAX.into(), ..plain() };
+            assert!(matches!(db.run(Kinds::insert(new)).await, Err(Error::Database { .. })));
             if within {
                 // Whoever goes on after it has nothing half written.
                 db.commit().await;
