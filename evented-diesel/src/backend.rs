@@ -106,7 +106,7 @@ pub trait Dialect: Backend + Sized + 'static {
 
     /// Appends many events of one log, in their order. One that is there already is a unique violation.
     #[doc(hidden)]
-    fn append_many<D: Driver<Self>>(
+    fn append_many<M: Rows<Self>, D: Driver<Self>>(
         driver: &mut D,
         events: &[Append<'_>],
     ) -> impl Future<Output = QueryResult<()>> + Send;

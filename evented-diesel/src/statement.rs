@@ -5,6 +5,7 @@
 //! columns are known only to the model, and since one statement writes two tables.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -33,13 +34,37 @@ pub(crate) use history::{
 };
 pub(crate) use row::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
-    push_insert_values, push_set, remove_row, row_of,
+    push_insert_values, push_set, remove_row, row_of, set_row,
 };
 
 /// A query under construction, or ready to be run.
+///
+/// `T` names its text, where that is always the same: see [`Text`].
 #[must_use]
-pub struct Statement<'q, DB: Dialect> {
+pub struct Statement<'q, DB: Dialect, T = Varying> {
     parts: Vec<Part<'q, DB>>,
+    text: PhantomData<fn() -> T>,
+}
+
+/// How Diesel finds the prepared form of a statement: by its text, which takes writing it, or by a type that stands for
+/// the text, which takes nothing.
+pub trait Text: 'static {
+    /// Whether the type stands for one text.
+    const FIXED: bool;
+}
+
+/// The text varies with what is written or asked for.
+#[derive(Debug)]
+pub struct Varying;
+impl Text for Varying {
+    const FIXED: bool = false;
+}
+
+/// The one text of a kind of statement for a model.
+#[derive(Debug)]
+pub struct Fixed<M, K>(PhantomData<fn() -> (M, K)>);
+impl<M: 'static, K: 'static> Text for Fixed<M, K> {
+    const FIXED: bool = true;
 }
 
 enum Part<'q, DB: Dialect> {
@@ -78,7 +103,12 @@ impl<'q, DB: Dialect> Statement<'q, DB> {
     pub(crate) fn new(sql: &'static str) -> Self {
         let mut parts = Vec::with_capacity(64);
         parts.push(Part::Sql(sql));
-        Self { parts }
+        Self { parts, text: PhantomData }
+    }
+
+    /// Says that this kind of statement has but one text for the model.
+    pub(crate) fn fixed<M: 'static, K: 'static>(self) -> Statement<'q, DB, Fixed<M, K>> {
+        Statement { parts: self.parts, text: PhantomData }
     }
 
     pub(crate) fn sql(&mut self, sql: &'static str) -> &mut Self {
@@ -127,7 +157,7 @@ impl<'q, DB: Dialect> Statement<'q, DB> {
     }
 }
 
-impl<DB: Dialect> QueryFragment<DB> for Statement<'_, DB> {
+impl<DB: Dialect, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         for part in &self.parts {
             match part {
@@ -147,19 +177,18 @@ impl<DB: Dialect> QueryFragment<DB> for Statement<'_, DB> {
     }
 }
 
-impl<DB: Dialect> QueryId for Statement<'_, DB> {
-    type QueryId = ();
-    // The text varies with the model and its changed columns: the cache of prepared statements goes by text.
-    const HAS_STATIC_QUERY_ID: bool = false;
+impl<DB: Dialect, T: Text> QueryId for Statement<'_, DB, T> {
+    type QueryId = T;
+    const HAS_STATIC_QUERY_ID: bool = T::FIXED;
 }
 
-impl<DB: Dialect> Query for Statement<'_, DB> {
+impl<DB: Dialect, T: Text> Query for Statement<'_, DB, T> {
     type SqlType = Untyped;
 }
 
-impl<Conn, DB: Dialect> diesel::RunQueryDsl<Conn> for Statement<'_, DB> {}
+impl<Conn, DB: Dialect, T: Text> diesel::RunQueryDsl<Conn> for Statement<'_, DB, T> {}
 
-impl<DB: Dialect> fmt::Debug for Statement<'_, DB> {
+impl<DB: Dialect, T> fmt::Debug for Statement<'_, DB, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Statement").field("parts", &self.parts.len()).finish_non_exhaustive()
     }

@@ -22,7 +22,11 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let open = |name: &str| -> anyhow::Result<SqliteConnection> {
         let mut conn = SqliteConnection::establish(&folder.path().join(name).to_string_lossy())?;
-        conn.batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")?;
+        // As a server is set up; and no checkpoints, which would fall into one side's rounds or the other's.
+        conn.batch_execute(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64000;
+             PRAGMA wal_autocheckpoint = 0",
+        )?;
         conn.batch_execute(SQLITE)?;
         conn.batch_execute(&Migrations::new().log::<Task>().up_sql(Flavour::Sqlite))?;
         Ok(conn)

@@ -92,7 +92,10 @@ impl Dialect for Pg {
         rows.into_iter().next().map(|row| row.0).ok_or(diesel::NotFound)
     }
 
-    async fn append_many<D: Driver<Self>>(driver: &mut D, events: &[Append<'_>]) -> QueryResult<()> {
+    async fn append_many<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        events: &[Append<'_>],
+    ) -> QueryResult<()> {
         let columns = many::EventColumns::of(events);
         driver.load::<Nothing>(columns.append()).await.map(drop)
     }

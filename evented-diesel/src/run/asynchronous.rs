@@ -10,7 +10,7 @@ use super::driver::Driver;
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::operation::Operation;
-use crate::statement::Statement;
+use crate::statement::{Statement, Text};
 
 /// Runs an operation on an async connection: `.run(&mut conn).await?`.
 ///
@@ -54,14 +54,14 @@ where
 struct Awaiting<'c, Conn>(&'c mut Conn);
 
 impl<DB: Dialect, Conn: AsyncConnection<Backend = DB>> Driver<DB> for Awaiting<'_, Conn> {
-    async fn load<R>(&mut self, statement: Statement<'_, DB>) -> QueryResult<Vec<R>>
+    async fn load<R>(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<Vec<R>>
     where
         R: QueryableByName<DB> + Send + 'static,
     {
         diesel_async::RunQueryDsl::load(statement, self.0).await
     }
 
-    async fn execute(&mut self, statement: Statement<'_, DB>) -> QueryResult<usize> {
+    async fn execute(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<usize> {
         diesel_async::RunQueryDsl::execute(statement, self.0).await
     }
 

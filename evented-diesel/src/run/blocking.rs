@@ -12,7 +12,7 @@ use super::driver::Driver;
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::operation::Operation;
-use crate::statement::Statement;
+use crate::statement::{Statement, Text};
 
 /// Runs an operation on a blocking connection: `.run(&mut conn)?`.
 ///
@@ -62,14 +62,14 @@ fn finished<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Erro
 struct Blocking<'c, Conn>(&'c mut Conn);
 
 impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Blocking<'_, Conn> {
-    async fn load<R>(&mut self, statement: Statement<'_, DB>) -> QueryResult<Vec<R>>
+    async fn load<R>(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<Vec<R>>
     where
         R: QueryableByName<DB> + Send + 'static,
     {
         diesel::RunQueryDsl::load(statement, self.0)
     }
 
-    async fn execute(&mut self, statement: Statement<'_, DB>) -> QueryResult<usize> {
+    async fn execute(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<usize> {
         diesel::RunQueryDsl::execute(statement, self.0)
     }
 

@@ -4,16 +4,22 @@ use diesel::QueryResult;
 use diesel::deserialize::QueryableByName;
 
 use crate::backend::Dialect;
-use crate::statement::Statement;
+use crate::statement::{Statement, Text};
 
 /// A connection, blocking or async, as the steps see it.
 pub trait Driver<DB: Dialect>: Send {
     /// Runs a statement and reads its rows.
-    fn load<R>(&mut self, statement: Statement<'_, DB>) -> impl Future<Output = QueryResult<Vec<R>>> + Send
+    fn load<R>(
+        &mut self,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> impl Future<Output = QueryResult<Vec<R>>> + Send
     where
         R: QueryableByName<DB> + Send + 'static;
     /// Runs a statement that gives no rows; says how many it wrote.
-    fn execute(&mut self, statement: Statement<'_, DB>) -> impl Future<Output = QueryResult<usize>> + Send;
+    fn execute(
+        &mut self,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> impl Future<Output = QueryResult<usize>> + Send;
     /// Whether a transaction is open.
     fn in_transaction(&mut self) -> QueryResult<bool>;
     /// Opens a transaction, or a savepoint within one.

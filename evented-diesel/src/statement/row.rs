@@ -116,8 +116,8 @@ pub(crate) fn insert_row<'q, DB: Dialect, M: Rows<DB>>(key: &'q KeyValue, row: &
     statement
 }
 
-/// Overwrites every column of a row.
-pub(crate) fn overwrite_row<'q, DB: Dialect, M: Rows<DB>>(
+/// Writes columns of a row.
+pub(crate) fn set_row<'q, DB: Dialect, M: Rows<DB>>(
     key: &'q KeyValue,
     row: &'q M,
     columns: &[usize],
@@ -126,6 +126,16 @@ pub(crate) fn overwrite_row<'q, DB: Dialect, M: Rows<DB>>(
     statement.table::<M>().sql(" SET ");
     push_set(&mut statement, row, columns);
     statement.sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
+    statement
+}
+
+/// [`set_row`], and the row as it is then.
+pub(crate) fn overwrite_row<'q, DB: Dialect, M: Rows<DB>>(
+    key: &'q KeyValue,
+    row: &'q M,
+    columns: &[usize],
+) -> Statement<'q, DB> {
+    let mut statement = set_row(key, row, columns);
     statement.sql(" RETURNING ").columns("", M::COLUMNS);
     statement
 }

@@ -104,8 +104,10 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let state = draft.digests.state(M::DIGEST_ORDER);
     let meta = options.meta.to_json();
     let body = Body { action: draft.action, payload: &draft.payload, state: &state };
-    let append =
-        Append { placed: options.placed, ..event::<M>(cx, &record.value, revision, body, meta.as_ref()) };
+    // A UUID made just now names nothing yet.
+    let fresh = M::KEY == KeyKind::Uuid && options.event_id.is_none();
+    let event = event::<M>(cx, &record.value, revision, body, meta.as_ref());
+    let append = Append { placed: options.placed, fresh, ..event };
     if DB::LOCKS_FIRST {
         let transaction = Transaction::join(driver, name).await?;
         let result = DB::insert(driver, &append, &draft.after).await;

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use evented_diesel::batch;
-use evented_tests::models::{AddValue, Counter, CounterChanges, Item, ItemChanges, NewCounter, NewItem, NewNote, Note};
+use evented_tests::models::{
+    AddValue, Counter, CounterChanges, Item, ItemChanges, NewCounter, NewItem, NewNote, Note,
+};
 use evented_tests::watch::Watch;
 
 /// A transcript of what was sent for what.

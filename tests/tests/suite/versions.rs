@@ -56,6 +56,19 @@ async fn an_old_history_is_brought_to_todays_form_step_by_step() {
 }
 
 #[tokio::test]
+async fn an_event_of_an_older_version_does_not_vouch_for_a_row() {
+    let mut db = Db::new().await;
+    let item = lamp(&mut db).await;
+    old_event(&mut db, 1, "insert", 0, &serde_json::json!({"org_id": item.org_id, "title": "Lamp", "value": "3"})).await;
+    db.sql("UPDATE items SET note = 'by hand'").await;
+    let item = db.run(item.add_value(AddValue(1))).await.unwrap();
+    assert_eq!((item.value, item.note.as_deref()), (4, Some("by hand")));
+    let history = db.run(Item::history(item.id)).await.unwrap();
+    let actions: Vec<_> = history.iter().map(|entry| entry.event.action()).collect();
+    assert_eq!(actions, ["insert", "external", "add"], "what nobody recorded is found and recorded");
+}
+
+#[tokio::test]
 async fn an_old_savepoint_is_brought_to_todays_form_too() {
     let mut db = Db::new().await;
     let item = lamp(&mut db).await;

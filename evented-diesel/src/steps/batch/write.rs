@@ -103,7 +103,7 @@ pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         })
         .collect();
     for events in events.chunks(EVENTS) {
-        DB::append_many(driver, events).await.map_err(failed::<M>)?;
+        DB::append_many::<M, D>(driver, events).await.map_err(failed::<M>)?;
     }
     let rows = write_rows(driver, &records).await?;
     for row in rows {
