@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{ActionOf, Context, Create, Evented, FieldDigests, FieldError, Invalid, Json, Unstorable, names};
+use crate::{
+    ActionOf, Context, Create, EventBody, Evented, FieldDigests, FieldError, Invalid, Json, Payload,
+    PayloadError, Step, Unstorable, names,
+};
 
 /// An action whose type is forgotten, so that commands of one model are of one type.
 pub trait Change<M>: Send + Sync {
@@ -43,7 +46,7 @@ impl<M, A: ActionOf<M>> Change<M> for A {
 
 /// A decision: the event to append, and the state it leads to.
 #[derive(Debug, Clone)]
-pub struct Draft<M> {
+pub struct Decision<M> {
     /// The event's id.
     pub event_id: Uuid,
     /// Its action.
@@ -81,11 +84,11 @@ pub enum Undecided {
 /// # Errors
 ///
 /// The faults of the input, or a value that cannot be stored.
-pub fn decide_create<M: Evented>(new: &M::New, key: M::Key, cx: &Context) -> Result<Draft<M>, Undecided> {
+pub fn decide_create<M: Evented>(new: &M::New, key: M::Key, cx: &Context) -> Result<Decision<M>, Undecided> {
     new.check(cx)?;
     let mut after = new.create(key, cx);
     after.touch(true, cx.at);
-    draft(names::INSERT, faithful(new)?, after, cx)
+    decision(names::INSERT, faithful(new)?, after, cx)
 }
 
 /// Decides on a change of a record.
@@ -97,26 +100,62 @@ pub fn decide_change<M: Evented>(
     before: &M,
     change: &dyn Change<M>,
     cx: &Context,
-) -> Result<Draft<M>, Undecided> {
+) -> Result<Decision<M>, Undecided> {
     change.check(before, cx)?;
     let mut after = before.clone();
     change.apply(&mut after, cx);
     // The key is the record's name: an action that assigns it changes nothing.
     after.set_key(before.key().clone());
     after.touch(false, cx.at);
-    draft(change.name(), change.payload()?, after, cx)
+    decision(change.name(), change.payload()?, after, cx)
 }
 
-fn draft<M: Evented>(
+/// Decides anew after the payload of an event was changed: the state is the one that replay will come to.
+///
+/// `before` is the record as it was; `None` for a new one.
+///
+/// # Errors
+///
+/// A payload that does not have the form of its action, or a state that is refused.
+pub fn decide_again<M: Evented>(
+    key: M::Key,
+    before: Option<&M>,
+    action: &'static str,
+    payload: Json,
+    cx: &Context,
+) -> Result<Decision<M>, Undecided> {
+    let form = |error: PayloadError| Undecided::Payload(serde::ser::Error::custom(error));
+    let payload_form = Payload::today(action, M::VERSION, &payload);
+    let body = M::Event::decode(action, payload_form).map_err(form)?;
+    let missing = || Undecided::Payload(serde::ser::Error::custom("it changes a record that does not exist"));
+    let after = match body.step() {
+        Step::Create(new) => {
+            let mut after = new.create(key, cx);
+            after.touch(true, cx.at);
+            after
+        }
+        Step::Change(change) => {
+            let mut after = before.cloned().ok_or_else(missing)?;
+            change.apply(&mut after, cx);
+            after.set_key(key);
+            after.touch(false, cx.at);
+            after
+        }
+        Step::Retired(_) | Step::Delete | Step::External(_) | Step::Savepoint(_) => return Err(missing()),
+    };
+    decision(action, payload, after, cx)
+}
+
+fn decision<M: Evented>(
     action: &'static str,
     payload: Json,
     mut after: M,
     cx: &Context,
-) -> Result<Draft<M>, Undecided> {
+) -> Result<Decision<M>, Undecided> {
     after.normalize();
     after.check_state()?;
     let digests = after.digests()?;
-    Ok(Draft { event_id: cx.event_id, action, payload, at: cx.at, after, digests })
+    Ok(Decision { event_id: cx.event_id, action, payload, at: cx.at, after, digests })
 }
 
 /// The JSON form of an input, if it is a faithful one: serde_json writes NaN and the infinities as `null`, which

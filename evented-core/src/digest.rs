@@ -11,7 +11,7 @@ pub(crate) mod canonical;
 
 /// A digest of a state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest([u8; Digest::LEN]);
+pub struct Digest(pub(crate) [u8; Digest::LEN]);
 
 impl Digest {
     /// Its length in bytes.

@@ -160,6 +160,11 @@ pub enum PayloadError {
 }
 
 impl<'a> Payload<'a> {
+    /// A payload of today's form.
+    pub(crate) fn today(action: &'a str, version: i32, json: &'a Json) -> Self {
+        Self { form: Form::Today { action, version, json } }
+    }
+
     fn of<M: Evented>(action: &'a str, version: i32, json: &'a Json) -> Result<Self, PayloadError> {
         if version > M::VERSION {
             return Err(PayloadError::NewerVersion { found: version, known: M::VERSION });

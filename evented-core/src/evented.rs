@@ -38,8 +38,12 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     const FIELDS: &'static [&'static str];
     /// The indices of [`FIELDS`](Self::FIELDS) by name, so that the digest does not depend on the struct's order.
     const DIGEST_ORDER: &'static [usize];
+    /// The names of its actions in the log, without those that every model has.
+    const ACTIONS: &'static [&'static str] = &[];
     /// What happens when a row was changed behind the log's back.
     const DRIFT: Drift;
+    /// Each how many revisions a savepoint is written, `#[evented(savepoint(every = …))]`; only by hand if `None`.
+    const SAVEPOINT_EVERY: Option<i64> = None;
     /// The scopes by which changes are told apart, each a combination of names and the fields they stand for.
     const SCOPES: &'static [&'static [(&'static str, &'static str)]] = &[];
 

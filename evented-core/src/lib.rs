@@ -15,9 +15,11 @@
 //! | history to state | [`Replay`] |
 //! | what differs between two states | [`Changeset`] |
 //! | digests of states | [`Digest`] |
+//! | hashes of events, and of parts of a log | [`Chained`], [`EventHash`], [`RootBuilder`] |
 
 mod action;
 mod attrs;
+mod chain;
 mod changeset;
 mod command;
 mod context;
@@ -36,8 +38,9 @@ mod replay;
 
 pub use action::{Action, ActionOf, Create};
 pub use attrs::{Attrs, Versions};
+pub use chain::{Chained, EventHash, Leaf, NotAHash, Root, RootBuilder};
 pub use changeset::{Changeset, FieldChange};
-pub use command::{Change, Draft, Undecided, decide_change, decide_create};
+pub use command::{Change, Decision, Undecided, decide_again, decide_change, decide_create};
 pub use context::Context;
 pub use digest::{Digest, FieldDigests, StateDigester, Unstorable};
 pub use event::{EventBody, Payload, PayloadError, Retired, Step, StoredEvent, names};

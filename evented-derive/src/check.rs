@@ -3,10 +3,13 @@
 
 mod actions;
 mod fields;
+mod log;
+mod logs;
 mod versions;
 
 #[cfg(test)]
 pub(crate) use self::actions::METHODS;
+pub(crate) use self::log::check as check_log;
 use crate::errors::Errors;
 use crate::model::Model;
 
@@ -21,6 +24,10 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     actions::aliases_name_an_action(model, errors);
     actions::names_fit(model, errors);
     actions::log_schema_is_an_identifier(model, errors);
+    logs::a_log_is_shared_or_of_ones_own(model, errors);
+    logs::keys_fit_the_log(model, errors);
+    logs::without_a_table_there_is_no_row(model, errors);
+    logs::savepoints_come_now_and_then(model, errors);
     fields::scopes_are_fields(model, errors);
     fields::scopes_are_distinct(model, errors);
     fields::roles_are_single(model, errors);

@@ -12,15 +12,19 @@ mod actions;
 mod event;
 mod evented;
 mod inputs;
+mod log;
+mod log_only;
 mod methods;
 mod tables;
+
+pub(crate) use log::expand as expand_log;
 
 /// Everything that a derive generates.
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let names = Names::new(model);
     let inputs = inputs::expand(model, &names);
     let event = event::expand(model, &names);
-    let log = tables::log_table(model, &names);
+    let log = log::of_ones_own(model, &names);
     let methods = methods::expand(model, &names);
     let hidden = [
         evented::expand(model, &names),
@@ -51,8 +55,10 @@ pub(crate) struct Names {
     /// The input of an update: generated, or the user's own.
     changes: TokenStream,
     event: Ident,
-    /// The log's Diesel table: generated, or the user's own.
+    /// The log: the struct that several models share, or the table of the model's own.
     log: TokenStream,
+    /// The module of the model's own log, generated or the user's.
+    log_table: TokenStream,
     /// Its name.
     log_name: Ident,
 }
@@ -69,12 +75,16 @@ impl Names {
             Some(segment) => segment.ident.clone(),
             None => format_ident!("{table}_events"),
         };
+        let log_table =
+            model.log_table.as_ref().map_or_else(|| generated(log_name.clone()), |path| quote!(#path));
+        let log = model.log.as_ref().map_or_else(|| quote!(#log_table::table), |path| quote!(#path));
         Self {
             private: quote!(#krate::__private),
             new: new.unwrap_or_else(|| generated(format_ident!("New{ident}"))),
             changes: changes.unwrap_or_else(|| generated(format_ident!("{ident}Changes"))),
             event: format_ident!("{ident}Event"),
-            log: model.log_table.as_ref().map_or_else(|| generated(log_name.clone()), |path| quote!(#path)),
+            log,
+            log_table,
             log_name,
         }
     }

@@ -23,6 +23,23 @@ pub fn evented(input: TokenStream) -> TokenStream {
     evented_inner(&input).unwrap_or_else(|faults| faults.into_compile_error()).into()
 }
 
+#[doc = include_str!("../docs/event_log.md")]
+#[proc_macro_derive(EventLog, attributes(event_log))]
+pub fn event_log(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    event_log_inner(&input).unwrap_or_else(|faults| faults.into_compile_error()).into()
+}
+
+fn event_log_inner(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
+    let mut errors = errors::Errors::new();
+    let log = parse::log(input, &mut errors);
+    if let Some(log) = &log {
+        check::check_log(log, &mut errors);
+    }
+    errors.finish()?;
+    Ok(log.map(|log| expand::expand_log(&log)).unwrap_or_default())
+}
+
 fn evented_inner(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let mut errors = errors::Errors::new();
     let model = parse::model(input, &mut errors);

@@ -2,6 +2,10 @@
 //!
 //! `parse` makes it from the syntax, `check` holds its parts against each other, `expand` reads it.
 
+mod log;
+
+pub(crate) use log::{Log, LogLink, Shards};
+
 use proc_macro2::Span;
 use syn::{Ident, Path, Type, Visibility};
 
@@ -25,6 +29,12 @@ pub(crate) struct Model {
     pub(crate) aliases: Vec<(Spanned<String>, Spanned<String>)>,
     /// `scopes(org = org_id, (org = org_id, post = post_id))`: each a named combination of fields.
     pub(crate) scopes: Vec<Vec<(Ident, Ident)>>,
+    /// `log = path`: the log that the model shares with others.
+    pub(crate) log: Option<Path>,
+    /// `log_only`: the model has no table.
+    pub(crate) log_only: Option<Span>,
+    /// `prepare = path`: the hook before an event is written.
+    pub(crate) prepare: Option<Path>,
     /// `log_table = path`: the user's own `table!` of the log.
     pub(crate) log_table: Option<Path>,
     /// `log_schema = "audit"`: the PostgreSQL schema of the log's table.
@@ -37,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) check: Option<Path>,
     /// `savepoint = path`: the user's own form of a savepoint.
     pub(crate) savepoint: Option<Path>,
+    /// `savepoint(every = n)`: each how many revisions one is written.
+    pub(crate) savepoint_every: Option<Spanned<u32>>,
     /// `upcast(0 = f, 1 = g)`: the step from a version to the next.
     pub(crate) upcasts: Vec<(Spanned<u32>, Path)>,
     pub(crate) drift: Drift,

@@ -7,7 +7,10 @@ mod diesel;
 mod field;
 mod items;
 mod key;
+mod log;
 mod serde;
+
+pub(crate) use self::log::log;
 
 use syn::{Data, DeriveInput, Fields, FieldsNamed};
 

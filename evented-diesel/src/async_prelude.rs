@@ -3,4 +3,4 @@
 //! As the [`prelude`](crate::prelude), with `.run(&mut conn).await` of diesel-async's connections. Import one of the
 //! two.
 
-pub use crate::{Action, Context, Create, Event, Evented, Id, Invalid, RunAsync as _, batch};
+pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, Invalid, RunAsync as _, batch};

@@ -34,6 +34,9 @@ pub trait Dialect: Backend + Sized + 'static {
     /// How many values one statement may bind.
     #[doc(hidden)]
     const MAX_BINDS: usize;
+    /// Whether several tables can take their numbers from one sequence.
+    #[doc(hidden)]
+    const HAS_SEQUENCES: bool;
 
     #[doc(hidden)]
     fn push_value<'b>(value: &'b Value<'_>, out: AstPass<'_, 'b, Self>) -> QueryResult<()>;
@@ -71,11 +74,11 @@ pub trait Dialect: Backend + Sized + 'static {
         keys: &[KeyValue],
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
-    /// Keeps other runs of the command with this event out, within a transaction, until its end.
+    /// Keeps others out who lock the same number, within a transaction, until its end: for what has no row to lock.
     #[doc(hidden)]
-    fn lock_event<M: Rows<Self>, D: Driver<Self>>(
+    fn lock_number<M: Rows<Self>, D: Driver<Self>>(
         driver: &mut D,
-        event_id: Uuid,
+        number: i64,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     /// Writes a first event and its row.

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::backend::Dialect;
 use crate::error::Error;
-use crate::model::Rows;
+use crate::link::{Link, NewLink};
+use crate::model::{Model, Rows};
 use crate::operation::Operation;
 use crate::run::driver::Driver;
 use crate::steps;
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) at: Option<DateTime<Utc>>,
     /// Whether the event's position is part of the result.
     pub(crate) placed: bool,
+    /// What the event is linked to.
+    pub(crate) links: Vec<NewLink>,
 }
 
 /// The record a command is about: by key, or at hand.
@@ -156,6 +159,26 @@ impl<M: Evented> Command<M> {
     /// and position, never by time.
     pub fn at(mut self, time: DateTime<Utc>) -> Self {
         self.options.at = Some(time);
+        self
+    }
+
+    /// Links the event to an earlier one of its record. See [`Link`].
+    pub fn link<L: Link<Log = M::Log, Data = ()>>(mut self, link: L, event: Uuid) -> Self
+    where
+        M: Model,
+    {
+        let _ = link;
+        self.options.links.push(NewLink::plain::<L>(event));
+        self
+    }
+
+    /// Links the event to an earlier one of its record, with the fields of that link.
+    pub fn link_with<L: Link<Log = M::Log>>(mut self, link: L, event: Uuid, data: &L::Data) -> Self
+    where
+        M: Model,
+    {
+        let _ = link;
+        self.options.links.push(NewLink::typed::<L>(event, data));
         self
     }
 

@@ -160,6 +160,16 @@ pub enum Error {
         /// What the database said.
         source: DieselError,
     },
+    /// A link to an event that its record does not have. Nothing was written.
+    #[error("{record}: the link `{link}` leads to event {event}, which is none of this record's")]
+    Link {
+        /// The record.
+        record: RecordName,
+        /// The link's name.
+        link: &'static str,
+        /// The event it was to lead to.
+        event: uuid::Uuid,
+    },
     /// One command of a batch failed, and with it all of them.
     #[error("command {index} of the batch: {source}")]
     Batch {

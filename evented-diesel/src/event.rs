@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, RecordName};
 use crate::id::Id;
+use crate::log::EventLog;
 use crate::model::Model;
 
 /// One event of a record of type `M`.
@@ -155,37 +156,37 @@ where
 }
 
 impl<M: Model, DB: Backend> Selectable<DB> for Event<M> {
-    type SelectExpression = M::LogColumns;
+    type SelectExpression = <M::Log as EventLog>::Columns;
     fn construct_selection() -> Self::SelectExpression {
-        M::log_columns()
+        M::Log::columns()
     }
 }
 
 impl<M: Model> HasTable for Event<M> {
-    type Table = M::LogTable;
+    type Table = <M::Log as EventLog>::Table;
     fn table() -> Self::Table {
-        M::LogTable::default()
+        Self::Table::default()
     }
 }
 
 impl<M: Model> BelongsTo<M> for Event<M> {
     type ForeignKey = M::Key;
-    type ForeignKeyColumn = M::RecordColumn;
+    type ForeignKeyColumn = <M::Log as EventLog>::RecordColumn;
     fn foreign_key(&self) -> Option<&M::Key> {
         Some(&self.record)
     }
     fn foreign_key_column() -> Self::ForeignKeyColumn {
-        M::RecordColumn::default()
+        Self::ForeignKeyColumn::default()
     }
 }
 
 impl<M: Model> BelongsTo<&M> for Event<M> {
     type ForeignKey = M::Key;
-    type ForeignKeyColumn = M::RecordColumn;
+    type ForeignKeyColumn = <M::Log as EventLog>::RecordColumn;
     fn foreign_key(&self) -> Option<&M::Key> {
         Some(&self.record)
     }
     fn foreign_key_column() -> Self::ForeignKeyColumn {
-        M::RecordColumn::default()
+        Self::ForeignKeyColumn::default()
     }
 }

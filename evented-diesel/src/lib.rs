@@ -184,10 +184,13 @@ mod command;
 mod error;
 mod event;
 mod id;
+mod link;
+mod log;
 pub mod migrations;
 mod model;
 mod operation;
 pub mod prelude;
+mod prepare;
 pub mod read;
 mod run;
 pub mod sql_types;
@@ -207,10 +210,14 @@ pub use evented_core::{
     Action, Attrs, Changeset, Context, Create, Digest, Drift, External, Fault, FieldChange, Fields, Invalid,
     Json, KeyKind, KeyValue, Meta, Replay as ReplayFold, Retired, State, Versions, micros, names,
 };
-pub use evented_derive::Evented;
+pub use evented_derive::{EventLog, Evented};
 pub use id::Id;
-pub use model::{LogName, Model, Rows};
+pub use link::{Link, Linked, LinkedEvents};
+pub use log::{EventLog, Holds, LinkShape, LogName, Place};
+pub use model::{Model, Rows};
 pub use operation::Operation;
+pub use prepare::Draft;
 #[cfg(feature = "__async")]
 pub use run::asynchronous::RunAsync;
 pub use run::blocking::Run;
+pub use run::driver::Driver;

@@ -22,7 +22,8 @@ use diesel::migration::{
 };
 
 use crate::backend::Dialect;
-use crate::model::{LogName, Model};
+use crate::log::{EventLog, LinkShape, LogName};
+use crate::model::Model;
 use evented_core::KeyKind;
 
 mod folder;
@@ -51,6 +52,23 @@ pub struct Migrations {
 pub(crate) struct LogShape {
     pub(crate) name: LogName,
     pub(crate) key: KeyKind,
+    pub(crate) shared: bool,
+    pub(crate) hashed: bool,
+    pub(crate) shards: &'static [LogName],
+    pub(crate) links: &'static [LinkShape],
+}
+
+impl LogShape {
+    fn of<L: EventLog>() -> Self {
+        Self {
+            name: L::NAME,
+            key: L::KEY,
+            shared: L::SHARED,
+            hashed: L::HASHED,
+            shards: L::SHARDS,
+            links: L::LINKS,
+        }
+    }
 }
 
 impl Migrations {
@@ -60,8 +78,13 @@ impl Migrations {
     }
 
     /// Adds the log of a model, once.
-    pub fn log<M: Model>(mut self) -> Self {
-        let shape = LogShape { name: M::LOG, key: M::KEY };
+    pub fn log<M: Model>(self) -> Self {
+        self.event_log::<M::Log>()
+    }
+
+    /// Adds a log that several models share, once.
+    pub fn event_log<L: EventLog>(mut self) -> Self {
+        let shape = LogShape::of::<L>();
         if !self.logs.contains(&shape) {
             self.logs.push(shape);
         }
@@ -71,13 +94,15 @@ impl Migrations {
     /// The SQL that makes the logs, for those who run it by themselves: from async code, say, with `batch_execute`.
     #[must_use]
     pub fn up_sql(&self, flavour: Flavour) -> String {
-        self.logs.iter().map(|log| sql::up(log, flavour)).collect::<Vec<_>>().join("\n")
+        let steps = self.logs.iter().flat_map(|log| sql::steps(log, flavour));
+        steps.map(|step| step.up).collect::<Vec<_>>().join("\n")
     }
 
     /// The SQL that drops the logs, with every event in them.
     #[must_use]
     pub fn down_sql(&self, flavour: Flavour) -> String {
-        self.logs.iter().rev().map(|log| sql::down(log, flavour)).collect::<Vec<_>>().join("\n")
+        let steps = self.logs.iter().rev().flat_map(|log| sql::steps(log, flavour).into_iter().rev());
+        steps.map(|step| step.down).collect::<Vec<_>>().join("\n")
     }
 
     /// Writes the migrations that are missing into a folder of Diesel migrations, each as `<now>_<name>/up.sql` and
@@ -107,27 +132,29 @@ impl Migrations {
 /// With `diesel_migrations`: `conn.run_pending_migrations(Migrations::new().log::<Item>())`.
 impl<DB: Dialect> MigrationSource<DB> for Migrations {
     fn migrations(&self) -> MigrationResult<Vec<Box<dyn Migration<DB>>>> {
-        Ok(self.logs.iter().map(|log| Box::new(LogMigration::new(*log)) as Box<dyn Migration<DB>>).collect())
+        let steps = self.logs.iter().flat_map(|log| sql::steps(log, DB::FLAVOUR));
+        Ok(steps.map(|step| Box::new(LogMigration::new(step)) as Box<dyn Migration<DB>>).collect())
     }
 }
 
 struct LogMigration {
-    log: LogShape,
+    up: String,
+    down: String,
     name: Name,
 }
 
 impl LogMigration {
-    fn new(log: LogShape) -> Self {
-        Self { log, name: Name(sql::migration_name(&log)) }
+    fn new(step: sql::Step) -> Self {
+        Self { up: step.up, down: step.down, name: Name(step.name) }
     }
 }
 
 impl<DB: Dialect> Migration<DB> for LogMigration {
     fn run(&self, conn: &mut dyn BoxableConnection<DB>) -> MigrationResult<()> {
-        Ok(conn.batch_execute(&sql::up(&self.log, DB::FLAVOUR))?)
+        Ok(conn.batch_execute(&self.up)?)
     }
     fn revert(&self, conn: &mut dyn BoxableConnection<DB>) -> MigrationResult<()> {
-        Ok(conn.batch_execute(&sql::down(&self.log, DB::FLAVOUR))?)
+        Ok(conn.batch_execute(&self.down)?)
     }
     fn metadata(&self) -> &dyn MigrationMetadata {
         &InTransaction

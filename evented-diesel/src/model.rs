@@ -5,7 +5,14 @@ use diesel::backend::Backend;
 use diesel::deserialize;
 use diesel::query_builder::AstPass;
 use diesel::row::Row;
-use evented_core::Evented;
+use evented_core::{Evented, KeyValue};
+
+use crate::backend::Dialect;
+use crate::error::Error;
+use crate::event::Event;
+use crate::log::{EventLog, Holds, Place};
+use crate::prepare::Draft;
+use crate::run::driver::Driver;
 
 /// A model with its tables. Written by `#[derive(Evented)]`.
 #[diagnostic::on_unimplemented(
@@ -14,17 +21,13 @@ use evented_core::Evented;
     note = "add `Evented` to the derives of `{Self}`, next to Diesel's own"
 )]
 pub trait Model: Evented {
-    /// The table of the log, as Diesel knows it.
-    type LogTable: diesel::Table + Default;
-    /// The log's column that names the record.
-    type RecordColumn: diesel::Column<Table = Self::LogTable> + Default;
-    /// Its columns, in the order of [`Event`](crate::Event).
-    type LogColumns: diesel::Expression;
-    /// Its columns as a selection.
-    fn log_columns() -> Self::LogColumns;
+    /// The log of its events.
+    type Log: EventLog + Holds<Self>;
 
-    /// The log's name in SQL.
-    const LOG: LogName;
+    /// Whether it has a table; otherwise its state is in the log alone.
+    const HAS_TABLE: bool = true;
+    /// Whether it has a hook before its events are written, `#[evented(prepare = …)]`.
+    const PREPARES: bool = false;
     /// The key's column.
     const KEY_COLUMN: &'static str;
     /// Every column, in the order [`Rows::read`] takes them.
@@ -32,20 +35,22 @@ pub trait Model: Evented {
     /// The column of each recorded field, then that of the revision if there is one: the order of
     /// [`Bind::push_field`].
     const WRITTEN: &'static [&'static str];
-}
 
-/// The name of a log's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogName {
-    /// Its PostgreSQL schema, if it is not the one of the search path.
-    pub schema: Option<&'static str>,
-    /// Its name.
-    pub table: &'static str,
+    /// Where the events of a record are.
+    #[doc(hidden)]
+    fn place(record: &KeyValue) -> Place {
+        Place::of::<Self::Log>(Self::SCHEMA, record)
+    }
+    /// Where the events of all records are.
+    #[doc(hidden)]
+    fn places() -> Place {
+        Place::whole::<Self::Log>(Self::SCHEMA)
+    }
 }
 
 /// How a model's rows are read from and bound to one database. Written by `#[derive(Evented)]`, for every database
 /// that has the types of the model's columns.
-pub trait Rows<DB: Backend>: Model + Bind<DB> {
+pub trait Rows<DB: Dialect>: Model + Bind<DB> {
     /// Writes the table's name.
     ///
     /// # Errors
@@ -58,6 +63,20 @@ pub trait Rows<DB: Backend>: Model + Bind<DB> {
     ///
     /// A column whose value does not have the form of its field.
     fn read<'a>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self>;
+    /// The hook before an event is written, `#[evented(prepare = …)]`. It runs in the transaction of the write, with the
+    /// complete history of the record, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the hook refuses; nothing is written then.
+    fn prepare<D: Driver<DB>>(
+        draft: &mut Draft<Self>,
+        history: &[Event<Self>],
+        conn: &mut D,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (draft, history, conn);
+        std::future::ready(Ok(()))
+    }
 }
 
 /// The part of [`Rows`] that a statement may hold without knowing the model.

@@ -11,11 +11,16 @@ pub use serde;
 pub use serde_json;
 pub use uuid::Uuid;
 
+pub use crate::backend::Dialect;
 pub use crate::command::{Command, IntoTarget, Target};
 pub use crate::error::Error;
 pub use crate::event::Event;
-pub use crate::model::{Bind, LogName, Model, Rows, column};
+pub use crate::link::Link;
+pub use crate::log::{EventLog, Holds, LinkShape, LogName, shard_by_key};
+pub use crate::model::{Bind, Model, Rows, column};
+pub use crate::prepare::Draft;
 pub use crate::read::{History, LastPosition, Materialize, Replay, TableAt};
+pub use crate::run::driver::Driver;
 pub use crate::sql_types;
 
 use std::fmt::Debug;
@@ -45,12 +50,48 @@ impl FromTime for NaiveDateTime {
     }
 }
 
-/// The query of a record's events over a log's table.
-pub trait EventsOf<Key> {
+/// The query of a record's events.
+pub trait EventsOf {
     /// Its type.
     type Query;
     /// The query.
-    fn events_of(key: Key) -> Self::Query;
+    fn events_of(&self) -> Self::Query;
+}
+
+/// What an action's name in a row of a log is called today.
+#[must_use]
+pub fn name_today<'a>(aliases: &[(&'static str, &'static str)], name: &'a str) -> &'a str {
+    aliases.iter().find(|(_, old)| *old == name).map_or(name, |(today, _)| *today)
+}
+
+/// Whether two names are the same, at compile time.
+#[must_use]
+pub const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < one.len() {
+        if one[index] != other[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+/// Whether a name is among others, at compile time.
+#[must_use]
+pub const fn among(name: &str, names: &[&str]) -> bool {
+    let mut index = 0;
+    while index < names.len() {
+        if same(name, names[index]) {
+            return true;
+        }
+        index += 1;
+    }
+    false
 }
 
 /// What a key must be, said in one place.
@@ -73,6 +114,13 @@ where
 }
 
 /// A model by its key: so that a type that cannot be one is reported there, before all that comes of it.
+#[diagnostic::on_unimplemented(
+    message = "the key of `{Self}` is not of the log's kind",
+    label = "another kind of key than the log's, `{Inner}` as `{Sql}`",
+    note = "a shared log has keys of one kind: `#[event_log(key = Id)]` (the default) for `Id<Model>` and newtypes of it, \
+            `key = Uuid`, `key = String`; a key that the database makes (`i32`, `i64`) names records of one table only: \
+            leave out `log = …`, and the model has a log of its own"
+)]
 pub trait Keyed<Inner, Sql> {
     /// The key.
     type Key: KeyOf<Inner, Sql>;

@@ -15,11 +15,13 @@ use evented_core::KeyValue;
 use uuid::Uuid;
 
 use crate::backend::Dialect;
-use crate::model::{Bind, LogName, Rows};
+use crate::log::{LogName, Place};
+use crate::model::{Bind, Rows};
 
 mod append;
 mod batch;
 mod history;
+mod link;
 mod row;
 
 pub use append::{Append, Guard, Inserted, Removed, Written};
@@ -29,9 +31,10 @@ pub(crate) use append::{
 pub(crate) use batch::{current_rows, insert_many, lock_rows, remove_many, update_many};
 pub use history::HeadRow;
 pub(crate) use history::{
-    EventOf, EventRow, HEAD_COLUMNS, LastPosition, Until, event_by_id, field, head_of, history,
-    last_position, optional, page,
+    EventOf, EventRow, HEAD_WIDTH, LastPosition, Until, event_by_id, field, head_of, history, last_position,
+    optional, page,
 };
+pub(crate) use link::{LinkedRow, link, linked};
 pub(crate) use row::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
     push_insert_values, push_set, remove_row, row_of, set_row,
@@ -143,6 +146,24 @@ impl<'q, DB: Dialect> Statement<'q, DB> {
             self.identifier(schema).sql(".");
         }
         self.identifier(log.table)
+    }
+
+    /// `e.record_id = …`, and the model's name where others share the log.
+    pub(crate) fn of_record(
+        &mut self,
+        alias: &'static str,
+        place: Place,
+        record: impl Into<Value<'q>>,
+    ) -> &mut Self {
+        self.sql(alias).sql(".record_id = ").value(record).and_schema(alias, place)
+    }
+
+    /// `AND e.schema = …`, where other models share the log.
+    pub(crate) fn and_schema(&mut self, alias: &'static str, place: Place) -> &mut Self {
+        match place.schema {
+            Some(schema) => self.sql(" AND ").sql(alias).sql(".schema = ").value(schema),
+            None => self,
+        }
     }
 
     /// A list of columns, each under the same alias: `t."id", t."name"`.

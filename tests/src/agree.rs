@@ -17,7 +17,7 @@ pub async fn agree<S: Setting, M>(db: &mut S, rows: Vec<M>)
 where
     M: Rows<S::Backend> + PartialEq + Debug,
 {
-    let log = M::LOG.table;
+    let log = <M::Log as evented_diesel::EventLog>::NAME.table;
     let holes = format!(
         "SELECT count(*) FROM (SELECT record_id FROM {log} GROUP BY record_id \
          HAVING count(*) <> max(revision) OR min(revision) <> 1) holes"

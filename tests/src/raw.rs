@@ -33,6 +33,26 @@ pub async fn append<S: Setting>(
     .await;
 }
 
+/// Takes away what keeps a log from being changed, for as long as the test's database lives: what a mistake cannot do,
+/// somebody with rights can.
+pub async fn open_log<S: Setting>(db: &mut S, log: &str) {
+    match S::Backend::FLAVOUR {
+        Flavour::Postgres => db.sql(&format!("ALTER TABLE {log} DISABLE TRIGGER append_only")).await,
+        Flavour::Sqlite => {
+            db.sql(&format!(
+                "DROP TRIGGER IF EXISTS {log}_no_update; DROP TRIGGER IF EXISTS {log}_no_delete"
+            ))
+            .await;
+        }
+    }
+}
+
+/// Changes a log by plain SQL.
+pub async fn tamper<S: Setting>(db: &mut S, log: &str, sql: &str) {
+    open_log(db, log).await;
+    db.sql(sql).await;
+}
+
 /// Makes a database refuse rows of a table, or let them in again: each `INSERT`, `UPDATE` and `DELETE` with words that a
 /// test can look for.
 pub async fn refuse<S: Setting>(db: &mut S, table: &str) {

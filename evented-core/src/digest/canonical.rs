@@ -24,7 +24,7 @@ mod tag {
 }
 
 /// Appends the canonical form of a value.
-pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Refused> {
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Refused> {
     value.serialize(Canonical { out, lenient_text: false })
 }
 

@@ -13,7 +13,7 @@ const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "externa
 const ALIASED: [&str; 3] = ["insert", "update", "delete"];
 
 /// Methods that a model has already, from evented or from Diesel.
-pub(crate) const METHODS: [&str; 32] = [
+pub(crate) const METHODS: [&str; 38] = [
     "insert",
     "update",
     "delete",
@@ -46,6 +46,12 @@ pub(crate) const METHODS: [&str; 32] = [
     "undelete",
     "revert_to",
     "recent_events",
+    "verify",
+    "verify_savepoints",
+    "verify_table",
+    "verify_replay",
+    "rebuild",
+    "bring_up",
 ];
 
 /// PostgreSQL cuts a longer identifier, and two names could become one.

@@ -42,7 +42,7 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, event, .. }: 
 }
 
 /// From a stored event to a variant, and from a variant to what it does.
-pub(super) fn body(model: &Model, Names { private, event, .. }: &Names) -> TokenStream {
+pub(super) fn body(model: &Model, Names { private, event, log, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
     // An alias is an old name of an action: rows that carry it are read as what the action is called now.
     let named = |name: &str| {
@@ -62,6 +62,10 @@ pub(super) fn body(model: &Model, Names { private, event, .. }: &Names) -> Token
         quote!(#name => Self::Retired(payload.retired({ #function function })?))
     });
     let steps = model.actions.iter().map(variant);
+    let today = model
+        .log
+        .is_some()
+        .then(|| quote!(let action = #private::name_today(<#log as #private::EventLog>::ALIASES, action);));
     quote! {
         #[automatically_derived]
         impl #private::EventBody<#ident> for #event {
@@ -69,6 +73,7 @@ pub(super) fn body(model: &Model, Names { private, event, .. }: &Names) -> Token
                 action: &str,
                 payload: #private::Payload<'_>,
             ) -> ::core::result::Result<Self, #private::PayloadError> {
+                #today
                 ::core::result::Result::Ok(match action {
                     #(#insert)|* => Self::Insert(#private::read_new::<#ident>(payload)?),
                     #(#update)|* => Self::Update(#private::read_action::<#ident, _>(payload)?),

@@ -53,6 +53,11 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         }
     });
     let upcast = upcast(model, private);
+    let actions = model.actions.iter().map(|action| &action.name);
+    let savepoint_every = model.savepoint_every.as_ref().map(|every| {
+        let every = i64::from(every.value);
+        quote!(const SAVEPOINT_EVERY: ::core::option::Option<i64> = ::core::option::Option::Some(#every);)
+    });
     quote! {
         #[automatically_derived]
         impl #private::Keyed<#inner, #sql> for #ident {
@@ -68,6 +73,8 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             const KEY: #private::KeyKind = #private::KeyKind::#kind;
             const FIELDS: &'static [&'static str] = &[#(#fields),*];
             const DIGEST_ORDER: &'static [usize] = &[#(#order),*];
+            const ACTIONS: &'static [&'static str] = &[#(#actions),*];
+            #savepoint_every
             const DRIFT: #private::Drift = #private::Drift::#drift;
             const SCOPES: &'static [&'static [(&'static str, &'static str)]] = &[#(#scopes),*];
             fn key(&self) -> &Self::Key {

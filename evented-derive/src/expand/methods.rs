@@ -6,7 +6,7 @@ use quote::quote;
 use super::Names;
 use crate::model::Model;
 
-pub(super) fn expand(model: &Model, Names { private, new, changes, log, .. }: &Names) -> TokenStream {
+pub(super) fn expand(model: &Model, Names { private, new, changes, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
     let vis = &model.vis;
     let own = model.actions.iter().map(|action| {
@@ -20,6 +20,7 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, log, .. }: &N
             }
         }
     });
+    let with_table = model.log_only.is_none().then(|| with_table(model, private));
     let target = quote!(impl #private::IntoTarget<Self>);
     quote! {
         /// Commands and readings. Each is a value: run it with `.run(&mut conn)`.
@@ -79,15 +80,10 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, log, .. }: &N
                 #private::History::up_to(event)
             }
             /// The events of this record, as a Diesel query: load it as `Event`.
-            #vis fn events(&self) -> <#log::table as #private::EventsOf<<Self as #private::Evented>::Key>>::Query {
-                <#log::table as #private::EventsOf<<Self as #private::Evented>::Key>>::events_of(
-                    ::core::clone::Clone::clone(<Self as #private::Evented>::key(self)),
-                )
+            #vis fn events(&self) -> <Self as #private::EventsOf>::Query {
+                #private::EventsOf::events_of(self)
             }
-            /// Writes the missing row of a record that the log says is live.
-            #vis fn materialize(target: #target) -> #private::Materialize<Self> {
-                #private::Materialize::new(target)
-            }
+            #with_table
             /// Every record as it was when the log had reached a position, in pages.
             #vis fn table_at(position: i64) -> #private::TableAt<Self> {
                 #private::TableAt::new(position)
@@ -96,6 +92,18 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, log, .. }: &N
             #vis fn last_position() -> #private::LastPosition<Self> {
                 #private::LastPosition::new()
             }
+        }
+    }
+}
+
+/// What only makes sense where there are rows.
+fn with_table(model: &Model, private: &TokenStream) -> TokenStream {
+    let vis = &model.vis;
+    let target = quote!(impl #private::IntoTarget<Self>);
+    quote! {
+        /// Writes the missing row of a record that the log says is live.
+        #vis fn materialize(target: #target) -> #private::Materialize<Self> {
+            #private::Materialize::new(target)
         }
     }
 }

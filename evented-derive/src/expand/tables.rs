@@ -8,51 +8,6 @@ use super::Names;
 use crate::model::{Field, FieldKind, KeyKind, Model};
 use crate::names::plain;
 
-/// The log's table, unless the user has one.
-pub(super) fn log_table(model: &Model, Names { private, log_name, .. }: &Names) -> TokenStream {
-    if model.log_table.is_some() {
-        return TokenStream::new();
-    }
-    let Some((_, kind)) = model.key() else { return TokenStream::new() };
-    let key = key_sql(kind, private);
-    let schema = model.log_schema.as_ref().map(|schema| {
-        let schema = syn::Ident::new(&schema.value, schema.span);
-        quote!(#schema.)
-    });
-    let doc = format!("The event log of [`{}`].", model.ident);
-    quote! {
-        #private::diesel::table! {
-            #[doc = #doc]
-            #schema #log_name (position) {
-                /// Order in the log.
-                position -> #private::diesel::sql_types::BigInt,
-                /// The writing transaction.
-                txid -> #private::diesel::sql_types::BigInt,
-                /// The record's key.
-                record_id -> #key,
-                /// Order in the record.
-                revision -> #private::diesel::sql_types::BigInt,
-                /// When.
-                at -> #private::sql_types::UtcTime,
-                /// The schema version.
-                version -> #private::diesel::sql_types::Integer,
-                /// The model's name.
-                schema -> #private::diesel::sql_types::Text,
-                /// The action's name.
-                action -> #private::diesel::sql_types::Text,
-                /// The action's own form.
-                payload -> #private::sql_types::JsonText,
-                /// Actor, cause, correlation and the caller's own entries.
-                meta -> #private::diesel::sql_types::Nullable<#private::sql_types::JsonText>,
-                /// The event's id.
-                id -> #private::sql_types::Uid,
-                /// The digest of the state.
-                state -> #private::diesel::sql_types::Binary,
-            }
-        }
-    }
-}
-
 /// The key's SQL type in the log: `table!` takes literal types only, not that of another column.
 pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
     match kind {
@@ -64,58 +19,50 @@ pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// The log's columns in the order of `Event`.
-const LOG_COLUMNS: [&str; 12] = [
-    "position",
-    "txid",
-    "record_id",
-    "revision",
-    "at",
-    "version",
-    "schema",
-    "action",
-    "payload",
-    "meta",
-    "id",
-    "state",
-];
-
 /// `impl Model`, `Rows`, `Bind` and `IntoTarget`.
 pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
-    let Names { private, log, log_name, .. } = names;
+    let Names { private, log, .. } = names;
     let (ident, table) = (&model.ident, &model.table);
     let Some((key, _)) = model.key() else { return TokenStream::new() };
     let (key_column, key_type) = (&key.column, &key.ty);
     let written: Vec<&Field> = model.state().chain(model.of_kind(FieldKind::Revision)).collect();
-    let columns = model.fields.iter().map(|field| &field.column);
-    let written_columns = written.iter().map(|field| &field.column);
+    let prepares = model.prepare.is_some().then(|| {
+        quote!(
+            const PREPARES: bool = true;
+        )
+    });
     let name = quote!(#private::diesel::Column);
-    let log_text = plain(log_name);
-    let log_schema = match &model.log_schema {
-        Some(schema) => {
-            let schema = &schema.value;
-            quote!(::core::option::Option::Some(#schema))
+    let columns = if model.log_only.is_some() {
+        let names = written.iter().map(|field| plain(&field.column));
+        quote! {
+            const HAS_TABLE: bool = false;
+            const KEY_COLUMN: &'static str = "";
+            const COLUMNS: &'static [&'static str] = &[];
+            const WRITTEN: &'static [&'static str] = &[#(#names),*];
         }
-        None => quote!(::core::option::Option::None),
+    } else {
+        let columns = model.fields.iter().map(|field| &field.column);
+        let written_columns = written.iter().map(|field| &field.column);
+        quote! {
+            const KEY_COLUMN: &'static str = <#table::#key_column as #name>::NAME;
+            const COLUMNS: &'static [&'static str] = &[#(<#table::#columns as #name>::NAME),*];
+            const WRITTEN: &'static [&'static str] = &[#(<#table::#written_columns as #name>::NAME),*];
+        }
     };
-    let log_columns = LOG_COLUMNS.map(|column| syn::Ident::new(column, log_name.span()));
-    let joins = model.log_table.is_none().then(|| joins(model, names));
-    let events_of = events_of(ident, names, &log_columns, key_type);
-    let rows = rows(model, names, &written);
+    let joins = joins(model, names);
+    let events_of = events_of(model, names, key_type);
+    let rows = if model.log_only.is_some() {
+        super::log_only::rows(model, names)
+    } else {
+        rows(model, names, &written)
+    };
     quote! {
         #joins
         #[automatically_derived]
         impl #private::Model for #ident {
-            type LogTable = #log::table;
-            type RecordColumn = #log::record_id;
-            type LogColumns = (#(#log::#log_columns),*);
-            fn log_columns() -> Self::LogColumns {
-                (#(#log::#log_columns),*)
-            }
-            const LOG: #private::LogName = #private::LogName { schema: #log_schema, table: #log_text };
-            const KEY_COLUMN: &'static str = <#table::#key_column as #name>::NAME;
-            const COLUMNS: &'static [&'static str] = &[#(<#table::#columns as #name>::NAME),*];
-            const WRITTEN: &'static [&'static str] = &[#(<#table::#written_columns as #name>::NAME),*];
+            type Log = #log;
+            #prepares
+            #columns
         }
         #events_of
         #rows
@@ -134,44 +81,107 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     }
 }
 
-/// How a generated log joins with its model's table. Diesel's macros take plain names only; and of the errors about a
-/// table that does not exist, the one about the import comes first.
-fn joins(model: &Model, Names { private, log, .. }: &Names) -> TokenStream {
+/// How the log joins with its model's table. Diesel's macros take plain names only, so for a log that was not generated
+/// here the user says it; and of the errors about a table that does not exist, the one about the import comes first.
+fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenStream {
+    if model.log_table.is_some() || model.log_only.is_some() {
+        return TokenStream::new();
+    }
     let path = &model.table;
     let table = syn::Ident::new("__model_table", path.span());
     let import = quote_spanned!(path.span()=> use #path as #table;);
+    if model.log.is_none() {
+        return quote! {
+            #import
+            #private::diesel::joinable!(#log_table -> #table (record_id));
+            #private::diesel::allow_tables_to_appear_in_same_query!(#log_table, #table);
+        };
+    }
+    // What those macros would write, by the types of the log; of the same record, and of this model.
+    let Some((key, _)) = model.key() else { return TokenStream::new() };
+    let (key, schema) = (&key.column, &model.schema.value);
+    let dsl = quote!(#private::diesel::dsl);
+    let events = quote!(<#log as #private::EventLog>::Table);
+    let (record, name) = (
+        quote!(<#log as #private::EventLog>::RecordColumn),
+        quote!(<#log as #private::EventLog>::SchemaColumn),
+    );
+    let on = quote! {
+        #dsl::And<
+            #dsl::Eq<#dsl::Nullable<#record>, #dsl::Nullable<#table::#key>>,
+            #dsl::Eq<#dsl::Nullable<#name>, &'static str>,
+        >
+    };
+    let condition = quote! {{
+        use #private::diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
+        let record = ExpressionMethods::eq(
+            NullableExpressionMethods::nullable(<#record as ::core::default::Default>::default()),
+            NullableExpressionMethods::nullable(#table::#key),
+        );
+        let name = ExpressionMethods::eq(
+            NullableExpressionMethods::nullable(<#name as ::core::default::Default>::default()),
+            #schema,
+        );
+        BoolExpressionMethods::and(record, name)
+    }};
     quote! {
         #import
-        #private::diesel::joinable!(#log -> #table (record_id));
-        #private::diesel::allow_tables_to_appear_in_same_query!(#log, #table);
+        #[automatically_derived]
+        impl #private::diesel::query_source::TableNotEqual<#events> for #table::table {}
+        #[automatically_derived]
+        impl #private::diesel::query_source::TableNotEqual<#table::table> for #events {}
+        #[automatically_derived]
+        impl #private::diesel::query_source::joins::JoinTo<#table::table> for #events {
+            type FromClause = #table::table;
+            type OnClause = #on;
+            fn join_target(rhs: #table::table) -> (Self::FromClause, Self::OnClause) {
+                (rhs, #condition)
+            }
+        }
+        #[automatically_derived]
+        impl #private::diesel::query_source::joins::JoinTo<#events> for #table::table {
+            type FromClause = #events;
+            type OnClause = #on;
+            fn join_target(rhs: #events) -> (Self::FromClause, Self::OnClause) {
+                (rhs, #condition)
+            }
+        }
     }
 }
 
 /// The query behind `item.events()`.
-///
-/// Its type says the columns once more: to name them by the model would make a private model part of a public type.
-fn events_of(
-    ident: &syn::Ident,
-    Names { private, log, .. }: &Names,
-    columns: &[syn::Ident],
-    key: &syn::Type,
-) -> TokenStream {
+fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type) -> TokenStream {
+    let (ident, schema) = (&model.ident, &model.schema.value);
     let dsl = quote!(#private::diesel::dsl);
+    let of_log = |part: &str| {
+        let part = syn::Ident::new(part, proc_macro2::Span::call_site());
+        quote!(<#log as #private::EventLog>::#part)
+    };
+    let (table, columns) = (of_log("Table"), of_log("Columns"));
+    let (record, revision, name) = (of_log("RecordColumn"), of_log("RevisionColumn"), of_log("SchemaColumn"));
+    let mut of_record = quote!(#dsl::Filter<#dsl::Select<#table, #columns>, #dsl::Eq<#record, #key>>);
+    let mut narrow = TokenStream::new();
+    if model.log.is_some() {
+        of_record = quote!(#dsl::Filter<#of_record, #dsl::Eq<#name, &'static str>>);
+        narrow = quote! {
+            let query = QueryDsl::filter(query, ExpressionMethods::eq(<#name as Default>::default(), #schema));
+        };
+    }
     quote! {
         #[automatically_derived]
-        impl #private::EventsOf<#key> for #log::table {
-            type Query = #dsl::Order<
-                #dsl::Filter<
-                    #dsl::Select<#log::table, (#(#log::#columns),*)>,
-                    #dsl::Eq<#log::record_id, #key>,
-                >,
-                #dsl::Asc<#log::revision>,
-            >;
-            fn events_of(key: #key) -> Self::Query {
+        impl #private::EventsOf for #ident {
+            type Query = #dsl::Order<#of_record, #dsl::Asc<#revision>>;
+            fn events_of(&self) -> Self::Query {
+                use ::core::default::Default;
                 use #private::diesel::{ExpressionMethods, QueryDsl};
-                let all = QueryDsl::select(#log::table, <#ident as #private::Model>::log_columns());
-                let of_record = QueryDsl::filter(all, ExpressionMethods::eq(#log::record_id, key));
-                QueryDsl::order(of_record, ExpressionMethods::asc(#log::revision))
+                let key = ::core::clone::Clone::clone(<Self as #private::Evented>::key(self));
+                let query = QueryDsl::select(
+                    <#table as Default>::default(),
+                    <#log as #private::EventLog>::columns(),
+                );
+                let query = QueryDsl::filter(query, ExpressionMethods::eq(<#record as Default>::default(), key));
+                #narrow
+                QueryDsl::order(query, ExpressionMethods::asc(<#revision as Default>::default()))
             }
         }
     }
@@ -212,6 +222,7 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
         let (name, sql, ty) = (&field.ident, sql_type(field), &field.ty);
         quote!(#index => out.push_bind_param::<#sql, #ty>(&self.#name))
     });
+    let prepare = prepare(model, private);
     let backend = quote!(#private::diesel::backend::Backend);
     let pass = quote!(#private::diesel::query_builder::AstPass);
     quote! {
@@ -235,7 +246,7 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
         #[automatically_derived]
         impl<__DB> #private::Rows<__DB> for #ident
         where
-            __DB: #backend,
+            __DB: #private::Dialect,
             #table::table: #private::diesel::query_builder::QueryFragment<__DB>,
             #ident: #private::Bind<__DB>,
             #(#read_bounds),*
@@ -249,6 +260,23 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
             ) -> #private::diesel::deserialize::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#reads),* })
             }
+            #prepare
         }
     }
+}
+
+/// The hook before an event is written.
+pub(super) fn prepare(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+    model.prepare.as_ref().map(|path| {
+        quote! {
+            fn prepare<__D: #private::Driver<__DB>>(
+                draft: &mut #private::Draft<Self>,
+                history: &[#private::Event<Self>],
+                conn: &mut __D,
+            ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #private::Error>>
+            + ::core::marker::Send {
+                #path::<__DB, __D>(draft, history, conn)
+            }
+        }
+    })
 }

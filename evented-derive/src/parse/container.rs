@@ -18,12 +18,15 @@ pub(super) const FORMS: &[Form] = &[
     ("retired", r#"#[evented(retired("shut" = path::to::f))]"#),
     ("aliases", r#"#[evented(aliases(close = "shut"))]"#),
     ("scopes", "#[evented(scopes(org = org_id, (org = org_id, post = post_id)))]"),
+    ("log", "#[evented(log = Events)]"),
+    ("log_only", "#[evented(log_only)]"),
     ("log_table", "#[evented(log_table = schema::item_log)]"),
     ("log_schema", r#"#[evented(log_schema = "audit")]"#),
     ("insert", "#[evented(insert = NewItem)]"),
     ("update", "#[evented(update = ItemChanges)]"),
     ("check", "#[evented(check = Item::valid)]"),
-    ("savepoint", "#[evented(savepoint = path::to::f)]"),
+    ("savepoint", "#[evented(savepoint(every = 200, with = path::to::f))]"),
+    ("prepare", "#[evented(prepare = path::to::f)]"),
     ("upcast", "#[evented(upcast(0 = f, 1 = g))]"),
     ("drift", "#[evented(drift = adopt)]"),
     ("crate", "#[evented(crate = path::to::evented_diesel)]"),
@@ -42,12 +45,16 @@ pub(super) struct Container {
     retired: Vec<(Spanned<String>, Path)>,
     aliases: Vec<(Spanned<String>, Spanned<String>)>,
     scopes: Vec<Vec<(Ident, Ident)>>,
+    log: Option<Path>,
+    log_only: Option<Span>,
     log_table: Option<Path>,
     log_schema: Option<Spanned<String>>,
+    prepare: Option<Path>,
     insert: Option<Path>,
     update: Option<Path>,
     check: Option<Path>,
     savepoint: Option<Path>,
+    savepoint_every: Option<Spanned<u32>>,
     upcasts: Vec<(Spanned<u32>, Path)>,
     drift: Option<Drift>,
     krate: Option<Path>,
@@ -64,12 +71,18 @@ impl Container {
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         let unknown = |name: &Ident| items::unknown(name, FORMS, super::field::FORMS, "a field");
-        let (_, form) = items::known(input, FORMS, unknown, &mut self.seen, errors)?;
-        let value = self.value(form, input, errors).and_then(|()| items::end(input));
+        let (word, form) = items::known(input, FORMS, unknown, &mut self.seen, errors)?;
+        let value = self.value(form, word.span(), input, errors).and_then(|()| items::end(input));
         value.map_err(|error| items::explain(&error, form.1))
     }
 
-    fn value(&mut self, (name, form): Form, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+    fn value(
+        &mut self,
+        (name, form): Form,
+        span: Span,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
         match name {
             "schema" => self.schema = Some(items::equals(input)?),
             "version" => self.version = Some(items::equals(input)?),
@@ -77,17 +90,32 @@ impl Container {
             "retired" => self.retired.extend(items::list(input, form, errors, |input, _| retired(input))?),
             "aliases" => self.aliases.extend(items::list(input, form, errors, |input, _| alias(input))?),
             "scopes" => self.scopes.extend(scopes(input, form, errors)?),
+            "log" => self.log = Some(items::equals(input)?),
+            "log_only" => self.log_only = Some(span),
+            "prepare" => self.prepare = Some(items::equals(input)?),
             "log_table" => self.log_table = Some(items::equals(input)?),
             "log_schema" => self.log_schema = Some(items::equals(input)?),
             "insert" => self.insert = Some(items::equals(input)?),
             "update" => self.update = Some(items::equals(input)?),
             "check" => self.check = Some(items::equals(input)?),
-            "savepoint" => self.savepoint = Some(items::equals(input)?),
+            "savepoint" if input.peek(Token![=]) => self.savepoint = Some(items::equals(input)?),
+            "savepoint" => drop(items::list(input, form, errors, |input, _| self.savepoint(input))?),
             "upcast" => self.upcasts.extend(items::list(input, form, errors, |input, _| upcast(input))?),
             "drift" => self.drift = Some(drift(input)?),
             "crate" => self.krate = Some(items::equals(input)?),
             // A form without a line here is left unread, which the caller reports.
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// `every = 200` or `with = path::to::f`.
+    fn savepoint(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let word: Ident = input.parse()?;
+        match word.to_string().as_str() {
+            "every" => self.savepoint_every = Some(items::equals(input)?),
+            "with" => self.savepoint = Some(items::equals(input)?),
+            _ => return Err(syn::Error::new(word.span(), "a savepoint has `every` and `with`")),
         }
         Ok(())
     }
@@ -107,12 +135,16 @@ impl Container {
             retired: self.retired,
             aliases: self.aliases,
             scopes: self.scopes,
+            log: self.log,
+            log_only: self.log_only,
+            prepare: self.prepare,
             log_table: self.log_table,
             log_schema: self.log_schema,
             insert: self.insert,
             update: self.update,
             check: self.check,
             savepoint: self.savepoint,
+            savepoint_every: self.savepoint_every,
             upcasts: self.upcasts,
             drift: self.drift.unwrap_or(Drift::Adopt),
             fields,
@@ -145,7 +177,7 @@ fn retired(input: ParseStream<'_>) -> syn::Result<(Spanned<String>, Path)> {
 }
 
 /// `close = "shut"` or `"close" = "shut"`.
-fn alias(input: ParseStream<'_>) -> syn::Result<(Spanned<String>, Spanned<String>)> {
+pub(super) fn alias(input: ParseStream<'_>) -> syn::Result<(Spanned<String>, Spanned<String>)> {
     let today = if input.peek(syn::LitStr) {
         input.parse()?
     } else {

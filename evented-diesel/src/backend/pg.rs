@@ -10,8 +10,6 @@ use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use evented_core::KeyValue;
-use uuid::Uuid;
-
 mod many;
 
 use super::{Dialect, log_types};
@@ -19,7 +17,7 @@ use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
-    Append, Guard, HEAD_COLUMNS, HeadRow, Inserted, InsertedRow, Removed, Source, Statement, Value, Written,
+    Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, Removed, Source, Statement, Value, Written,
     WrittenRow, append_columns, field, lock_rows, optional, push_append_values, push_insert_columns,
     push_insert_values, push_set,
 };
@@ -36,6 +34,7 @@ impl Dialect for Pg {
     const LOCKS_FIRST: bool = false;
     const FLAVOUR: Flavour = Flavour::Postgres;
     const MAX_BINDS: usize = 65_535;
+    const HAS_SEQUENCES: bool = true;
     // Every update makes a row version of its own: `xmin` names the transaction that wrote it, `ctid` tells versions
     // of one transaction apart.
     const ROW_VERSION: &'static str = "t.xmin::text || t.ctid::text";
@@ -53,11 +52,9 @@ impl Dialect for Pg {
         driver.load::<Nothing>(lock_rows::<Self, M>(keys)).await.map(drop)
     }
 
-    async fn lock_event<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, event_id: Uuid) -> QueryResult<()> {
-        // There is no row to lock yet. The lower half of a UUID v7 is random; a chance hit costs a moment's wait.
-        let (_, random) = event_id.as_u64_pair();
+    async fn lock_number<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, number: i64) -> QueryResult<()> {
         let mut statement = Statement::new("SELECT pg_advisory_xact_lock(");
-        statement.value(random.cast_signed()).sql(")");
+        statement.value(number).sql(")");
         driver.load::<Nothing>(statement).await.map(drop)
     }
 
@@ -104,7 +101,7 @@ impl Dialect for Pg {
 /// The event first: its unique revision decides between two writers, and the row follows.
 pub(super) fn insert<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH appended AS (");
-    append_columns(&mut statement, append.log);
+    append_columns(&mut statement, append.place);
     statement.sql("VALUES (");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision());
     statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision), made AS (");
@@ -124,10 +121,10 @@ pub(super) fn insert_row_first<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
     statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
-    append_columns(&mut statement, append.log);
+    append_columns(&mut statement, append.place);
     statement.sql("SELECT ");
     let record = Source::Sql("made.", Some(M::KEY_COLUMN));
-    push_append_values(&mut statement, append, record, Source::NextRevision(append.log, M::KEY_COLUMN));
+    push_append_values(&mut statement, append, record, Source::NextRevision(append.place, M::KEY_COLUMN));
     statement.sql(" FROM made RETURNING position, revision)");
     statement.sql(" SELECT appended.position, appended.revision, ").columns("made.", M::COLUMNS);
     statement.sql(" FROM appended, made");
@@ -149,14 +146,14 @@ pub(super) fn update<'q, M: Rows<Pg>>(
         }
         Guard::Revision { column, revision, state, version } => {
             statement.sql(" AND t.").identifier(column).sql(" = ").value(*revision);
-            statement.sql(" AND EXISTS (SELECT FROM ").log(append.log).sql(" e WHERE e.record_id = ");
-            statement.value(append.record).sql(" AND e.revision = ").value(*revision);
+            statement.sql(" AND EXISTS (SELECT FROM ").log(append.place.table).sql(" e WHERE ");
+            statement.of_record("e", append.place, append.record).sql(" AND e.revision = ").value(*revision);
             statement.sql(" AND e.state = ").value(Value::Bytes(state.as_bytes()));
             statement.sql(" AND e.version = ").value(*version).sql(")");
         }
     }
     statement.sql(" FOR UPDATE), appended AS (");
-    append_columns(&mut statement, append.log);
+    append_columns(&mut statement, append.place);
     statement.sql("SELECT ");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision());
     statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING position), changed AS (");
@@ -182,9 +179,11 @@ pub(super) fn delete<'q, M: Rows<Pg>>(append: &'q Append<'_>, expecting: Option<
     let mut statement = Statement::new("WITH k AS (SELECT ");
     statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
     statement.identifier(M::KEY_COLUMN).sql(" = ").value(append.record).sql(" FOR UPDATE), head AS (SELECT ");
-    statement.sql(HEAD_COLUMNS).sql(" FROM ").log(append.log).sql(" e WHERE e.record_id = ");
-    statement.value(append.record).sql(" ORDER BY e.revision DESC LIMIT 1), appended AS (");
-    append_columns(&mut statement, append.log);
+    statement.sql("e.revision, e.version, e.state FROM ").log(append.place.table).sql(" e WHERE ");
+    statement
+        .of_record("e", append.place, append.record)
+        .sql(" ORDER BY e.revision DESC LIMIT 1), appended AS (");
+    append_columns(&mut statement, append.place);
     statement.sql("SELECT ");
     push_append_values(&mut statement, append, append.known_record(), Source::Sql("head.revision + 1", None));
     statement.sql(" FROM k, head");
@@ -194,7 +193,7 @@ pub(super) fn delete<'q, M: Rows<Pg>>(append: &'q Append<'_>, expecting: Option<
     statement.sql(" ON CONFLICT DO NOTHING RETURNING position, revision), gone AS (DELETE FROM ");
     statement.table::<M>().sql(" t USING appended WHERE t.").identifier(M::KEY_COLUMN).sql(" = ");
     statement.value(append.record).sql(") SELECT ");
-    statement.sql("appended.position, appended.revision, e.revision, e.version, e.state, k.one, ");
+    statement.sql("appended.position, appended.revision, e.revision, e.version, e.state, NULL, k.one, ");
     statement.columns("k.", M::COLUMNS).sql(" FROM (SELECT) nothing");
     statement.sql(" LEFT JOIN (SELECT 1 AS one, k.* FROM k) k ON true LEFT JOIN head e ON true");
     statement.sql(" LEFT JOIN appended ON true");
@@ -211,8 +210,8 @@ impl<M: Rows<Pg>> QueryableByName<Pg> for RemovedRow<M> {
         };
         let known = optional(row, 2, Pg::read_big_int)?.is_some();
         let head = if known { Some(HeadRow::read(row, 2)?) } else { None };
-        let exists = optional(row, 5, Pg::read_int)?.is_some();
-        let record = if exists { Some(M::read(row, 6)?) } else { None };
+        let exists = optional(row, 2 + HEAD_WIDTH, Pg::read_int)?.is_some();
+        let record = if exists { Some(M::read(row, 3 + HEAD_WIDTH)?) } else { None };
         Ok(Self(Removed { appended, row: record, head }))
     }
 }

@@ -10,11 +10,11 @@ use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use diesel::sqlite::Sqlite;
 use evented_core::KeyValue;
-use uuid::Uuid;
 
 use super::{Dialect, log_types};
+use crate::log::EventLog;
 use crate::migrations::Flavour;
-use crate::model::{LogName, Rows};
+use crate::model::{Model, Rows};
 use crate::run::driver::Driver;
 use crate::statement::{
     Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, Source, Statement, Text, Value, Written,
@@ -33,21 +33,22 @@ impl Dialect for Sqlite {
     const LOCKS_FIRST: bool = true;
     const FLAVOUR: Flavour = Flavour::Sqlite;
     const MAX_BINDS: usize = 32_766;
+    const HAS_SEQUENCES: bool = false;
     // Nobody else can write while the lock is held: there is nothing to compare.
     const ROW_VERSION: &'static str = "''";
 
     log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
 
     async fn lock<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &KeyValue) -> QueryResult<bool> {
-        lock_database(driver, M::LOG).await.map(|()| true)
+        lock_database::<M, D>(driver).await.map(|()| true)
     }
 
     async fn lock_many<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: &[KeyValue]) -> QueryResult<()> {
-        lock_database(driver, M::LOG).await
+        lock_database::<M, D>(driver).await
     }
 
-    async fn lock_event<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: Uuid) -> QueryResult<()> {
-        lock_database(driver, M::LOG).await
+    async fn lock_number<M: Rows<Self>, D: Driver<Self>>(driver: &mut D, _: i64) -> QueryResult<()> {
+        lock_database::<M, D>(driver).await
     }
 
     async fn insert<M: Rows<Self>, D: Driver<Self>>(
@@ -95,7 +96,7 @@ impl Dialect for Sqlite {
         append: &Append<'_>,
         expecting: Option<i64>,
     ) -> QueryResult<Removed<M>> {
-        let head = first(driver.load::<HeadRow>(head_of(append.log, append.record)).await?);
+        let head = first(driver.load::<HeadRow>(head_of(append.place, append.record)).await?);
         let Some(known) = head.as_ref().filter(|head| expecting.is_none_or(|it| it == head.revision)) else {
             return Ok(Removed { appended: None, row: None, head });
         };
@@ -120,10 +121,13 @@ impl Dialect for Sqlite {
     }
 }
 
-async fn lock_database<D: Driver<Sqlite>>(driver: &mut D, log: LogName) -> QueryResult<()> {
+async fn lock_database<M: Model, D: Driver<Sqlite>>(driver: &mut D) -> QueryResult<()> {
     // An update of no row takes the database's write lock and changes nothing.
     let mut statement = Statement::new("UPDATE ");
-    statement.log(log).sql(" SET position = position WHERE 0");
+    // Any table does; a view would not.
+    statement
+        .log(M::Log::SHARDS.first().copied().unwrap_or(M::Log::NAME))
+        .sql(" SET position = position WHERE 0");
     driver.load::<Nothing>(statement).await.map(drop)
 }
 
@@ -193,8 +197,11 @@ pub(super) fn insert<'q, M: Rows<Sqlite>>(append: &'q Append<'_>, row: &'q M) ->
     statement.sql(if guarded { "SELECT " } else { "VALUES (" });
     push_insert_values(&mut statement, append.record, row);
     if guarded {
-        statement.sql(" WHERE NOT EXISTS (SELECT 1 FROM ").log(append.log).sql(" WHERE record_id = ");
-        statement.value(append.record).sql(" AND revision >= ").value(append.revision);
+        statement.sql(" WHERE NOT EXISTS (SELECT 1 FROM ").log(append.place.table).sql(" e WHERE ");
+        statement
+            .of_record("e", append.place, append.record)
+            .sql(" AND e.revision >= ")
+            .value(append.revision);
     }
     statement.sql(")");
     if M::KEY.by_database() {
@@ -205,7 +212,7 @@ pub(super) fn insert<'q, M: Rows<Sqlite>>(append: &'q Append<'_>, row: &'q M) ->
 
 pub(super) fn event<'q>(append: &'q Append<'_>) -> Statement<'q, Sqlite> {
     let mut statement = Statement::new("");
-    append_columns(&mut statement, append.log);
+    append_columns(&mut statement, append.place);
     statement.sql("VALUES (");
     push_append_values(&mut statement, append, Source::Known(append.record.into()), append.known_revision());
     statement.sql(")");
@@ -221,10 +228,22 @@ async fn append_event<M: Rows<Sqlite>, D: Driver<Sqlite>>(
     append: &Append<'_>,
 ) -> QueryResult<Appended> {
     if !append.placed {
-        driver.execute(event(append).fixed::<M, UnplacedEvent>()).await?;
+        unplaced::<M, D>(driver, append).await?;
         return Ok(Appended { position: 0, revision: append.revision });
     }
     first(driver.load::<Appended>(event(append)).await?).ok_or(diesel::NotFound)
+}
+
+/// One text for every event of a model, unless its shards have several.
+async fn unplaced<M: Rows<Sqlite>, D: Driver<Sqlite>>(
+    driver: &mut D,
+    append: &Append<'_>,
+) -> QueryResult<usize> {
+    if append.place.shards.is_empty() {
+        driver.execute(event(append).fixed::<M, UnplacedEvent>()).await
+    } else {
+        driver.execute(event(append)).await
+    }
 }
 
 async fn next_revision<D: Driver<Sqlite>>(
@@ -233,7 +252,7 @@ async fn next_revision<D: Driver<Sqlite>>(
     key: &KeyValue,
 ) -> QueryResult<i64> {
     // SQLite gives the key of a deleted last row again: the new record goes on with the old one's revisions.
-    let head = first(driver.load::<HeadRow>(head_of(append.log, key)).await?);
+    let head = first(driver.load::<HeadRow>(head_of(append.place, key)).await?);
     Ok(head.map_or(1, |head| head.revision + 1))
 }
 

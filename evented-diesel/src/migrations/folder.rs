@@ -45,8 +45,8 @@ pub(super) fn write(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Resul
     };
     fs::create_dir_all(folder).map_err(of(folder))?;
     let mut written = Vec::new();
-    for (index, log) in (0..).zip(logs) {
-        let name = sql::migration_name(log);
+    let steps = logs.iter().flat_map(|log| sql::steps(log, flavour));
+    for (index, sql::Step { name, up, down, .. }) in (0..).zip(steps) {
         if find(folder, &name)?.is_some() {
             continue;
         }
@@ -54,7 +54,7 @@ pub(super) fn write(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Resul
         let time = (Utc::now() + TimeDelta::seconds(index)).format("%Y-%m-%d-%H%M%S");
         let path = folder.join(format!("{time}_{name}"));
         fs::create_dir_all(&path).map_err(of(&path))?;
-        for (file, text) in [("up.sql", sql::up(log, flavour)), ("down.sql", sql::down(log, flavour))] {
+        for (file, text) in [("up.sql", up), ("down.sql", down)] {
             let file = path.join(file);
             fs::write(&file, text).map_err(of(&file))?;
         }
@@ -64,12 +64,11 @@ pub(super) fn write(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Resul
 }
 
 pub(super) fn check(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Result<(), Stale> {
-    for log in logs {
-        let name = sql::migration_name(log);
+    for sql::Step { name, up, .. } in logs.iter().flat_map(|log| sql::steps(log, flavour)) {
         let Some(path) = find(folder, &name)? else { return Err(Stale::Missing { name }) };
         let path = path.join("up.sql");
         let text = fs::read_to_string(&path).map_err(|source| FolderError { path: path.clone(), source })?;
-        if text.trim() != sql::up(log, flavour).trim() {
+        if text.trim() != up.trim() {
             return Err(Stale::Differs { path });
         }
     }

@@ -1,21 +1,49 @@
-//! The SQL of a log's table.
+//! The SQL of a log's tables, in steps: each change of a log's form is a migration of its own, and what was once written
+//! stays as it is.
+
+use std::fmt::Write as _;
 
 use evented_core::KeyKind;
 
 use super::{Flavour, LogShape};
+use crate::log::LogName;
 
-/// The version of the log's own format; a later one has a migration of its own.
-const FORMAT: u32 = 1;
+mod append_only;
+mod links;
+
+/// The form of logs that this version of the library writes.
+pub(crate) const FORMAT: i32 = 2;
 /// Diesel keeps migration versions in a column of this width.
 const VERSION_WIDTH: usize = 50;
+/// The table that says of each log of a schema which form it has.
+pub(crate) const FORMATS: &str = "evented_logs";
 
-/// The name, and version, of a log's migration: the same for ever, and unique for each log.
-pub(super) fn migration_name(log: &LogShape) -> String {
+/// One change of a log's form.
+pub(super) struct Step {
+    /// The form it leads to.
+    pub(super) format: i32,
+    /// The migration's name.
+    pub(super) name: String,
+    pub(super) up: String,
+    pub(super) down: String,
+}
+
+/// All steps to today's form.
+pub(super) fn steps(log: &LogShape, flavour: Flavour) -> Vec<Step> {
+    let step = |format, up, down| Step { format, name: migration_name(log, format), up, down };
+    vec![
+        step(1, create(log, flavour), drop(log, flavour)),
+        step(2, append_only::up(log, flavour), append_only::down(log, flavour)),
+    ]
+}
+
+/// The name, and version, of a migration: the same for ever, and unique for each log and step.
+fn migration_name(log: &LogShape, format: i32) -> String {
     let table = match log.name.schema {
         Some(schema) => format!("{schema}_{}", log.name.table),
         None => log.name.table.to_owned(),
     };
-    let name = format!("evented{FORMAT}_{table}");
+    let name = format!("evented{format}_{table}");
     if name.len() <= VERSION_WIDTH {
         return name;
     }
@@ -32,24 +60,78 @@ pub(super) fn migration_name(log: &LogShape) -> String {
     format!("{kept}_{checksum:08x}")
 }
 
-/// Makes the table and its indexes.
-pub(super) fn up(log: &LogShape, flavour: Flavour) -> String {
-    let table = qualified(log);
-    let plain = log.name.table;
+/// Makes the tables and their indexes.
+fn create(log: &LogShape, flavour: Flavour) -> String {
+    let mut sql = String::new();
+    let sharded = log.shards.len() > 1;
+    let position = match flavour {
+        Flavour::Postgres if sharded => {
+            let sequence = qualified(log.name.schema, &format!("{}_position", log.name.table));
+            writeln!(sql, "CREATE SEQUENCE {sequence};").unwrap_or_default();
+            format!("BIGINT NOT NULL DEFAULT nextval('{}')", sequence.replace('\'', "''"))
+        }
+        _ => Types::of(flavour).position.to_owned(),
+    };
+    for shard in log.shards {
+        sql.push_str(&table(log, *shard, flavour, &position));
+        for link in log.links {
+            sql.push_str(&links::table(log, *shard, *link, flavour));
+        }
+    }
+    if sharded {
+        sql.push_str(&view(log, ""));
+        for link in log.links {
+            sql.push_str(&view(log, &format!("_{}", link.name)));
+        }
+    }
+    if log.hashed {
+        sql.push_str(&checkpoints(log, flavour));
+    }
+    sql
+}
+
+/// Drops them, with every event in them.
+fn drop(log: &LogShape, flavour: Flavour) -> String {
+    let mut sql = String::new();
+    let schema = log.name.schema;
+    let mut line = |what: &str, name: &str| {
+        writeln!(sql, "DROP {what} {};", qualified(schema, name)).unwrap_or_default();
+    };
+    if log.hashed {
+        line("TABLE", &format!("{}_checkpoints", log.name.table));
+    }
+    let sharded = log.shards.len() > 1;
+    for link in log.links.iter().filter(|_| sharded) {
+        line("VIEW", &format!("{}_{}", log.name.table, link.name));
+    }
+    if sharded {
+        line("VIEW", log.name.table);
+    }
+    for shard in log.shards {
+        for link in log.links {
+            line("TABLE", &format!("{}_{}", shard.table, link.name));
+        }
+        line("TABLE", shard.table);
+    }
+    if sharded && flavour == Flavour::Postgres {
+        line("SEQUENCE", &format!("{}_position", log.name.table));
+    }
+    sql
+}
+
+/// The table of some events.
+fn table(log: &LogShape, name: LogName, flavour: Flavour, position: &str) -> String {
     let types = Types::of(flavour);
-    let key = match log.key {
-        KeyKind::Uuid => types.uuid,
-        KeyKind::Text => "TEXT",
-        KeyKind::Int => "INTEGER",
-        KeyKind::BigInt => "BIGINT",
+    let Types { txid, uuid, json, time, bytes, primary_key, .. } = types;
+    let table = qualified(name.schema, name.table);
+    let (indexed, index) = indexes(name, flavour);
+    let hash = if log.hashed { format!(",\n    \"hash\" {bytes} NOT NULL") } else { String::new() };
+    // Other models of a shared log have records of the same keys, and events of the same ids.
+    let (record, id) = if log.shared {
+        (r#""schema", "record_id", "revision""#, r#""id", "record_id", "schema""#)
+    } else {
+        (r#""record_id", "revision""#, r#""id", "record_id""#)
     };
-    let Types { position, txid, uuid, json, time, bytes, primary_key } = types;
-    // An index lives in the schema of its table: PostgreSQL wants that said of the table, SQLite of the index.
-    let (indexed, index_schema) = match (flavour, log.name.schema) {
-        (Flavour::Sqlite, Some(schema)) => (quoted(plain), format!("{}.", quoted(schema))),
-        _ => (table.clone(), String::new()),
-    };
-    let index = |purpose: &str| format!("{index_schema}{}", quoted(&format!("{plain}_{purpose}")));
     // Columns of a fixed width first: nothing is lost to alignment.
     format!(
         r#"CREATE TABLE {table} (
@@ -64,21 +146,57 @@ pub(super) fn up(log: &LogShape, flavour: Flavour) -> String {
     "payload" {json} NOT NULL,
     "meta" {json},
     "id" {uuid} NOT NULL,
-    "state" {bytes} NOT NULL{primary_key}
+    "state" {bytes} NOT NULL{hash}{primary_key}
 );
-CREATE UNIQUE INDEX {record} ON {indexed} ("record_id", "revision");
-CREATE UNIQUE INDEX {id} ON {indexed} ("id", "record_id");
-CREATE INDEX {savepoint} ON {indexed} ("record_id", "revision") WHERE "action" = 'savepoint';
+CREATE UNIQUE INDEX {record_key} ON {indexed} ({record});
+CREATE UNIQUE INDEX {id_key} ON {indexed} ({id});
+CREATE INDEX {savepoint} ON {indexed} ({record}) WHERE "action" = 'savepoint';
 "#,
-        record = index("record_key"),
-        id = index("id_key"),
+        key = types.key(log.key),
+        record_key = index("record_key"),
+        id_key = index("id_key"),
         savepoint = index("savepoint_idx"),
     )
 }
 
-/// Drops the table.
-pub(super) fn down(log: &LogShape, _: Flavour) -> String {
-    format!("DROP TABLE {};\n", qualified(log))
+/// All shards as one.
+fn view(log: &LogShape, suffix: &str) -> String {
+    let name = |table: &LogName| qualified(table.schema, &format!("{}{suffix}", table.table));
+    let selects: Vec<String> =
+        log.shards.iter().map(|shard| format!("SELECT * FROM {}", name(shard))).collect();
+    format!("CREATE VIEW {} AS\n    {};\n", name(&log.name), selects.join("\n    UNION ALL "))
+}
+
+/// The roots over parts of a hashed log.
+fn checkpoints(log: &LogShape, flavour: Flavour) -> String {
+    let Types { time, bytes, .. } = Types::of(flavour);
+    let table = qualified(log.name.schema, &format!("{}_checkpoints", log.name.table));
+    format!(
+        r#"CREATE TABLE {table} (
+    "number" BIGINT NOT NULL PRIMARY KEY,
+    "after_txid" BIGINT NOT NULL,
+    "after_position" BIGINT NOT NULL,
+    "to_txid" BIGINT NOT NULL,
+    "to_position" BIGINT NOT NULL,
+    "highest" BIGINT NOT NULL,
+    "events" BIGINT NOT NULL,
+    "at" {time} NOT NULL,
+    "keyed" INTEGER NOT NULL,
+    "root" {bytes} NOT NULL
+);
+"#
+    )
+}
+
+/// How the indexes of a table say what they are on, and their names. An index lives in the schema of its table:
+/// PostgreSQL wants that said of the table, SQLite of the index.
+fn indexes(name: LogName, flavour: Flavour) -> (String, impl Fn(&str) -> String) {
+    let (indexed, schema) = match (flavour, name.schema) {
+        (Flavour::Sqlite, Some(schema)) => (quoted(name.table), format!("{}.", quoted(schema))),
+        _ => (qualified(name.schema, name.table), String::new()),
+    };
+    let index = move |purpose: &str| format!("{schema}{}", quoted(&format!("{}_{purpose}", name.table)));
+    (indexed, index)
 }
 
 struct Types {
@@ -115,15 +233,28 @@ impl Types {
             },
         }
     }
+
+    fn key(&self, kind: KeyKind) -> &'static str {
+        match kind {
+            KeyKind::Uuid => self.uuid,
+            KeyKind::Text => "TEXT",
+            KeyKind::Int => "INTEGER",
+            KeyKind::BigInt => "BIGINT",
+        }
+    }
 }
 
-fn qualified(log: &LogShape) -> String {
-    match log.name.schema {
-        Some(schema) => format!("{}.{}", quoted(schema), quoted(log.name.table)),
-        None => quoted(log.name.table),
+fn qualified(schema: Option<&str>, name: &str) -> String {
+    match schema {
+        Some(schema) => format!("{}.{}", quoted(schema), quoted(name)),
+        None => quoted(name),
     }
 }
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

@@ -71,7 +71,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for Page<'_, M> {
         }
         let name = |key: Option<KeyValue>| RecordName { schema: M::SCHEMA, key };
         let after = table.open.as_ref().map(|(key, replay)| (key, replay.revision()));
-        let statement = page(M::LOG, table.position, after, table.size);
+        let statement = page(M::places(), table.position, after, table.size);
         let rows = driver.load::<EventOf<M>>(statement).await;
         let rows = rows.map_err(|error| Error::database(name(None), error))?;
         table.done = i64::try_from(rows.len()).is_ok_and(|read| read < table.size);
@@ -114,7 +114,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for LastPosition<M> {
     type Output = i64;
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<i64, Error> {
-        let rows = driver.load::<statement::LastPosition>(last_position(M::LOG)).await;
+        let rows = driver.load::<statement::LastPosition>(last_position(M::places())).await;
         let rows =
             rows.map_err(|error| Error::database(RecordName { schema: M::SCHEMA, key: None }, error))?;
         Ok(rows.into_iter().next().and_then(|row| row.0).unwrap_or(0))

@@ -3,18 +3,19 @@
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_core::{Digest, Json, KeyValue};
+use evented_core::{Digest, EventHash, Json, KeyValue};
 use uuid::Uuid;
 
 use super::{HeadRow, Statement, Value};
 use crate::backend::Dialect;
-use crate::model::{LogName, Rows};
+use crate::log::Place;
+use crate::model::Rows;
 use crate::statement::history::{field, optional};
 
 /// An event about to be appended.
 #[derive(Debug, Clone)]
 pub struct Append<'a> {
-    pub(crate) log: LogName,
+    pub(crate) place: Place,
     pub(crate) schema: &'static str,
     pub(crate) record: &'a KeyValue,
     pub(crate) event_id: Uuid,
@@ -25,6 +26,8 @@ pub struct Append<'a> {
     pub(crate) meta: Option<&'a Json>,
     pub(crate) at: DateTime<Utc>,
     pub(crate) state: &'a Digest,
+    /// Its hash, in a log that chains its events.
+    pub(crate) hash: Option<EventHash>,
     /// Whether the record's key was made just now, so that nothing of it can be there.
     pub(crate) fresh: bool,
     /// Whether somebody wants to know its position.
@@ -79,12 +82,22 @@ pub struct Removed<M> {
     pub(crate) head: Option<HeadRow>,
 }
 
-/// The columns that an event fills, in the order of [`push_append_values`].
-pub(crate) const APPEND_COLUMNS: &str =
-    " (id, schema, record_id, revision, action, version, payload, meta, at, state) ";
+/// `INSERT INTO log (columns)`, in the order of [`push_append_values`].
+pub(crate) fn append_columns<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, place: Place) {
+    statement.sql("INSERT INTO ").log(place.table);
+    statement.sql(" (id, schema, record_id, revision, action, version, payload, meta, at, state");
+    if place.hashed {
+        statement.sql(", hash");
+    }
+    if numbers_itself::<DB>(place) {
+        statement.sql(", position");
+    }
+    statement.sql(") ");
+}
 
-pub(crate) fn append_columns<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, log: LogName) {
-    statement.sql("INSERT INTO ").log(log).sql(APPEND_COLUMNS);
+/// Whether an event must be told its position: that of all shards, where no sequence of the database's gives it.
+fn numbers_itself<DB: Dialect>(place: Place) -> bool {
+    !DB::HAS_SEQUENCES && !place.shards.is_empty()
 }
 
 /// The values of an event. `record` and `revision` may come from elsewhere in the statement.
@@ -102,6 +115,20 @@ pub(crate) fn push_append_values<'q, DB: Dialect>(
     statement.value(Value::Json(append.payload.as_str())).sql(", ");
     statement.value(Value::OptionalJson(append.meta.map(Json::as_str))).sql(", ");
     statement.value(append.at).sql(", ").value(Value::Bytes(append.state.as_bytes()));
+    if append.place.hashed {
+        statement.sql(", ").value(Value::Bytes(append.hash.as_ref().map_or(&[], EventHash::as_bytes)));
+    }
+    if numbers_itself::<DB>(append.place) {
+        for (index, shard) in append.place.shards.iter().enumerate() {
+            statement.sql(if index == 0 {
+                ", COALESCE((SELECT max(p) FROM (SELECT max(position) AS p FROM "
+            } else {
+                " UNION ALL SELECT max(position) FROM "
+            });
+            statement.log(*shard);
+        }
+        statement.sql(")), 0) + 1");
+    }
 }
 
 /// Where a value of the event comes from.
@@ -112,7 +139,7 @@ pub(crate) enum Source<'q> {
     Sql(&'static str, Option<&'q str>),
     /// One more than the last revision of the key that `made` has in this column: a key that the database uses again
     /// goes on with its old record's revisions.
-    NextRevision(LogName, &'q str),
+    NextRevision(Place, &'q str),
 }
 
 impl<'q> Source<'q> {
@@ -127,8 +154,8 @@ impl<'q> Source<'q> {
                     statement.identifier(column);
                 }
             }
-            Self::NextRevision(log, key) => {
-                statement.sql("COALESCE((SELECT max(l.revision) FROM ").log(log);
+            Self::NextRevision(place, key) => {
+                statement.sql("COALESCE((SELECT max(l.revision) FROM ").log(place.table);
                 statement.sql(" l WHERE l.record_id = made.").identifier(key).sql("), 0) + 1");
             }
         }
@@ -148,7 +175,7 @@ impl<'q> Append<'q> {
 /// Appends an event and leaves the row alone.
 pub(crate) fn append<'q, DB: Dialect>(append: &'q Append<'_>) -> Statement<'q, DB> {
     let mut statement = Statement::new("");
-    append_columns(&mut statement, append.log);
+    append_columns(&mut statement, append.place);
     statement.sql("VALUES (");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision());
     statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision");

@@ -2,7 +2,7 @@
 
 use evented_core::KeyValue;
 
-use super::history::HEAD_COLUMNS;
+use super::history::head_columns;
 use super::row::{push_insert_columns, push_insert_values};
 use super::{Statement, Value};
 use crate::backend::Dialect;
@@ -19,10 +19,12 @@ pub(crate) fn lock_rows<'q, DB: Dialect, M: Rows<DB>>(keys: &'q [KeyValue]) -> S
 
 /// Rows with the heads of their logs, as [`current`](super::current) reads one.
 pub(crate) fn current_rows<'q, DB: Dialect, M: Rows<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
+    // Over shards, the view of them.
+    let place = M::places();
     let mut statement = Statement::new("SELECT ");
-    statement.sql(HEAD_COLUMNS).sql(", ").sql(DB::ROW_VERSION).sql(", ").columns("t.", M::COLUMNS);
-    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN LATERAL (SELECT * FROM ").log(M::LOG);
-    statement.sql(" l WHERE l.record_id = t.").identifier(M::KEY_COLUMN);
+    statement.sql(head_columns(place)).sql(", ").sql(DB::ROW_VERSION).sql(", ").columns("t.", M::COLUMNS);
+    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN LATERAL (SELECT * FROM ").log(place.table);
+    statement.sql(" l WHERE l.record_id = t.").identifier(M::KEY_COLUMN).and_schema("l", place);
     statement
         .sql(" ORDER BY l.revision DESC LIMIT 1) e ON true WHERE t.")
         .identifier(M::KEY_COLUMN)

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::{Field, NamedRow, Row};
-use evented_core::{Digest, Json, KeyKind, KeyValue, StoredEvent, names};
+use evented_core::{Digest, EventHash, Json, KeyKind, KeyValue, StoredEvent, names};
 use uuid::Uuid;
 
 use super::Statement;
 use crate::backend::Dialect;
-use crate::model::{LogName, Model};
+use crate::log::Place;
+use crate::model::Model;
 
 /// The last event of a record, as far as a write must know it.
 #[derive(Debug, Clone)]
@@ -19,10 +20,21 @@ pub struct HeadRow {
     pub(crate) revision: i64,
     pub(crate) version: i32,
     pub(crate) state: Digest,
+    /// Its hash, in a log that chains its events.
+    pub(crate) hash: Option<EventHash>,
 }
 
 /// The columns of [`HeadRow`] in their order, under the alias `e`.
-pub(crate) const HEAD_COLUMNS: &str = "e.revision, e.version, e.state";
+pub(crate) fn head_columns(place: Place) -> &'static str {
+    if place.hashed {
+        "e.revision, e.version, e.state, e.hash"
+    } else {
+        "e.revision, e.version, e.state, NULL"
+    }
+}
+
+/// How many they are.
+pub(crate) const HEAD_WIDTH: usize = 4;
 
 impl HeadRow {
     pub(crate) fn read<'a, DB: Dialect>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self> {
@@ -30,6 +42,7 @@ impl HeadRow {
             revision: field(row, from, DB::read_big_int)?,
             version: field(row, from + 1, DB::read_int)?,
             state: digest(&field(row, from + 2, DB::read_bytes)?)?,
+            hash: optional(row, from + 3, DB::read_bytes)?.map(|bytes| event_hash(&bytes)).transpose()?,
         })
     }
 }
@@ -41,9 +54,10 @@ impl<DB: Dialect> QueryableByName<DB> for HeadRow {
 }
 
 /// The last event of a record.
-pub(crate) fn head_of<'q, DB: Dialect>(log: LogName, record: &'q KeyValue) -> Statement<'q, DB> {
+pub(crate) fn head_of<'q, DB: Dialect>(place: Place, record: &'q KeyValue) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(HEAD_COLUMNS).sql(" FROM ").log(log).sql(" e WHERE e.record_id = ").value(record);
+    statement.sql(head_columns(place)).sql(" FROM ").log(place.table).sql(" e WHERE ");
+    statement.of_record("e", place, record);
     statement.sql(" ORDER BY e.revision DESC LIMIT 1");
     statement
 }
@@ -52,11 +66,11 @@ pub(crate) fn head_of<'q, DB: Dialect>(log: LogName, record: &'q KeyValue) -> St
 #[derive(Debug)]
 pub(crate) struct EventRow(pub(crate) StoredEvent);
 
-const EVENT_COLUMNS: &str =
+pub(super) const EVENT_COLUMNS: &str =
     "e.position, e.txid, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at, e.state";
-const EVENT_WIDTH: usize = 10;
+pub(super) const EVENT_WIDTH: usize = 10;
 
-fn read_event<'a, DB: Dialect>(row: &impl Row<'a, DB>) -> deserialize::Result<StoredEvent> {
+pub(super) fn read_event<'a, DB: Dialect>(row: &impl Row<'a, DB>) -> deserialize::Result<StoredEvent> {
     Ok(StoredEvent {
         position: field(row, 0, DB::read_big_int)?,
         txid: field(row, 1, DB::read_big_int)?,
@@ -114,19 +128,20 @@ pub(crate) struct Until {
 
 /// A record's events, oldest first, up to a limit; all of them, or from the last savepoint on.
 pub(crate) fn history<'q, DB: Dialect>(
-    log: LogName,
+    place: Place,
     record: &'q KeyValue,
     until: Until,
     from_savepoint: bool,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(" FROM ").log(log).sql(" e WHERE e.record_id = ").value(record);
-    push_until(&mut statement, "e", log, record, until);
+    statement.sql(EVENT_COLUMNS).sql(" FROM ").log(place.table).sql(" e WHERE ");
+    statement.of_record("e", place, record);
+    push_until(&mut statement, "e", place, record, until);
     if from_savepoint {
-        statement.sql(" AND e.revision >= COALESCE((SELECT s.revision FROM ").log(log);
+        statement.sql(" AND e.revision >= COALESCE((SELECT s.revision FROM ").log(place.table);
         // The action is spelled out, not bound: only then does the planner see that the partial index fits.
-        statement.sql(" s WHERE s.action = 'savepoint' AND s.record_id = ").value(record);
-        push_until(&mut statement, "s", log, record, until);
+        statement.sql(" s WHERE s.action = 'savepoint' AND ").of_record("s", place, record);
+        push_until(&mut statement, "s", place, record, until);
         statement.sql(" ORDER BY s.revision DESC LIMIT 1), 0)");
     }
     statement.sql(" ORDER BY e.revision");
@@ -136,7 +151,7 @@ pub(crate) fn history<'q, DB: Dialect>(
 fn push_until<'q, DB: Dialect>(
     statement: &mut Statement<'q, DB>,
     alias: &'static str,
-    log: LogName,
+    place: Place,
     record: &'q KeyValue,
     until: Until,
 ) {
@@ -148,31 +163,38 @@ fn push_until<'q, DB: Dialect>(
     }
     if let Some(time) = until.time {
         // Every revision up to the last one wanted must be early enough: a clock may have run backwards.
-        statement.sql(" AND ").sql(alias).sql(".revision < COALESCE((SELECT min(l.revision) FROM ").log(log);
-        statement.sql(" l WHERE l.record_id = ").value(record).sql(" AND l.at > ").value(time);
+        statement.sql(" AND ").sql(alias).sql(".revision < COALESCE((SELECT min(l.revision) FROM ");
+        statement.log(place.table).sql(" l WHERE ").of_record("l", place, record);
+        statement.sql(" AND l.at > ").value(time);
         statement.sql("), 9223372036854775807)");
     }
 }
 
 /// One event by its id; of one record if that is known.
 pub(crate) fn event_by_id<'q, DB: Dialect>(
-    log: LogName,
+    place: Place,
     id: Uuid,
     record: Option<&'q KeyValue>,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(log).sql(" e WHERE e.id = ").value(id);
-    if let Some(record) = record {
-        statement.sql(" AND e.record_id = ").value(record);
-    }
+    statement
+        .sql(EVENT_COLUMNS)
+        .sql(", e.record_id FROM ")
+        .log(place.table)
+        .sql(" e WHERE e.id = ")
+        .value(id);
+    match record {
+        Some(record) => statement.sql(" AND ").of_record("e", place, record),
+        None => statement.and_schema("e", place),
+    };
     statement.sql(" LIMIT 1");
     statement
 }
 
 /// The last position of a log.
-pub(crate) fn last_position<'q, DB: Dialect>(log: LogName) -> Statement<'q, DB> {
+pub(crate) fn last_position<'q, DB: Dialect>(place: Place) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT max(e.position) FROM ");
-    statement.log(log).sql(" e");
+    statement.log(place.table).sql(" e");
     statement
 }
 
@@ -187,14 +209,14 @@ impl<DB: Dialect> QueryableByName<DB> for LastPosition {
 
 /// A page of a whole log up to a position, record by record, after an event.
 pub(crate) fn page<'q, DB: Dialect>(
-    log: LogName,
+    place: Place,
     position: i64,
     after: Option<(&'q KeyValue, i64)>,
     limit: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(log);
-    statement.sql(" e WHERE e.position <= ").value(position);
+    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(place.table);
+    statement.sql(" e WHERE e.position <= ").value(position).and_schema("e", place);
     if let Some((record, revision)) = after {
         statement.sql(" AND (e.record_id, e.revision) > (").value(record).sql(", ").value(revision).sql(")");
     }
@@ -220,6 +242,10 @@ pub(crate) fn optional<'a, DB: Backend, T>(
 ) -> deserialize::Result<Option<T>> {
     let field = Row::get(row, index).ok_or_else(|| format!("the row has no column {index}"))?;
     if field.is_null() { Ok(None) } else { read(field.value()).map(Some) }
+}
+
+pub(crate) fn event_hash(bytes: &[u8]) -> deserialize::Result<EventHash> {
+    EventHash::from_slice(bytes).ok_or_else(|| format!("a hash has {} bytes", bytes.len()).into())
 }
 
 fn digest(bytes: &[u8]) -> deserialize::Result<Digest> {

@@ -4,7 +4,7 @@ use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_core::KeyValue;
 
-use super::history::{HEAD_COLUMNS, field};
+use super::history::{HEAD_WIDTH, field, head_columns};
 use super::{HeadRow, Statement};
 use crate::backend::Dialect;
 use crate::model::{Model, Rows};
@@ -20,21 +20,22 @@ impl<DB: Dialect, M: Rows<DB>> QueryableByName<DB> for Current<M> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
         Ok(Self {
             head: HeadRow::read(row, 0)?,
-            version: field(row, 3, DB::read_text)?,
-            row: M::read(row, 4)?,
+            version: field(row, HEAD_WIDTH, DB::read_text)?,
+            row: M::read(row, HEAD_WIDTH + 1)?,
         })
     }
 }
 
 /// The row and the head of its log. An inner join: a left join sorted the whole history.
 pub(crate) fn current<DB: Dialect, M: Rows<DB>>(record: &KeyValue) -> Statement<'_, DB> {
+    let place = M::place(record);
     let mut statement = Statement::new("SELECT ");
-    statement.sql(HEAD_COLUMNS).sql(", ").sql(DB::ROW_VERSION).sql(", ").columns("t.", M::COLUMNS);
-    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ").log(M::LOG);
+    statement.sql(head_columns(place)).sql(", ").sql(DB::ROW_VERSION).sql(", ").columns("t.", M::COLUMNS);
+    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ").log(place.table);
     statement.sql(" e ON e.record_id = t.").identifier(M::KEY_COLUMN);
     statement.sql(" WHERE t.").identifier(M::KEY_COLUMN).sql(" = ").value(record);
     // The second condition lets the planner walk the log's index backwards from the record's last event.
-    statement.sql(" AND e.record_id = ").value(record).sql(" ORDER BY e.revision DESC LIMIT 1");
+    statement.sql(" AND ").of_record("e", place, record).sql(" ORDER BY e.revision DESC LIMIT 1");
     statement
 }
 

@@ -5,7 +5,7 @@
 //! the same transaction, which also finds out which of them is at fault.
 
 use crate::backend::Dialect;
-use crate::command::Command;
+use crate::command::{Command, Options};
 use crate::error::{Error, RecordName};
 use crate::model::Rows;
 use crate::run::driver::Driver;
@@ -64,7 +64,9 @@ async fn one_by_one<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 ) -> Result<Vec<M>, Error> {
     // Each command locks its record, but in the order of the commands: whoever locks them all in the order of their
     // keys first does not meet another batch half way.
-    write::lock::<DB, M, D>(driver, &write::keys(commands)).await?;
+    if M::HAS_TABLE {
+        write::lock::<DB, M, D>(driver, &write::keys(commands)).await?;
+    }
     let mut records = Vec::with_capacity(commands.len());
     for (index, command) in commands.iter().enumerate() {
         match super::command::run(driver, command).await {
@@ -79,7 +81,9 @@ async fn at_once<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     commands: &[Command<M>],
 ) -> Result<Option<Vec<M>>, Error> {
-    if M::KEY.by_database() || commands.iter().any(|command| command.options.event_id.is_some()) {
+    let is_special = |options: &Options| options.event_id.is_some() || !options.links.is_empty();
+    let special = M::KEY.by_database() || M::PREPARES || !M::HAS_TABLE;
+    if special || commands.iter().any(|command| is_special(&command.options)) {
         return Ok(None);
     }
     let Some(records) = write::read(driver, &write::keys(commands)).await? else { return Ok(None) };

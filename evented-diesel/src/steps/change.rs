@@ -2,14 +2,15 @@
 
 use evented_core::{Change, FieldDigests, State, decide_change};
 
-use super::command::{ATTEMPTS, Body, Record, event};
-use super::contended;
+use super::command::{ATTEMPTS, Body, Head, Record, event};
 use super::drift::{self, Settled, Start};
 use super::transaction::Transaction;
+use super::{contended, links, log_only, prepare, savepoint};
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
-use crate::model::Rows;
+use crate::log::EventLog;
+use crate::model::{Model, Rows};
 use crate::run::driver::Driver;
 use crate::statement::{Append, Guard, columns_to_write};
 
@@ -20,7 +21,10 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     action: &dyn Change<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
-    if !DB::LOCKS_FIRST && !contended::is_likely(record) {
+    if !M::HAS_TABLE {
+        return log_only::change(driver, record, action, options).await;
+    }
+    if !DB::LOCKS_FIRST && !takes_several_statements::<M>(options) && !contended::is_likely(record) {
         let at_hand = match known {
             Some(known) => at_hand(record, known)?,
             None => None,
@@ -29,7 +33,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             Some(settled) => Some(settled),
             None => drift::vouched(driver, record).await?,
         };
-        if let Some(settled) = settled {
+        if let Some(settled) = settled.filter(|settled| !savepoint::is_due::<M>(settled.head)) {
             if let Some(done) = attempt(driver, record, settled, action, options).await? {
                 return Ok(done);
             }
@@ -45,9 +49,18 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     Err(Error::Contended { record: record.name(), attempts: ATTEMPTS })
 }
 
+/// Whether an event comes with more than its row, so that it takes a transaction.
+pub(crate) fn takes_several_statements<M: Model>(options: &Options) -> bool {
+    M::PREPARES || !options.links.is_empty()
+}
+
 /// The caller's own copy, if it says by its revision how old it is: the row's revision column is the guard then, and
 /// nothing need be read. That the copy is as its event left it, and was not changed since, the log's digest says.
-fn at_hand<M: crate::model::Model>(record: &Record<M>, known: &M) -> Result<Option<Settled<M>>, Error> {
+fn at_hand<M: Model>(record: &Record<M>, known: &M) -> Result<Option<Settled<M>>, Error> {
+    if M::Log::HASHED {
+        // The hash of the event before is wanted, and no copy has it.
+        return Ok(None);
+    }
     let (Some(revision), Some(column)) = (known.revision(), M::WRITTEN.get(M::FIELDS.len())) else {
         return Ok(None);
     };
@@ -55,7 +68,8 @@ fn at_hand<M: crate::model::Model>(record: &Record<M>, known: &M) -> Result<Opti
     live.normalize();
     let state = drift::digest_of(record, &live)?;
     let guard = Guard::Revision { column, revision, state, version: M::VERSION };
-    Ok(Some(Settled { state: State::Live(live), revision, guard, overwrote: None }))
+    let head = Head { revision, hash: None };
+    Ok(Some(Settled { state: State::Live(live), head, guard, overwrote: None }))
 }
 
 async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
@@ -69,12 +83,15 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let result = match drift::start(driver, record, options).await {
         Ok(Start::Repeated(first)) => Ok(Some(first)),
         Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
-            if let Err(conflict) = options.check_expected(record, settled.revision) {
+            if let Err(conflict) = options.check_expected(record, settled.head.revision) {
                 // A change that was adopted just now stays so: at its revision the caller may try again.
                 transaction.close(driver, &name, Ok(())).await?;
                 return Err(conflict);
             }
-            attempt(driver, record, settled, action, options).await
+            match savepoint::before_write(driver, record, settled, options).await {
+                Ok(settled) => attempt(driver, record, settled, action, options).await,
+                Err(error) => Err(error),
+            }
         }
         // Whatever was found out about the missing record is kept; the caller then hears that it is missing.
         Ok(Start::Settled(settled)) => {
@@ -94,27 +111,32 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     action: &dyn Change<M>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
-    let (before, revision, guard, overwrote) = settled.into_live(record)?;
-    options.check_expected(record, revision)?;
+    let (before, head, guard, overwrote) = settled.into_live(record)?;
+    if guard != Guard::Locked {
+        // Under the lock this was asked before: a savepoint may have come since.
+        options.check_expected(record, head.revision)?;
+    }
     let cx = options.context::<M>();
     let of = |reason| Error::undecided(record.name(), reason);
     let old = before.digests().map_err(|source| Error::Unstorable { record: record.name(), source })?;
-    let mut draft = decide_change(&before, action, &cx).map_err(of)?;
-    let revision = revision.saturating_add(1);
-    draft.after.set_revision(revision);
-    let state = draft.digests.state(M::DIGEST_ORDER);
+    let decision = decide_change(&before, action, &cx).map_err(of)?;
     let mut meta = options.meta.clone();
     if let Some(overwrote) = overwrote {
         meta.own.insert("overwrote".to_owned(), serde_json::to_value(overwrote).unwrap_or_default());
     }
-    let meta = meta.to_json();
+    let prepared = prepare::run(driver, record, Some(&before), decision, meta, cx, options).await?;
+    let (cx, mut draft, meta) = (prepared.cx, prepared.decision, prepared.meta.to_json());
+    let state = draft.digests.state(M::DIGEST_ORDER);
     let body = Body { action: draft.action, payload: &draft.payload, state: &state };
     let append =
-        Append { placed: options.placed, ..event::<M>(&cx, &record.value, revision, body, meta.as_ref()) };
+        Append { placed: options.placed, ..event::<M>(&cx, &record.value, head, body, meta.as_ref()) };
+    let revision = append.revision;
+    draft.after.set_revision(revision);
     let columns = columns_to_write::<M>(old.differing(&draft.digests));
     let written = DB::update(driver, &append, &guard, &draft.after, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;
     let Some(position) = written.position else { return Ok(None) };
+    links::write(driver, record, cx.event_id, &prepared.links).await?;
     let row = match written.row {
         Some(row) => reconcile(driver, record, &draft.digests, row).await?,
         // A trigger swallowed the row: the next write finds the drift.

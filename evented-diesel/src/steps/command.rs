@@ -1,16 +1,17 @@
 //! From a command to what it did.
 
 use chrono::Utc;
-use evented_core::{Context, Digest, Evented, Json, KeyValue, micros};
+use evented_core::{Chained, Context, Digest, EventHash, Evented, Json, KeyValue, micros};
 use uuid::Uuid;
 
 use super::{change, create, load, remove, savepoint};
 use crate::backend::Dialect;
 use crate::command::{Command, Kind, Options, Recorded};
 use crate::error::{Error, RecordName};
+use crate::log::EventLog;
 use crate::model::{Model, Rows};
 use crate::run::driver::Driver;
-use crate::statement::Append;
+use crate::statement::{Append, HeadRow};
 
 /// How often a write is tried before it gives up against other writers.
 pub(crate) const ATTEMPTS: u32 = 16;
@@ -88,16 +89,55 @@ impl Options {
     }
 }
 
-/// The event to append: what every kind of command fills in.
+/// Where a record's history stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    /// The last revision, 0 if there is none.
+    pub(crate) revision: i64,
+    /// The hash of its event, in a log that chains its events.
+    pub(crate) hash: Option<EventHash>,
+}
+
+impl Head {
+    /// There is no event yet.
+    pub(crate) const NONE: Self = Self { revision: 0, hash: None };
+
+    /// After an event that is to be appended.
+    pub(crate) fn after(append: &Append<'_>) -> Self {
+        Self { revision: append.revision, hash: append.hash }
+    }
+}
+
+impl From<&HeadRow> for Head {
+    fn from(row: &HeadRow) -> Self {
+        Self { revision: row.revision, hash: row.hash }
+    }
+}
+
+/// The event to append after another: what every kind of command fills in.
 pub(crate) fn event<'a, M: Model>(
     cx: &Context,
     record: &'a KeyValue,
-    revision: i64,
+    head: Head,
     body: Body<'a>,
     meta: Option<&'a Json>,
 ) -> Append<'a> {
+    let revision = head.revision.saturating_add(1);
+    let chained = Chained {
+        id: cx.event_id,
+        schema: M::SCHEMA,
+        record,
+        revision,
+        action: body.action,
+        version: M::VERSION,
+        at: cx.at,
+        payload: body.payload,
+        meta,
+        state: body.state,
+    };
     Append {
-        log: M::LOG,
+        place: M::place(record),
+        hash: M::Log::HASHED.then(|| chained.hash(head.hash.as_ref())),
         schema: M::SCHEMA,
         record,
         event_id: cx.event_id,

@@ -1,18 +1,18 @@
 //! Making a record.
 
-use evented_core::{Create, Draft, Evented, KeyKind, KeyValue, State, decide_create};
+use evented_core::{Context, Create, Decision, Evented, KeyKind, KeyValue, State, decide_create};
 use uuid::Uuid;
 
-use super::change::reconcile;
-use super::command::{ATTEMPTS, Body, Record, event};
+use super::change::{reconcile, takes_several_statements};
+use super::command::{ATTEMPTS, Body, Head, Record, event};
 use super::transaction::Transaction;
-use super::{drift, load};
+use super::{drift, links, load, log_only, prepare};
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::{Error, RecordName};
 use crate::model::Rows;
 use crate::run::driver::Driver;
-use crate::statement::{Append, EventOf, Inserted, event_by_id};
+use crate::statement::{Append, EventOf, event_by_id};
 
 pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
@@ -45,8 +45,10 @@ async fn once<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     unnamed: &RecordName,
 ) -> Result<Recorded<M>, Error> {
     let failed = |error| Error::database(unnamed.clone(), error);
-    DB::lock_event::<M, D>(driver, event_id).await.map_err(failed)?;
-    let first = driver.load::<EventOf<M>>(event_by_id(M::LOG, event_id, None)).await.map_err(failed)?;
+    // There is no row to lock yet. The lower half of a UUID v7 is random; a chance hit costs a moment's wait.
+    let (_, random) = event_id.as_u64_pair();
+    DB::lock_number::<M, D>(driver, random.cast_signed()).await.map_err(failed)?;
+    let first = driver.load::<EventOf<M>>(event_by_id(M::places(), event_id, None)).await.map_err(failed)?;
     match first.into_iter().next() {
         Some(row) => {
             let record = Record::new(key_of::<M>(row.record, unnamed)?);
@@ -62,7 +64,7 @@ async fn make<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
     unnamed: RecordName,
 ) -> Result<Recorded<M>, Error> {
-    let mut revision = 1;
+    let mut head = Head::NONE;
     for _ in 0..ATTEMPTS {
         let cx = options.context::<M>();
         let key = match M::KEY {
@@ -76,67 +78,80 @@ async fn make<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         };
         let named = if M::KEY.by_database() { None } else { Some(M::key_value(&key)) };
         let name = RecordName { schema: M::SCHEMA, key: named };
-        let mut draft = decide_create::<M>(new, key.clone(), &cx)
+        let decision = decide_create::<M>(new, key.clone(), &cx)
             .map_err(|reason| Error::undecided(name.clone(), reason))?;
-        draft.after.set_revision(revision);
         let record = Record::new(key);
-        let inserted = write(driver, &record, &name, &draft, revision, options, &cx).await?;
-        if let Some((position, revision, row)) = inserted.written {
-            return finish(driver, &draft, row, position, revision).await;
+        if let Some(done) = write(driver, &record, &name, decision, head, options, cx).await? {
+            return Ok(done);
         }
         match existing(driver, &record, options).await? {
             Existing::Repeated(first) => return Ok(first),
-            Existing::Ended(last) => revision = last.saturating_add(1),
+            Existing::Ended(last) => head = last,
         }
     }
     Err(Error::Contended { record: unnamed, attempts: ATTEMPTS })
 }
 
+/// Writes the event, the row and the links. `None` if the record or the event was there before.
 async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
     name: &RecordName,
-    draft: &Draft<M>,
-    revision: i64,
+    decision: Decision<M>,
+    head: Head,
     options: &Options,
-    cx: &evented_core::Context,
-) -> Result<Inserted<M>, Error> {
-    let state = draft.digests.state(M::DIGEST_ORDER);
-    let meta = options.meta.to_json();
-    let body = Body { action: draft.action, payload: &draft.payload, state: &state };
-    // A UUID made just now names nothing yet.
-    let fresh = M::KEY == KeyKind::Uuid && options.event_id.is_none();
-    let event = event::<M>(cx, &record.value, revision, body, meta.as_ref());
-    let append = Append { placed: options.placed, fresh, ..event };
-    if DB::LOCKS_FIRST {
+    cx: Context,
+) -> Result<Option<Recorded<M>>, Error> {
+    if takes_several_statements::<M>(options) {
+        let transaction = Transaction::open(driver, name).await?;
+        let result = append(driver, record, name, decision, head, options, cx).await;
+        transaction.close(driver, name, result).await
+    } else if DB::LOCKS_FIRST {
         let transaction = Transaction::join(driver, name).await?;
-        let result = DB::insert(driver, &append, &draft.after).await;
-        let result = result.map_err(|error| Error::database(name.clone(), error));
+        let result = append(driver, record, name, decision, head, options, cx).await;
         transaction.close(driver, name, result).await
     } else {
-        let result = DB::insert(driver, &append, &draft.after).await;
-        result.map_err(|error| Error::database(name.clone(), error))
+        append(driver, record, name, decision, head, options, cx).await
     }
 }
 
-async fn finish<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+async fn append<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
-    draft: &Draft<M>,
-    row: M,
-    position: i64,
-    revision: i64,
-) -> Result<Recorded<M>, Error> {
+    record: &Record<M>,
+    name: &RecordName,
+    decision: Decision<M>,
+    head: Head,
+    options: &Options,
+    cx: Context,
+) -> Result<Option<Recorded<M>>, Error> {
+    let prepared = prepare::run(driver, record, None, decision, options.meta.clone(), cx, options).await?;
+    let (cx, mut decision, meta) = (prepared.cx, prepared.decision, prepared.meta.to_json());
+    let state = decision.digests.state(M::DIGEST_ORDER);
+    let body = Body { action: decision.action, payload: &decision.payload, state: &state };
+    // A UUID made just now names nothing yet.
+    let fresh = M::KEY == KeyKind::Uuid && options.event_id.is_none();
+    let event = event::<M>(&cx, &record.value, head, body, meta.as_ref());
+    let append = Append { placed: options.placed, fresh, ..event };
+    decision.after.set_revision(append.revision);
+    let inserted = if M::HAS_TABLE {
+        DB::insert(driver, &append, &decision.after).await
+    } else {
+        log_only::insert(driver, &append, &decision.after).await
+    };
+    let inserted = inserted.map_err(|error| Error::database(name.clone(), error))?;
+    let Some((position, revision, row)) = inserted.written else { return Ok(None) };
     let record = Record::<M>::new(row.key().clone());
-    let row = reconcile(driver, &record, &draft.digests, row).await?;
-    Ok(Recorded { record: row, event_id: draft.event_id, revision, position })
+    links::write(driver, &record, cx.event_id, &prepared.links).await?;
+    let row = if M::HAS_TABLE { reconcile(driver, &record, &decision.digests, row).await? } else { row };
+    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
 }
 
 /// Why a record could not be made.
 enum Existing<M> {
     /// This very command made it.
     Repeated(Recorded<M>),
-    /// It was there once; its history ends with this revision.
-    Ended(i64),
+    /// It was there once; its history ends here.
+    Ended(Head),
 }
 
 async fn existing<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
@@ -148,12 +163,15 @@ async fn existing<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         return Ok(Existing::Repeated(first));
     }
     let transaction = Transaction::open(driver, &record.name()).await?;
-    let result = drift::settle::<DB, M, D>(driver, record, options).await;
+    let result = if M::HAS_TABLE {
+        drift::settle::<DB, M, D>(driver, record, options).await
+    } else {
+        log_only::settle(driver, record).await
+    };
     match transaction.close(driver, &record.name(), result).await {
         Ok(settled) => match settled.state {
-            State::Live(_) => Err(Error::Exists { record: record.name(), revision: settled.revision }),
-            State::Deleted { revision, .. } => Ok(Existing::Ended(revision)),
-            State::Unknown => Ok(Existing::Ended(0)),
+            State::Live(_) => Err(Error::Exists { record: record.name(), revision: settled.head.revision }),
+            State::Deleted { .. } | State::Unknown => Ok(Existing::Ended(settled.head)),
         },
         Err(error) => Err(error),
     }

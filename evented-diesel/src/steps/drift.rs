@@ -2,7 +2,7 @@
 
 use evented_core::{Changeset, Digest, Drift, Evented, External, Fields, Json, State, names};
 
-use super::command::{ATTEMPTS, Body, Record, event};
+use super::command::{ATTEMPTS, Body, Head, Record, event};
 use super::load;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
@@ -10,15 +10,15 @@ use crate::error::Error;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
-    Appended, Current, Guard, HeadRow, RecordRow, Until, append, columns_to_write, current, insert_row,
-    overwrite_row, remove_row, row_of,
+    Appended, Current, Guard, RecordRow, Until, append, columns_to_write, current, insert_row, overwrite_row,
+    remove_row, row_of,
 };
 
 /// A state that log and row agree on.
 pub(crate) struct Settled<M> {
     pub(crate) state: State<M>,
-    /// The record's last revision, 0 if it has none.
-    pub(crate) revision: i64,
+    /// Where its history stands.
+    pub(crate) head: Head,
     /// What must still hold when the row is written.
     pub(crate) guard: Guard,
     /// What the log's state overwrote in the row, field by field.
@@ -38,8 +38,8 @@ pub(crate) async fn vouched<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         return Ok(None);
     }
     let guard = if DB::LOCKS_FIRST { Guard::Locked } else { Guard::RowVersion(found.version) };
-    let revision = found.head.revision;
-    Ok(Some(Settled { state: State::Live(found.row), revision, guard, overwrote: None }))
+    let head = Head::from(&found.head);
+    Ok(Some(Settled { state: State::Live(found.row), head, guard, overwrote: None }))
 }
 
 /// From where a command goes on once the row is locked.
@@ -96,7 +96,7 @@ async fn look<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         let guard = if held { Guard::Locked } else { settled.guard };
         return Ok(Some(Settled { guard, ..settled }));
     }
-    let head = load::head(driver, record).await?;
+    let last = load::head(driver, record).await?;
     let rows = driver.load::<RecordRow<M>>(row_of::<DB, M>(&record.value)).await;
     let mut row = rows.map_err(|error| record.failed(error))?.into_iter().next().map(|row| row.0);
     if row.is_some() && !held {
@@ -105,12 +105,12 @@ async fn look<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     if let Some(row) = &mut row {
         row.normalize();
     }
-    let revision = head.as_ref().map_or(0, |head| head.revision);
-    let log = match &head {
+    let head = last.as_ref().map_or(Head::NONE, Head::from);
+    let log = match &last {
         Some(_) => {
             let replay = load::replay(driver, record, Until::default()).await?;
             // The same log before and after the row was read: it was like that meanwhile.
-            if replay.revision() != revision {
+            if replay.revision() != head.revision {
                 return Ok(None);
             }
             replay.into_state()
@@ -122,12 +122,12 @@ async fn look<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             (Some(row), _) => State::Live(row),
             (None, log) => log,
         };
-        return Ok(Some(Settled { state, revision, guard: Guard::Locked, overwrote: None }));
+        return Ok(Some(Settled { state, head, guard: Guard::Locked, overwrote: None }));
     }
     match M::DRIFT {
         Drift::Adopt => adopt(driver, record, log.live(), row, head, options).await,
-        Drift::Heal if head.is_some() => heal(driver, record, log, row, revision).await.map(Some),
-        Drift::Heal | Drift::Refuse => Err(refused(record, log.as_live(), row.as_ref(), revision)),
+        Drift::Heal if last.is_some() => heal(driver, record, log, row, head).await.map(Some),
+        Drift::Heal | Drift::Refuse => Err(refused(record, log.as_live(), row.as_ref(), head.revision)),
     }
 }
 
@@ -149,7 +149,7 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     record: &Record<M>,
     log: Option<M>,
     mut row: Option<M>,
-    head: Option<HeadRow>,
+    head: Head,
     options: &Options,
 ) -> Result<Option<Settled<M>>, Error> {
     let of = |error| Error::field(record.name(), error);
@@ -165,23 +165,23 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         Some(row) => digest_of(record, row)?,
         None => Digest::NOTHING,
     };
-    let revision = head.map_or(1, |head| head.revision.saturating_add(1));
     let cx = Options { event_id: None, at: options.at, ..Options::default() }.context::<M>();
     let body = Body { action: names::EXTERNAL, payload: &payload, state: &state };
-    let external = event::<M>(&cx, &record.value, revision, body, None);
+    let external = event::<M>(&cx, &record.value, head, body, None);
+    let head = Head::after(&external);
     let appended = driver.load::<Appended>(append(&external)).await.map_err(|error| record.failed(error))?;
     if appended.is_empty() {
         return Ok(None);
     }
     if let Some(row) = &mut row {
-        row.set_revision(revision);
+        row.set_revision(head.revision);
         write_revision(driver, record, row).await?;
     }
     let state = match row {
         Some(row) => State::Live(row),
-        None => State::Deleted { at: cx.at, revision },
+        None => State::Deleted { at: cx.at, revision: head.revision },
     };
-    Ok(Some(Settled { state, revision, guard: Guard::Locked, overwrote: None }))
+    Ok(Some(Settled { state, head, guard: Guard::Locked, overwrote: None }))
 }
 
 /// A table with a revision column says in every row which event it is at.
@@ -204,7 +204,7 @@ async fn heal<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     record: &Record<M>,
     log: State<M>,
     row: Option<M>,
-    revision: i64,
+    head: Head,
 ) -> Result<Settled<M>, Error> {
     let of = |error| Error::field(record.name(), error);
     let overwrote = External::between(log.as_live(), row.as_ref()).map_err(of)?.and_then(|it| it.to);
@@ -232,7 +232,7 @@ async fn heal<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             gone
         }
     };
-    Ok(Settled { state, revision, guard: Guard::Locked, overwrote })
+    Ok(Settled { state, head, guard: Guard::Locked, overwrote })
 }
 
 fn refused<M: crate::model::Model>(
@@ -254,12 +254,12 @@ pub(crate) fn digest_of<M: crate::model::Model>(record: &Record<M>, state: &M) -
 
 impl<M: Evented> Settled<M> {
     /// The record, if it exists; otherwise the error that says why it does not.
-    pub(crate) fn into_live(self, record: &Record<M>) -> Result<(M, i64, Guard, Option<Fields>), Error>
+    pub(crate) fn into_live(self, record: &Record<M>) -> Result<(M, Head, Guard, Option<Fields>), Error>
     where
         M: crate::model::Model,
     {
         match self.state {
-            State::Live(live) => Ok((live, self.revision, self.guard, self.overwrote)),
+            State::Live(live) => Ok((live, self.head, self.guard, self.overwrote)),
             State::Deleted { at, revision } => Err(Error::Deleted { record: record.name(), at, revision }),
             State::Unknown => Err(Error::NotFound { record: record.name() }),
         }

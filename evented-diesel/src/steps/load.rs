@@ -17,7 +17,7 @@ pub(crate) async fn events<DB: Dialect, M: Model, D: Driver<DB>>(
     until: Until,
     from_savepoint: bool,
 ) -> Result<Vec<StoredEvent>, Error> {
-    let statement = history(M::LOG, &record.value, until, from_savepoint);
+    let statement = history(M::place(&record.value), &record.value, until, from_savepoint);
     let rows = driver.load::<EventRow>(statement).await.map_err(|error| record.failed(error))?;
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
@@ -62,7 +62,7 @@ pub(crate) async fn head<DB: Dialect, M: Model, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
 ) -> Result<Option<HeadRow>, Error> {
-    let rows = driver.load::<HeadRow>(head_of(M::LOG, &record.value)).await;
+    let rows = driver.load::<HeadRow>(head_of(M::place(&record.value), &record.value)).await;
     Ok(rows.map_err(|error| record.failed(error))?.into_iter().next())
 }
 
@@ -73,7 +73,7 @@ pub(crate) async fn repeated<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let Some(event_id) = options.event_id else { return Ok(None) };
-    let statement = event_by_id(M::LOG, event_id, Some(&record.value));
+    let statement = event_by_id(M::place(&record.value), event_id, Some(&record.value));
     let rows = driver.load::<EventOf<M>>(statement).await.map_err(|error| record.failed(error))?;
     match rows.into_iter().next() {
         Some(row) => first_result(driver, record, &row.event).await.map(Some),

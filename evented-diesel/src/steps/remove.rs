@@ -2,12 +2,14 @@
 
 use evented_core::{Digest, Drift, External, Json, State, names};
 
-use super::command::{ATTEMPTS, Body, Record, empty_payload, event};
+use super::command::{ATTEMPTS, Body, Head, Record, empty_payload, event};
 use super::drift::{self, Start};
 use super::transaction::Transaction;
+use super::{load, log_only};
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
+use crate::log::EventLog;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{Appended, Removed, append};
@@ -17,10 +19,14 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     record: &Record<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
+    if !M::HAS_TABLE {
+        return log_only::remove(driver, record, options).await;
+    }
     let name = record.name();
-    // In peace one statement does it without reading first. A model that refuses drift must look before.
-    let in_peace = !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse;
-    if in_peace && let Some(done) = attempt(driver, record, options).await? {
+    // In peace one statement does it without reading first. A model that refuses drift must look before, and so must who
+    // chains the event to the one before it.
+    let in_peace = !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse && !M::Log::HASHED;
+    if in_peace && let Some(done) = attempt(driver, record, None, options).await? {
         return Ok(done);
     }
     for _ in 0..ATTEMPTS {
@@ -29,12 +35,12 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) => match &settled.state {
                 State::Live(_) => {
-                    if let Err(conflict) = options.check_expected(record, settled.revision) {
+                    if let Err(conflict) = options.check_expected(record, settled.head.revision) {
                         // As with a change: what was adopted just now stays so.
                         transaction.close(driver, &name, Ok(())).await?;
                         return Err(conflict);
                     }
-                    attempt(driver, record, options).await
+                    attempt(driver, record, Some(settled.head), options).await
                 }
                 _ => {
                     let kept = transaction.close(driver, &name, Ok(settled)).await?;
@@ -43,7 +49,10 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             },
             // What the row holds cannot be said in the log. That is a reason to write no more on it, and none to keep it.
             Err(Error::Unstorable { .. }) if M::DRIFT != Drift::Refuse => {
-                attempt(driver, record, options).await
+                match load::head(driver, record).await {
+                    Ok(head) => attempt(driver, record, head.as_ref().map(Head::from), options).await,
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => Err(error),
         };
@@ -54,16 +63,19 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     Err(Error::Contended { record: name, attempts: ATTEMPTS })
 }
 
+/// Appends after the head, if that is known, and else after the one that the statement finds.
 async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
+    head: Option<Head>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let cx = options.context::<M>();
     let (payload, meta) = (empty_payload(), options.meta.to_json());
     let body = Body { action: names::DELETE, payload: &payload, state: &Digest::NOTHING };
-    let append = event::<M>(&cx, &record.value, 0, body, meta.as_ref());
-    let removed = DB::delete::<M, D>(driver, &append, options.expecting).await;
+    let append = event::<M>(&cx, &record.value, head.unwrap_or(Head::NONE), body, meta.as_ref());
+    let expecting = head.map(|head| head.revision).or(options.expecting);
+    let removed = DB::delete::<M, D>(driver, &append, expecting).await;
     let Removed { appended, row, head } = removed.map_err(|error| record.failed(error))?;
     let (Some((position, revision)), Some(mut row), Some(head)) = (appended, row, head) else {
         return Ok(None);
@@ -71,7 +83,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     row.normalize();
     match row.state_digest() {
         Ok(digest) if head.version == M::VERSION && digest != head.state => {
-            record_lost(driver, record, &row, revision, options).await?;
+            record_lost(driver, record, &row, Head { revision, hash: append.hash }, options).await?;
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(
@@ -89,7 +101,7 @@ async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
     row: &M,
-    revision: i64,
+    mut head: Head,
     options: &Options,
 ) -> Result<(), Error> {
     tracing::warn!(
@@ -108,9 +120,10 @@ async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     ];
     let transaction = Transaction::open(driver, &record.name()).await?;
     let mut result = Ok(());
-    for (after, body) in (1..).zip(bodies) {
+    for body in bodies {
         let cx = Options { event_id: None, ..options.clone() }.context::<M>();
-        let event = event::<M>(&cx, &record.value, revision.saturating_add(after), body, None);
+        let event = event::<M>(&cx, &record.value, head, body, None);
+        head = Head::after(&event);
         result =
             driver.load::<Appended>(append(&event)).await.map(drop).map_err(|error| record.failed(error));
         if result.is_err() {

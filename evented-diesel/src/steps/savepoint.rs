@@ -2,28 +2,32 @@
 
 use evented_core::{Json, State, names};
 
-use super::command::{ATTEMPTS, Body, Record, event};
+use super::command::{ATTEMPTS, Body, Head, Record, event};
 use super::drift::{self, Settled, Start};
+use super::log_only;
 use super::transaction::Transaction;
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
-use crate::model::Rows;
+use crate::model::{Model, Rows};
 use crate::run::driver::Driver;
-use crate::statement::columns_to_write;
+use crate::statement::{Appended, Guard, append, columns_to_write};
 
 pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
+    if !M::HAS_TABLE {
+        return log_only::savepoint(driver, record, options).await;
+    }
     let name = record.name();
     for _ in 0..ATTEMPTS {
         let transaction = Transaction::open(driver, &name).await?;
         let result = match drift::start(driver, record, options).await {
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
-                if let Err(conflict) = options.check_expected(record, settled.revision) {
+                if let Err(conflict) = options.check_expected(record, settled.head.revision) {
                     // As with a change: what was adopted just now stays so.
                     transaction.close(driver, &name, Ok(())).await?;
                     return Err(conflict);
@@ -50,17 +54,15 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     settled: Settled<M>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
-    let (mut state, revision, guard, _) = settled.into_live(record)?;
+    let (mut state, head, guard, _) = settled.into_live(record)?;
     let cx = options.context::<M>();
-    let fields = state.savepoint_fields().map_err(|error| Error::field(record.name(), error))?;
-    let payload = Json::write(&fields)
-        .map_err(|source| Error::Form { record: record.name(), source: source.into() })?;
+    let payload = payload(record, &state)?;
     let digest = drift::digest_of(record, &state)?;
-    let revision = revision.saturating_add(1);
-    state.set_revision(revision);
     let meta = options.meta.to_json();
     let body = Body { action: names::SAVEPOINT, payload: &payload, state: &digest };
-    let append = event::<M>(&cx, &record.value, revision, body, meta.as_ref());
+    let append = event::<M>(&cx, &record.value, head, body, meta.as_ref());
+    let revision = append.revision;
+    state.set_revision(revision);
     let columns = columns_to_write::<M>(Vec::new());
     let written = DB::update(driver, &append, &guard, &state, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;
@@ -70,4 +72,41 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         revision,
         position,
     }))
+}
+
+/// The whole state, as the model writes it down.
+pub(crate) fn payload<M: Model>(record: &Record<M>, state: &M) -> Result<Json, Error> {
+    let fields = state.savepoint_fields().map_err(|error| Error::field(record.name(), error))?;
+    Json::write(&fields).map_err(|source| Error::Form { record: record.name(), source: source.into() })
+}
+
+/// Whether the model wants a savepoint at this point of a history, `#[evented(savepoint(every = …))]`.
+pub(crate) fn is_due<M: Model>(head: Head) -> bool {
+    M::SAVEPOINT_EVERY.is_some_and(|every| every > 0 && head.revision > 0 && head.revision % every == 0)
+}
+
+/// Writes the savepoint that is due, if one is: before the event and not after it, so that the event's revision is the
+/// record's last, which the caller may expect next time. Within a transaction that has locked the record.
+pub(crate) async fn before_write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    record: &Record<M>,
+    settled: Settled<M>,
+    options: &Options,
+) -> Result<Settled<M>, Error> {
+    let State::Live(state) = &settled.state else { return Ok(settled) };
+    if settled.guard != Guard::Locked || !is_due::<M>(settled.head) {
+        return Ok(settled);
+    }
+    let cx = Options { event_id: None, at: options.at, ..Options::default() }.context::<M>();
+    let payload = payload(record, state)?;
+    let digest = drift::digest_of(record, state)?;
+    let body = Body { action: names::SAVEPOINT, payload: &payload, state: &digest };
+    let event = event::<M>(&cx, &record.value, settled.head, body, None);
+    let appended = driver.load::<Appended>(append(&event)).await.map_err(|error| record.failed(error))?;
+    if appended.is_empty() {
+        // Another event has the place: the write will find out which.
+        return Ok(settled);
+    }
+    let head = Head::after(&event);
+    Ok(Settled { head, ..settled })
 }

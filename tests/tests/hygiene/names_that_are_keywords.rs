@@ -63,7 +63,10 @@ impl<'de> Deserialize<'de> for Match {
 
 #[test]
 fn they_are_plain_in_log_and_database() {
-    assert_eq!(Match::LOG.table, "match_events");
+    assert_eq!(
+        <<Match as evented_diesel::Model>::Log as evented_diesel::EventLog>::NAME.table,
+        "match_events"
+    );
     assert_eq!(Match::SCHEMA, "match");
     assert_eq!(Match::FIELDS, ["type", "as", "where"]);
     assert_eq!(Match::COLUMNS, ["id", "type", "as", "the place"]);

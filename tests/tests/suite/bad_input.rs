@@ -123,7 +123,7 @@ async fn an_empty_history_is_empty_and_no_error() {
 async fn a_row_whose_log_is_lost_is_taken_in_again() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
-    db.sql("DELETE FROM items_events").await;
+    evented_tests::raw::tamper(&mut db, "items_events", "DELETE FROM items_events").await;
     assert_eq!(db.run(Item::replay(item.id)).await.unwrap(), None);
     let gone = db.run(item.delete()).await.unwrap();
     assert_eq!(gone, item);
@@ -159,7 +159,7 @@ async fn a_payload_without_what_its_version_has_is_an_error_and_no_default() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
     // As if the step from version 1, which knows the name's old name, were missing: the name is not there.
-    db.sql("UPDATE items_events SET payload = '{\"value\": 3}'").await;
+    evented_tests::raw::tamper(&mut db, "items_events", "UPDATE items_events SET payload = '{\"value\": 3}'").await;
     let error = db.run(Item::replay(item.id)).await.unwrap_err();
     assert!(matches!(&error, Error::Replay { source, .. } if source.revision == 1), "{error}");
     assert!(error.to_string().contains("missing field"), "{error}");

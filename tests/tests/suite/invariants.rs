@@ -125,7 +125,7 @@ async fn a_write_costs_the_same_however_long_the_history() {
     for events in [3, 300] {
         while db.run(item.add_value(AddValue(1)).recorded()).await.unwrap().revision < events {}
         // Nobody reads the past: it is spoilt, and no write minds. (The head is vouched for by its digest alone.)
-        db.sql("UPDATE items_events SET payload = '\"spoilt\"'").await;
+        evented_tests::raw::tamper(&mut db, "items_events", "UPDATE items_events SET payload = '\"spoilt\"'").await;
         db.begin().await;
         let before = rows_read(&mut db).await;
         let watch = db.watch();
@@ -302,7 +302,7 @@ async fn a_payload_goes_through_each_step_from_its_version_to_todays() {
 async fn a_head_of_an_older_version_does_not_vouch_for_the_row() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
-    db.sql("UPDATE items_events SET version = 1").await;
+    evented_tests::raw::tamper(&mut db, "items_events", "UPDATE items_events SET version = 1").await;
     db.sql("UPDATE items SET value = 40").await;
     // Its digest is that of another form of the state: row and log are compared by replay.
     let item = db.run(item.add_value(AddValue(2))).await.unwrap();
@@ -395,6 +395,7 @@ async fn nothing_in_a_log_makes_the_library_panic() {
         for revision in 1..=4 {
             db.begin().await;
             // What a database itself refuses cannot be there.
+            evented_tests::raw::open_log(&mut db, "items_events").await;
             let sql = format!("UPDATE items_events SET {change} WHERE revision = {revision}");
             if db.try_sql(&sql).await.is_ok() {
                 attempt!(

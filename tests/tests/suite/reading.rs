@@ -79,14 +79,14 @@ async fn a_savepoint_is_a_short_cut_and_nothing_else() {
 
     // One that cannot be read any more, or leads elsewhere, is passed over.
     for payload in ["{}", r#"{"name": 7}"#, "[]"] {
-        db.sql(&format!("UPDATE items_events SET payload = '{payload}' WHERE action = 'savepoint'")).await;
+        evented_tests::raw::tamper(&mut db, "items_events", &format!("UPDATE items_events SET payload = '{payload}' WHERE action = 'savepoint'")).await;
         assert_eq!(db.run(Item::replay(item.id)).await.unwrap().as_ref(), Some(&item));
     }
     let wrong = serde_json::json!({
         "org_id": item.org_id, "name": "Other", "value": 1, "inserted_at": item.inserted_at,
         "updated_at": item.updated_at
     });
-    db.sql(&format!("UPDATE items_events SET payload = '{wrong}' WHERE action = 'savepoint'")).await;
+    evented_tests::raw::tamper(&mut db, "items_events", &format!("UPDATE items_events SET payload = '{wrong}' WHERE action = 'savepoint'")).await;
     assert_eq!(db.run(Item::replay(item.id)).await.unwrap().as_ref(), Some(&item));
 }
 

@@ -27,7 +27,7 @@ async fn old_event(db: &mut Db, revision: i64, action: &str, version: i32, paylo
 async fn lamp(db: &mut Db) -> Item {
     let new = NewItem { org_id: evented_diesel::Id::new(Uuid::now_v7()), name: "Lamp".into(), value: 3, note: None };
     let item = db.run(Item::insert(new)).await.unwrap();
-    db.sql("DELETE FROM items_events").await;
+    evented_tests::raw::tamper(db, "items_events", "DELETE FROM items_events").await;
     item
 }
 

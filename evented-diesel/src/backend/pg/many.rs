@@ -6,16 +6,17 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as PgUuid};
-use evented_core::{Json, KeyValue};
+use evented_core::{EventHash, Json, KeyValue};
 use uuid::Uuid;
 
-use crate::model::{Bind, LogName};
+use crate::log::Place;
+use crate::model::Bind;
 use crate::sql_types::JsonText;
 use crate::statement::{Append, Statement, append_columns};
 
 /// The columns of some events of one log.
 pub(super) struct EventColumns<'a> {
-    log: Option<LogName>,
+    place: Option<Place>,
     ids: Vec<Uuid>,
     schemas: Vec<&'a str>,
     records: Keys<'a>,
@@ -26,6 +27,7 @@ pub(super) struct EventColumns<'a> {
     metas: Vec<Option<&'a str>>,
     times: Vec<DateTime<Utc>>,
     states: Vec<&'a [u8]>,
+    hashes: Vec<&'a [u8]>,
 }
 
 /// Keys, all of the kind of the log's models.
@@ -49,7 +51,7 @@ impl<'a> EventColumns<'a> {
             }
         }
         Self {
-            log: events.first().map(|event| event.log),
+            place: events.first().map(|event| event.place),
             ids: events.iter().map(|event| event.event_id).collect(),
             schemas: events.iter().map(|event| event.schema).collect(),
             records,
@@ -60,16 +62,17 @@ impl<'a> EventColumns<'a> {
             metas: events.iter().map(|event| event.meta.map(Json::as_str)).collect(),
             times: events.iter().map(|event| event.at).collect(),
             states: events.iter().map(|event| event.state.as_bytes()).collect(),
+            hashes: events.iter().filter_map(|event| event.hash.as_ref()).map(EventHash::as_bytes).collect(),
         }
     }
 
     /// Appends them in their order: positions follow the order in which the arrays are read.
     pub(super) fn append(&self) -> Statement<'_, Pg> {
         let mut statement = Statement::new("");
-        let Some(log) = self.log else { return statement };
-        append_columns(&mut statement, log);
+        let Some(place) = self.place else { return statement };
+        append_columns(&mut statement, place);
         statement.sql("SELECT * FROM unnest(");
-        for column in 0..COLUMNS {
+        for column in 0..COLUMNS + usize::from(place.hashed) {
             statement.sql(if column == 0 { "" } else { ", " }).field(self, column);
         }
         statement.sql(")");
@@ -77,7 +80,7 @@ impl<'a> EventColumns<'a> {
     }
 }
 
-/// As many as `append_columns` names.
+/// As many as `append_columns` names, without the hash.
 const COLUMNS: usize = 10;
 
 impl Bind<Pg> for EventColumns<'_> {
@@ -92,7 +95,8 @@ impl Bind<Pg> for EventColumns<'_> {
             6 => out.push_bind_param::<Array<JsonText>, Vec<&str>>(&self.payloads),
             7 => out.push_bind_param::<Array<Nullable<JsonText>>, Vec<Option<&str>>>(&self.metas),
             8 => out.push_bind_param::<Array<Timestamptz>, Vec<DateTime<Utc>>>(&self.times),
-            _ => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.states),
+            9 => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.states),
+            _ => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.hashes),
         }
     }
 }

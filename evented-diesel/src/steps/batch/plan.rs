@@ -9,7 +9,11 @@ use evented_core::{
 use crate::command::{Command, Kind};
 use crate::error::{Error, RecordName};
 use crate::model::Model;
-use crate::steps::command::{Record, empty_payload};
+use crate::statement::Append;
+use crate::steps::command::{Body, Head, Record, empty_payload, event};
+use crate::steps::drift::digest_of;
+use crate::steps::savepoint;
+use uuid::Uuid;
 
 /// A record of the batch on its way.
 pub(super) struct Working<M> {
@@ -18,7 +22,8 @@ pub(super) struct Working<M> {
     /// The record so far; `None` once it is deleted.
     pub(super) state: Option<M>,
     pub(super) digests: Option<FieldDigests>,
-    pub(super) revision: i64,
+    /// Where its history stands.
+    pub(super) head: Head,
     /// The last command on it.
     pub(super) last: usize,
 }
@@ -27,7 +32,8 @@ pub(super) struct Working<M> {
 pub(super) struct Planned {
     pub(super) cx: Context,
     pub(super) record: KeyValue,
-    pub(super) revision: i64,
+    /// The event it follows.
+    pub(super) head: Head,
     pub(super) action: &'static str,
     pub(super) payload: Json,
     pub(super) meta: Option<Json>,
@@ -91,11 +97,12 @@ impl<M: Model> Plan<M> {
             original: None,
             state: Some(draft.after),
             digests: Some(draft.digests),
-            revision: 1,
+            head: Head::NONE,
             last,
         };
         self.records.insert(value.clone(), working);
-        self.event(cx, value, 1, (draft.action, draft.payload, state), command);
+        let meta = command.options.meta.to_json();
+        self.event(cx, &value, (draft.action, draft.payload, state), meta);
         Ok(true)
     }
 
@@ -108,8 +115,14 @@ impl<M: Model> Plan<M> {
     ) -> Result<bool, Error> {
         let Some(working) = self.records.get_mut(&record.value) else { return Ok(false) };
         let Some(before) = working.state.take() else { return Ok(false) };
-        command.options.check_expected(record, working.revision)?;
-        let revision = working.revision.saturating_add(1);
+        command.options.check_expected(record, working.head.revision)?;
+        if savepoint::is_due::<M>(working.head) && !matches!(command.kind, Kind::Delete(_)) {
+            let body = (names::SAVEPOINT, savepoint::payload(record, &before)?, digest_of(record, &before)?);
+            let cx = Context::new(cx.at, Uuid::now_v7(), None, cx.version);
+            self.event(&cx, &record.value, body, None);
+        }
+        let Some(working) = self.records.get_mut(&record.value) else { return Ok(false) };
+        let revision = working.head.revision.saturating_add(1);
         let (action, payload, state) = match &command.kind {
             Kind::Change(_, change) => {
                 let mut draft = decide_change(&before, change.as_ref(), cx)
@@ -128,21 +141,37 @@ impl<M: Model> Plan<M> {
             }
             Kind::Insert(_) | Kind::Savepoint(_) => return Ok(false),
         };
-        working.revision = revision;
         working.last = last;
-        self.event(cx, record.value.clone(), revision, (action, payload, state), command);
+        self.event(cx, &record.value, (action, payload, state), command.options.meta.to_json());
         Ok(true)
     }
 
+    /// Adds the next event of a record.
     fn event(
         &mut self,
         cx: &Context,
-        record: KeyValue,
-        revision: i64,
+        record: &KeyValue,
         (action, payload, state): (&'static str, Json, Digest),
-        command: &Command<M>,
+        meta: Option<Json>,
     ) {
-        let meta = command.options.meta.to_json();
-        self.events.push(Planned { cx: cx.clone(), record, revision, action, payload, meta, state });
+        let Some(working) = self.records.get_mut(record) else { return };
+        let planned = Planned {
+            cx: cx.clone(),
+            record: record.clone(),
+            head: working.head,
+            action,
+            payload,
+            meta,
+            state,
+        };
+        working.head = Head::after(&planned.append::<M>());
+        self.events.push(planned);
+    }
+}
+
+impl Planned {
+    pub(super) fn append<M: Model>(&self) -> Append<'_> {
+        let body = Body { action: self.action, payload: &self.payload, state: &self.state };
+        event::<M>(&self.cx, &self.record, self.head, body, self.meta.as_ref())
     }
 }

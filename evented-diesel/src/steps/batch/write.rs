@@ -14,7 +14,7 @@ use crate::statement::{
     Append, Current, RecordRow, columns_to_write, current_rows, insert_many, remove_many, update_many,
 };
 use crate::steps::change::reconcile;
-use crate::steps::command::{Body, Record, event};
+use crate::steps::command::{Head, Record};
 
 /// How many rows one statement writes. Large portions make the way to the server cheap; few different sizes, since
 /// each is a statement text of its own, which is kept prepared.
@@ -80,7 +80,7 @@ pub(super) async fn read<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
                 original: Some(digests.clone()),
                 state: Some(row),
                 digests: Some(digests),
-                revision: head.revision,
+                head: Head::from(&head),
                 last: 0,
             };
             records.insert(record.value, working);
@@ -95,15 +95,13 @@ pub(super) async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     plan: Plan<M>,
 ) -> Result<Vec<M>, Error> {
     let Plan { events, records, mut results } = plan;
-    let events: Vec<Append<'_>> = events
-        .iter()
-        .map(|planned| {
-            let body = Body { action: planned.action, payload: &planned.payload, state: &planned.state };
-            event::<M>(&planned.cx, &planned.record, planned.revision, body, planned.meta.as_ref())
-        })
-        .collect();
-    for events in events.chunks(EVENTS) {
-        DB::append_many::<M, D>(driver, events).await.map_err(failed::<M>)?;
+    let mut events: Vec<Append<'_>> = events.iter().map(super::plan::Planned::append::<M>).collect();
+    // One statement writes one table: over shards, those of each come together.
+    events.sort_by_key(|event| event.place.table.table);
+    for events in events.chunk_by(|one, next| one.place.table == next.place.table) {
+        for events in events.chunks(EVENTS) {
+            DB::append_many::<M, D>(driver, events).await.map_err(failed::<M>)?;
+        }
     }
     let rows = write_rows(driver, &records).await?;
     for row in rows {

@@ -1,0 +1,178 @@
+//! The root of a Merkle tree over events, computed one event at a time in memory that grows with its height alone.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{EventHash, NotAHash, hex};
+
+/// An event in its place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    /// The event's place in the log.
+    pub position: i64,
+    /// The transaction that wrote it.
+    pub txid: i64,
+    /// The event's hash, as stored.
+    pub hash: EventHash,
+}
+
+/// The root over a part of a log.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Root([u8; Root::LEN]);
+
+impl Root {
+    /// Its length in bytes.
+    pub const LEN: usize = 32;
+
+    /// The root with these bytes, if there are as many as it takes.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Computes a [`Root`].
+///
+/// With a key nobody can make a root who does not have it: not even whoever may write every table of the database.
+#[derive(Debug, Clone)]
+pub struct RootBuilder {
+    key: Option<[u8; 32]>,
+    /// The roots of full subtrees, largest first: those of the bits of `leaves`.
+    subtrees: Vec<[u8; 32]>,
+    leaves: u64,
+}
+
+/// A leaf cannot pass for an inner node, nor either of them for the whole.
+mod tag {
+    pub(super) const LEAF: u8 = 0;
+    pub(super) const NODE: u8 = 1;
+    pub(super) const ROOT: u8 = 2;
+}
+
+const TREE: &[u8] = b"evented 1 tree";
+
+impl RootBuilder {
+    /// No event yet.
+    #[must_use]
+    pub fn new(key: Option<[u8; 32]>) -> Self {
+        Self { key, subtrees: Vec::new(), leaves: 0 }
+    }
+
+    /// Takes the next event.
+    pub fn push(&mut self, leaf: &Leaf) {
+        let parts = [&leaf.position.to_le_bytes()[..], &leaf.txid.to_le_bytes()[..], leaf.hash.as_bytes()];
+        let mut node = self.hash(tag::LEAF, &parts);
+        // Every pair of full subtrees of one height is one of the next height.
+        let mut height = self.leaves;
+        while height & 1 == 1 {
+            let Some(left) = self.subtrees.pop() else { break };
+            node = self.hash(tag::NODE, &[&left, &node]);
+            height >>= 1;
+        }
+        self.subtrees.push(node);
+        self.leaves += 1;
+    }
+
+    /// How many events there were.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.leaves
+    }
+
+    /// The root over them, and over how many they are.
+    #[must_use]
+    pub fn finish(mut self) -> Root {
+        let mut node = self.subtrees.pop().unwrap_or_default();
+        while let Some(left) = self.subtrees.pop() {
+            node = self.hash(tag::NODE, &[&left, &node]);
+        }
+        Root(self.hash(tag::ROOT, &[&self.leaves.to_le_bytes(), &node]))
+    }
+
+    fn hash(&self, tag: u8, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = match &self.key {
+            Some(key) => blake3::Hasher::new_keyed(key),
+            None => blake3::Hasher::new(),
+        };
+        hasher.update(TREE).update(&[tag]);
+        for part in parts {
+            hasher.update(part);
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+impl Serialize for Root {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for Root {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+impl FromStr for Root {
+    type Err = NotAHash;
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        blake3::Hash::from_hex(text).map(|hash| Self(*hash.as_bytes())).map_err(|_| NotAHash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(key: Option<[u8; 32]>, leaves: impl IntoIterator<Item = u8>) -> Root {
+        let mut builder = RootBuilder::new(key);
+        for leaf in leaves {
+            builder.push(&Leaf { position: i64::from(leaf), txid: 0, hash: EventHash([leaf; 32]) });
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn the_root_never_changes() {
+        assert_eq!(
+            root(None, 1..=5).to_string(),
+            "bb217a8cf0ba7cd1946a5cbbecb2188d38fd9d0553675e19a84a4a9bf04c6574"
+        );
+    }
+
+    #[test]
+    fn events_left_out_swapped_or_repeated_give_another_root() {
+        for length in 1..20_u8 {
+            let whole = root(None, 0..length);
+            assert_ne!(whole, root(None, 0..length - 1), "the last one of {length} is missing");
+            assert_ne!(whole, root(None, 1..length), "the first one of {length} is missing");
+            assert_ne!(
+                whole,
+                root(None, (0..length).chain([length - 1])),
+                "the last one of {length} is doubled"
+            );
+            if length > 1 {
+                assert_ne!(whole, root(None, (0..length).rev()), "{length} are turned round");
+            }
+            assert_ne!(whole, root(Some([1; 32]), 0..length), "the key counts");
+        }
+    }
+}

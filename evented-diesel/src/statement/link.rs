@@ -1,0 +1,78 @@
+//! Statements over links between events.
+
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_core::{Json, KeyValue, StoredEvent};
+use uuid::Uuid;
+
+use super::history::{EVENT_COLUMNS, EVENT_WIDTH, optional, read_event};
+use super::{Statement, Value};
+use crate::backend::Dialect;
+use crate::link::Direction;
+use crate::log::Place;
+
+/// Links an event to one of the same record; to none, if that has no such event.
+pub(crate) fn link<'q, DB: Dialect>(
+    place: Place,
+    table: &'q str,
+    schema: &'static str,
+    record: &'q KeyValue,
+    (event, to): (Uuid, Uuid),
+    data: Option<&'q Json>,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("INSERT INTO ");
+    beside(&mut statement, place, table);
+    statement.sql(" (schema, record_id, event_id, linked_id").sql(if data.is_some() { ", data" } else { "" });
+    statement.sql(") SELECT ").value(schema).sql(", ").value(record).sql(", ").value(event).sql(", e.id");
+    if let Some(data) = data {
+        statement.sql(", ").value(Value::Json(data.as_str()));
+    }
+    statement.sql(" FROM ").log(place.table).sql(" e WHERE e.id = ").value(to).sql(" AND ");
+    statement.of_record("e", place, record);
+    statement
+}
+
+/// The events at the other ends of an event's links.
+pub(crate) fn linked<'q, DB: Dialect>(
+    place: Place,
+    table: &'q str,
+    record: &'q KeyValue,
+    event: Uuid,
+    direction: Direction,
+    typed: bool,
+) -> Statement<'q, DB> {
+    let (this, other) = match direction {
+        Direction::From => ("l.event_id = ", "l.linked_id"),
+        Direction::To => ("l.linked_id = ", "l.event_id"),
+    };
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(EVENT_COLUMNS).sql(if typed { ", l.data" } else { ", NULL" }).sql(" FROM ");
+    beside(&mut statement, place, table);
+    statement.sql(" l INNER JOIN ").log(place.table).sql(" e ON e.id = ").sql(other);
+    statement.sql(" AND e.record_id = l.record_id WHERE ").sql(this).value(event).sql(" AND ");
+    statement.of_record("l", place, record).and_schema("e", place).sql(" ORDER BY e.revision");
+    statement
+}
+
+/// The table of links is in the schema of its log.
+fn beside<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, place: Place, table: &'q str) {
+    if let Some(schema) = place.table.schema {
+        statement.identifier(schema).sql(".");
+    }
+    statement.identifier(table);
+}
+
+/// The answer to [`linked`].
+pub(crate) struct LinkedRow {
+    pub(crate) event: StoredEvent,
+    pub(crate) data: Option<Json>,
+}
+
+impl<DB: Dialect> QueryableByName<DB> for LinkedRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self {
+            event: read_event(row)?,
+            data: optional(row, EVENT_WIDTH, DB::read_json)?.map(Json::from_text),
+        })
+    }
+}
