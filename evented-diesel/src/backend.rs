@@ -55,6 +55,19 @@ pub trait Dialect: Backend + Sized + 'static {
     #[doc(hidden)]
     fn read_bytes(value: Option<Self::RawValue<'_>>) -> deserialize::Result<Vec<u8>>;
 
+    /// The query for the first transaction that has not ended yet; null where writers come one after the other.
+    #[doc(hidden)]
+    const HORIZON: &'static str;
+    /// What a query that reads rows of `t` ends with to lock them.
+    #[doc(hidden)]
+    const LOCK_ROWS: &'static str;
+    /// Whether every column of an event `e` in a hashed log holds a value of its type, as 1 or 0: where columns take
+    /// anything, a number may be read from a text that is none.
+    #[doc(hidden)]
+    const WELL_TYPED: &'static str;
+    /// What stands before the values of a row whose key the database would make, where that is said.
+    #[doc(hidden)]
+    const OVERRIDE_KEY: &'static str;
     /// The SQL that names the version of a row of the user's table, if the database keeps one.
     #[doc(hidden)]
     const ROW_VERSION: &'static str;
@@ -72,6 +85,12 @@ pub trait Dialect: Backend + Sized + 'static {
     fn lock_many<M: Rows<Self>, D: Driver<Self>>(
         driver: &mut D,
         keys: &[KeyValue],
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Keeps other writers from the whole table, within a transaction, until its end.
+    #[doc(hidden)]
+    fn lock_table<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     /// Keeps others out who lock the same number, within a transaction, until its end: for what has no row to lock.
@@ -106,6 +125,13 @@ pub trait Dialect: Backend + Sized + 'static {
         append: &Append<'_>,
         expecting: Option<i64>,
     ) -> impl Future<Output = QueryResult<Removed<M>>> + Send;
+
+    /// Appends many events of one log but those that are there already; gives the records of the others.
+    #[doc(hidden)]
+    fn append_new<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        events: &[Append<'_>],
+    ) -> impl Future<Output = QueryResult<Vec<KeyValue>>> + Send;
 
     /// Appends many events of one log, in their order. One that is there already is a unique violation.
     #[doc(hidden)]

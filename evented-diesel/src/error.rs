@@ -170,6 +170,49 @@ pub enum Error {
         /// The event it was to lead to.
         event: uuid::Uuid,
     },
+    /// A check of hashes, on a log that has none.
+    #[error("the log `{log}` has no hashes; declare it `#[event_log(hashed)]`")]
+    NotHashed {
+        /// The log's table.
+        log: &'static str,
+    },
+    /// A checkpoint that was made with a key, and no key to check it.
+    #[error("checkpoint {number} of the log `{log}` was made with a key; say it with `.keyed(…)`")]
+    CheckpointKey {
+        /// The log's table.
+        log: &'static str,
+        /// The checkpoint.
+        number: i64,
+    },
+    /// A model that does not have all columns of its table, whose rows can therefore not be made again from the log.
+    #[error("{schema}: the table has columns that the model does not know, and that no log could restore: {}; \
+             add them to the model, or materialize records one by one", columns.join(", "))]
+    Partial {
+        /// The model's name in the log.
+        schema: &'static str,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// A log in a form that this version of the library does not know.
+    #[error(
+        "the log `{log}` has form {found}, and this version of evented knows forms up to {known}; use a newer one"
+    )]
+    LogFormat {
+        /// The log's table.
+        log: &'static str,
+        /// The log's form.
+        found: i32,
+        /// The newest that is known.
+        known: i32,
+    },
+    /// The database, or the way to it, failed while a whole log was read or written.
+    #[error("the log `{log}`: {source}")]
+    Log {
+        /// The log's table.
+        log: &'static str,
+        /// What Diesel says.
+        source: DieselError,
+    },
     /// One command of a batch failed, and with it all of them.
     #[error("command {index} of the batch: {source}")]
     Batch {
@@ -274,6 +317,13 @@ impl Error {
         };
         let (name, columns) = constraint::describe(information.as_ref());
         Self::Constraint { record, kind, name, columns, source: Box::new(source) }
+    }
+
+    pub(crate) fn of_log(log: &'static str, source: DieselError) -> Self {
+        match Self::database(RecordName { schema: log, key: None }, source) {
+            Self::Database { source, .. } => Self::Log { log, source },
+            other => other,
+        }
     }
 
     pub(crate) fn undecided(record: RecordName, reason: Undecided) -> Self {

@@ -184,6 +184,7 @@ mod command;
 mod error;
 mod event;
 mod id;
+pub mod integrity;
 mod link;
 mod log;
 pub mod migrations;
@@ -198,6 +199,7 @@ pub mod sql_types;
 #[expect(unreachable_pub, reason = "the hidden methods of `Dialect` name these types; users cannot")]
 mod statement;
 mod steps;
+pub mod upkeep;
 
 pub use backend::Dialect;
 pub use batch::{Batch, batch};

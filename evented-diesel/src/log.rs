@@ -2,6 +2,10 @@
 
 use evented_core::{KeyKind, KeyValue};
 
+use crate::integrity::{
+    Checkpoint, Checkpoints, MakeCheckpoint, VerifyChain, VerifyCheckpoint, VerifyCheckpoints,
+};
+
 /// A log of events. Written by `#[derive(EventLog)]` for one that several models share, and by `#[derive(Evented)]` for
 /// a model's own.
 #[diagnostic::on_unimplemented(
@@ -42,6 +46,31 @@ pub trait EventLog: Sized + 'static {
     fn shard(record: &KeyValue) -> usize {
         let _ = record;
         0
+    }
+
+    /// Checks the hashes of all events.
+    fn verify_chain() -> VerifyChain<Self> {
+        VerifyChain::new()
+    }
+
+    /// Writes down a root over all events since the last one.
+    fn checkpoint() -> MakeCheckpoint<Self> {
+        MakeCheckpoint::new()
+    }
+
+    /// The roots that were written down.
+    fn checkpoints() -> Checkpoints<Self> {
+        Checkpoints::new()
+    }
+
+    /// Checks a part of the log against a root.
+    fn verify_checkpoint(checkpoint: &Checkpoint) -> VerifyCheckpoint<Self> {
+        VerifyCheckpoint::new(checkpoint)
+    }
+
+    /// Checks the log against all of its roots.
+    fn verify_checkpoints() -> VerifyCheckpoints<Self> {
+        VerifyCheckpoints::new()
     }
 
     /// The table of a record's events.

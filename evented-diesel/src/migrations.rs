@@ -24,10 +24,13 @@ use diesel::migration::{
 use crate::backend::Dialect;
 use crate::log::{EventLog, LinkShape, LogName};
 use crate::model::Model;
+use crate::upkeep::{Status, Upgrade};
 use evented_core::KeyKind;
 
 mod folder;
 mod sql;
+
+pub(crate) use sql::{FORMATS, Step, steps as log_steps};
 
 pub use folder::{FolderError, Stale};
 
@@ -126,6 +129,28 @@ impl Migrations {
     /// [`Stale`] names the migrations that are missing or differ.
     pub fn check(&self, folder: impl Into<PathBuf>, flavour: Flavour) -> Result<(), Stale> {
         folder::check(&self.logs, &folder.into(), flavour)
+    }
+}
+
+impl Migrations {
+    /// What a database has of these logs: whether each is there, and in the form of this version of the library.
+    pub fn status(self) -> Status {
+        Status(self)
+    }
+
+    /// Makes the logs that are missing, and brings those of an older form to today's, in one transaction; gives the names
+    /// of the steps it took. For programs that look after their tables by themselves: where a folder of migrations does,
+    /// [`write_to`](Self::write_to) writes the steps there.
+    ///
+    /// # Errors
+    ///
+    /// Running it: [`Error::LogFormat`](crate::Error::LogFormat) if a newer version of the library has been here.
+    pub fn upgrade(self) -> Upgrade {
+        Upgrade(self)
+    }
+
+    pub(crate) fn shapes(&self) -> &[LogShape] {
+        &self.logs
     }
 }
 

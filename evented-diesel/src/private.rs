@@ -15,6 +15,7 @@ pub use crate::backend::Dialect;
 pub use crate::command::{Command, IntoTarget, Target};
 pub use crate::error::Error;
 pub use crate::event::Event;
+pub use crate::integrity::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
 pub use crate::link::Link;
 pub use crate::log::{EventLog, Holds, LinkShape, LogName, shard_by_key};
 pub use crate::model::{Bind, Model, Rows, column};
@@ -22,6 +23,7 @@ pub use crate::prepare::Draft;
 pub use crate::read::{History, LastPosition, Materialize, Replay, TableAt};
 pub use crate::run::driver::Driver;
 pub use crate::sql_types;
+pub use crate::upkeep::{BringUp, Rebuild};
 
 use std::fmt::Debug;
 use std::hash::Hash;

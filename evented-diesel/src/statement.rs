@@ -20,25 +20,37 @@ use crate::model::{Bind, Rows};
 
 mod append;
 mod batch;
+mod formats;
 mod history;
+mod integrity;
 mod link;
 mod row;
+mod table;
 
 pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{
     Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
 };
-pub(crate) use batch::{current_rows, insert_many, lock_rows, remove_many, update_many};
+pub(crate) use batch::{
+    current_rows, insert_many, insert_many_plain, lock_rows, portions, remove_many, remove_many_plain,
+    update_many,
+};
+pub(crate) use formats::{format_of, table_exists};
 pub use history::HeadRow;
 pub(crate) use history::{
-    EventOf, EventRow, HEAD_WIDTH, LastPosition, Until, event_by_id, field, head_of, history, last_position,
-    optional, page,
+    EventOf, EventRow, HEAD_WIDTH, LastPosition, RecordOf, Until, event_by_id, field, head_of, history,
+    last_position, optional, page,
+};
+pub(crate) use integrity::{
+    ChainEvent, ChainKey, ChainRow, CheckpointRow, EventHashes, LeafRow, Number, Range, chain_page,
+    checkpoints, hashes_of, horizon, leaves, write_checkpoint,
 };
 pub(crate) use link::{LinkedRow, link, linked};
 pub(crate) use row::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
     push_insert_values, push_set, remove_row, row_of, set_row,
 };
+pub(crate) use table::{ColumnNames, column_names, count_without_events, rows_between, rows_without_events};
 
 /// A query under construction, or ready to be run.
 ///

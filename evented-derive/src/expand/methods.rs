@@ -83,6 +83,18 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, .. }: &Names)
             #vis fn events(&self) -> <Self as #private::EventsOf>::Query {
                 #private::EventsOf::events_of(self)
             }
+            /// Replays a record from each of its savepoints, and looks whether all paths meet.
+            #vis fn verify_savepoints(target: #target) -> #private::VerifySavepoints<Self> {
+                #private::VerifySavepoints::new(target)
+            }
+            /// Replays every record through today's code, and compares with what was recorded.
+            #vis fn verify_replay() -> #private::VerifyReplay<Self> {
+                #private::VerifyReplay::new()
+            }
+            /// Checks one record: its events, their replay, and its row.
+            #vis fn verify(target: #target) -> #private::Verify<Self> {
+                #private::Verify::new(target)
+            }
             #with_table
             /// Every record as it was when the log had reached a position, in pages.
             #vis fn table_at(position: i64) -> #private::TableAt<Self> {
@@ -104,6 +116,18 @@ fn with_table(model: &Model, private: &TokenStream) -> TokenStream {
         /// Writes the missing row of a record that the log says is live.
         #vis fn materialize(target: #target) -> #private::Materialize<Self> {
             #private::Materialize::new(target)
+        }
+        /// Compares every row with its log.
+        #vis fn verify_table() -> #private::VerifyTable<Self> {
+            #private::VerifyTable::new()
+        }
+        /// Makes every row what its log says.
+        #vis fn rebuild() -> #private::Rebuild<Self> {
+            #private::Rebuild::new()
+        }
+        /// Gives each row that has no event a first one.
+        #vis fn bring_up() -> #private::BringUp<Self> {
+            #private::BringUp::new()
         }
     }
 }

@@ -101,6 +101,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
     let Some((key, _)) = model.key() else { return TokenStream::new() };
     let (key, schema) = (&key.column, &model.schema.value);
     let dsl = quote!(#private::diesel::dsl);
+    let nullable = quote!(#private::diesel::internal::table_macro::NullableExpression);
     let events = quote!(<#log as #private::EventLog>::Table);
     let (record, name) = (
         quote!(<#log as #private::EventLog>::RecordColumn),
@@ -108,8 +109,8 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
     );
     let on = quote! {
         #dsl::And<
-            #dsl::Eq<#dsl::Nullable<#record>, #dsl::Nullable<#table::#key>>,
-            #dsl::Eq<#dsl::Nullable<#name>, &'static str>,
+            #dsl::Eq<#nullable<#record>, #nullable<#table::#key>>,
+            #dsl::Eq<#nullable<#name>, &'static str>,
         >
     };
     let condition = quote! {{
@@ -131,7 +132,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
         #[automatically_derived]
         impl #private::diesel::query_source::TableNotEqual<#table::table> for #events {}
         #[automatically_derived]
-        impl #private::diesel::query_source::joins::JoinTo<#table::table> for #events {
+        impl #private::diesel::JoinTo<#table::table> for #events {
             type FromClause = #table::table;
             type OnClause = #on;
             fn join_target(rhs: #table::table) -> (Self::FromClause, Self::OnClause) {
@@ -139,7 +140,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
             }
         }
         #[automatically_derived]
-        impl #private::diesel::query_source::joins::JoinTo<#events> for #table::table {
+        impl #private::diesel::JoinTo<#events> for #table::table {
             type FromClause = #events;
             type OnClause = #on;
             fn join_target(rhs: #events) -> (Self::FromClause, Self::OnClause) {

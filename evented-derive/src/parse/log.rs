@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Data, DeriveInput, Fields, Ident, LitInt, LitStr, Path, Token, token};
+use syn::{Data, DeriveInput, Fields, Ident, LitInt, LitStr, Path, Token, Visibility, token};
 
 use super::container::alias;
 use super::items::{self, Form};
@@ -50,6 +50,13 @@ pub(crate) fn log(input: &DeriveInput, errors: &mut Errors) -> Option<Log> {
         let reason = "a log is named by a struct without fields and parameters";
         errors.push(name.span(), format!("{reason}; write `pub struct {name};`"));
         return None;
+    }
+    if !matches!(input.vis, Visibility::Public(_)) {
+        let reason = "the log's table is public, and its types name the log";
+        errors.push(
+            name.span(),
+            format!("{reason}; write `pub struct {name};`, in a private module if need be"),
+        );
     }
     if draft.table.is_none() {
         errors.push(name.span(), format!("the log's table has no name; write `{}`", FORMS[0].1));

@@ -17,8 +17,8 @@ use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
-    Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, Removed, Source, Statement, Value, Written,
-    WrittenRow, append_columns, field, lock_rows, optional, push_append_values, push_insert_columns,
+    Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, Removed, Source, Statement, Value,
+    Written, WrittenRow, append_columns, field, lock_rows, optional, push_append_values, push_insert_columns,
     push_insert_values, push_set,
 };
 
@@ -35,6 +35,10 @@ impl Dialect for Pg {
     const FLAVOUR: Flavour = Flavour::Postgres;
     const MAX_BINDS: usize = 65_535;
     const HAS_SEQUENCES: bool = true;
+    const HORIZON: &'static str = "SELECT txid_snapshot_xmin(txid_current_snapshot())";
+    const WELL_TYPED: &'static str = "1";
+    const OVERRIDE_KEY: &'static str = " OVERRIDING SYSTEM VALUE";
+    const LOCK_ROWS: &'static str = " FOR UPDATE OF t";
     // Every update makes a row version of its own: `xmin` names the transaction that wrote it, `ctid` tells versions
     // of one transaction apart.
     const ROW_VERSION: &'static str = "t.xmin::text || t.ctid::text";
@@ -87,6 +91,22 @@ impl Dialect for Pg {
     ) -> QueryResult<Removed<M>> {
         let rows = driver.load::<RemovedRow<M>>(delete::<M>(append, expecting)).await?;
         rows.into_iter().next().map(|row| row.0).ok_or(diesel::NotFound)
+    }
+
+    async fn lock_table<M: Rows<Self>, D: Driver<Self>>(driver: &mut D) -> QueryResult<()> {
+        // Not only against writers, but also against those who lock a row in order to write it.
+        let mut statement = Statement::new("LOCK TABLE ");
+        statement.table::<M>().sql(" IN EXCLUSIVE MODE");
+        driver.execute(statement).await.map(drop)
+    }
+
+    async fn append_new<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        events: &[Append<'_>],
+    ) -> QueryResult<Vec<KeyValue>> {
+        let columns = many::EventColumns::of(events);
+        let records = driver.load::<RecordOf<M>>(columns.append_new()).await?;
+        Ok(records.into_iter().map(|record| record.key).collect())
     }
 
     async fn append_many<M: Rows<Self>, D: Driver<Self>>(

@@ -34,6 +34,13 @@ impl Dialect for Sqlite {
     const FLAVOUR: Flavour = Flavour::Sqlite;
     const MAX_BINDS: usize = 32_766;
     const HAS_SEQUENCES: bool = false;
+    const HORIZON: &'static str = "SELECT NULL";
+    const WELL_TYPED: &'static str = "(typeof(e.revision) = 'integer' AND typeof(e.txid) = 'integer' \
+         AND typeof(e.version) = 'integer' AND typeof(e.action) = 'text' AND typeof(e.schema) = 'text' \
+         AND typeof(e.at) = 'text' AND typeof(e.payload) = 'text' AND typeof(e.meta) IN ('text', 'null') \
+         AND typeof(e.id) = 'blob' AND typeof(e.state) = 'blob' AND typeof(e.hash) = 'blob')";
+    const OVERRIDE_KEY: &'static str = "";
+    const LOCK_ROWS: &'static str = "";
     // Nobody else can write while the lock is held: there is nothing to compare.
     const ROW_VERSION: &'static str = "''";
 
@@ -108,6 +115,21 @@ impl Dialect for Sqlite {
         let event = Append { revision: known.revision.saturating_add(1), ..append.clone() };
         let appended = append_event::<M, D>(driver, &event).await?;
         Ok(Removed { appended: Some((appended.position, appended.revision)), row, head })
+    }
+
+    async fn lock_table<M: Rows<Self>, D: Driver<Self>>(driver: &mut D) -> QueryResult<()> {
+        lock_database::<M, D>(driver).await
+    }
+
+    async fn append_new<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        events: &[Append<'_>],
+    ) -> QueryResult<Vec<KeyValue>> {
+        // Under the lock nothing comes between the look and the write.
+        for event in events {
+            unplaced::<M, D>(driver, &Append { placed: false, ..event.clone() }).await?;
+        }
+        Ok(events.iter().map(|event| event.record.clone()).collect())
     }
 
     async fn append_many<M: Rows<Self>, D: Driver<Self>>(

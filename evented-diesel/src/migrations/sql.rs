@@ -11,25 +11,23 @@ use crate::log::LogName;
 mod append_only;
 mod links;
 
-/// The form of logs that this version of the library writes.
-pub(crate) const FORMAT: i32 = 2;
 /// Diesel keeps migration versions in a column of this width.
 const VERSION_WIDTH: usize = 50;
 /// The table that says of each log of a schema which form it has.
 pub(crate) const FORMATS: &str = "evented_logs";
 
 /// One change of a log's form.
-pub(super) struct Step {
+pub(crate) struct Step {
     /// The form it leads to.
-    pub(super) format: i32,
+    pub(crate) format: i32,
     /// The migration's name.
-    pub(super) name: String,
-    pub(super) up: String,
-    pub(super) down: String,
+    pub(crate) name: String,
+    pub(crate) up: String,
+    pub(crate) down: String,
 }
 
 /// All steps to today's form.
-pub(super) fn steps(log: &LogShape, flavour: Flavour) -> Vec<Step> {
+pub(crate) fn steps(log: &LogShape, flavour: Flavour) -> Vec<Step> {
     let step = |format, up, down| Step { format, name: migration_name(log, format), up, down };
     vec![
         step(1, create(log, flavour), drop(log, flavour)),

@@ -33,8 +33,7 @@ impl<M: Model> History<M> {
         Self { key: target.into_target().key, until: Until::default(), from_savepoint: false }
     }
 
-    /// The events from the last savepoint on; all of them if there is none. The savepoint is taken at its word, even
-    /// where [`Replay`](crate::read::Replay) would pass over it.
+    /// The events from the last savepoint on; all of them if there is none, or if it cannot be read any more.
     pub fn recent(target: impl IntoTarget<M>) -> Self {
         Self { from_savepoint: true, ..Self::new(target) }
     }
@@ -52,6 +51,14 @@ impl<DB: Dialect, M: Model> Operation<DB> for History<M> {
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Vec<Entry<M>>, Error> {
         let record = Record::<M>::new(self.key);
         let events = load::events(driver, &record, self.until, self.from_savepoint).await?;
-        entries(&record.key, events)
+        let starts_late = events.first().is_some_and(|event| event.revision > 1);
+        match entries(&record.key, events) {
+            // A savepoint that cannot be read any more is passed over, as it is by a replay.
+            Err(_) if starts_late => {
+                let events = load::events(driver, &record, self.until, false).await?;
+                entries(&record.key, events)
+            }
+            entries => entries,
+        }
     }
 }

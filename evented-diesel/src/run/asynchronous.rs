@@ -65,6 +65,10 @@ impl<DB: Dialect, Conn: AsyncConnection<Backend = DB>> Driver<DB> for Awaiting<'
         diesel_async::RunQueryDsl::execute(statement, self.0).await
     }
 
+    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        diesel_async::SimpleAsyncConnection::batch_execute(self.0, sql).await
+    }
+
     fn in_transaction(&mut self) -> QueryResult<bool> {
         let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
         Ok(status.transaction_depth()?.is_some())

@@ -73,6 +73,10 @@ impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Bloc
         diesel::RunQueryDsl::execute(statement, self.0)
     }
 
+    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        self.0.batch_execute(sql)
+    }
+
     fn in_transaction(&mut self) -> QueryResult<bool> {
         let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
         Ok(status.transaction_depth()?.is_some())

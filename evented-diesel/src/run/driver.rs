@@ -33,6 +33,9 @@ pub trait Driver<DB: Dialect>: Send + Sized {
         &mut self,
         statement: Statement<'_, DB, impl Text>,
     ) -> impl Future<Output = QueryResult<usize>> + Send;
+    /// Runs several statements without binds, as migrations are made of.
+    #[doc(hidden)]
+    fn batch(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send;
     /// Whether a transaction is open.
     #[doc(hidden)]
     fn in_transaction(&mut self) -> QueryResult<bool>;

@@ -3,7 +3,7 @@
 use evented_core::KeyValue;
 
 use super::history::head_columns;
-use super::row::{push_insert_columns, push_insert_values};
+use super::row::override_key;
 use super::{Statement, Value};
 use crate::backend::Dialect;
 use crate::model::Rows;
@@ -34,15 +34,34 @@ pub(crate) fn current_rows<'q, DB: Dialect, M: Rows<DB>>(keys: &'q [KeyValue]) -
     statement
 }
 
-/// Inserts rows.
+/// Inserts rows, and gives them as the database holds them.
 pub(crate) fn insert_many<'q, DB: Dialect, M: Rows<DB>>(rows: &'q [(KeyValue, &'q M)]) -> Statement<'q, DB> {
-    let mut statement = Statement::new("");
-    push_insert_columns::<DB, M>(&mut statement);
-    for (index, (key, row)) in rows.iter().enumerate() {
-        statement.sql(if index == 0 { "VALUES (" } else { "), (" });
-        push_insert_values(&mut statement, key, *row);
+    let mut statement = insert_many_plain(rows);
+    statement.sql(" RETURNING ").columns("", M::COLUMNS);
+    statement
+}
+
+/// Inserts rows, with their keys.
+pub(crate) fn insert_many_plain<'q, DB: Dialect, M: Rows<DB>>(
+    rows: &'q [(KeyValue, &'q M)],
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("INSERT INTO ");
+    statement.table::<M>().sql(" (").identifier(M::KEY_COLUMN);
+    for column in M::WRITTEN {
+        statement.sql(", ").identifier(column);
     }
-    statement.sql(") RETURNING ").columns("", M::COLUMNS);
+    for (index, (key, row)) in rows.iter().enumerate() {
+        if index == 0 {
+            statement.sql(")").sql(override_key::<DB, M>()).sql(" VALUES (");
+        } else {
+            statement.sql("), (");
+        }
+        statement.value(key);
+        for field in 0..M::WRITTEN.len() {
+            statement.sql(", ").field(*row, field);
+        }
+    }
+    statement.sql(")");
     statement
 }
 
@@ -72,12 +91,19 @@ pub(crate) fn update_many<'q, DB: Dialect, M: Rows<DB>>(
     statement
 }
 
-/// Removes rows.
+/// Removes rows, and gives them as they were.
 pub(crate) fn remove_many<'q, DB: Dialect, M: Rows<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
+    let mut statement = remove_many_plain::<DB, M>(keys);
+    statement.sql(" RETURNING ").columns("", M::COLUMNS);
+    statement
+}
+
+/// Removes rows.
+pub(crate) fn remove_many_plain<'q, DB: Dialect, M: Rows<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
     let mut statement = Statement::new("DELETE FROM ");
     statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" IN (");
     push_keys(&mut statement, keys);
-    statement.sql(") RETURNING ").columns("", M::COLUMNS);
+    statement.sql(")");
     statement
 }
 
@@ -85,4 +111,20 @@ fn push_keys<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, keys: &'q [KeyV
     for (index, key) in keys.iter().enumerate() {
         statement.sql(if index == 0 { "" } else { ", " }).value(Value::from(key));
     }
+}
+
+/// How many rows one statement writes. Large portions make the way to the server cheap; few different sizes, since
+/// each is a statement text of its own, which is kept prepared.
+const SIZES: [usize; 6] = [1024, 256, 64, 16, 4, 1];
+
+/// Cuts items of this many binds each into portions that one statement takes.
+pub(crate) fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let fits = |size: &usize| *size <= rest.len() && (*size == 1 || *size * width <= DB::MAX_BINDS);
+        let size = SIZES.into_iter().find(fits)?;
+        let (portion, others) = rest.split_at(size);
+        rest = others;
+        Some(portion)
+    })
 }

@@ -118,6 +118,19 @@ impl<DB: Dialect, M: Model> QueryableByName<DB> for EventOf<M> {
     }
 }
 
+/// The record of an event of `M`.
+#[derive(Debug)]
+pub(crate) struct RecordOf<M> {
+    pub(crate) key: KeyValue,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<DB: Dialect, M: Model> QueryableByName<DB> for RecordOf<M> {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self { key: read_key(M::KEY, row, 0)?, model: PhantomData })
+    }
+}
+
 /// The part of a history that a replay is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Until {
@@ -248,7 +261,7 @@ pub(crate) fn event_hash(bytes: &[u8]) -> deserialize::Result<EventHash> {
     EventHash::from_slice(bytes).ok_or_else(|| format!("a hash has {} bytes", bytes.len()).into())
 }
 
-fn digest(bytes: &[u8]) -> deserialize::Result<Digest> {
+pub(super) fn digest(bytes: &[u8]) -> deserialize::Result<Digest> {
     Digest::from_slice(bytes).ok_or_else(|| format!("a digest has {} bytes", bytes.len()).into())
 }
 

@@ -102,6 +102,11 @@ pub(crate) fn push_set<'q, DB: Dialect, M: Rows<DB>>(
     }
 }
 
+/// A key that the database made once is given back to it.
+pub(crate) fn override_key<DB: Dialect, M: Model>() -> &'static str {
+    if M::KEY.by_database() { DB::OVERRIDE_KEY } else { "" }
+}
+
 /// Writes a row that is missing, with its key.
 pub(crate) fn insert_row<'q, DB: Dialect, M: Rows<DB>>(key: &'q KeyValue, row: &'q M) -> Statement<'q, DB> {
     let mut statement = Statement::new("INSERT INTO ");
@@ -109,7 +114,7 @@ pub(crate) fn insert_row<'q, DB: Dialect, M: Rows<DB>>(key: &'q KeyValue, row: &
     for column in M::WRITTEN {
         statement.sql(", ").identifier(column);
     }
-    statement.sql(") VALUES (").value(key);
+    statement.sql(")").sql(override_key::<DB, M>()).sql(" VALUES (").value(key);
     for index in 0..M::WRITTEN.len() {
         statement.sql(", ").field(row, index);
     }

@@ -80,6 +80,15 @@ impl<'a> EventColumns<'a> {
     }
 }
 
+impl EventColumns<'_> {
+    /// Appends those that are not there yet, and gives their records.
+    pub(super) fn append_new(&self) -> Statement<'_, Pg> {
+        let mut statement = self.append();
+        statement.sql(" ON CONFLICT DO NOTHING RETURNING record_id");
+        statement
+    }
+}
+
 /// As many as `append_columns` names, without the hash.
 const COLUMNS: usize = 10;
 

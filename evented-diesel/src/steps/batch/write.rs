@@ -11,26 +11,11 @@ use crate::error::{Error, RecordName};
 use crate::model::{Model, Rows};
 use crate::run::driver::Driver;
 use crate::statement::{
-    Append, Current, RecordRow, columns_to_write, current_rows, insert_many, remove_many, update_many,
+    Append, Current, RecordRow, columns_to_write, current_rows, insert_many, portions, remove_many,
+    update_many,
 };
 use crate::steps::change::reconcile;
 use crate::steps::command::{Head, Record};
-
-/// How many rows one statement writes. Large portions make the way to the server cheap; few different sizes, since
-/// each is a statement text of its own, which is kept prepared.
-const SIZES: [usize; 6] = [1024, 256, 64, 16, 4, 1];
-
-/// Cuts items of this many binds each into portions that one statement takes.
-fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {
-    let mut rest = items;
-    std::iter::from_fn(move || {
-        let fits = |size: &usize| *size <= rest.len() && (*size == 1 || *size * width <= DB::MAX_BINDS);
-        let size = SIZES.into_iter().find(fits)?;
-        let (portion, others) = rest.split_at(size);
-        rest = others;
-        Some(portion)
-    })
-}
 
 /// How many events one statement appends.
 const EVENTS: usize = 4_096;
