@@ -11,6 +11,7 @@ use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::log::EventLog;
 use crate::model::{Model, Rows};
+use crate::observe::{self, Drifted};
 use crate::run::driver::Driver;
 use crate::statement::{Append, Guard, columns_to_write};
 
@@ -162,11 +163,7 @@ pub(crate) async fn reconcile<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         return Ok(row);
     }
     let columns: Vec<&str> = differing.iter().filter_map(|index| M::FIELDS.get(*index).copied()).collect();
-    tracing::warn!(
-        name: "evented.drift.after_write",
-        schema = M::SCHEMA, record = %record.value, ?columns,
-        "the database holds something else than was written; mark the field `external` if the database makes it"
-    );
+    observe::drift(Drifted::AfterWrite, M::SCHEMA, &record.value, &columns);
     let name = record.name();
     let transaction = Transaction::open(driver, &name).await?;
     let settled = drift::settle(driver, record, &Options::default()).await;

@@ -10,6 +10,7 @@ use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::model::{Model, Rows};
+use crate::observe;
 use crate::run::driver::Driver;
 use crate::statement::{Appended, Guard, append, columns_to_write};
 
@@ -108,5 +109,6 @@ pub(crate) async fn before_write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         return Ok(settled);
     }
     let head = Head::after(&event);
+    observe::savepoint(M::SCHEMA, &record.value, head.revision);
     Ok(Settled { head, ..settled })
 }
