@@ -164,7 +164,7 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type)
     if model.log.is_some() {
         of_record = quote!(#dsl::Filter<#of_record, #dsl::Eq<#name, &'static str>>);
         narrow = quote! {
-            let query = QueryDsl::filter(query, ExpressionMethods::eq(<#name as Default>::default(), #schema));
+            let query = QueryDsl::filter(query, ExpressionMethods::eq(<#name as ::core::default::Default>::default(), #schema));
         };
     }
     quote! {
@@ -172,16 +172,15 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type)
         impl #private::EventsOf for #ident {
             type Query = #dsl::Order<#of_record, #dsl::Asc<#revision>>;
             fn events_of(&self) -> Self::Query {
-                use ::core::default::Default;
                 use #private::diesel::{ExpressionMethods, QueryDsl};
                 let key = ::core::clone::Clone::clone(<Self as #private::Evented>::key(self));
                 let query = QueryDsl::select(
-                    <#table as Default>::default(),
+                    <#table as ::core::default::Default>::default(),
                     <#log as #private::EventLog>::columns(),
                 );
-                let query = QueryDsl::filter(query, ExpressionMethods::eq(<#record as Default>::default(), key));
+                let query = QueryDsl::filter(query, ExpressionMethods::eq(<#record as ::core::default::Default>::default(), key));
                 #narrow
-                QueryDsl::order(query, ExpressionMethods::asc(<#revision as Default>::default()))
+                QueryDsl::order(query, ExpressionMethods::asc(<#revision as ::core::default::Default>::default()))
             }
         }
     }
