@@ -131,7 +131,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
         #[automatically_derived]
         impl #private::diesel::query_source::TableNotEqual<#table::table> for #events {}
         #[automatically_derived]
-        impl #private::diesel::query_source::joins::JoinTo<#table::table> for #events {
+        impl #private::diesel::query_source::JoinTo<#table::table> for #events {
             type FromClause = #table::table;
             type OnClause = #on;
             fn join_target(rhs: #table::table) -> (Self::FromClause, Self::OnClause) {
@@ -139,7 +139,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
             }
         }
         #[automatically_derived]
-        impl #private::diesel::query_source::joins::JoinTo<#events> for #table::table {
+        impl #private::diesel::query_source::JoinTo<#events> for #table::table {
             type FromClause = #events;
             type OnClause = #on;
             fn join_target(rhs: #events) -> (Self::FromClause, Self::OnClause) {
