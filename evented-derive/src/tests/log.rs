@@ -57,7 +57,8 @@ fn what_a_log_says_is_read() {
     assert_eq!((text(&log.ident), text(&log.krate)), ("Events".into(), "evented".into()));
     assert_eq!((log.table.value.as_str(), log.key, log.hashed), ("events", KeyKind::Text, true));
     assert_eq!(log.log_schema.as_ref().map(|schema| schema.value.as_str()), Some("audit"));
-    let models = log.models.iter().map(|(model, name)| (text(model), name.as_ref().map(|it| it.value.as_str())));
+    let models =
+        log.models.iter().map(|(model, name)| (text(model), name.as_ref().map(|it| it.value.as_str())));
     let expected = [("Item".into(), None), ("path::to::Comment".into(), Some("comments"))];
     assert_eq!(models.collect::<Vec<_>>(), expected);
     let links = log.links.iter().map(|link| (text(&link.name), text(&link.data)));
@@ -73,7 +74,9 @@ fn what_a_log_says_is_read() {
 fn what_a_log_leaves_out_has_a_default() {
     let log = log(&the_smallest());
     assert_eq!((text(&log.krate), log.key, log.hashed), ("::evented_diesel".into(), KeyKind::Id, false));
-    assert!(log.log_schema.is_none() && log.links.is_empty() && log.shards.is_none() && log.aliases.is_empty());
+    assert!(
+        log.log_schema.is_none() && log.links.is_empty() && log.shards.is_none() && log.aliases.is_empty()
+    );
 }
 
 #[test]
@@ -97,7 +100,10 @@ fn assert_faults<const N: usize>(table: [(TokenStream, &str); N]) {
 #[test]
 fn faults_of_attributes_of_a_log() {
     assert_faults([
-        (quote!(#[event_log(hashd)]), "unknown attribute `hashd`; did you mean `hashed`? write `#[event_log(hashed)]`"),
+        (
+            quote!(#[event_log(hashd)]),
+            "unknown attribute `hashd`; did you mean `hashed`? write `#[event_log(hashed)]`",
+        ),
         (quote!(#[event_log(hashed, hashed)]), "`hashed` is given twice; write `#[event_log(hashed)]` once"),
         (quote!(#[event_log(hashed = true)]), "expected `,`; write `#[event_log(hashed)]`"),
         (
@@ -151,9 +157,19 @@ fn faults_of_attributes_of_a_log() {
 #[test]
 fn a_log_is_a_unit_struct_with_a_table_and_models() {
     let no_unit: [DeriveInput; 3] = [
-        parse_quote!(struct Events { id: i32 }),
-        parse_quote!(enum Events { A }),
-        parse_quote!(struct Events<T>;),
+        parse_quote!(
+            struct Events {
+                id: i32,
+            }
+        ),
+        parse_quote!(
+            enum Events {
+                A,
+            }
+        ),
+        parse_quote!(
+            struct Events<T>;
+        ),
     ];
     let message = "a log is named by a struct without fields and parameters; write `pub struct Events;`";
     for input in no_unit {
@@ -165,8 +181,17 @@ fn a_log_is_a_unit_struct_with_a_table_and_models() {
         "the log's table has no name; write `#[event_log(table = \"events\")]`",
         "the log holds no model; write `#[event_log(schemas(Item, Comment as \"comments\"))]`",
     ];
-    assert_eq!(read(&parse_quote!(struct Events;)).1, bare);
-    let twice = parse_quote!(#[event_log(table = "events", schemas(Item, Item))] struct Events;);
+    assert_eq!(
+        read(&parse_quote!(
+            struct Events;
+        ))
+        .1,
+        bare
+    );
+    let twice = parse_quote!(
+        #[event_log(table = "events", schemas(Item, Item))]
+        struct Events;
+    );
     assert_eq!(read(&twice).1, ["the log holds this model already; write each model once"]);
 }
 
@@ -192,19 +217,36 @@ fn faults_of_a_model_in_a_log() {
     ]);
     let with_number: [(DeriveInput, &str); 2] = [
         (
-            parse_quote!(#[evented(log = Events)] struct Item { id: i32 }),
+            parse_quote!(
+                #[evented(log = Events)]
+                struct Item {
+                    id: i32,
+                }
+            ),
             "a key that the database makes names records of one table only, and a shared log has several; write \
              `Id<Item>`, or leave out `log = …`",
         ),
         (
-            parse_quote!(#[evented(log_only)] struct Item { id: i64 }),
+            parse_quote!(
+                #[evented(log_only)]
+                struct Item {
+                    id: i64,
+                }
+            ),
             "without a table there is nobody to make this key; write `Id<Item>` or `String`",
         ),
     ];
     for (input, message) in with_number {
         assert_eq!(super::read(&input).1, [message]);
     }
-    let external = parse_quote!(#[evented(log_only)] struct Item { id: Uuid, #[evented(external)] rank: i32 });
+    let external = parse_quote!(
+        #[evented(log_only)]
+        struct Item {
+            id: Uuid,
+            #[evented(external)]
+            rank: i32,
+        }
+    );
     let message = "a model without a table has no columns that belong to the database; leave out \
                    `#[evented(external)]` or `log_only`";
     assert_eq!(super::read(&external).1, [message]);

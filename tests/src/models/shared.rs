@@ -216,7 +216,8 @@ async fn prepare<M: Model<Log = Board>, DB: Dialect, D: Driver<DB>>(
     history: &[Event<M>],
     conn: &mut D,
 ) -> Result<(), Error> {
-    let seen: Vec<_> = history.iter().map(|event| format!("{} {}", event.revision(), event.action())).collect();
+    let seen: Vec<_> =
+        history.iter().map(|event| format!("{} {}", event.revision(), event.action())).collect();
     let wanted = draft.meta.own.clone();
     draft.meta.own.insert("seen".into(), seen.into());
     draft.meta.own.insert("action".into(), draft.action().into());

@@ -38,11 +38,10 @@ async fn records_spread_over_the_shards_and_each_stays_in_one() {
 async fn the_shard_of_a_key_never_changes() {
     // Where the events are that were written years ago depends on it.
     let mut db = fresh().await;
-    for (number, shard) in [(1, 0), (2, 0), (3, 0), (4, 0)] {
+    for (number, shard) in [(1, 2), (2, 1), (3, 0), (4, 2), (5, 1), (6, 0)] {
         let id = Uuid::from_u128(number);
         db.run(Track::insert(NewTrack { name: number.to_string() }).idempotent(id)).await.unwrap();
-        let found = format!("SELECT count(*) FROM parcel_events_{shard} WHERE payload LIKE '%\"{number}\"%'");
-        let found = if Db::FLAVOUR == evented_diesel::migrations::Flavour::Postgres { found.replace("payload", "payload::text") } else { found };
+        let found = format!("SELECT count(*) FROM parcel_events_{shard} WHERE CAST(payload AS TEXT) LIKE '%\"{number}\"%'");
         assert_eq!(db.number(&found).await, 1, "{number}: {:?}", in_shards(&mut db, PARCELS).await);
     }
 }

@@ -287,7 +287,8 @@ async fn a_log_only_grows() {
     everything_works::<Shop>(&mut db).await;
     everything_works::<Person>(&mut db).await;
     let lamp = NewItem { org_id: evented_diesel::Id::new(Uuid::now_v7()), name: "Lamp".into(), value: 0, note: None };
-    db.run(Item::insert(lamp)).await.unwrap();
+    let lamp = db.run(Item::insert(lamp)).await.unwrap();
+    db.run(lamp.add_value(evented_tests::models::AddValue(1))).await.unwrap();
     let logs = tables::<Board>().chain(tables::<Parcels>()).chain(tables::<Regions>()).chain(tables::<Names>());
     for log in logs.chain(["items_events"]) {
         let count = format!("SELECT count(*) FROM {log}");

@@ -41,13 +41,11 @@ macro_rules! on {
                 let more = three().log::<evented_tests::models::Counter>();
                 assert_eq!(db.conn.run_pending_migrations(more.clone()).unwrap().len(), 2);
                 assert_eq!(tables(&mut db).await, 4);
-                // The steps of a log are reverted one by one, the last first.
-                for (left, step) in [(4, "evented2_counters_events"), (3, "evented1_counters_events")] {
-                    let reverted = db.conn.revert_last_migration(more.clone()).unwrap();
-                    assert_eq!(reverted.to_string(), step);
-                    assert_eq!(tables(&mut db).await, left);
-                }
-                assert_eq!(db.conn.revert_all_migrations(more).unwrap().len(), 6);
+                // Diesel orders them by their names: the second steps of all logs after the first ones.
+                let reverted = db.conn.revert_last_migration(more.clone()).unwrap();
+                assert_eq!(reverted.to_string(), "evented2_pages_events");
+                assert_eq!(tables(&mut db).await, 4);
+                assert_eq!(db.conn.revert_all_migrations(more).unwrap().len(), 7);
                 assert_eq!(tables(&mut db).await, 0);
             }
 
