@@ -5,8 +5,8 @@ use diesel::QueryDsl;
 use evented_core::{Chained, EventHash};
 use evented_diesel::{Digest, Id, Json, KeyValue, batch};
 use evented_tests::models::shared::{
-    Add, Card, Gauge, Healer, Letter, Memo, Meter, NewCard, NewGauge, NewHealer, NewLetter, NewMeter, NewTalk,
-    Shop, Talk, Thing, Visitor, events, region_events,
+    Add, Card, Gauge, Healer, Letter, Memo, Meter, NewCard, NewGauge, NewHealer, NewLetter, NewMeter,
+    NewTalk, Shop, Talk, Thing, Visitor, events, region_events,
 };
 use evented_tests::raw;
 use serde_json::json;
@@ -36,7 +36,9 @@ macro_rules! stored {
         );
         let query = $log::table.select(columns).order(($log::schema, $log::record_id, $log::revision));
         let rows: Vec<Stored<$key>> = $db.load(query).await;
-        let rows = rows.into_iter().map(|(a, key, c, d, e, f, g, h, i, j, k)| (a, $value(key), c, d, e, f, g, h, i, j, k));
+        let rows = rows
+            .into_iter()
+            .map(|(a, key, c, d, e, f, g, h, i, j, k)| (a, $value(key), c, d, e, f, g, h, i, j, k));
         rows.collect::<Vec<Stored<KeyValue>>>()
     }};
 }

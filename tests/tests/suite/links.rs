@@ -4,8 +4,8 @@ use diesel::QueryDsl;
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Command, Error, Event, Id, IntoTarget, Link, Linked, Model, Rows, batch};
 use evented_tests::models::shared::{
-    Add, Board, Card, NewCard, NewPerson, NewTalk, NewTown, Parcel, Person, Regions, Reply, Shop, Talk, Thing,
-    Town, Track, Visitor, events_ancestors, events_replies, name_events_hops, parcel_events_hops,
+    Add, Board, Card, NewCard, NewPerson, NewTalk, NewTown, Parcel, Person, Regions, Reply, Shop, Talk,
+    Thing, Town, Track, Visitor, events_ancestors, events_replies, name_events_hops, parcel_events_hops,
     region_events_hops,
 };
 use uuid::Uuid;
@@ -38,7 +38,8 @@ where
 {
     let it = db.run(Command::<M>::insert(M::new("", "It")).recorded()).await.unwrap();
     let (first, it) = (it.event_id, it.record);
-    let second = db.run(Command::change(&it, Add(1)).link(events_ancestors::table, first).recorded()).await.unwrap();
+    let second =
+        db.run(Command::change(&it, Add(1)).link(events_ancestors::table, first).recorded()).await.unwrap();
     let third = Command::change(&it, M::named("That"))
         .link(events_ancestors::table, first)
         .link(events_ancestors::table, second.event_id)
@@ -74,8 +75,11 @@ async fn links_are_written_with_their_event_and_read_in_both_directions() {
 }
 
 /// One link in a log of another form.
-async fn a_link_is_read<M: Thing + Rows<Backend>, L: Link<Log = M::Log, Data = ()> + Copy>(db: &mut Db, key: &str, link: L)
-where
+async fn a_link_is_read<M: Thing + Rows<Backend>, L: Link<Log = M::Log, Data = ()> + Copy>(
+    db: &mut Db,
+    key: &str,
+    link: L,
+) where
     M::Key: IntoTarget<M>,
     Add: evented_core::ActionOf<M>,
     for<'a> &'a M: IntoTarget<M>,
@@ -214,7 +218,10 @@ async fn deletes_savepoints_and_batches_write_links_too() {
     let linked = db.run(events[0].linked_from(events_ancestors::table)).await.unwrap();
     assert_eq!(revisions(&linked), [2, 3, 4]);
     // A record that is made again may look back at what it was.
-    let made = db.run(Person::insert(NewPerson { id: "york".into(), name: "Mr York".into() }).recorded()).await.unwrap();
+    let made = db
+        .run(Person::insert(NewPerson { id: "york".into(), name: "Mr York".into() }).recorded())
+        .await
+        .unwrap();
     db.run(made.record.delete()).await.unwrap();
     let again = Person::insert(NewPerson { id: "york".into(), name: "Lord York".into() });
     db.run(again.link(name_events_hops::table, made.event_id)).await.unwrap();
@@ -296,10 +303,8 @@ async fn links_only_grow() {
         a_link_is_read::<Shop, _>(&mut db, key, region_events_hops::table).await;
     }
     for table in ["events_ancestors", "events_replies", "region_events_eu_hops", "region_events_us_hops"] {
-        let mut refused = vec![
-            format!("UPDATE {table} SET schema = 'other'"),
-            format!("DELETE FROM {table}"),
-        ];
+        let mut refused =
+            vec![format!("UPDATE {table} SET schema = 'other'"), format!("DELETE FROM {table}")];
         if Db::FLAVOUR == Flavour::Postgres {
             refused.push(format!("TRUNCATE {table}"));
         }
@@ -307,7 +312,11 @@ async fn links_only_grow() {
             let error = db.try_sql(&sql).await.expect_err(&sql).to_string();
             assert!(error.contains("append-only"), "{sql}: {error}");
         }
-        assert_eq!(db.number(&format!("SELECT count(*) FROM {table} WHERE schema <> 'other'")).await, 1, "{table}");
+        assert_eq!(
+            db.number(&format!("SELECT count(*) FROM {table} WHERE schema <> 'other'")).await,
+            1,
+            "{table}"
+        );
     }
     let town = NewTown { id: "york".into(), name: "York".into() };
     let _: Id<Card> = card.record.id;

@@ -90,7 +90,8 @@ where
     assert_eq!(it.name(), "Renamed");
     let it = db.run(Command::change(&it, Add(1)).meta(json!({ "payload": 20 }))).await.unwrap();
     assert_eq!(it.value(), 20);
-    let commands = batch([Command::change(&it, Add(1)).meta(json!({ "payload": 5 })), Command::change(&it, Add(1))]);
+    let commands =
+        batch([Command::change(&it, Add(1)).meta(json!({ "payload": 5 })), Command::change(&it, Add(1))]);
     let done = db.run(commands).await.unwrap();
     assert_eq!((done[0].value(), done[1].value()), (25, 26));
     let replayed = db.run(Replay::<M>::new(it.key().clone())).await.unwrap().unwrap();
@@ -117,7 +118,10 @@ where
     Add: ActionOf<M>,
     for<'a> &'a M: IntoTarget<M>,
 {
-    let it = db.run(Command::<M>::insert(M::new("", "It")).by("user:7").meta(json!({ "as": "user:8" }))).await.unwrap();
+    let it = db
+        .run(Command::<M>::insert(M::new("", "It")).by("user:7").meta(json!({ "as": "user:8" })))
+        .await
+        .unwrap();
     db.run(Command::change(&it, Add(1)).by("user:7").meta(json!({ "as": null, "kept": 1 }))).await.unwrap();
     db.run(Command::change(&it, Add(1)).by("user:7")).await.unwrap();
     let history = db.run(History::<M>::new(it.key().clone())).await.unwrap();

@@ -38,8 +38,13 @@ where
     assert_eq!(revisions, [1, 2, 3, 5, 6, 8, 9, 11]);
     let history = db.run(History::<M>::new(it.key().clone())).await.unwrap();
     let saved = history.iter().filter(|entry| entry.event.action() == "savepoint");
-    let saved: Vec<_> = saved.map(|entry| (entry.event.revision(), entry.event.actor(), entry.changes.is_empty())).collect();
-    assert_eq!(saved, [(4, None, true), (7, None, true), (10, None, true)], "nobody's doing, and nothing changes");
+    let saved: Vec<_> =
+        saved.map(|entry| (entry.event.revision(), entry.event.actor(), entry.changes.is_empty())).collect();
+    assert_eq!(
+        saved,
+        [(4, None, true), (7, None, true), (10, None, true)],
+        "nobody's doing, and nothing changes"
+    );
     assert_eq!(history[3].event.at(), day(4), "it is of the time of the write");
     assert_eq!(db.run(Replay::<M>::new(it.key().clone())).await.unwrap().map(|it| it.value()), Some(7));
     assert_eq!(db.run(History::<M>::recent(it.key().clone())).await.unwrap().len(), 2);

@@ -28,7 +28,9 @@ async fn records_spread_over_the_shards_and_each_stays_in_one() {
     }
     assert_eq!(in_shards(&mut db, PARCELS).await, first.map(|count| 2 * count));
     for shard in PARCELS {
-        let halves = format!("SELECT count(*) FROM (SELECT record_id FROM {shard} GROUP BY record_id HAVING count(*) <> 2) t");
+        let halves = format!(
+            "SELECT count(*) FROM (SELECT record_id FROM {shard} GROUP BY record_id HAVING count(*) <> 2) t"
+        );
         assert_eq!(db.number(&halves).await, 0);
     }
     assert_eq!(db.number("SELECT count(*) FROM parcel_events").await, 120, "the view shows them all");
@@ -41,7 +43,9 @@ async fn the_shard_of_a_key_never_changes() {
     for (number, shard) in [(1, 2), (2, 1), (3, 0), (4, 2), (5, 1), (6, 0)] {
         let id = Uuid::from_u128(number);
         db.run(Track::insert(NewTrack { name: number.to_string() }).idempotent(id)).await.unwrap();
-        let found = format!("SELECT count(*) FROM parcel_events_{shard} WHERE CAST(payload AS TEXT) LIKE '%\"{number}\"%'");
+        let found = format!(
+            "SELECT count(*) FROM parcel_events_{shard} WHERE CAST(payload AS TEXT) LIKE '%\"{number}\"%'"
+        );
         assert_eq!(db.number(&found).await, 1, "{number}: {:?}", in_shards(&mut db, PARCELS).await);
     }
 }

@@ -107,7 +107,10 @@ where
     let history = db.run(History::<M>::new(key.clone())).await.unwrap();
     let actions: Vec<_> = history.iter().map(|entry| entry.event.action()).collect();
     assert_eq!(actions, ["insert", "update", "add", "savepoint", "add", "add", "add", "add"]);
-    assert_eq!(history.iter().map(|entry| entry.event.revision()).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
+    assert_eq!(
+        history.iter().map(|entry| entry.event.revision()).collect::<Vec<_>>(),
+        (1..=8).collect::<Vec<_>>()
+    );
     assert_eq!(history[0].event.actor().as_deref(), Some("user:7"));
     assert_eq!(history[2].before.as_ref().map(Thing::value), Some(0));
     assert_eq!(history[2].after.as_ref().map(Thing::value), Some(5));
@@ -119,7 +122,8 @@ where
     let position = db.run(LastPosition::<M>::new()).await.unwrap();
     assert_eq!(position, db.number(&format!("SELECT max(position) FROM {log}")).await);
     for page in [1, 3, 100] {
-        let mut names: Vec<_> = table_at::<M>(db, position, page).await.iter().map(|it| it.name().to_owned()).collect();
+        let mut names: Vec<_> =
+            table_at::<M>(db, position, page).await.iter().map(|it| it.name().to_owned()).collect();
         names.sort();
         assert_eq!(names, ["Desk", "Shelf", "Stool"], "{} in pages of {page}", M::SCHEMA);
         let early = table_at::<M>(db, third.position, page).await;
@@ -188,7 +192,8 @@ async fn every_command_and_reading_works_over_shards() {
 #[tokio::test]
 async fn models_with_the_same_key_do_not_see_each_others_events() {
     let mut db = fresh().await;
-    let person = db.run(Person::insert(NewPerson { id: "york".into(), name: "Mr York".into() })).await.unwrap();
+    let person =
+        db.run(Person::insert(NewPerson { id: "york".into(), name: "Mr York".into() })).await.unwrap();
     let town = db.run(Town::insert(NewTown { id: "york".into(), name: "York".into() })).await.unwrap();
     db.run(town.add(Add(3))).await.unwrap();
     db.run(Town::savepoint(&town)).await.unwrap();
@@ -218,7 +223,10 @@ async fn an_alias_of_the_log_keeps_old_rows_of_a_renamed_action_readable() {
         raw::tamper(&mut db, "events", &rename).await;
     }
     let history = db.run(Card::history(&card)).await.unwrap();
-    assert_eq!(history.iter().map(|it| it.event.action()).collect::<Vec<_>>(), ["insert", "plus", "complete"]);
+    assert_eq!(
+        history.iter().map(|it| it.event.action()).collect::<Vec<_>>(),
+        ["insert", "plus", "complete"]
+    );
     assert!(matches!(history[1].event.decode().unwrap(), CardEvent::Add(Add(2))));
     assert!(matches!(history[2].event.decode().unwrap(), CardEvent::Finish(_)));
     assert_eq!(db.run(Card::replay(card.id)).await.unwrap(), Some(card.clone()));
@@ -273,7 +281,8 @@ async fn a_missing_row_is_written_from_a_shared_log() {
     db.sql("DELETE FROM towns").await;
     assert_eq!(db.run(Materialize::<Town>::new(town.id.clone())).await.unwrap(), town);
     let card = db.run(Card::insert(NewCard { name: "Card".into() })).await.unwrap();
-    let card = db.run(card.update(CardChanges { name: Some("Ace".into()), ..Default::default() })).await.unwrap();
+    let card =
+        db.run(card.update(CardChanges { name: Some("Ace".into()), ..Default::default() })).await.unwrap();
     db.sql("DELETE FROM cards").await;
     assert_eq!(db.run(Card::materialize(card.id)).await.unwrap(), card);
 }
@@ -286,10 +295,16 @@ async fn a_log_only_grows() {
     everything_works::<Parcel>(&mut db).await;
     everything_works::<Shop>(&mut db).await;
     everything_works::<Person>(&mut db).await;
-    let lamp = NewItem { org_id: evented_diesel::Id::new(Uuid::now_v7()), name: "Lamp".into(), value: 0, note: None };
+    let lamp = NewItem {
+        org_id: evented_diesel::Id::new(Uuid::now_v7()),
+        name: "Lamp".into(),
+        value: 0,
+        note: None,
+    };
     let lamp = db.run(Item::insert(lamp)).await.unwrap();
     db.run(lamp.add_value(evented_tests::models::AddValue(1))).await.unwrap();
-    let logs = tables::<Board>().chain(tables::<Parcels>()).chain(tables::<Regions>()).chain(tables::<Names>());
+    let logs =
+        tables::<Board>().chain(tables::<Parcels>()).chain(tables::<Regions>()).chain(tables::<Names>());
     for log in logs.chain(["items_events"]) {
         let count = format!("SELECT count(*) FROM {log}");
         let before = db.number(&count).await;

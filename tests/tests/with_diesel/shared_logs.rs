@@ -23,7 +23,8 @@ async fn fresh() -> Db {
 
 /// A person and a town of one name, with two events and three.
 async fn york(db: &mut Db) -> (Person, Town) {
-    let person = db.run(Person::insert(NewPerson { id: "york".into(), name: "Mr York".into() })).await.unwrap();
+    let person =
+        db.run(Person::insert(NewPerson { id: "york".into(), name: "Mr York".into() })).await.unwrap();
     let town = db.run(Town::insert(NewTown { id: "york".into(), name: "York".into() })).await.unwrap();
     db.run(Town::savepoint(&town)).await.unwrap();
     (db.run(person.add(Add(1))).await.unwrap(), db.run(town.add(Add(2))).await.unwrap())
@@ -60,7 +61,10 @@ async fn a_join_finds_the_events_of_its_model_only() {
     );
     let with_town: Vec<_> = left.iter().map(|(schema, name)| (schema.as_str(), name.as_deref())).collect();
     let york = Some("York");
-    assert_eq!(with_town, [("people", None), ("towns", york), ("towns", york), ("people", None), ("towns", york)]);
+    assert_eq!(
+        with_town,
+        [("people", None), ("towns", york), ("towns", york), ("people", None), ("towns", york)]
+    );
     let right: Vec<(String, Option<i64>)> = load!(
         towns::table
             .left_join(name_events::table)
@@ -84,12 +88,18 @@ async fn a_join_works_with_ids_and_over_shards() {
             .select((Card::as_select(), Event::<Card>::as_select())),
         &mut db.conn
     );
-    assert_eq!(joined.iter().map(|(it, event)| (it, event.revision())).collect::<Vec<_>>(), [(&card, 1), (&card, 2)]);
+    assert_eq!(
+        joined.iter().map(|(it, event)| (it, event.revision())).collect::<Vec<_>>(),
+        [(&card, 1), (&card, 2)]
+    );
     let joined: Vec<(Remark, Event<Remark>)> = load!(
         events::table.inner_join(remarks::table).select((Remark::as_select(), Event::<Remark>::as_select())),
         &mut db.conn
     );
-    assert_eq!(joined.iter().map(|(it, event)| (it, event.action())).collect::<Vec<_>>(), [(&remark, "insert")]);
+    assert_eq!(
+        joined.iter().map(|(it, event)| (it, event.action())).collect::<Vec<_>>(),
+        [(&remark, "insert")]
+    );
     for id in ["eu/a", "us/a"] {
         db.run(Shop::insert(NewShop { id: id.into(), name: id.into() })).await.unwrap();
     }
@@ -110,7 +120,8 @@ async fn the_events_of_a_record_are_its_models() {
     let (person, town) = york(&mut db).await;
     let of_person: Vec<Event<Person>> = load!(person.events(), &mut db.conn);
     assert_eq!(actions(&of_person), ["insert", "add"]);
-    let of_town: Vec<Event<Town>> = load!(town.events().filter(name_events::action.ne("insert")), &mut db.conn);
+    let of_town: Vec<Event<Town>> =
+        load!(town.events().filter(name_events::action.ne("insert")), &mut db.conn);
     assert_eq!(actions(&of_town), ["savepoint", "add"]);
     let talk = db.run(Talk::insert(NewTalk { name: "Talk".into() })).await.unwrap();
     let of_talk: Vec<Event<Talk>> = load!(talk.events(), &mut db.conn);
@@ -125,7 +136,9 @@ async fn events_that_belong_to_a_record_are_its_models() {
     let mut db = fresh().await;
     let (person, town) = york(&mut db).await;
     let of_person: Vec<Event<Person>> = load!(
-        Event::<Person>::belonging_to(&person).order(name_events::revision).select(Event::<Person>::as_select()),
+        Event::<Person>::belonging_to(&person)
+            .order(name_events::revision)
+            .select(Event::<Person>::as_select()),
         &mut db.conn
     );
     assert_eq!(actions(&of_person), ["insert", "add"]);
