@@ -80,7 +80,7 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let name = record.name();
-    let transaction = Transaction::open(driver, &name).await?;
+    let transaction = Transaction::around(driver, &name, takes_several_statements::<M>(options)).await?;
     let result = match drift::start(driver, record, options).await {
         Ok(Start::Repeated(first)) => Ok(Some(first)),
         Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
@@ -101,7 +101,7 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         }
         Err(error) => Err(error),
     };
-    transaction.close(driver, &name, result).await
+    transaction.close_try(driver, &name, result, M::PREPARES).await
 }
 
 /// Decides and writes. `None` if another writer was first.
