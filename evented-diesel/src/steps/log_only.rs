@@ -143,7 +143,11 @@ async fn end_from<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     if action == names::SAVEPOINT {
         state.set_revision(event.revision);
     }
-    write(driver, record, &event, state).await
+    let done = write(driver, record, &event, state).await?;
+    if done.is_some() {
+        links::write(driver, record, cx.event_id, &options.links).await?;
+    }
+    Ok(done)
 }
 
 enum Start<M> {

@@ -5,7 +5,7 @@ use evented_core::{Digest, Drift, External, Json, State, names};
 use super::command::{ATTEMPTS, Body, Head, Record, empty_payload, event};
 use super::drift::{self, Start};
 use super::transaction::Transaction;
-use super::{load, log_only};
+use super::{links, load, log_only};
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
@@ -25,7 +25,9 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let name = record.name();
     // In peace one statement does it without reading first. A model that refuses drift must look before, and so must who
     // chains the event to the one before it.
-    let in_peace = !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse && !M::Log::HASHED;
+    // Links take statements of their own.
+    let in_peace =
+        !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse && !M::Log::HASHED && options.links.is_empty();
     if in_peace && let Some(done) = attempt(driver, record, None, options).await? {
         return Ok(done);
     }
@@ -80,6 +82,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let (Some((position, revision)), Some(mut row), Some(head)) = (appended, row, head) else {
         return Ok(None);
     };
+    links::write(driver, record, cx.event_id, &options.links).await?;
     row.normalize();
     match row.state_digest() {
         Ok(digest) if head.version == M::VERSION && digest != head.state => {

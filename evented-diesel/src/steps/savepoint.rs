@@ -4,8 +4,8 @@ use evented_core::{Json, State, names};
 
 use super::command::{ATTEMPTS, Body, Head, Record, event};
 use super::drift::{self, Settled, Start};
-use super::log_only;
 use super::transaction::Transaction;
+use super::{links, log_only};
 use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
@@ -66,6 +66,9 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let columns = columns_to_write::<M>(Vec::new());
     let written = DB::update(driver, &append, &guard, &state, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;
+    if written.position.is_some() {
+        links::write(driver, record, cx.event_id, &options.links).await?;
+    }
     Ok(written.position.map(|position| Recorded {
         record: written.row.unwrap_or(state),
         event_id: cx.event_id,
