@@ -6,7 +6,7 @@ pub use diesel::connection::SimpleConnection;
 pub use diesel::prelude::*;
 pub use evented_diesel::migrations::{Flavour, Migrations};
 pub use evented_diesel::prelude::*;
-pub use evented_diesel::{Attrs, Command, Drift, Error, Fields, IntoTarget, KeyValue, Model, State};
+pub use evented_diesel::{Attrs, Command, Drift, Error, EventLog, Fields, IntoTarget, KeyValue, Model, State};
 pub use serde::{Deserialize, Serialize};
 pub use uuid::Uuid;
 
@@ -99,4 +99,55 @@ pub fn connect() -> SqliteConnection {
     .expect("the table");
     conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Flavour::Sqlite)).expect("its log");
     conn
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use evented_diesel::sql_types::Uid;
+    accounts (id) {
+        id -> Uid,
+        owner -> Text,
+        balance -> Integer,
+    }
+}
+
+/// The log of "Hashed logs".
+#[derive(EventLog, Debug)]
+#[event_log(table = "ledger", schemas(Account), hashed)]
+pub struct Ledger;
+
+/// Money of somebody's.
+#[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
+#[diesel(table_name = accounts)]
+#[evented(log = Ledger, actions(Deposit))]
+pub struct Account {
+    pub id: Id<Account>,
+    pub owner: String,
+    pub balance: i32,
+}
+
+/// Adds to the balance.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Deposit(pub i32);
+
+impl Action<Account> for Deposit {
+    fn apply(&self, account: &mut Account, _: &Context) {
+        account.balance += self.0;
+    }
+}
+
+/// SQLite in memory, with the table of the accounts and the ledger.
+pub fn bank() -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(":memory:").expect("SQLite in memory");
+    conn.batch_execute("CREATE TABLE accounts (id BLOB PRIMARY KEY, owner TEXT NOT NULL, balance INTEGER NOT NULL)")
+        .expect("the table");
+    conn.batch_execute(&Migrations::new().event_log::<Ledger>().up_sql(Flavour::Sqlite)).expect("its log");
+    conn
+}
+
+/// Changes a log by hand: whoever owns the tables can drop what keeps them append-only.
+pub fn tamper(conn: &mut SqliteConnection, log: &str, sql: &str) {
+    let drop = format!("DROP TRIGGER IF EXISTS {log}_no_update; DROP TRIGGER IF EXISTS {log}_no_delete");
+    conn.batch_execute(&drop).expect("the triggers");
+    conn.batch_execute(sql).expect("the change");
 }

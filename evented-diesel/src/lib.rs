@@ -106,7 +106,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The book in the repository goes on from here: keys, versions, drift, batches, async, errors.
+//! The book in the repository goes on from here: keys, versions, drift, batches, async, errors, shared logs, links,
+//! hashes, checks.
 //!
 //! # Where to find things
 //!
@@ -122,9 +123,16 @@
 //! | read a whole table as it was | [`read::TableAt`] |
 //! | query the log with Diesel | [`Event`] |
 //! | write a missing row from the log | [`read::Materialize`] |
+//! | write a whole table anew from its log | [`upkeep::Rebuild`] |
+//! | give rows from before evented a first event | [`upkeep::BringUp`] |
 //! | read payloads of older versions | [`Attrs`], [`Retired`] |
+//! | let several models share a log; shards; hashes | [`EventLog`](derive@EventLog) |
+//! | link an event to an earlier one | [`Link`], [`Command::link`], [`Event::linked`] |
+//! | look at history or database before a write | [`Draft`] |
+//! | check rows, events, savepoints and code | [`integrity`] |
+//! | show that a log was changed, or cut | [`integrity::VerifyChain`], [`integrity::Checkpoint`] |
 //! | know what can go wrong | [`Error`] |
-//! | make the log's tables | [`migrations`] |
+//! | make the log's tables, and bring them up to date | [`migrations`] |
 //! | use one model on PostgreSQL and on SQLite | [`Id`], [`sql_types`] |
 //!
 //! # Features
@@ -163,8 +171,9 @@
 //! # What it does not do
 //!
 //! - It sees a change by plain SQL when the record is next written through it, not before ([`Drift`]).
-//! - It does not keep anybody from changing the log's table. Take `UPDATE` and `DELETE` on it from the program's role.
-//! - It has no stream of changes, no handlers, no derived tables and no shared logs yet.
+//! - Its triggers keep a log append-only against mistakes, not against the owner of its tables. Take `UPDATE` and `DELETE`
+//!   from the program's role as well; a hashed log shows what was changed all the same.
+//! - It has no stream of changes, no handlers and no derived tables yet.
 //! - A model has one key, of one column, and no generic parameters.
 //! - MySQL is not supported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
