@@ -132,7 +132,7 @@ where
         names.sort();
         assert_eq!(names, ["Desk", "Shelf", "Stool"], "{} in pages of {page}", M::SCHEMA);
         let early = table_at::<M>(db, third.position, page).await;
-        assert_eq!(early, [third.record.clone()], "{}", M::SCHEMA);
+        assert_eq!(early, std::slice::from_ref(&third.record), "{}", M::SCHEMA);
     }
 
     // The end, and what comes after it.
