@@ -4,4 +4,4 @@
 //! |---|---|
 //! | `quickstart` | what evented does for one model, in a minute |
 //! | `git_history` | real input: a git repository's history as evented records, checked against git itself |
-//! | `migrations` | the command that writes, prints and checks the migrations of an application's logs |
+//! | `operators` | the command that looks after an application's tables and logs, on what the others leave behind |
