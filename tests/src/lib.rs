@@ -20,5 +20,10 @@ pub mod models;
 #[cfg(doctest)]
 #[doc = include_str!("../../evented-derive/docs/evented.md")]
 pub struct DeriveReference;
+
+/// The same of the derive for logs.
+#[cfg(doctest)]
+#[doc = include_str!("../../evented-derive/docs/event_log.md")]
+pub struct LogReference;
 pub mod raw;
 pub mod watch;
