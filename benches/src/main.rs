@@ -2,6 +2,7 @@
 //!
 //! Run it by `cargo xtask bench`, which starts a PostgreSQL with `fsync` on.
 
+mod log;
 mod measure;
 mod memory;
 mod model;
@@ -16,7 +17,7 @@ use clap::Parser;
 /// Compares the library with hand-written code, raw statements and pgbench.
 #[derive(Parser)]
 struct Arguments {
-    /// Which comparisons to run: `record`, or a part of a name such as `record/update`.
+    /// Which comparisons to run: `record`, `log`, or a part of a name such as `record/update`.
     #[arg(default_value = "")]
     suite: String,
     /// Write the ratios into this file.
@@ -34,12 +35,24 @@ struct Arguments {
     /// Internal: stream a table of this many events, for its peak memory.
     #[arg(long, hide = true)]
     stream: Option<i64>,
+    /// Internal: check and rebuild, for the peak memory.
+    #[arg(long, hide = true)]
+    verify_and_rebuild: bool,
+    /// Internal: bring rows up, until killed.
+    #[arg(long, hide = true)]
+    bring_up: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(events) = arguments.stream {
         return memory::stream(&arguments.url, events);
+    }
+    if arguments.verify_and_rebuild {
+        return log::verify_and_rebuild(&arguments.url);
+    }
+    if arguments.bring_up {
+        return log::bring_up::bring_up(&arguments.url);
     }
     let mut report = report::Report::default();
     let bench = setup::Bench {
@@ -49,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         suite: arguments.suite,
     };
     record::run(&bench, &mut report)?;
+    log::run(&bench, &mut report)?;
     report.print();
     if let Some(file) = arguments.json {
         report.write(&file)?;

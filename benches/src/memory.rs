@@ -62,9 +62,14 @@ pub(crate) fn stream(url: &str, events: i64) -> anyhow::Result<()> {
         records += page.len();
     }
     anyhow::ensure!(records as i64 == events, "{records} records");
+    println!("{}", peak_of_this_process()?);
+    Ok(())
+}
+
+/// The peak so far, in MB.
+pub(crate) fn peak_of_this_process() -> anyhow::Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak in /proc")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    println!("{}", kilobytes / 1024.0);
-    Ok(())
+    Ok(kilobytes / 1024.0)
 }

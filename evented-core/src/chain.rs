@@ -7,56 +7,18 @@
 //! A root is that of a Merkle tree over events in the order of the log. Unlike a chain it tells, too, whether events
 //! were taken away at the end, or a record with all of its events.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::digest::canonical;
 use crate::{Digest, Json, KeyValue};
 
+mod hash;
 mod merkle;
 
-pub use merkle::{Leaf, Root, RootBuilder};
-
-/// The hash of an event in its record's chain: BLAKE3, 32 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct EventHash([u8; EventHash::LEN]);
-
-impl EventHash {
-    /// Its length in bytes.
-    pub const LEN: usize = 32;
-
-    /// The hash with these bytes, if there are as many as it takes.
-    #[must_use]
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    /// Its bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for EventHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-impl fmt::Display for EventHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(&self.0, f)
-    }
-}
-
-fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
+pub use hash::{EventHash, NotAHash, Root};
+pub use merkle::{Leaf, RootBuilder};
 
 /// What the hash of an event is over.
 #[derive(Debug, Clone, Copy)]
@@ -136,29 +98,6 @@ fn digest_of(json: &Json) -> blake3::Hash {
     }
     blake3::hash(&bytes)
 }
-
-impl Serialize for EventHash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-impl<'de> Deserialize<'de> for EventHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-impl FromStr for EventHash {
-    type Err = NotAHash;
-    fn from_str(text: &str) -> Result<Self, NotAHash> {
-        blake3::Hash::from_hex(text).map(|hash| Self(*hash.as_bytes())).map_err(|_| NotAHash)
-    }
-}
-
-/// A text is not the 64 hexadecimal digits of a hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the 64 hexadecimal digits of a hash")]
-pub struct NotAHash;
 
 #[cfg(test)]
 mod tests {

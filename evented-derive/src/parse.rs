@@ -42,6 +42,12 @@ pub(crate) fn struct_forms() -> &'static [(&'static str, &'static str)] {
     container::FORMS
 }
 
+/// What may be written on a log, for the tests.
+#[cfg(test)]
+pub(crate) fn log_forms() -> &'static [(&'static str, &'static str)] {
+    log::FORMS
+}
+
 /// What may be written on a field, for the tests.
 #[cfg(test)]
 pub(crate) fn field_forms() -> &'static [(&'static str, &'static str)] {

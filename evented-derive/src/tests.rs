@@ -4,6 +4,7 @@ mod check;
 mod container;
 mod field;
 mod key;
+mod log;
 mod snapshots;
 
 use proc_macro2::TokenStream;

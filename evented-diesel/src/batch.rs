@@ -4,6 +4,7 @@ use crate::backend::Dialect;
 use crate::command::Command;
 use crate::error::Error;
 use crate::model::{Model, Rows};
+use crate::observe;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
 use crate::steps;
@@ -42,6 +43,7 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Batch<M> {
     type Output = Vec<M>;
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Vec<M>, Error> {
-        steps::batch::run(driver, &self.commands).await
+        let span = observe::batch(M::SCHEMA, self.commands.len());
+        observe::within(span, steps::batch::run(driver, &self.commands)).await
     }
 }

@@ -11,6 +11,7 @@ use crate::backend::Dialect;
 use crate::error::Error;
 use crate::link::{Link, NewLink};
 use crate::model::{Model, Rows};
+use crate::observe;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
 use crate::steps;
@@ -63,6 +64,12 @@ pub struct Target<M: Evented> {
 pub trait IntoTarget<M: Evented> {
     /// The record's key, and the record if it is at hand.
     fn into_target(self) -> Target<M>;
+}
+
+impl<M: Evented> IntoTarget<M> for Target<M> {
+    fn into_target(self) -> Self {
+        self
+    }
 }
 
 impl<M: Evented> Target<M> {
@@ -210,7 +217,7 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Command<M> {
     type Output = M;
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<M, Error> {
-        Ok(steps::command::run(driver, &self).await?.record)
+        Ok(run(driver, &self).await?.record)
     }
 }
 
@@ -218,18 +225,40 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Recording<M> {
     type Output = Recorded<M>;
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Recorded<M>, Error> {
-        steps::command::run(driver, &self.0).await
+        run(driver, &self.0).await
+    }
+}
+
+async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    command: &Command<M>,
+) -> Result<Recorded<M>, Error> {
+    let (action, key) = command.says();
+    let span = observe::command(M::SCHEMA, action);
+    if let Some(key) = key {
+        span.record("record", tracing::field::display(M::key_value(key)));
+    }
+    let done = observe::within(span.clone(), steps::command::run(driver, command)).await?;
+    span.record("record", tracing::field::display(M::key_value(done.record.key())));
+    span.record("revision", done.revision);
+    Ok(done)
+}
+
+impl<M: Evented> Command<M> {
+    /// Which action it is, and of which record, if that is known.
+    fn says(&self) -> (&'static str, Option<&M::Key>) {
+        match &self.kind {
+            Kind::Insert(_) => (evented_core::names::INSERT, None),
+            Kind::Change(target, change) => (change.name(), Some(&target.key)),
+            Kind::Delete(target) => (evented_core::names::DELETE, Some(&target.key)),
+            Kind::Savepoint(target) => (evented_core::names::SAVEPOINT, Some(&target.key)),
+        }
     }
 }
 
 impl<M: Evented> fmt::Debug for Command<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (action, key) = match &self.kind {
-            Kind::Insert(_) => (evented_core::names::INSERT, None),
-            Kind::Change(target, change) => (change.name(), Some(&target.key)),
-            Kind::Delete(target) => (evented_core::names::DELETE, Some(&target.key)),
-            Kind::Savepoint(target) => (evented_core::names::SAVEPOINT, Some(&target.key)),
-        };
+        let (action, key) = self.says();
         f.debug_struct("Command").field("action", &action).field("key", &key).finish_non_exhaustive()
     }
 }

@@ -163,7 +163,7 @@ impl<M: Model, DB: Backend> Selectable<DB> for Event<M> {
 }
 
 impl<M: Model> HasTable for Event<M> {
-    type Table = <M::Log as EventLog>::Table;
+    type Table = M::Events;
     fn table() -> Self::Table {
         Self::Table::default()
     }

@@ -198,6 +198,7 @@ mod link;
 mod log;
 pub mod migrations;
 mod model;
+pub mod observe;
 mod operation;
 pub mod prelude;
 mod prepare;

@@ -23,6 +23,9 @@ use crate::run::driver::Driver;
 pub trait Model: Evented {
     /// The log of its events.
     type Log: EventLog + Holds<Self>;
+    /// Its events as Diesel's associations begin with them: the log's table, or the part of it that is this model's.
+    #[doc(hidden)]
+    type Events: diesel::Table + Default;
 
     /// Whether it has a table; otherwise its state is in the log alone.
     const HAS_TABLE: bool = true;

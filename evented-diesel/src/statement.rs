@@ -160,6 +160,14 @@ impl<'q, DB: Dialect> Statement<'q, DB> {
         self.identifier(log.table)
     }
 
+    /// The name of a table that is beside the log's, in its schema.
+    pub(crate) fn beside(&mut self, log: LogName, table: &'q str) -> &mut Self {
+        if let Some(schema) = log.schema {
+            self.identifier(schema).sql(".");
+        }
+        self.identifier(table)
+    }
+
     /// `e.record_id = …`, and the model's name where others share the log.
     pub(crate) fn of_record(
         &mut self,

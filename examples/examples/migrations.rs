@@ -1,13 +1,14 @@
-//! The command that looks after an application's logs, for a model with one.
+//! The command for operators of an application, for a model with one log: here on SQLite.
 //!
 //! ```text
 //! cargo run -p examples --example migrations -- migrations print --database postgres
 //! cargo run -p examples --example migrations -- migrations write migrations --database sqlite
 //! cargo run -p examples --example migrations -- migrations check migrations --database sqlite
+//! cargo run -p examples --example migrations -- --database-url users.db verify
 //! ```
 
 use diesel::prelude::*;
-use evented_diesel::migrations::Migrations;
+use evented_diesel::cli::Operators;
 use evented_diesel::prelude::*;
 
 mod schema {
@@ -32,5 +33,5 @@ struct User {
 }
 
 fn main() -> std::process::ExitCode {
-    evented_diesel::cli::run(Migrations::new().log::<User>())
+    Operators::<SqliteConnection>::new().model::<User>().run(SqliteConnection::establish)
 }

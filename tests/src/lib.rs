@@ -21,7 +21,7 @@ pub mod models;
 #[doc = include_str!("../../evented-derive/docs/evented.md")]
 pub struct DeriveReference;
 
-/// The same of the derive for logs.
+/// Likewise those of the reference of logs.
 #[cfg(doctest)]
 #[doc = include_str!("../../evented-derive/docs/event_log.md")]
 pub struct LogReference;

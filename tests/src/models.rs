@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod columns;
 pub mod racing;
+pub mod shared;
 pub mod stepped;
 
 pub mod schema {

@@ -1,11 +1,6 @@
 //! The root of a Merkle tree over events, computed one event at a time in memory that grows with its height alone.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{EventHash, NotAHash, hex};
+use super::{EventHash, Root};
 
 /// An event in its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,27 +11,6 @@ pub struct Leaf {
     pub txid: i64,
     /// The event's hash, as stored.
     pub hash: EventHash,
-}
-
-/// The root over a part of a log.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Root([u8; Root::LEN]);
-
-impl Root {
-    /// Its length in bytes.
-    pub const LEN: usize = 32;
-
-    /// The root with these bytes, if there are as many as it takes.
-    #[must_use]
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    /// Its bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 /// Computes a [`Root`].
@@ -107,34 +81,6 @@ impl RootBuilder {
             hasher.update(part);
         }
         *hasher.finalize().as_bytes()
-    }
-}
-
-impl fmt::Debug for Root {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-impl fmt::Display for Root {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(&self.0, f)
-    }
-}
-impl Serialize for Root {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-impl<'de> Deserialize<'de> for Root {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-impl FromStr for Root {
-    type Err = NotAHash;
-    fn from_str(text: &str) -> Result<Self, NotAHash> {
-        blake3::Hash::from_hex(text).map(|hash| Self(*hash.as_bytes())).map_err(|_| NotAHash)
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     };
     let joins = joins(model, names);
     let events_of = events_of(model, names, key_type);
+    let (events, events_table) = events_table(model, names);
     let rows = if model.log_only.is_some() {
         super::log_only::rows(model, names)
     } else {
@@ -61,10 +62,12 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         #[automatically_derived]
         impl #private::Model for #ident {
             type Log = #log;
+            type Events = #events;
             #prepares
             #columns
         }
         #events_of
+        #events_table
         #rows
         #[automatically_derived]
         impl #private::IntoTarget<#ident> for &#ident {
@@ -150,6 +153,58 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
     }
 }
 
+/// The table that `Event::belonging_to` begins with. In a shared log other models have records of the same keys, and
+/// Diesel asks for the key alone: so it is a table of the model's events, which is no table, but a query from the start.
+fn events_table(model: &Model, Names { private, log, .. }: &Names) -> (TokenStream, TokenStream) {
+    let table = quote!(<#log as #private::EventLog>::Table);
+    if model.log.is_none() {
+        return (table, TokenStream::new());
+    }
+    let (diesel, schema) = (quote!(#private::diesel), &model.schema.value);
+    let name = quote!(<#log as #private::EventLog>::SchemaColumn);
+    // Diesel wants columns of a table; nobody asks this one for any.
+    let no_column = quote!(#diesel::dsl::AsExprOf<bool, #diesel::sql_types::Bool>);
+    let nothing = quote!(#diesel::IntoSql::into_sql::<#diesel::sql_types::Bool>(true));
+    let code = quote! {
+        #[derive(::core::fmt::Debug, ::core::default::Default)]
+        pub struct __Events;
+        #[automatically_derived]
+        impl #diesel::QuerySource for __Events {
+            type FromClause = <#table as #diesel::QuerySource>::FromClause;
+            type DefaultSelection = #no_column;
+            fn from_clause(&self) -> Self::FromClause {
+                #diesel::QuerySource::from_clause(&<#table as ::core::default::Default>::default())
+            }
+            fn default_selection(&self) -> Self::DefaultSelection {
+                #nothing
+            }
+        }
+        #[automatically_derived]
+        impl #diesel::query_builder::AsQuery for __Events {
+            type SqlType = <#table as #diesel::query_builder::AsQuery>::SqlType;
+            type Query = #diesel::dsl::Filter<#table, #diesel::dsl::Eq<#name, &'static str>>;
+            fn as_query(self) -> Self::Query {
+                #diesel::QueryDsl::filter(
+                    <#table as ::core::default::Default>::default(),
+                    #diesel::ExpressionMethods::eq(<#name as ::core::default::Default>::default(), #schema),
+                )
+            }
+        }
+        #[automatically_derived]
+        impl #diesel::Table for __Events {
+            type PrimaryKey = #no_column;
+            type AllColumns = #no_column;
+            fn primary_key(&self) -> Self::PrimaryKey {
+                #nothing
+            }
+            fn all_columns() -> Self::AllColumns {
+                #nothing
+            }
+        }
+    };
+    (quote!(__Events), code)
+}
+
 /// The query behind `item.events()`.
 fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type) -> TokenStream {
     let (ident, schema) = (&model.ident, &model.schema.value);
@@ -165,7 +220,7 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type)
     if model.log.is_some() {
         of_record = quote!(#dsl::Filter<#of_record, #dsl::Eq<#name, &'static str>>);
         narrow = quote! {
-            let query = QueryDsl::filter(query, ExpressionMethods::eq(<#name as Default>::default(), #schema));
+            let query = QueryDsl::filter(query, ExpressionMethods::eq(<#name as ::core::default::Default>::default(), #schema));
         };
     }
     quote! {
@@ -173,16 +228,15 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type)
         impl #private::EventsOf for #ident {
             type Query = #dsl::Order<#of_record, #dsl::Asc<#revision>>;
             fn events_of(&self) -> Self::Query {
-                use ::core::default::Default;
                 use #private::diesel::{ExpressionMethods, QueryDsl};
                 let key = ::core::clone::Clone::clone(<Self as #private::Evented>::key(self));
                 let query = QueryDsl::select(
-                    <#table as Default>::default(),
+                    <#table as ::core::default::Default>::default(),
                     <#log as #private::EventLog>::columns(),
                 );
-                let query = QueryDsl::filter(query, ExpressionMethods::eq(<#record as Default>::default(), key));
+                let query = QueryDsl::filter(query, ExpressionMethods::eq(<#record as ::core::default::Default>::default(), key));
                 #narrow
-                QueryDsl::order(query, ExpressionMethods::asc(<#revision as Default>::default()))
+                QueryDsl::order(query, ExpressionMethods::asc(<#revision as ::core::default::Default>::default()))
             }
         }
     }

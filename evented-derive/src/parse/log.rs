@@ -148,7 +148,10 @@ fn link(input: ParseStream<'_>) -> syn::Result<LogLink> {
         syn::parenthesized!(content in input);
         let data = content.parse()?;
         if !content.is_empty() {
-            return Err(content.error("a link has one type for its fields"));
+            let fault = content.error("a link has one type for its fields");
+            // What is left unread would be a second fault at the same place.
+            content.parse::<TokenStream>()?;
+            return Err(fault);
         }
         Some(data)
     } else {

@@ -15,8 +15,8 @@ fn names_of_attributes() {
         (
             quote!(#[evented(publish(on(insert) = ItemAdded), schema = "i")]),
             "unknown attribute `publish`; known here are `schema`, `version`, `actions`, `retired`, `aliases`, \
-             `scopes`, `log_table`, `log_schema`, `insert`, `update`, `check`, `savepoint`, `upcast`, `drift`, \
-             `crate`; write for example `#[evented(schema = \"items\")]`",
+             `scopes`, `log`, `log_only`, `log_table`, `log_schema`, `insert`, `update`, `check`, `savepoint`, \
+             `prepare`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
         ),
         (quote!(#[evented(revision)]), "`revision` goes on a field; write `#[evented(revision)]` there"),
         (

@@ -17,7 +17,7 @@ fn expansion(input: &DeriveInput) -> String {
     prettyplease::unparse(&file)
 }
 
-fn assert_snapshot(name: &str, text: &str) {
+pub(super) fn assert_snapshot(name: &str, text: &str) {
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(name, text);
     });
@@ -69,12 +69,28 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
         ("retired", on_struct(quote!(#[evented(retired("lost" = f))]))),
         ("aliases", on_struct(quote!(#[evented(aliases(insert = "create", insert = "make"))]))),
         ("scopes", on_struct(quote!(#[evented(scopes(name = name, (name = name, id = id)))]))),
+        (
+            "log",
+            parse_quote! {
+                #[evented(log = path::to::Events)]
+                struct Item { id: Id<Item>, name: String }
+            },
+        ),
+        (
+            "log_only",
+            parse_quote! {
+                #[evented(log_only)]
+                struct Item { id: Id<Item>, name: String }
+            },
+        ),
+        ("prepare", on_struct(quote!(#[evented(prepare = path::to::f)]))),
         ("log_table", on_struct(quote!(#[evented(log_table = schema::item_log)]))),
         ("log_schema", on_struct(quote!(#[evented(log_schema = "audit")]))),
         ("insert", on_struct(quote!(#[evented(insert = path::To::MyNew)]))),
         ("update", on_struct(quote!(#[evented(update = path::To::MyChanges)]))),
         ("check", on_struct(quote!(#[evented(check = Item::valid)]))),
         ("savepoint", on_struct(quote!(#[evented(savepoint = Item::short)]))),
+        ("savepoint_every", on_struct(quote!(#[evented(savepoint(every = 200, with = Item::short))]))),
         ("drift", on_struct(quote!(#[evented(drift = refuse)]))),
         ("table_name", on_struct(quote!(#[diesel(table_name = crate::schema::things)]))),
         ("primary_key", on_struct(quote!(#[diesel(primary_key(name))]))),

@@ -48,7 +48,7 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Verify<M> {
         if M::Log::HASHED {
             let statement = hashes_of(M::place(&record.value), &record.value);
             let hashes = driver.load::<EventHashes>(statement).await.map_err(|error| record.failed(error))?;
-            let broken = first_broken::<M>(&record.value, &events, &hashes);
+            let broken = first_broken(&record.value, &events, &hashes);
             findings.extend(broken.map(|revision| finding(Some(revision), Damage::Hash)));
         }
         let replayed = replays::<M>(&record.key, &events);
@@ -62,7 +62,7 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Verify<M> {
 }
 
 /// The first event whose hash is not over what it says and over the one before it.
-fn first_broken<M: Model>(
+fn first_broken(
     record: &KeyValue,
     events: &[evented_core::StoredEvent],
     hashes: &[EventHashes],

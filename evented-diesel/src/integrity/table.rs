@@ -169,7 +169,12 @@ const PAGE: i64 = 2_000;
 
 impl<M: crate::model::Model> Comparison<M> {
     pub(crate) fn new() -> Self {
-        Self { size: PAGE, open: None, rows_after: None, done: false }
+        Self::with_pages_of(PAGE)
+    }
+
+    /// With pages of so many events.
+    pub(crate) fn with_pages_of(size: i64) -> Self {
+        Self { size, open: None, rows_after: None, done: false }
     }
 
     /// The next part; `None` at the end.

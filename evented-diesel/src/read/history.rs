@@ -5,6 +5,7 @@ use crate::command::IntoTarget;
 use crate::error::Error;
 use crate::event::{Entry, Event, entries};
 use crate::model::Model;
+use crate::observe;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
 use crate::statement::Until;
@@ -49,13 +50,24 @@ impl<DB: Dialect, M: Model> Operation<DB> for History<M> {
     type Output = Vec<Entry<M>>;
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Vec<Entry<M>>, Error> {
-        let record = Record::<M>::new(self.key);
-        let events = load::events(driver, &record, self.until, self.from_savepoint).await?;
+        let record = Record::<M>::new(self.key.clone());
+        let span = observe::history(M::SCHEMA, &record.value);
+        observe::within(span, self.read(driver, &record)).await
+    }
+}
+
+impl<M: Model> History<M> {
+    async fn read<DB: Dialect, D: Driver<DB>>(
+        &self,
+        driver: &mut D,
+        record: &Record<M>,
+    ) -> Result<Vec<Entry<M>>, Error> {
+        let events = load::events(driver, record, self.until, self.from_savepoint).await?;
         let starts_late = events.first().is_some_and(|event| event.revision > 1);
         match entries(&record.key, events) {
             // A savepoint that cannot be read any more is passed over, as it is by a replay.
             Err(_) if starts_late => {
-                let events = load::events(driver, &record, self.until, false).await?;
+                let events = load::events(driver, record, self.until, false).await?;
                 entries(&record.key, events)
             }
             entries => entries,

@@ -7,6 +7,7 @@ use crate::backend::Dialect;
 use crate::command::IntoTarget;
 use crate::error::Error;
 use crate::model::Model;
+use crate::observe;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
 use crate::statement::Until;
@@ -66,7 +67,8 @@ impl<DB: Dialect, M: Model> Operation<DB> for ReplayState<M> {
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<State<M>, Error> {
         let record = Record::<M>::new(self.0.key);
-        Ok(load::replay(driver, &record, self.0.until).await?.into_state())
+        let span = observe::replay(M::SCHEMA, &record.value);
+        Ok(observe::within(span, load::replay(driver, &record, self.0.until)).await?.into_state())
     }
 }
 
@@ -75,7 +77,8 @@ impl<DB: Dialect, M: Model> Operation<DB> for Replay<M> {
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Option<M>, Error> {
         let record = Record::<M>::new(self.key);
-        match load::replay(driver, &record, self.until).await?.into_state() {
+        let span = observe::replay(M::SCHEMA, &record.value);
+        match observe::within(span, load::replay(driver, &record, self.until)).await?.into_state() {
             State::Live(state) => Ok(Some(state)),
             State::Unknown => Ok(None),
             State::Deleted { at, revision } => Err(Error::Deleted { record: record.name(), at, revision }),

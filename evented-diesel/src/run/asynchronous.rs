@@ -1,6 +1,7 @@
 //! The async face.
 
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 
 use diesel::QueryResult;
 use diesel::deserialize::QueryableByName;
@@ -51,38 +52,47 @@ where
     }
 }
 
-struct Awaiting<'c, Conn>(&'c mut Conn);
+/// An async connection, borrowed or in a box.
+#[derive(Debug)]
+#[allow(unreachable_pub, reason = "the command for operators names it, where there is one")]
+pub struct Awaiting<P>(pub(crate) P);
 
-impl<DB: Dialect, Conn: AsyncConnection<Backend = DB>> Driver<DB> for Awaiting<'_, Conn> {
+type Manager<P> = <<P as Deref>::Target as AsyncConnection>::TransactionManager;
+
+impl<DB, P> Driver<DB> for Awaiting<P>
+where
+    DB: Dialect,
+    P: DerefMut<Target: AsyncConnection<Backend = DB>> + Send,
+{
     async fn load<R>(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<Vec<R>>
     where
         R: QueryableByName<DB> + Send + 'static,
     {
-        diesel_async::RunQueryDsl::load(statement, self.0).await
+        diesel_async::RunQueryDsl::load(statement, &mut *self.0).await
     }
 
     async fn execute(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<usize> {
-        diesel_async::RunQueryDsl::execute(statement, self.0).await
+        diesel_async::RunQueryDsl::execute(statement, &mut *self.0).await
     }
 
     async fn batch(&mut self, sql: &str) -> QueryResult<()> {
-        diesel_async::SimpleAsyncConnection::batch_execute(self.0, sql).await
+        diesel_async::SimpleAsyncConnection::batch_execute(&mut *self.0, sql).await
     }
 
     fn in_transaction(&mut self) -> QueryResult<bool> {
-        let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
+        let status = Manager::<P>::transaction_manager_status_mut(&mut *self.0);
         Ok(status.transaction_depth()?.is_some())
     }
 
     async fn begin(&mut self) -> QueryResult<()> {
-        Conn::TransactionManager::begin_transaction(self.0).await
+        Manager::<P>::begin_transaction(&mut *self.0).await
     }
 
     async fn commit(&mut self) -> QueryResult<()> {
-        Conn::TransactionManager::commit_transaction(self.0).await
+        Manager::<P>::commit_transaction(&mut *self.0).await
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {
-        Conn::TransactionManager::rollback_transaction(self.0).await
+        Manager::<P>::rollback_transaction(&mut *self.0).await
     }
 }

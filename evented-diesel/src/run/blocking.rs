@@ -1,11 +1,12 @@
 //! The blocking face.
 
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use diesel::QueryResult;
-use diesel::connection::{LoadConnection, TransactionManager};
+use diesel::connection::{Connection, LoadConnection, SimpleConnection, TransactionManager};
 use diesel::deserialize::QueryableByName;
 
 use super::driver::Driver;
@@ -50,27 +51,41 @@ where
     }
 }
 
-/// The result of a future that never waits.
+/// The result of an operation on a connection that never waits.
 fn finished<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    ready(future).unwrap_or(Err(Error::Waited))
+}
+
+/// What a future gives that never waits. Every future of a blocking driver is ready at once, and the steps wait for
+/// nothing else.
+pub(crate) fn ready<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        // Every future of a blocking driver is ready at once, and the steps wait for nothing else.
-        Poll::Pending => Err(Error::Waited),
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
     }
 }
 
-struct Blocking<'c, Conn>(&'c mut Conn);
+/// A blocking connection, borrowed or in a box.
+#[derive(Debug)]
+#[allow(unreachable_pub, reason = "the command for operators names it, where there is one")]
+pub struct Blocking<P>(pub(crate) P);
 
-impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Blocking<'_, Conn> {
+type Manager<P> = <<P as Deref>::Target as Connection>::TransactionManager;
+
+impl<DB, P> Driver<DB> for Blocking<P>
+where
+    DB: Dialect,
+    P: DerefMut<Target: LoadConnection<Backend = DB>> + Send,
+{
     async fn load<R>(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<Vec<R>>
     where
         R: QueryableByName<DB> + Send + 'static,
     {
-        diesel::RunQueryDsl::load(statement, self.0)
+        diesel::RunQueryDsl::load(statement, &mut *self.0)
     }
 
     async fn execute(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<usize> {
-        diesel::RunQueryDsl::execute(statement, self.0)
+        diesel::RunQueryDsl::execute(statement, &mut *self.0)
     }
 
     async fn batch(&mut self, sql: &str) -> QueryResult<()> {
@@ -78,19 +93,19 @@ impl<DB: Dialect, Conn: LoadConnection<Backend = DB> + Send> Driver<DB> for Bloc
     }
 
     fn in_transaction(&mut self) -> QueryResult<bool> {
-        let status = Conn::TransactionManager::transaction_manager_status_mut(self.0);
+        let status = Manager::<P>::transaction_manager_status_mut(&mut *self.0);
         Ok(status.transaction_depth()?.is_some())
     }
 
     async fn begin(&mut self) -> QueryResult<()> {
-        Conn::TransactionManager::begin_transaction(self.0)
+        Manager::<P>::begin_transaction(&mut *self.0)
     }
 
     async fn commit(&mut self) -> QueryResult<()> {
-        Conn::TransactionManager::commit_transaction(self.0)
+        Manager::<P>::commit_transaction(&mut *self.0)
     }
 
     async fn rollback(&mut self) -> QueryResult<()> {
-        Conn::TransactionManager::rollback_transaction(self.0)
+        Manager::<P>::rollback_transaction(&mut *self.0)
     }
 }

@@ -208,7 +208,7 @@ impl<DB: Dialect> QueryableByName<DB> for CheckpointRow {
 pub(crate) fn checkpoints<'q, DB: Dialect>(log: LogName, table: &'q str, last: bool) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
     statement.sql(CHECKPOINT).sql(" FROM ");
-    beside(&mut statement, log, table);
+    statement.beside(log, table);
     statement.sql(if last { " ORDER BY number DESC LIMIT 1" } else { " ORDER BY number" });
     statement
 }
@@ -220,7 +220,7 @@ pub(crate) fn write_checkpoint<'q, DB: Dialect>(
     row: &'q CheckpointRow,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("INSERT INTO ");
-    beside(&mut statement, log, table);
+    statement.beside(log, table);
     statement.sql(" (").sql(CHECKPOINT).sql(") VALUES (").value(row.number);
     for number in [row.after.0, row.after.1, row.to.0, row.to.1, row.highest, row.events] {
         statement.sql(", ").value(number);
@@ -228,13 +228,6 @@ pub(crate) fn write_checkpoint<'q, DB: Dialect>(
     statement.sql(", ").value(row.at).sql(", ").value(i32::from(row.keyed)).sql(", ");
     statement.value(Value::Bytes(row.root.as_bytes())).sql(")");
     statement
-}
-
-fn beside<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, log: LogName, table: &'q str) {
-    if let Some(schema) = log.schema {
-        statement.identifier(schema).sql(".");
-    }
-    statement.identifier(table);
 }
 
 /// The first transaction that has not ended yet.

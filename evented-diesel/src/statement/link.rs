@@ -21,7 +21,7 @@ pub(crate) fn link<'q, DB: Dialect>(
     data: Option<&'q Json>,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("INSERT INTO ");
-    beside(&mut statement, place, table);
+    statement.beside(place.table, table);
     statement.sql(" (schema, record_id, event_id, linked_id").sql(if data.is_some() { ", data" } else { "" });
     statement.sql(") SELECT ").value(schema).sql(", ").value(record).sql(", ").value(event).sql(", e.id");
     if let Some(data) = data {
@@ -47,19 +47,11 @@ pub(crate) fn linked<'q, DB: Dialect>(
     };
     let mut statement = Statement::new("SELECT ");
     statement.sql(EVENT_COLUMNS).sql(if typed { ", l.data" } else { ", NULL" }).sql(" FROM ");
-    beside(&mut statement, place, table);
+    statement.beside(place.table, table);
     statement.sql(" l INNER JOIN ").log(place.table).sql(" e ON e.id = ").sql(other);
     statement.sql(" AND e.record_id = l.record_id WHERE ").sql(this).value(event).sql(" AND ");
     statement.of_record("l", place, record).and_schema("e", place).sql(" ORDER BY e.revision");
     statement
-}
-
-/// The table of links is in the schema of its log.
-fn beside<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, place: Place, table: &'q str) {
-    if let Some(schema) = place.table.schema {
-        statement.identifier(schema).sql(".");
-    }
-    statement.identifier(table);
 }
 
 /// The answer to [`linked`].

@@ -64,8 +64,13 @@ async fn one_by_one<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 ) -> Result<Vec<M>, Error> {
     // Each command locks its record, but in the order of the commands: whoever locks them all in the order of their
     // keys first does not meet another batch half way.
+    let keys = write::keys(commands);
     if M::HAS_TABLE {
-        write::lock::<DB, M, D>(driver, &write::keys(commands)).await?;
+        write::lock::<DB, M, D>(driver, &keys).await?;
+    } else {
+        let name = || RecordName { schema: M::SCHEMA, key: None };
+        let locked = super::log_only::lock::<DB, M, D>(driver, &keys).await;
+        locked.map_err(|error| Error::database(name(), error))?;
     }
     let mut records = Vec::with_capacity(commands.len());
     for (index, command) in commands.iter().enumerate() {

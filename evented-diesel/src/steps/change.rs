@@ -11,6 +11,7 @@ use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::log::EventLog;
 use crate::model::{Model, Rows};
+use crate::observe::{self, Drifted};
 use crate::run::driver::Driver;
 use crate::statement::{Append, Guard, columns_to_write};
 
@@ -79,7 +80,7 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let name = record.name();
-    let transaction = Transaction::open(driver, &name).await?;
+    let transaction = Transaction::around(driver, &name, takes_several_statements::<M>(options)).await?;
     let result = match drift::start(driver, record, options).await {
         Ok(Start::Repeated(first)) => Ok(Some(first)),
         Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
@@ -100,7 +101,7 @@ async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         }
         Err(error) => Err(error),
     };
-    transaction.close(driver, &name, result).await
+    transaction.close_try(driver, &name, result, M::PREPARES).await
 }
 
 /// Decides and writes. `None` if another writer was first.
@@ -162,11 +163,7 @@ pub(crate) async fn reconcile<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         return Ok(row);
     }
     let columns: Vec<&str> = differing.iter().filter_map(|index| M::FIELDS.get(*index).copied()).collect();
-    tracing::warn!(
-        name: "evented.drift.after_write",
-        schema = M::SCHEMA, record = %record.value, ?columns,
-        "the database holds something else than was written; mark the field `external` if the database makes it"
-    );
+    observe::drift(Drifted::AfterWrite, M::SCHEMA, &record.value, &columns);
     let name = record.name();
     let transaction = Transaction::open(driver, &name).await?;
     let settled = drift::settle(driver, record, &Options::default()).await;

@@ -10,6 +10,7 @@ use crate::command::{Command, Kind, Options, Recorded};
 use crate::error::{Error, RecordName};
 use crate::log::EventLog;
 use crate::model::{Model, Rows};
+use crate::observe;
 use crate::run::driver::Driver;
 use crate::statement::{Append, HeadRow};
 
@@ -82,6 +83,7 @@ impl Options {
     pub(crate) fn check_expected<M: Model>(&self, record: &Record<M>, found: i64) -> Result<(), Error> {
         match self.expecting {
             Some(expected) if expected != found => {
+                observe::conflict(M::SCHEMA, &record.value, expected, found);
                 Err(Error::Conflict { record: record.name(), expected, found })
             }
             _ => Ok(()),

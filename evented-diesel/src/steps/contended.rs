@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::command::Record;
 use crate::model::Model;
+use crate::observe;
 
 /// Records share a place when their hashes do; a wrong guess costs a lock.
 const PLACES: usize = 1024;
@@ -52,5 +53,6 @@ pub(crate) fn is_likely<M: Model>(record: &Record<M>) -> bool {
 
 /// A race for this record was lost.
 pub(crate) fn remember<M: Model>(record: &Record<M>) {
+    observe::overtaken(M::SCHEMA, &record.value);
     RACES.place(record).store(RACES.now(), Ordering::Relaxed);
 }

@@ -81,6 +81,13 @@ async fn make<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         let decision = decide_create::<M>(new, key.clone(), &cx)
             .map_err(|reason| Error::undecided(name.clone(), reason))?;
         let record = Record::new(key);
+        // A hook is not run for what was done before. Otherwise the log itself tells, and nobody need ask.
+        if M::PREPARES
+            && !M::KEY.by_database()
+            && let Some(first) = load::repeated(driver, &record, options).await?
+        {
+            return Ok(first);
+        }
         if let Some(done) = write(driver, &record, &name, decision, head, options, cx).await? {
             return Ok(done);
         }
@@ -103,9 +110,9 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     cx: Context,
 ) -> Result<Option<Recorded<M>>, Error> {
     if takes_several_statements::<M>(options) {
-        let transaction = Transaction::open(driver, name).await?;
+        let transaction = Transaction::around(driver, name, true).await?;
         let result = append(driver, record, name, decision, head, options, cx).await;
-        transaction.close(driver, name, result).await
+        transaction.close_try(driver, name, result, M::PREPARES).await
     } else if DB::LOCKS_FIRST {
         let transaction = Transaction::join(driver, name).await?;
         let result = append(driver, record, name, decision, head, options, cx).await;

@@ -8,6 +8,7 @@ use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::model::Rows;
+use crate::observe::{self, Drifted};
 use crate::run::driver::Driver;
 use crate::statement::{
     Appended, Current, Guard, RecordRow, Until, append, columns_to_write, current, insert_row, overwrite_row,
@@ -154,11 +155,7 @@ async fn adopt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
 ) -> Result<Option<Settled<M>>, Error> {
     let of = |error| Error::field(record.name(), error);
     let external = External::between(log.as_ref(), row.as_ref()).map_err(of)?.unwrap_or_default();
-    tracing::warn!(
-        name: "evented.drift.adopted",
-        schema = M::SCHEMA, record = %record.value, columns = ?external.columns(),
-        "a change made behind the log's back becomes an event"
-    );
+    observe::drift(Drifted::Adopted, M::SCHEMA, &record.value, &external.columns());
     let payload = Json::write(&external)
         .map_err(|source| Error::Form { record: record.name(), source: source.into() })?;
     let state = match &row {
@@ -207,12 +204,10 @@ async fn heal<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     head: Head,
 ) -> Result<Settled<M>, Error> {
     let of = |error| Error::field(record.name(), error);
-    let overwrote = External::between(log.as_live(), row.as_ref()).map_err(of)?.and_then(|it| it.to);
-    tracing::warn!(
-        name: "evented.drift.healed",
-        schema = M::SCHEMA, record = %record.value, overwrote = ?overwrote,
-        "a change made behind the log's back is overwritten from the log"
-    );
+    let overwrote = External::between(log.as_live(), row.as_ref()).map_err(of)?;
+    let columns = overwrote.as_ref().map(External::columns).unwrap_or_default();
+    observe::drift(Drifted::Healed, M::SCHEMA, &record.value, &columns);
+    let overwrote = overwrote.and_then(|it| it.to);
     let state = match log {
         State::Live(mut healed) => {
             if let Some(row) = &row {
@@ -241,10 +236,11 @@ fn refused<M: crate::model::Model>(
     row: Option<&M>,
     revision: i64,
 ) -> Error {
-    let columns = match Changeset::between(log, row) {
+    let columns: Vec<String> = match Changeset::between(log, row) {
         Ok(changes) => changes.iter().map(|change| change.field.to_owned()).collect(),
         Err(error) => vec![error.field.to_owned()],
     };
+    observe::drift(Drifted::Refused, M::SCHEMA, &record.value, &columns);
     Error::Drift { record: record.name(), revision, columns }
 }
 

@@ -30,9 +30,14 @@ pub(crate) async fn write<DB: Dialect, M: Model, D: Driver<DB>>(
         };
         let table = table(place.table.table, new.name);
         let statement = link(place, &table, M::SCHEMA, &record.value, (event, new.to), data);
+        let refused = || Error::Link { record: record.name(), link: new.name, event: new.to };
+        // It is there already, and no event is earlier than itself.
+        if new.to == event {
+            return Err(refused());
+        }
         let written = driver.execute(statement).await.map_err(|error| record.failed(error))?;
         if written == 0 {
-            return Err(Error::Link { record: record.name(), link: new.name, event: new.to });
+            return Err(refused());
         }
     }
     Ok(())

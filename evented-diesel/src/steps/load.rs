@@ -7,6 +7,7 @@ use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::model::{Model, Rows};
+use crate::observe;
 use crate::run::driver::Driver;
 use crate::statement::{EventOf, EventRow, HeadRow, Until, event_by_id, head_of, history};
 
@@ -19,6 +20,7 @@ pub(crate) async fn events<DB: Dialect, M: Model, D: Driver<DB>>(
 ) -> Result<Vec<StoredEvent>, Error> {
     let statement = history(M::place(&record.value), &record.value, until, from_savepoint);
     let rows = driver.load::<EventRow>(statement).await.map_err(|error| record.failed(error))?;
+    observe::record("events", rows.len());
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
@@ -36,6 +38,7 @@ pub(crate) async fn replay<DB: Dialect, M: Model, D: Driver<DB>>(
         Ok(replay) if !starts_late || savepoint_holds(record, &recent) => Ok(replay),
         Err(source) if !starts_late => Err(Error::replay(record.name(), source)),
         Ok(_) | Err(_) => {
+            observe::passed_over(M::SCHEMA, &record.value, recent.first().map_or(0, |event| event.revision));
             let all = events(driver, record, until, false).await?;
             fold(record, &all).map_err(|source| Error::replay(record.name(), source))
         }

@@ -1,7 +1,10 @@
 //! Models without a table: their state is in the log alone, and each write begins with a replay.
 
-use evented_core::{Change, Digest, Json, State, decide_change, names};
+use std::collections::BTreeSet;
 
+use evented_core::{Change, Digest, Json, KeyValue, State, decide_change, names};
+
+use super::change::takes_several_statements;
 use super::command::{ATTEMPTS, Body, Head, Record, empty_payload, event};
 use super::drift::{self, Settled};
 use super::transaction::Transaction;
@@ -47,13 +50,14 @@ pub(crate) async fn change<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
     for _ in 0..ATTEMPTS {
-        let transaction = Transaction::open(driver, &record.name()).await?;
+        let several = takes_several_statements::<M>(options);
+        let transaction = Transaction::around(driver, &record.name(), several).await?;
         let result = match start(driver, record, options).await {
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) => change_from(driver, record, settled, action, options).await,
             Err(error) => Err(error),
         };
-        if let Some(done) = transaction.close(driver, &record.name(), result).await? {
+        if let Some(done) = transaction.close_try(driver, &record.name(), result, M::PREPARES).await? {
             return Ok(done);
         }
     }
@@ -114,7 +118,7 @@ async fn end<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     body: impl Fn(&M) -> Result<(Json, Digest), Error> + Send + Sync,
 ) -> Result<Recorded<M>, Error> {
     for _ in 0..ATTEMPTS {
-        let transaction = Transaction::open(driver, &record.name()).await?;
+        let transaction = Transaction::around(driver, &record.name(), !options.links.is_empty()).await?;
         let result = match start(driver, record, options).await {
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) => end_from(driver, record, settled, options, action, &body).await,
@@ -150,6 +154,20 @@ async fn end_from<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     Ok(done)
 }
 
+/// Keeps other writers from records until the end of the transaction. There is no row to lock: they wait for each other
+/// on the records' names, in one order, so that two batches do not wait for each other.
+pub(crate) async fn lock<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    records: &[KeyValue],
+) -> diesel::QueryResult<()> {
+    let number = |record| stable_hash(format!("{} {record}", M::SCHEMA).as_bytes()).cast_signed();
+    let names: BTreeSet<i64> = records.iter().map(number).collect();
+    for name in names {
+        DB::lock_number::<M, D>(driver, name).await?;
+    }
+    Ok(())
+}
+
 enum Start<M> {
     Settled(Settled<M>),
     Repeated(Recorded<M>),
@@ -160,9 +178,8 @@ async fn start<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     record: &Record<M>,
     options: &Options,
 ) -> Result<Start<M>, Error> {
-    // There is no row to lock: writers of a record wait for each other on its name.
-    let name = stable_hash(format!("{} {}", M::SCHEMA, record.value).as_bytes()).cast_signed();
-    DB::lock_number::<M, D>(driver, name).await.map_err(|error| record.failed(error))?;
+    let locked = lock::<DB, M, D>(driver, std::slice::from_ref(&record.value)).await;
+    locked.map_err(|error| record.failed(error))?;
     if let Some(first) = load::repeated(driver, record, options).await? {
         return Ok(Start::Repeated(first));
     }

@@ -52,7 +52,9 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         links,
     };
     let given = draft.payload.clone();
-    M::prepare(&mut draft, &history, driver).await?;
+    // In a box: a hook may run commands with hooks of their own, and the compiler lays out futures within futures only
+    // to some depth.
+    Box::pin(M::prepare(&mut draft, &history, driver)).await?;
     // On replay the actor is the one of the meta.
     let same_actor = draft.cx.actor == draft.meta.actor;
     draft.cx.actor.clone_from(&draft.meta.actor);

@@ -11,6 +11,7 @@ use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::log::EventLog;
 use crate::model::Rows;
+use crate::observe::{self, Drifted};
 use crate::run::driver::Driver;
 use crate::statement::{Appended, Removed, append};
 
@@ -25,14 +26,13 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let name = record.name();
     // In peace one statement does it without reading first. A model that refuses drift must look before, and so must who
     // chains the event to the one before it.
-    // Links take statements of their own.
-    let in_peace =
-        !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse && !M::Log::HASHED && options.links.is_empty();
+    let linked = !options.links.is_empty();
+    let in_peace = !DB::LOCKS_FIRST && M::DRIFT != Drift::Refuse && !M::Log::HASHED && !linked;
     if in_peace && let Some(done) = attempt(driver, record, None, options).await? {
         return Ok(done);
     }
     for _ in 0..ATTEMPTS {
-        let transaction = Transaction::open(driver, &name).await?;
+        let transaction = Transaction::around(driver, &name, linked).await?;
         let result = match drift::start(driver, record, options).await {
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) => match &settled.state {
@@ -89,11 +89,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
             record_lost(driver, record, &row, Head { revision, hash: append.hash }, options).await?;
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(
-            name: "evented.drift.lost",
-            schema = M::SCHEMA, record = %record.value, %error,
-            "the deleted row held a change made behind the log's back, which no log can keep"
-        ),
+        Err(error) => observe::lost(M::SCHEMA, &record.value, error),
     }
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
 }
@@ -107,12 +103,9 @@ async fn record_lost<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     mut head: Head,
     options: &Options,
 ) -> Result<(), Error> {
-    tracing::warn!(
-        name: "evented.drift.adopted",
-        schema = M::SCHEMA, record = %record.value,
-        "the deleted row held a change made behind the log's back"
-    );
     let external = External::between(None, Some(row)).map_err(|error| Error::field(record.name(), error))?;
+    let columns = external.as_ref().map(External::columns).unwrap_or_default();
+    observe::drift(Drifted::Adopted, M::SCHEMA, &record.value, &columns);
     let payload = Json::write(&external)
         .map_err(|source| Error::Form { record: record.name(), source: source.into() })?;
     let state = drift::digest_of(record, row)?;

@@ -10,6 +10,7 @@ use crate::backend::Dialect;
 use crate::command::{Options, Recorded};
 use crate::error::Error;
 use crate::model::{Model, Rows};
+use crate::observe;
 use crate::run::driver::Driver;
 use crate::statement::{Appended, Guard, append, columns_to_write};
 
@@ -23,7 +24,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     }
     let name = record.name();
     for _ in 0..ATTEMPTS {
-        let transaction = Transaction::open(driver, &name).await?;
+        let transaction = Transaction::around(driver, &name, !options.links.is_empty()).await?;
         let result = match drift::start(driver, record, options).await {
             Ok(Start::Repeated(first)) => Ok(Some(first)),
             Ok(Start::Settled(settled)) if matches!(settled.state, State::Live(_)) => {
@@ -66,15 +67,10 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let columns = columns_to_write::<M>(Vec::new());
     let written = DB::update(driver, &append, &guard, &state, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;
-    if written.position.is_some() {
-        links::write(driver, record, cx.event_id, &options.links).await?;
-    }
-    Ok(written.position.map(|position| Recorded {
-        record: written.row.unwrap_or(state),
-        event_id: cx.event_id,
-        revision,
-        position,
-    }))
+    let Some(position) = written.position else { return Ok(None) };
+    links::write(driver, record, cx.event_id, &options.links).await?;
+    let record = written.row.unwrap_or(state);
+    Ok(Some(Recorded { record, event_id: cx.event_id, revision, position }))
 }
 
 /// The whole state, as the model writes it down.
@@ -111,5 +107,6 @@ pub(crate) async fn before_write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         return Ok(settled);
     }
     let head = Head::after(&event);
+    observe::savepoint(M::SCHEMA, &record.value, head.revision);
     Ok(Settled { head, ..settled })
 }

@@ -25,6 +25,20 @@ impl Transaction {
         Ok(Self { ours: true })
     }
 
+    /// [`open`](Self::open), and a savepoint in the caller's transaction on every database where an event comes with more
+    /// than its row: a link that is refused, or the model's hook, must not leave it there.
+    pub(crate) async fn around<DB: Dialect, D: Driver<DB>>(
+        driver: &mut D,
+        name: &RecordName,
+        several: bool,
+    ) -> Result<Self, Error> {
+        if !several {
+            return Self::open(driver, name).await;
+        }
+        driver.begin().await.map_err(|error| Error::database(name.clone(), error))?;
+        Ok(Self { ours: true })
+    }
+
     /// Opens a transaction if none is open, and makes no savepoint in the caller's: for steps that take themselves
     /// back.
     pub(crate) async fn join<DB: Dialect, D: Driver<DB>>(
@@ -37,6 +51,22 @@ impl Transaction {
         }
         driver.begin().await.map_err(of)?;
         Ok(Self { ours: true })
+    }
+
+    /// [`close`](Self::close) for a try that may have come to nothing, as another writer was first: what a hook wrote for
+    /// it is taken back, too.
+    pub(crate) async fn close_try<DB: Dialect, D: Driver<DB>, T: Send>(
+        self,
+        driver: &mut D,
+        name: &RecordName,
+        result: Result<Option<T>, Error>,
+        hooked: bool,
+    ) -> Result<Option<T>, Error> {
+        if hooked && self.ours && matches!(result, Ok(None)) {
+            driver.rollback().await.map_err(|error| Error::database(name.clone(), error))?;
+            return Ok(None);
+        }
+        self.close(driver, name, result).await
     }
 
     /// Commits what succeeded and rolls back what did not.

@@ -35,6 +35,9 @@ pub struct Rebuild<M: Model> {
     comparison: Comparison<M>,
 }
 
+/// How many events are read at once: the rows they lead to are written with few statements then.
+const PAGE: i64 = 8_192;
+
 type Callback = Box<dyn FnMut(&Progress) + Send>;
 
 impl<M: Model> fmt::Debug for Rebuild<M> {
@@ -64,7 +67,7 @@ impl<M: Model> Rebuild<M> {
     /// Of the model's table.
     #[expect(clippy::new_without_default, reason = "an order, not a value to start from")]
     pub fn new() -> Self {
-        Self { progress: None, comparison: Comparison::new() }
+        Self { progress: None, comparison: Comparison::with_pages_of(PAGE) }
     }
 
     /// Calls this from time to time.

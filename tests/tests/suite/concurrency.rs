@@ -18,7 +18,7 @@ fn named(name: &str) -> NewItem {
 }
 
 /// Runs one task per connection, all at the same time, and gives what they gave.
-async fn at_once<T, F>(db: &Db, tasks: usize, task: impl Fn(usize, Db) -> F) -> Vec<T>
+pub(super) async fn at_once<T, F>(db: &Db, tasks: usize, task: impl Fn(usize, Db) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,

@@ -7,6 +7,16 @@ macro_rules! settings {
         #[path = "."]
         mod $setting {
             use evented_tests::db::$db as Db;
+            use evented_tests::models::shared;
+
+            type Backend = <Db as evented_tests::db::Setting>::Backend;
+
+            /// A database with the tables of the models that share logs, too.
+            async fn fresh() -> Db {
+                let mut db = Db::new().await;
+                db.sql(&shared::tables(Db::FLAVOUR)).await;
+                db
+            }
 
             #[path = "bad_input.rs"]
             mod bad_input;
@@ -20,12 +30,26 @@ macro_rules! settings {
             mod conflicts;
             #[path = "drift.rs"]
             mod drift;
+            #[path = "hashes.rs"]
+            mod hashes;
             #[path = "invariants.rs"]
             mod invariants;
             #[path = "keys.rs"]
             mod keys;
+            #[path = "links.rs"]
+            mod links;
+            #[path = "log_only.rs"]
+            mod log_only;
+            #[path = "prepare.rs"]
+            mod prepare;
             #[path = "reading.rs"]
             mod reading;
+            #[path = "savepoint_policy.rs"]
+            mod savepoint_policy;
+            #[path = "shards.rs"]
+            mod shards;
+            #[path = "shared_logs.rs"]
+            mod shared_logs;
             #[path = "versions.rs"]
             mod versions;
         }

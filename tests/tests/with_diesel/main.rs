@@ -26,6 +26,8 @@ macro_rules! settings {
 
             #[path = "queries.rs"]
             mod queries;
+            #[path = "shared_logs.rs"]
+            mod shared_logs;
         }
     )*};
 }

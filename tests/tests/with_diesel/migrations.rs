@@ -32,17 +32,20 @@ macro_rules! on {
                 assert_eq!(tables(&mut db).await, 0);
                 let run: Vec<String> =
                     db.conn.run_pending_migrations(three()).unwrap().iter().map(ToString::to_string).collect();
-                assert_eq!(run.len(), 3);
+                assert_eq!(run.len(), 6, "two for each log: {run:?}");
                 assert_eq!(tables(&mut db).await, 3);
                 // Run is run.
                 assert!(db.conn.run_pending_migrations(three()).unwrap().is_empty());
                 db.run(Item::insert(lamp())).await.unwrap();
                 // A model that comes later brings its own.
                 let more = three().log::<evented_tests::models::Counter>();
-                assert_eq!(db.conn.run_pending_migrations(more.clone()).unwrap().len(), 1);
+                assert_eq!(db.conn.run_pending_migrations(more.clone()).unwrap().len(), 2);
                 assert_eq!(tables(&mut db).await, 4);
-                db.conn.revert_last_migration(more.clone()).unwrap();
-                assert_eq!(db.conn.revert_all_migrations(more).unwrap().len(), 3);
+                // Diesel orders them by their names: the second steps of all logs after the first ones.
+                let reverted = db.conn.revert_last_migration(more.clone()).unwrap();
+                assert_eq!(reverted.to_string(), "evented2_pages_events");
+                assert_eq!(tables(&mut db).await, 4);
+                assert_eq!(db.conn.revert_all_migrations(more).unwrap().len(), 7);
                 assert_eq!(tables(&mut db).await, 0);
             }
 
@@ -53,11 +56,11 @@ macro_rules! on {
                 let folder = tempfile::tempdir().unwrap();
                 three().write_to(folder.path(), $db::FLAVOUR).unwrap();
                 let files = FileBasedMigrations::from_path(folder.path()).unwrap();
-                assert_eq!(db.conn.run_pending_migrations(files.clone()).unwrap().len(), 3);
+                assert_eq!(db.conn.run_pending_migrations(files.clone()).unwrap().len(), 6);
                 assert_eq!(tables(&mut db).await, 3);
                 let item = db.run(Item::insert(lamp())).await.unwrap();
                 assert_eq!(db.run(Item::replay(item.id)).await.unwrap(), Some(item));
-                assert_eq!(db.conn.revert_all_migrations(files).unwrap().len(), 3);
+                assert_eq!(db.conn.revert_all_migrations(files).unwrap().len(), 6);
                 assert_eq!(tables(&mut db).await, 0);
             }
 
@@ -87,10 +90,16 @@ fn a_folder_is_written_once_and_checked() {
     for flavour in [Flavour::Postgres, Flavour::Sqlite] {
         let path = folder.path().join(format!("{flavour:?}"));
         let written = three().write_to(&path, flavour).unwrap();
-        assert_eq!(written.len(), 3);
-        for migration in &written {
-            assert!(fs::read_to_string(migration.join("up.sql")).unwrap().contains("CREATE TABLE"));
-            assert!(fs::read_to_string(migration.join("down.sql")).unwrap().contains("DROP TABLE"));
+        assert_eq!(written.len(), 6);
+        for steps in written.chunks(2) {
+            let has = |step: usize, file: &str, sql: &str| {
+                let path = steps[step].join(file);
+                assert!(fs::read_to_string(&path).unwrap().contains(sql), "{}: {sql}", path.display());
+            };
+            has(0, "up.sql", "CREATE TABLE");
+            has(0, "down.sql", "DROP TABLE");
+            has(1, "up.sql", "CREATE TRIGGER");
+            has(1, "down.sql", "DROP TRIGGER");
         }
         three().check(&path, flavour).unwrap();
         assert!(three().write_to(&path, flavour).unwrap().is_empty(), "nothing is missing");
@@ -100,7 +109,7 @@ fn a_folder_is_written_once_and_checked() {
             Stale::Missing { name } => assert!(name.contains("counters_events"), "{name}"),
             other => panic!("{other}"),
         }
-        assert_eq!(more.write_to(&path, flavour).unwrap().len(), 1);
+        assert_eq!(more.write_to(&path, flavour).unwrap().len(), 2);
         more.check(&path, flavour).unwrap();
     }
 }
@@ -111,7 +120,7 @@ fn a_folder_that_was_changed_or_is_gone_is_stale() {
     let written = three().write_to(folder.path(), Flavour::Postgres).unwrap();
     // Written for another database is not current for this one.
     assert!(matches!(three().check(folder.path(), Flavour::Sqlite), Err(Stale::Differs { .. })));
-    let file = written[1].join("up.sql");
+    let file = written[2].join("up.sql");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("BIGINT", "INTEGER")).unwrap();
     match three().check(folder.path(), Flavour::Postgres).unwrap_err() {
@@ -124,7 +133,7 @@ fn a_folder_that_was_changed_or_is_gone_is_stale() {
     fs::remove_file(&file).unwrap();
     let error = three().check(folder.path(), Flavour::Postgres).unwrap_err();
     assert!(matches!(error, Stale::Folder(_)) && error.to_string().contains("up.sql"), "{error}");
-    fs::remove_dir_all(&written[1]).unwrap();
+    fs::remove_dir_all(&written[2]).unwrap();
     assert!(matches!(three().check(folder.path(), Flavour::Postgres), Err(Stale::Missing { .. })));
     let nowhere = folder.path().join("nowhere");
     assert!(matches!(three().check(&nowhere, Flavour::Postgres), Err(Stale::Folder(_))));

@@ -1,0 +1,23 @@
+//! Whole logs and tables: hashes, checks, rebuild and bring-up.
+
+use crate::report::Report;
+use crate::setup::Bench;
+
+mod append;
+pub(crate) mod bring_up;
+mod chain;
+mod memory;
+mod models;
+mod rebuild;
+mod tamper;
+
+pub(crate) use memory::verify_and_rebuild;
+
+pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+    append::run(bench, report)?;
+    chain::run(bench, report)?;
+    rebuild::run(bench, report)?;
+    memory::run(bench, report)?;
+    tamper::run(bench, report)?;
+    bring_up::run(bench, report)
+}

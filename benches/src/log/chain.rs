@@ -1,0 +1,59 @@
+//! Checking every hash of a log, against selecting and hashing the same rows with nothing else.
+
+use diesel::prelude::*;
+use evented_diesel::{EventLog, Run};
+use postgres::fallible_iterator::FallibleIterator;
+
+use super::models::{fill, fresh, hashed::Hashed};
+use crate::measure::compare;
+use crate::report::Report;
+use crate::setup::Bench;
+
+const TASKS: i64 = 20_000;
+const UPDATES: u32 = 4;
+
+pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+    if !bench.wants("log/verify-chain") {
+        return Ok(());
+    }
+    let url = fresh(bench, "bench_log_chain")?;
+    let mut conn = PgConnection::establish(&url)?;
+    fill(&mut conn, TASKS, UPDATES)?;
+    let mut client = postgres::Client::connect(&url, postgres::NoTls)?;
+    let events = TASKS * i64::from(UPDATES + 1);
+    let ratio = compare(
+        bench.rounds,
+        || {
+            let findings = Hashed::verify_chain().run(&mut conn)?;
+            anyhow::ensure!(findings.is_empty(), "{findings:?}");
+            Ok(())
+        },
+        || {
+            anyhow::ensure!(select_and_hash(&mut client)? == events);
+            Ok(())
+        },
+    )?;
+    report.at_least("log/verify-chain", 0.5, &ratio, u32::try_from(events)?);
+    Ok(())
+}
+
+/// The columns that the chain is over, in its order, each row hashed as it stands.
+fn select_and_hash(client: &mut postgres::Client) -> anyhow::Result<i64> {
+    let sql = "SELECT id::text, schema, record_id::text, revision::text, action, version::text, at::text, \
+               payload::text, meta::text, state, hash FROM hashed_events ORDER BY schema, record_id, revision";
+    let mut rows = client.query_raw(sql, std::iter::empty::<i32>())?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let mut hasher = blake3::Hasher::new();
+        for index in 0..8 {
+            hasher.update(row.get::<_, &str>(index).as_bytes());
+        }
+        if let Some(meta) = row.get::<_, Option<&str>>(8) {
+            hasher.update(meta.as_bytes());
+        }
+        hasher.update(row.get::<_, &[u8]>(9)).update(row.get::<_, &[u8]>(10));
+        std::hint::black_box(hasher.finalize());
+        count += 1;
+    }
+    Ok(count)
+}

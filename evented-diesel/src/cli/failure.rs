@@ -1,0 +1,50 @@
+//! Why the command could not do what it was asked for.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use super::render::plain;
+use crate::error::Error;
+
+/// A reason, in words.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) String);
+
+impl Failure {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
+    /// Says it on standard error.
+    pub(super) fn say(&self, json: bool) {
+        if json {
+            eprintln!("{}", serde_json::json!({ "error": self.0 }));
+        } else {
+            eprintln!("error: {}", plain(&self.0));
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The exit code of misuse and of failure.
+pub(super) fn code() -> ExitCode {
+    ExitCode::from(2)
+}
+
+/// Arguments that cannot be read; or a call for help, which is no failure.
+pub(super) fn of_arguments(error: &clap::Error) -> ExitCode {
+    let helps = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !helps && std::env::args_os().any(|argument| argument == "--json") {
+        Failure::new(error.to_string().trim()).say(true);
+        return code();
+    }
+    // Nobody is left to tell if this fails.
+    let _ = error.print();
+    if helps { ExitCode::SUCCESS } else { code() }
+}

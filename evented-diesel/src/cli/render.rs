@@ -1,0 +1,132 @@
+//! Answers as people read them. What comes from the data may be anything: it is made harmless for a terminal here.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use chrono::{DateTime, Utc};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+
+mod migrations;
+mod records;
+mod upkeep;
+mod verified;
+
+/// What the text is shown on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Screen {
+    /// How many columns it has; `None` for a file or a pipe, where lines are as long as they are.
+    width: Option<u16>,
+}
+
+impl Screen {
+    /// Of standard output.
+    pub(super) fn of_stdout() -> Self {
+        if !std::io::stdout().is_terminal() {
+            return Self::default();
+        }
+        Self { width: console::Term::stdout().size_checked().map(|(_, columns)| columns) }
+    }
+
+    /// A table; its cells may have several lines, and nothing in them that is not `plain`.
+    fn table<const N: usize>(
+        &self,
+        header: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> String {
+        let mut table = Table::new();
+        table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(header);
+        if let Some(width) = self.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        table.add_rows(rows);
+        table.trim_fmt()
+    }
+}
+
+/// How much of a value a table shows. `--json` has all of it.
+const SHOWN: usize = 400;
+
+/// Text from the data, so that it cannot move the cursor, colour the screen, break a line or turn the direction of writing.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for (index, letter) in text.chars().enumerate() {
+        if index == SHOWN {
+            plain.push('…');
+            break;
+        }
+        match letter {
+            '\n' => plain.push_str("\\n"),
+            '\r' => plain.push_str("\\r"),
+            '\t' => plain.push_str("\\t"),
+            letter if letter.is_control() || turns(letter) => {
+                // Writing to a string does not fail.
+                let _ = write!(plain, "{}", letter.escape_unicode());
+            }
+            letter => plain.push(letter),
+        }
+    }
+    plain
+}
+
+/// Whether it is not seen, and changes how others are.
+fn turns(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
+}
+
+/// A JSON value in one line.
+fn value(value: &serde_json::Value) -> String {
+    plain(&value.to_string())
+}
+
+/// A key or another value, without the quotes of a text.
+fn bare(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => plain(text),
+        other => plain(&other.to_string()),
+    }
+}
+
+/// To the second; JSON has all of it.
+fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `1 row`, `2 rows`.
+fn count(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_cannot_speak_to_the_terminal() {
+        assert_eq!(plain("a\n\tb\r\u{1b}[2J\u{7f}\u{9b}31m"), r"a\n\tb\r\u{1b}[2J\u{7f}\u{9b}31m");
+        assert_eq!(plain("user\u{202e}nimda"), r"user\u{202e}nimda");
+        assert_eq!(plain("Æther 🦀 日本語 e\u{301}"), "Æther 🦀 日本語 e\u{301}");
+        assert_eq!(plain(&"x".repeat(5_000)).chars().count(), SHOWN + 1);
+    }
+
+    #[test]
+    fn a_table_of_anything_fits_any_screen() {
+        let cells = [
+            "",
+            "日本語 🦀🦀🦀",
+            "e\u{301}\u{301}\u{301}\u{301}",
+            "👩‍👩‍👧‍👦👩‍👩‍👧‍👦",
+            "a very long word: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "x\ny\n\nz",
+        ];
+        for width in (0..60).map(Some).chain([None, Some(u16::MAX)]) {
+            let screen = Screen { width };
+            for cell in cells {
+                let row = || [plain(cell), cell.to_owned(), plain(cell), "1".to_owned()];
+                let table = screen.table(["日", "", "c", "d"], [row(), row()]);
+                assert!(table.lines().count() >= 4, "{table}");
+            }
+            assert!(!screen.table::<2>(["a", "b"], []).is_empty());
+        }
+    }
+}

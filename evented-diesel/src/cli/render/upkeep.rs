@@ -1,0 +1,58 @@
+//! What was done to tables and logs.
+
+use super::{Screen, bare, count, plain};
+use crate::cli::answer::Answer;
+use crate::cli::commands::{bring_up, checkpoint, rebuild};
+
+impl Answer for checkpoint::Made {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn text(&self, _: &Screen) -> String {
+        match &self.checkpoint {
+            None => format!("{}: no event since the last checkpoint", self.log),
+            Some(made) => format!(
+                "{}: checkpoint {} over {}, root {}",
+                self.log,
+                made.number,
+                count(u64::try_from(made.events).unwrap_or(0), "event", "events"),
+                made.root
+            ),
+        }
+    }
+}
+
+impl Answer for rebuild::Done {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn text(&self, _: &Screen) -> String {
+        let Self { schema, inserted, updated, removed } = self;
+        if inserted + updated + removed == 0 {
+            return format!("{schema}: every row was what its log says");
+        }
+        format!("{schema}: {inserted} rows inserted, {updated} updated, {removed} removed")
+    }
+}
+
+impl Answer for bring_up::Done {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn text(&self, screen: &Screen) -> String {
+        let done =
+            format!("{}: {}", self.schema, count(self.records, "row got an event", "rows got an event"));
+        if self.skipped.is_empty() {
+            return done;
+        }
+        let rows = self.skipped.iter().map(|row| [bare(&row.record), plain(&row.message)]);
+        format!("{}\n{done}", screen.table(["record", "passed over, since"], rows))
+    }
+
+    fn is_well(&self) -> bool {
+        self.skipped.is_empty()
+    }
+}

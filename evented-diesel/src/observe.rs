@@ -1,0 +1,130 @@
+//! What the library tells [`tracing`]: spans around operations, and events where something is out of the ordinary.
+//!
+//! The names and fields are stable. Nothing of a record's values is told, only its key.
+//!
+//! | name | kind and level | fields | when |
+//! |---|---|---|---|
+//! | `evented.command` | span, debug | `schema`, `action`, `record`, `revision`, `error` | a command runs |
+//! | `evented.batch` | span, debug | `schema`, `commands`, `error` | a batch runs; without spans for its commands, unless they are run one by one |
+//! | `evented.replay` | span, debug | `schema`, `record`, `events`, `error` | a record is replayed for a reading |
+//! | `evented.history` | span, debug | `schema`, `record`, `events`, `error` | a record's history is read |
+//! | `evented.conflict` | event, debug | `schema`, `record`, `expected`, `found` | a command expected another revision |
+//! | `evented.overtaken` | event, debug | `schema`, `record` | another writer was first; the command reads and decides again |
+//! | `evented.savepoint` | event, debug | `schema`, `record`, `revision` | a savepoint was due and is written |
+//! | `evented.savepoint.passed_over` | event, warn | `schema`, `record`, `revision` | a savepoint cannot be used; replay starts earlier |
+//! | `evented.drift.adopted` | event, warn | `schema`, `record`, `columns` | a change made behind the log's back becomes an event |
+//! | `evented.drift.healed` | event, warn | `schema`, `record`, `columns` | it is overwritten from the log |
+//! | `evented.drift.refused` | event, warn | `schema`, `record`, `columns` | the write is refused because of it |
+//! | `evented.drift.after_write` | event, warn | `schema`, `record`, `columns` | the database holds something else than was written |
+//! | `evented.drift.lost` | event, warn | `schema`, `record`, `error` | a deleted row held a change that no log can keep |
+
+use std::fmt::Display;
+
+use evented_core::KeyValue;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span};
+
+use crate::error::Error;
+
+/// The span of a command.
+pub(crate) fn command(schema: &'static str, action: &str) -> Span {
+    tracing::debug_span!("evented.command", schema, action, record = Empty, revision = Empty, error = Empty)
+}
+
+/// The span of a batch.
+pub(crate) fn batch(schema: &'static str, commands: usize) -> Span {
+    tracing::debug_span!("evented.batch", schema, commands, error = Empty)
+}
+
+/// The span of a replay.
+pub(crate) fn replay(schema: &'static str, record: &KeyValue) -> Span {
+    tracing::debug_span!("evented.replay", schema, %record, events = Empty, error = Empty)
+}
+
+/// The span of the reading of a history.
+pub(crate) fn history(schema: &'static str, record: &KeyValue) -> Span {
+    tracing::debug_span!("evented.history", schema, %record, events = Empty, error = Empty)
+}
+
+/// Runs an operation in its span, and records in it how it failed.
+pub(crate) async fn within<T>(
+    span: Span,
+    operation: impl Future<Output = Result<T, Error>> + Send,
+) -> Result<T, Error> {
+    let result = operation.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        span.record("error", display(error));
+    }
+    result
+}
+
+/// Records in the present span what became known on the way.
+pub(crate) fn record(field: &'static str, value: impl Display) {
+    Span::current().record(field, display(value));
+}
+
+/// A command expected another revision.
+pub(crate) fn conflict(schema: &'static str, record: &KeyValue, expected: i64, found: i64) {
+    tracing::debug!(
+        name: "evented.conflict", schema, %record, expected, found,
+        "the record is not at the revision that was expected"
+    );
+}
+
+/// Another writer was first.
+pub(crate) fn overtaken(schema: &'static str, record: &KeyValue) {
+    tracing::debug!(name: "evented.overtaken", schema, %record, "another writer was first");
+}
+
+/// A savepoint that was due is written.
+pub(crate) fn savepoint(schema: &'static str, record: &KeyValue, revision: i64) {
+    tracing::debug!(name: "evented.savepoint", schema, %record, revision, "a savepoint was due");
+}
+
+/// A savepoint cannot be used.
+pub(crate) fn passed_over(schema: &'static str, record: &KeyValue, revision: i64) {
+    tracing::warn!(
+        name: "evented.savepoint.passed_over", schema, %record, revision,
+        "a savepoint cannot be used, and replay starts at the first event"
+    );
+}
+
+/// What happens to a change that was made behind the log's back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Drifted {
+    Adopted,
+    Healed,
+    Refused,
+    AfterWrite,
+}
+
+/// A change that was made behind the log's back.
+pub(crate) fn drift(what: Drifted, schema: &'static str, record: &KeyValue, columns: &[impl AsRef<str>]) {
+    let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
+    match what {
+        Drifted::Adopted => tracing::warn!(
+            name: "evented.drift.adopted", schema, %record, ?columns,
+            "a change made behind the log's back becomes an event"
+        ),
+        Drifted::Healed => tracing::warn!(
+            name: "evented.drift.healed", schema, %record, ?columns,
+            "a change made behind the log's back is overwritten from the log"
+        ),
+        Drifted::Refused => tracing::warn!(
+            name: "evented.drift.refused", schema, %record, ?columns,
+            "a change made behind the log's back is in the way of a write"
+        ),
+        Drifted::AfterWrite => tracing::warn!(
+            name: "evented.drift.after_write", schema, %record, ?columns,
+            "the database holds something else than was written; mark the field `external` if the database makes it"
+        ),
+    }
+}
+
+/// A deleted row held what no log can keep.
+pub(crate) fn lost(schema: &'static str, record: &KeyValue, error: impl Display) {
+    tracing::warn!(
+        name: "evented.drift.lost", schema, %record, %error,
+        "the deleted row held a change made behind the log's back, which no log can keep"
+    );
+}

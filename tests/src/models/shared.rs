@@ -1,0 +1,252 @@
+//! Models that share logs: one with hashes and links, one over shards by the key, one over shards by a function, one
+//! whose keys the caller gives.
+//!
+//! They are alike, a name and a value, so that one behaviour can be asked of each of them: see [`Thing`].
+
+use std::fmt::Debug;
+
+use diesel::prelude::*;
+use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::{
+    Action, Context, Draft, Error, Event, EventLog, Evented, Id, Invalid, KeyValue, Model, RecordName,
+};
+use evented_diesel::{Dialect, Driver};
+use serde::{Deserialize, Serialize};
+
+mod thing;
+
+pub use thing::{Add, Thing};
+
+/// The SQL that makes the tables and the logs: for the tests that are about them, since others need not wait for it.
+#[must_use]
+pub fn tables(flavour: Flavour) -> String {
+    let tables = match flavour {
+        Flavour::Postgres => include_str!("shared/pg.sql"),
+        Flavour::Sqlite => include_str!("shared/sqlite.sql"),
+    };
+    format!("{tables}\n{}", logs().up_sql(flavour))
+}
+
+/// The logs.
+pub fn logs() -> Migrations {
+    Migrations::new().event_log::<Board>().event_log::<Parcels>().event_log::<Regions>().event_log::<Names>()
+}
+
+pub mod schema {
+    macro_rules! tables {
+        ($($table:ident: $key:ident $(, $more:ident)?;)*) => {$(
+            diesel::table! {
+                use diesel::sql_types::*;
+                use evented_diesel::sql_types::Uid;
+                $table (id) { id -> $key, name -> Text, value -> Integer, $($more -> BigInt,)? }
+            }
+        )*};
+    }
+    tables!(
+        cards: Uid; remarks: Uid; letters: Uid; meters: Uid; healers: Uid;
+        parcels: Uid, revision;
+        shops: Text; people: Text; towns: Text;
+    );
+    diesel::allow_tables_to_appear_in_same_query!(cards, remarks);
+}
+use schema::{cards, healers, letters, meters, parcels, people, remarks, shops, towns};
+
+/// A log with everything but shards.
+#[derive(EventLog, Debug)]
+#[event_log(
+    table = "events",
+    schemas(Card, Remark as "comments", Talk, Letter, Memo, Meter, Gauge, Healer, Trace),
+    key = Id,
+    hashed,
+    links(ancestors, replies(Reply)),
+    aliases(add = "plus", finish = "complete")
+)]
+pub struct Board;
+
+/// The fields of a link.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub tone: String,
+}
+
+/// Shards by the key; without hashes, so that PostgreSQL writes without reading first where it can.
+#[derive(EventLog, Debug)]
+#[event_log(table = "parcel_events", schemas(Parcel, Track), shards(3), links(hops))]
+pub struct Parcels;
+
+/// Shards by what the key says.
+#[derive(EventLog, Debug)]
+#[event_log(
+    table = "region_events",
+    schemas(Shop, Visitor),
+    key = String,
+    hashed,
+    links(hops),
+    shards("eu", "us", by = by_region)
+)]
+pub struct Regions;
+
+fn by_region(record: &KeyValue) -> usize {
+    match record {
+        KeyValue::Text(key) if key.starts_with("us/") => 1,
+        _ => 0,
+    }
+}
+
+/// Keys that the caller gives.
+#[derive(EventLog, Debug)]
+#[event_log(table = "name_events", schemas(Person, Town, Nick), key = String, links(hops))]
+pub struct Names;
+
+/// An action of one model alone, with an old name in the log's list.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Finish;
+
+impl Action<Card> for Finish {
+    fn apply(&self, card: &mut Card, _: &Context) {
+        card.value = 100;
+    }
+}
+
+/// Writes down who does it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Sign;
+
+impl Action<Letter> for Sign {
+    fn apply(&self, letter: &mut Letter, cx: &Context) {
+        letter.name = cx.actor.clone().unwrap_or_default();
+    }
+}
+
+macro_rules! things {
+    ($($(#[$attribute:meta])* $model:ident: $key:ty, $new:ident, $changes:ident $(, $given:ident)?;)*) => {$(
+        #[derive(Evented, Clone, Debug, PartialEq)]
+        $(#[$attribute])*
+        pub struct $model {
+            pub id: $key,
+            pub name: String,
+            #[evented(skip_insert)]
+            pub value: i32,
+        }
+        thing::is_a_thing!($model, $new, $changes $(, $given)?);
+    )*};
+}
+
+things! {
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[evented(log = Board, actions(Add, Finish))]
+    Card: Id<Card>, NewCard, CardChanges;
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[evented(log = Board, schema = "comments", actions(Add))]
+    Remark: Id<Remark>, NewRemark, RemarkChanges;
+    #[evented(log = Board, log_only, actions(Add))]
+    Talk: Id<Talk>, NewTalk, TalkChanges;
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[evented(log = Board, actions(Add, Sign), prepare = Letter::prepare)]
+    Letter: Id<Letter>, NewLetter, LetterChanges;
+    #[evented(log = Board, log_only, actions(Add), prepare = Memo::prepare)]
+    Memo: Id<Memo>, NewMemo, MemoChanges;
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[evented(log = Board, actions(Add), savepoint(every = 3))]
+    Meter: Id<Meter>, NewMeter, MeterChanges;
+    #[evented(log = Board, log_only, actions(Add), savepoint(every = 3))]
+    Gauge: Id<Gauge>, NewGauge, GaugeChanges;
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[evented(log = Board, actions(Add), drift = heal)]
+    Healer: Id<Healer>, NewHealer, HealerChanges;
+    #[evented(log = Board, log_only, actions(Add))]
+    Trace: Id<Trace>, NewTrace, TraceChanges;
+
+    #[evented(log = Parcels, log_only, actions(Add))]
+    Track: Id<Track>, NewTrack, TrackChanges;
+
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[evented(log = Regions, actions(Add))]
+    Shop: String, NewShop, ShopChanges, id;
+    #[evented(log = Regions, log_only, actions(Add))]
+    Visitor: String, NewVisitor, VisitorChanges, id;
+
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[diesel(table_name = people)]
+    #[evented(log = Names, actions(Add))]
+    Person: String, NewPerson, PersonChanges, id;
+    #[derive(Queryable, Selectable, Identifiable)]
+    #[evented(log = Names, actions(Add))]
+    Town: String, NewTown, TownChanges, id;
+    #[evented(log = Names, log_only, actions(Add))]
+    Nick: String, NewNick, NickChanges, id;
+}
+
+/// A revision column, so that a record at hand is written without being read.
+#[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
+#[evented(log = Parcels, actions(Add))]
+pub struct Parcel {
+    pub id: Id<Parcel>,
+    pub name: String,
+    #[evented(skip_insert)]
+    pub value: i32,
+    #[evented(revision)]
+    pub revision: i64,
+}
+thing::is_a_thing!(Parcel, NewParcel, ParcelChanges);
+
+impl Letter {
+    async fn prepare<DB: Dialect, D: Driver<DB>>(
+        draft: &mut Draft<Self>,
+        history: &[Event<Self>],
+        conn: &mut D,
+    ) -> Result<(), Error> {
+        prepare(draft, history, conn).await
+    }
+}
+
+impl Memo {
+    async fn prepare<DB: Dialect, D: Driver<DB>>(
+        draft: &mut Draft<Self>,
+        history: &[Event<Self>],
+        conn: &mut D,
+    ) -> Result<(), Error> {
+        prepare(draft, history, conn).await
+    }
+}
+
+/// The hook: it says in the event what it was shown, writes a record of its own, and does what the command's meta asks.
+async fn prepare<M: Model<Log = Board>, DB: Dialect, D: Driver<DB>>(
+    draft: &mut Draft<M>,
+    history: &[Event<M>],
+    conn: &mut D,
+) -> Result<(), Error> {
+    let seen: Vec<_> =
+        history.iter().map(|event| format!("{} {}", event.revision(), event.action())).collect();
+    let wanted = draft.meta.own.clone();
+    draft.meta.own.insert("seen".into(), seen.into());
+    draft.meta.own.insert("action".into(), draft.action().into());
+    draft.meta.own.insert("before".into(), draft.before().is_some().into());
+    conn.run(Trace::insert(NewTrace { name: draft.context().event_id.to_string() })).await?;
+    if wanted.contains_key("refuse") {
+        let mut faults = Invalid::none();
+        faults.add("name", "is not wanted");
+        return Err(Error::Invalid { record: RecordName { schema: M::SCHEMA, key: None }, faults });
+    }
+    if let Some(name) = wanted.get("rename") {
+        if let Some(payload) = draft.payload.as_object_mut() {
+            payload.insert("name".into(), name.clone());
+        }
+    }
+    if let Some(payload) = wanted.get("payload") {
+        draft.payload = payload.clone();
+    }
+    if let Some(actor) = wanted.get("as") {
+        draft.meta.actor = actor.as_str().map(Into::into);
+    }
+    if wanted.contains_key("link") {
+        if let (Some(first), Some(last)) = (history.first(), history.last()) {
+            draft.link(events_ancestors::table, first.id());
+            draft.link_with(events_replies::table, last.id(), &Reply { tone: "hooked".into() });
+        }
+    }
+    if wanted.contains_key("stray") {
+        draft.link(events_ancestors::table, uuid::Uuid::now_v7());
+    }
+    Ok(())
+}
