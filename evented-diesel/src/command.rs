@@ -118,9 +118,6 @@ impl<M: Evented> Command<M> {
     /// Adds entries to the event's `meta`: the fields of a JSON object. Other values go under the key `value`. The keys
     /// `actor`, `cause` and `correlation` say what [`by`](Self::by), [`caused_by`](Self::caused_by) and
     /// [`correlate`](Self::correlate) say.
-    ///
-    /// The keys `actor`, `cause` and `correlation` belong to [`by`](Self::by), [`caused_by`](Self::caused_by) and
-    /// [`correlate`](Self::correlate).
     pub fn meta(mut self, entries: impl Into<Value>) -> Self {
         match entries.into() {
             Value::Object(entries) => self.options.meta.extend(entries),
@@ -169,7 +166,9 @@ impl<M: Evented> Command<M> {
         self
     }
 
-    /// Links the event to an earlier one of its record. See [`Link`].
+    /// Links the event to an earlier one of its record. See [`Link`]. It takes a transaction.
+    ///
+    /// Running it fails with [`Error::Link`] if the record has no such event; nothing is written then.
     pub fn link<L: Link<Log = M::Log>>(mut self, link: L, event: Uuid) -> Self
     where
         M: Model,

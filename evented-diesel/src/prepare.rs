@@ -8,6 +8,10 @@ use crate::model::Model;
 
 /// An event about to be written, as the function named by `#[evented(prepare = …)]` sees it.
 ///
+/// The function is called for inserts, updates and actions, not for deletes and savepoints, with the whole history of the
+/// record, oldest first, in the transaction of the write. `conn.run(operation).await` runs any reading or command in it.
+/// If another writer was first it is called again, so it should do nothing elsewhere.
+///
 /// ```ignore
 /// async fn prepare<DB: Dialect, D: Driver<DB>>(
 ///     draft: &mut Draft<Message>,

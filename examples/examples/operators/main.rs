@@ -16,7 +16,11 @@
 //! On PostgreSQL each of them has a schema of its own: `postgres://…?options=-csearch_path%3Devented_quickstart`, and
 //! `git_history`.
 
-#![allow(unreachable_pub, dead_code, reason = "the models are those of other programs, which do more with them")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "the models are those of other programs, which do more with them"
+)]
 
 #[path = "../git_history/model.rs"]
 mod git;
