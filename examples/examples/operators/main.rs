@@ -39,7 +39,7 @@ use evented_diesel::cli::{self, Operators};
 /// A binary that knows its database does without this: the type of the connection is that of the URL.
 fn main() -> ExitCode {
     match cli::database_url() {
-        Some(url) if url.starts_with("postgres") => operators().run(|url| PgConnection::establish(url)),
+        Some(url) if url.starts_with("postgres") => operators().run(PgConnection::establish),
         _ => operators().run(sqlite),
     }
 }
