@@ -38,7 +38,7 @@ fn expansion(input: &DeriveInput) -> String {
 fn the_smallest() -> DeriveInput {
     parse_quote! {
         #[event_log(table = "events", schemas(Item))]
-        struct Events;
+        pub struct Events;
     }
 }
 
@@ -83,7 +83,7 @@ fn what_a_log_leaves_out_has_a_default() {
 fn numbered_shards_have_their_numbers_for_names() {
     let numbered: DeriveInput = parse_quote! {
         #[event_log(table = "events", schemas(Item), shards(3))]
-        struct Events;
+        pub struct Events;
     };
     let shards = log(&numbered).shards.expect("shards");
     assert_eq!((shards.names.join(" "), shards.by.is_none()), ("0 1 2".into(), true));
@@ -92,7 +92,8 @@ fn numbered_shards_have_their_numbers_for_names() {
 /// The faults of each log, which has these attributes beside a table and a model.
 fn assert_faults<const N: usize>(table: [(TokenStream, &str); N]) {
     for (attributes, message) in table {
-        let input = parse_quote!(#[event_log(table = "events", schemas(Item))] #attributes struct Events;);
+        let input =
+            parse_quote!(#[event_log(table = "events", schemas(Item))] #attributes pub struct Events;);
         assert_eq!(read(&input).1, [message], "{attributes}");
     }
 }
@@ -159,17 +160,17 @@ fn faults_of_attributes_of_a_log() {
 fn a_log_is_a_unit_struct_with_a_table_and_models() {
     let no_unit: [DeriveInput; 3] = [
         parse_quote!(
-            struct Events {
+            pub struct Events {
                 id: i32,
             }
         ),
         parse_quote!(
-            enum Events {
+            pub enum Events {
                 A,
             }
         ),
         parse_quote!(
-            struct Events<T>;
+            pub struct Events<T>;
         ),
     ];
     let message = "a log is named by a struct without fields and parameters; write `pub struct Events;`";
@@ -184,14 +185,21 @@ fn a_log_is_a_unit_struct_with_a_table_and_models() {
     ];
     assert_eq!(
         read(&parse_quote!(
-            struct Events;
+            pub struct Events;
         ))
         .1,
         bare
     );
+    let private = parse_quote!(
+        #[event_log(table = "events", schemas(Item))]
+        struct Events;
+    );
+    let reason = "the log's table is public, and its types name the log";
+    let message = format!("{reason}; write `pub struct Events;`, in a private module if need be");
+    assert_eq!(read(&private).1, [message]);
     let twice = parse_quote!(
         #[event_log(table = "events", schemas(Item, Item))]
-        struct Events;
+        pub struct Events;
     );
     assert_eq!(read(&twice).1, ["the log holds this model already; write each model once"]);
 }

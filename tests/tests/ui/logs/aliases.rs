@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Note, Talk), aliases(close = "shut", open = "say"))]
-struct Events;
+pub struct Events;
 
 #[derive(Evented, Clone)]
 #[evented(log = Events, log_only, actions(Open))]

@@ -3,56 +3,60 @@
 use evented_diesel::EventLog;
 
 #[derive(EventLog)]
+#[event_log(table = "private", schemas(Item))]
+struct Private;
+
+#[derive(EventLog)]
 #[event_log(table = "events", schemas(Item), hashd)]
 #[event_log(drift = adopt)]
 #[event_log(colour = "red")]
-struct Unknown;
+pub struct Unknown;
 
 #[derive(EventLog)]
-struct Bare;
+pub struct Bare;
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item))]
-struct WithFields {
+pub struct WithFields {
     id: i32,
 }
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item))]
-enum AnEnum {
+pub enum AnEnum {
     A,
 }
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item, other::Item, Item))]
-struct ModelTwice;
+pub struct ModelTwice;
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item), key = i64)]
-struct MadeByTheDatabase;
+pub struct MadeByTheDatabase;
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item), shards(1))]
-struct OneShard;
+pub struct OneShard;
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item), shards("eu", "us"))]
-struct NamedShards;
+pub struct NamedShards;
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item), shards("eu", "u s", by = f))]
-struct OddShards;
+pub struct OddShards;
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item), links(ancestors, replies(Reply), ancestors))]
-struct LinkTwice;
+pub struct LinkTwice;
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Item), links(replies(Reply, Tone), checkpoints))]
-struct OddLinks;
+pub struct OddLinks;
 
 #[derive(EventLog)]
 #[event_log(table = "my events", schemas(Item), aliases(insert = "create"))]
-struct OddNames;
+pub struct OddNames;
 
 fn main() {}

@@ -4,7 +4,7 @@ use evented_diesel::{Dialect, Draft, Driver, Error, Event, EventLog, Evented, Id
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Note, Memo, Talk), shards(4, by = shard))]
-struct Events;
+pub struct Events;
 
 fn shard(record: &str) -> usize {
     record.len()

@@ -6,7 +6,7 @@ diesel::table! { counts (id) { id -> Integer, name -> Text, } }
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Note, Count))]
-struct Events;
+pub struct Events;
 
 #[derive(Evented, Clone)]
 #[evented(log = Events, log_only)]

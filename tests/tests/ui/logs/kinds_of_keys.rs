@@ -4,7 +4,7 @@ use evented_diesel::{EventLog, Evented};
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Named))]
-struct Events;
+pub struct Events;
 
 #[derive(Evented, Clone)]
 #[evented(log = Events, log_only)]

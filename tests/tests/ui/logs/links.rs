@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Note), links(ancestors, replies(Reply)))]
-struct Events;
+pub struct Events;
 
 #[derive(EventLog)]
 #[event_log(table = "other_events", schemas(Talk), links(hops))]
-struct Others;
+pub struct Others;
 
 #[derive(Evented, Clone)]
 #[evented(log = Events, log_only)]

@@ -4,7 +4,7 @@ use evented_diesel::{EventLog, Evented, Id};
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Note, Memo, Talk as "talk"))]
-struct Events;
+pub struct Events;
 
 #[derive(Evented, Clone)]
 #[evented(log = Events, log_only)]

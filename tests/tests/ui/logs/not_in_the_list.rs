@@ -10,7 +10,7 @@ diesel::table! {
 
 #[derive(EventLog)]
 #[event_log(table = "events", schemas(Note))]
-struct Events;
+pub struct Events;
 
 #[derive(Evented, Clone)]
 #[evented(log = Events, log_only)]
