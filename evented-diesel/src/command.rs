@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::backend::Dialect;
 use crate::error::Error;
-use crate::link::{Link, NewLink};
+use crate::link::{Link, NewLink, NoFields};
 use crate::model::{Model, Rows};
 use crate::observe;
 use crate::operation::Operation;
@@ -169,9 +169,10 @@ impl<M: Evented> Command<M> {
     /// Links the event to an earlier one of its record. See [`Link`]. It takes a transaction.
     ///
     /// Running it fails with [`Error::Link`] if the record has no such event; nothing is written then.
-    pub fn link<L: Link<Log = M::Log, Data = ()>>(mut self, link: L, event: Uuid) -> Self
+    pub fn link<L: Link<Log = M::Log>>(mut self, link: L, event: Uuid) -> Self
     where
         M: Model,
+        L::Data: NoFields,
     {
         let _ = link;
         self.options.links.push(NewLink::plain::<L>(event));

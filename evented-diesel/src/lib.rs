@@ -225,7 +225,7 @@ pub use evented_core::{
 };
 pub use evented_derive::{EventLog, Evented};
 pub use id::Id;
-pub use link::{Link, Linked, LinkedEvents};
+pub use link::{Link, Linked, LinkedEvents, NoFields};
 pub use log::{EventLog, Holds, LinkShape, LogName, Place};
 pub use model::{Model, Rows};
 pub use operation::Operation;

@@ -36,6 +36,15 @@ pub trait Link: 'static {
     const TYPED: bool;
 }
 
+/// The fields of a link that has none: `()`.
+#[diagnostic::on_unimplemented(
+    message = "the link has fields, of the type `{Self}`",
+    label = "a link without fields was expected",
+    note = "write `.link_with(table, event, &fields)`"
+)]
+pub trait NoFields {}
+impl NoFields for () {}
+
 /// A link to be written with an event.
 #[derive(Debug, Clone)]
 pub(crate) struct NewLink {

@@ -3,7 +3,7 @@
 use evented_core::{Context, Json, Meta};
 use uuid::Uuid;
 
-use crate::link::{Link, NewLink};
+use crate::link::{Link, NewLink, NoFields};
 use crate::model::Model;
 
 /// An event about to be written, as the function named by `#[evented(prepare = …)]` sees it.
@@ -64,7 +64,10 @@ impl<M: Model> Draft<M> {
     }
 
     /// Links the event to an earlier one of the record.
-    pub fn link<L: Link<Log = M::Log, Data = ()>>(&mut self, link: L, event: Uuid) {
+    pub fn link<L: Link<Log = M::Log>>(&mut self, link: L, event: Uuid)
+    where
+        L::Data: NoFields,
+    {
         let _ = link;
         self.links.push(NewLink::plain::<L>(event));
     }

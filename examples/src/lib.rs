@@ -6,4 +6,4 @@
 //! | `chat` | two models on a shared log, one without a table; a hook before the write; links from edits to what they edit |
 //! | `ai_chat` | a conversation that branches: links with fields of their own, trees and branches read from them |
 //! | `git_history` | real input: a git repository's history as evented records, checked against git itself |
-//! | `migrations` | the command for an application's operators: migrations, readings, checks, upkeep |
+//! | `operators` | the command that looks after an application's tables and logs, on what the others leave behind |

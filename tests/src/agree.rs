@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use evented_diesel::read::{History, LastPosition, TableAt};
-use evented_diesel::{Digest, Evented, KeyValue, Rows, Target};
+use evented_diesel::{Digest, EventLog, Evented, KeyValue, Rows, Target};
 
 use crate::db::Setting;
 
@@ -17,9 +17,11 @@ pub async fn agree<S: Setting, M>(db: &mut S, rows: Vec<M>)
 where
     M: Rows<S::Backend> + PartialEq + Debug,
 {
-    let log = <M::Log as evented_diesel::EventLog>::NAME.table;
+    let log = <M::Log as EventLog>::NAME.table;
+    // Other models of a shared log may have records of the same keys.
+    let of_model = if M::Log::SHARED { format!("WHERE schema = '{}'", M::SCHEMA) } else { String::new() };
     let holes = format!(
-        "SELECT count(*) FROM (SELECT record_id FROM {log} GROUP BY record_id \
+        "SELECT count(*) FROM (SELECT record_id FROM {log} {of_model} GROUP BY record_id \
          HAVING count(*) <> max(revision) OR min(revision) <> 1) holes"
     );
     assert_eq!(db.number(&holes).await, 0, "{log}: records with a hole in their revisions");

@@ -93,7 +93,11 @@ fn aliases_are_old_names(log: &Log, errors: &mut Errors) {
         for name in [today, old] {
             if RESERVED.contains(&name.value.as_str()) {
                 let reason = format!("`{}` is an action of every model", name.value);
-                errors.push(name.span, format!("{reason}; an alias is for actions of your own"));
+                let form = format!("#[evented(aliases({} = \"{}\"))]", today.value, old.value);
+                errors.push(
+                    name.span,
+                    format!("{reason}; write `{form}` on the model whose rows have the name"),
+                );
             }
         }
     }

@@ -266,7 +266,7 @@ fn promises(log: &Log, private: &TokenStream) -> TokenStream {
         let name = name.as_ref()?;
         let value = &name.value;
         let message = format!(
-            "`{0}` has another name in the log: write `#[evented(schema = \"{value}\")]` on it",
+            "`{0}` has another name in the log: write `#[evented(schema = \"{value}\")]` on it, or its own name after `as`",
             name_of(model)
         );
         Some(quote_spanned! {name.span=>
@@ -291,9 +291,14 @@ fn promises(log: &Log, private: &TokenStream) -> TokenStream {
     let models: Vec<_> = log.models.iter().map(|(model, _)| model).collect();
     let aliases = log.aliases.iter().map(|(today, old)| {
         let (new_name, old_name) = (&today.value, &old.value);
-        let unknown = format!("no model of the log has an action `{new_name}`");
-        let alive =
-            format!("`{old_name}` is the name of an action: an alias is a name that is written no more");
+        let unknown = format!(
+            "no model of the log has an action `{new_name}`: write `aliases(today = \"{old_name}\")` with the \
+             action's name of today"
+        );
+        let alive = format!(
+            "`{old_name}` is the name of an action: an alias is a name that is written no more; leave it out, or \
+             give that action another name"
+        );
         let known = quote_spanned! {today.span=>
             const _: () = ::core::assert!(
                 false #(|| #private::among(#new_name, <#models as #evented>::ACTIONS))*,

@@ -124,12 +124,12 @@ fn model(input: ParseStream<'_>) -> syn::Result<(Path, Option<Spanned<String>>)>
 fn key_kind(input: ParseStream<'_>) -> syn::Result<KeyKind> {
     let fork = input.fork();
     fork.parse::<Token![=]>()?;
+    let span = fork.span();
     if fork.parse::<Ident>().is_ok_and(|word| word == "Id") {
         input.parse::<Token![=]>()?;
         input.parse::<Ident>()?;
         return Ok(KeyKind::Id);
     }
-    let span = fork.span();
     match key::value(input)? {
         kind @ (KeyKind::Uuid | KeyKind::Text) => Ok(kind),
         _ => Err(syn::Error::new(

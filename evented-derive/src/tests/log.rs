@@ -145,7 +145,8 @@ fn faults_of_attributes_of_a_log() {
         ),
         (
             quote!(#[event_log(aliases(insert = "create"))]),
-            "`insert` is an action of every model; an alias is for actions of your own",
+            "`insert` is an action of every model; write `#[evented(aliases(insert = \"create\"))]` on the model whose \
+             rows have the name",
         ),
         (
             quote!(#[event_log(aliases(archive = "a", close = "a"))]),

@@ -28,7 +28,9 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error.to_string())
+        let text = error.to_string();
+        // No command makes a record: where an error names none, it is about all of them.
+        Self(text.strip_prefix("new record of ").map(str::to_owned).unwrap_or(text))
     }
 }
 
@@ -41,7 +43,8 @@ pub(super) fn code() -> ExitCode {
 pub(super) fn of_arguments(error: &clap::Error) -> ExitCode {
     let helps = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if !helps && std::env::args_os().any(|argument| argument == "--json") {
-        Failure::new(error.to_string().trim()).say(true);
+        let text = error.to_string();
+        Failure::new(text.strip_prefix("error: ").unwrap_or(&text).trim()).say(true);
         return code();
     }
     // Nobody is left to tell if this fails.

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use chrono::{DateTime, Utc};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ContentArrangement, Table, TableComponent};
 
 mod migrations;
 mod records;
@@ -39,10 +39,24 @@ impl Screen {
         if let Some(width) = self.width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
+        let rows: Vec<_> = rows.into_iter().collect();
+        if !rows.iter().flatten().any(|cell| cell.contains('\n')) {
+            for part in BETWEEN_ROWS {
+                table.remove_style(part);
+            }
+        }
         table.add_rows(rows);
         table.trim_fmt()
     }
 }
+
+/// What keeps rows apart, where they have several lines.
+const BETWEEN_ROWS: [TableComponent; 4] = [
+    TableComponent::HorizontalLines,
+    TableComponent::LeftBorderIntersections,
+    TableComponent::MiddleIntersections,
+    TableComponent::RightBorderIntersections,
+];
 
 /// How much of a value a table shows. `--json` has all of it.
 const SHOWN: usize = 400;

@@ -228,10 +228,8 @@ async fn prepare<M: Model<Log = Board>, DB: Dialect, D: Driver<DB>>(
         faults.add("name", "is not wanted");
         return Err(Error::Invalid { record: RecordName { schema: M::SCHEMA, key: None }, faults });
     }
-    if let Some(name) = wanted.get("rename") {
-        if let Some(payload) = draft.payload.as_object_mut() {
-            payload.insert("name".into(), name.clone());
-        }
+    if let (Some(name), Some(payload)) = (wanted.get("rename"), draft.payload.as_object_mut()) {
+        payload.insert("name".into(), name.clone());
     }
     if let Some(payload) = wanted.get("payload") {
         draft.payload = payload.clone();
@@ -239,11 +237,10 @@ async fn prepare<M: Model<Log = Board>, DB: Dialect, D: Driver<DB>>(
     if let Some(actor) = wanted.get("as") {
         draft.meta.actor = actor.as_str().map(Into::into);
     }
-    if wanted.contains_key("link") {
-        if let (Some(first), Some(last)) = (history.first(), history.last()) {
-            draft.link(events_ancestors::table, first.id());
-            draft.link_with(events_replies::table, last.id(), &Reply { tone: "hooked".into() });
-        }
+    let linked = history.first().zip(history.last()).filter(|_| wanted.contains_key("link"));
+    if let Some((first, last)) = linked {
+        draft.link(events_ancestors::table, first.id());
+        draft.link_with(events_replies::table, last.id(), &Reply { tone: "hooked".into() });
     }
     if wanted.contains_key("stray") {
         draft.link(events_ancestors::table, uuid::Uuid::now_v7());

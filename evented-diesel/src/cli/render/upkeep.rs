@@ -33,7 +33,8 @@ impl Answer for rebuild::Done {
         if inserted + updated + removed == 0 {
             return format!("{schema}: every row was what its log says");
         }
-        format!("{schema}: {inserted} rows inserted, {updated} updated, {removed} removed")
+        let inserted = count(*inserted, "row", "rows");
+        format!("{schema}: {inserted} inserted, {updated} updated, {removed} removed")
     }
 }
 
@@ -46,7 +47,7 @@ impl Answer for bring_up::Done {
         let done =
             format!("{}: {}", self.schema, count(self.records, "row got an event", "rows got an event"));
         if self.skipped.is_empty() {
-            return done;
+            return if self.records == 0 { format!("{}: every row has an event", self.schema) } else { done };
         }
         let rows = self.skipped.iter().map(|row| [bare(&row.record), plain(&row.message)]);
         format!("{}\n{done}", screen.table(["record", "passed over, since"], rows))

@@ -1,0 +1,16 @@
+//! The keys of a shared log are of one kind, and the log says which.
+
+use evented_diesel::{EventLog, Evented};
+
+#[derive(EventLog)]
+#[event_log(table = "events", schemas(Named))]
+struct Events;
+
+#[derive(Evented, Clone)]
+#[evented(log = Events, log_only)]
+struct Named {
+    id: String,
+    name: String,
+}
+
+fn main() {}

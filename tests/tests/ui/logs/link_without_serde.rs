@@ -1,0 +1,20 @@
+//! The fields of a link are kept as JSON.
+
+use evented_diesel::{EventLog, Evented, Id};
+
+#[derive(EventLog)]
+#[event_log(table = "events", schemas(Note), links(replies(Reply)))]
+struct Events;
+
+#[derive(Evented, Clone)]
+#[evented(log = Events, log_only)]
+struct Note {
+    id: Id<Note>,
+    name: String,
+}
+
+struct Reply {
+    tone: String,
+}
+
+fn main() {}

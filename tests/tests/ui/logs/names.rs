@@ -1,0 +1,30 @@
+//! The names of models in a log: one for each, and the one that the log says.
+
+use evented_diesel::{EventLog, Evented, Id};
+
+#[derive(EventLog)]
+#[event_log(table = "events", schemas(Note, Memo, Talk as "talk"))]
+struct Events;
+
+#[derive(Evented, Clone)]
+#[evented(log = Events, log_only)]
+struct Note {
+    id: Id<Note>,
+    name: String,
+}
+
+#[derive(Evented, Clone)]
+#[evented(log = Events, log_only, schema = "notes")]
+struct Memo {
+    id: Id<Memo>,
+    name: String,
+}
+
+#[derive(Evented, Clone)]
+#[evented(log = Events, log_only)]
+struct Talk {
+    id: Id<Talk>,
+    name: String,
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! What a model names is no log.
+
+use evented_diesel::{Evented, Id};
+
+struct Events;
+
+#[derive(Evented, Clone)]
+#[evented(log = Events, log_only)]
+struct Note {
+    id: Id<Note>,
+    name: String,
+}
+
+#[derive(Evented, Clone)]
+#[evented(log = Journal, log_only)]
+struct Talk {
+    id: Id<Talk>,
+    name: String,
+}
+
+fn main() {}
