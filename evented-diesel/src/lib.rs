@@ -133,6 +133,7 @@
 //! | show that a log was changed, or cut | [`integrity::VerifyChain`], [`integrity::Checkpoint`] |
 //! | know what can go wrong | [`Error`] |
 //! | make the log's tables, and bring them up to date | [`migrations`] |
+//! | see what the library does, by `tracing` | [`observe`] |
 //! | use one model on PostgreSQL and on SQLite | [`Id`], [`sql_types`] |
 //!
 //! # Features
@@ -146,7 +147,7 @@
 //! | `async-sqlite` | SQLite, async: diesel-async's `SyncConnectionWrapper<SqliteConnection>`. Includes `sqlite` |
 //! | `async-postgres` | PostgreSQL, async, pure Rust, without libpq: diesel-async's `AsyncPgConnection` |
 //! | `bigdecimal` | columns of type `BigDecimal` |
-//! | `cli` | a module `cli`: a command for your own binary that writes, prints and checks migrations |
+//! | `cli` | a module `cli`: a command for operators, in a binary of your own: readings, checks, upkeep, migrations |
 //!
 //! # Reading our compile errors
 //!

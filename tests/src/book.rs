@@ -44,6 +44,7 @@ texts! {
     bring_up: "../../docs/src/bring-up.md",
     rebuild: "../../docs/src/rebuild.md",
     log_formats: "../../docs/src/log-formats.md",
+    operators: "../../docs/src/operators.md",
     column_types: "../../docs/src/column-types.md",
     not_carried_over: "../../docs/src/not-carried-over.md",
 }

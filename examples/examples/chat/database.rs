@@ -42,15 +42,15 @@ pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
     Ok(conn)
 }
 
-/// An event of any model: its model, its position and its action.
-pub type Line = (String, i64, String);
+/// An event of any model of the log: its model, its place in its record, its action.
+pub type LogLine = (String, i64, String);
 
 /// The queries of the story, for one kind of connection.
 pub struct Queries<Conn> {
     /// The messages of a room, oldest first.
     pub messages: fn(&mut Conn, Id<Room>) -> QueryResult<Vec<Message>>,
     /// The whole log in its order.
-    pub log: fn(&mut Conn) -> QueryResult<Vec<Line>>,
+    pub log: fn(&mut Conn) -> QueryResult<Vec<LogLine>>,
 }
 
 macro_rules! queries {
