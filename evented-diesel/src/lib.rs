@@ -125,6 +125,7 @@
 //! | read payloads of older versions | [`Attrs`], [`Retired`] |
 //! | know what can go wrong | [`Error`] |
 //! | make the log's tables | [`migrations`] |
+//! | look after a database from the shell | the feature `cli` |
 //! | use one model on PostgreSQL and on SQLite | [`Id`], [`sql_types`] |
 //!
 //! # Features
@@ -138,7 +139,7 @@
 //! | `async-sqlite` | SQLite, async: diesel-async's `SyncConnectionWrapper<SqliteConnection>`. Includes `sqlite` |
 //! | `async-postgres` | PostgreSQL, async, pure Rust, without libpq: diesel-async's `AsyncPgConnection` |
 //! | `bigdecimal` | columns of type `BigDecimal` |
-//! | `cli` | a module `cli`: a command for your own binary that writes, prints and checks migrations |
+//! | `cli` | a module `cli`: a command for operators, for your own binary: reads logs, checks, rebuilds, looks after migrations |
 //!
 //! # Reading our compile errors
 //!

@@ -34,6 +34,7 @@ texts! {
     asynchronous: "../../docs/src/async.md",
     errors: "../../docs/src/errors.md",
     migrations: "../../docs/src/migrations.md",
+    operators: "../../docs/src/operators.md",
     column_types: "../../docs/src/column-types.md",
     not_carried_over: "../../docs/src/not-carried-over.md",
 }
