@@ -16,7 +16,11 @@
 //! On PostgreSQL each of them has a schema of its own: `postgres://…?options=-csearch_path%3Devented_quickstart`, and
 //! `git_history`.
 
-#![allow(unreachable_pub, dead_code, reason = "the models are those of other programs, which do more with them")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "the models are those of other programs, which do more with them"
+)]
 
 #[path = "../git_history/model.rs"]
 mod git;
@@ -35,7 +39,7 @@ use evented_diesel::cli::{self, Operators};
 /// A binary that knows its database does without this: the type of the connection is that of the URL.
 fn main() -> ExitCode {
     match cli::database_url() {
-        Some(url) if url.starts_with("postgres") => operators().run(|url| PgConnection::establish(url)),
+        Some(url) if url.starts_with("postgres") => operators().run(PgConnection::establish),
         _ => operators().run(sqlite),
     }
 }

@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
             conn.batch_execute(BUSY).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
             Ok::<_, diesel::ConnectionError>(conn)
         }),
-        Ok("sync_postgres") => operators().run(|url| PgConnection::establish(url)),
+        Ok("sync_postgres") => operators().run(PgConnection::establish),
         Ok("async_sqlite") => {
             let connect = |url: String| async move {
                 let mut conn = SyncConnectionWrapper::<SqliteConnection>::establish(&url).await?;
