@@ -17,7 +17,7 @@
 //! use evented_diesel::cli::Operators;
 //!
 //! fn main() -> std::process::ExitCode {
-//!     Operators::<PgConnection>::new().model::<Item>().run(|url| PgConnection::establish(url))
+//!     Operators::<PgConnection>::new().model::<Item>().run(PgConnection::establish)
 //! }
 //! ```
 //!

@@ -36,6 +36,12 @@ impl AsyncSqlite {
         db
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("test.db")
+    }
+
     async fn open(folder: Arc<TempDir>) -> Self {
         let path = folder.path().join("test.db");
         let mut conn = SyncConnectionWrapper::<SqliteConnection>::establish(&path.to_string_lossy())

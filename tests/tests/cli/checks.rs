@@ -1,0 +1,201 @@
+//! `verify`, `checkpoint` and `verify-checkpoints`.
+
+use std::io::Write;
+
+use evented_tests::models::{NewNote, Note};
+use evented_tests::raw::tamper;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use super::{Db, run};
+use crate::models::{Account, Deposit, Memo, NewAccount, NewMemo, create, settled};
+
+/// Two accounts with three events each, and a memo.
+async fn ledger() -> (Db, Vec<Account>) {
+    let mut db = Db::new().await;
+    create(&mut db).await;
+    let mut accounts = Vec::new();
+    for owner in ["Ada", "Bob"] {
+        let new = NewAccount { owner: owner.into(), balance: 1 };
+        let mut account = db.run(Account::insert(new).by("clerk")).await.unwrap();
+        for amount in 2..4 {
+            account = db.run(account.deposit(Deposit(amount))).await.unwrap();
+        }
+        accounts.push(account);
+    }
+    db.run(Memo::insert(NewMemo { text: "audit".into() })).await.unwrap();
+    settled(&mut db).await;
+    (db, accounts)
+}
+
+/// `(check, of, record, revision or checkpoint, damage)` of each finding.
+fn findings(answer: &Value) -> Vec<(String, String, String, i64, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = answer["findings"].as_array().unwrap();
+    let one = |it: &Value| {
+        let place = it["revision"].as_i64().or(it["checkpoint"].as_i64()).unwrap_or(0);
+        (text(&it["check"]), text(&it["of"]), text(&it["record"]), place, text(&it["damage"]))
+    };
+    findings.iter().map(one).collect()
+}
+
+fn finding(
+    check: &str,
+    of: &str,
+    record: &str,
+    place: i64,
+    damage: &str,
+) -> (String, String, String, i64, String) {
+    (check.into(), of.into(), record.into(), place, damage.into())
+}
+
+fn key_file(digits: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    writeln!(file, "{digits}").unwrap();
+    file
+}
+
+#[tokio::test]
+async fn all_is_well_where_nobody_meddled() {
+    let (mut db, accounts) = ledger().await;
+    db.run(Note::insert(NewNote { text: "Milk".into() })).await.unwrap();
+    let answer = run(&db, &["verify", "--json"]).json(0);
+    assert_eq!(answer["findings"], json!([]));
+    let checks: Vec<_> = answer["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["check"].as_str().unwrap(), it["of"].as_str().unwrap(), it["seen"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        checks,
+        [
+            ("table", "items", 0),
+            ("table", "notes", 2),
+            ("table", "pages", 0),
+            ("table", "accounts", 8),
+            ("replay", "memos", 1),
+            ("chain", "ledger", 7),
+            ("checkpoints", "ledger", 0)
+        ]
+    );
+    let text = run(&db, &["verify", "accounts", "--replay", "--sample", "1"]);
+    assert_eq!(
+        text.text(0),
+        "table of accounts: 8 rows and events, well\nreplay of accounts: 6 events, well\n\
+         chain of ledger: 7 events, well\ncheckpoints of ledger: 0 checkpoints, well\n"
+    );
+    assert_eq!(
+        run(&db, &["verify", "accounts", &accounts[0].id.to_string()]).text(0),
+        "record of accounts: 3 events, well\n"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_row_and_a_changed_event_are_found() {
+    let (mut db, accounts) = ledger().await;
+    let id = accounts[0].id.to_string();
+    db.sql("UPDATE accounts SET balance = 1000 WHERE owner = 'Ada'").await;
+    let expected = [finding("table", "accounts", &id, 0, "row")];
+    let answer = run(&db, &["verify", "--json"]).json(1);
+    assert_eq!(findings(&answer), expected);
+    assert_eq!(answer["findings"][0]["columns"], json!(["balance"]));
+    let record = run(&db, &["verify", "accounts", &id, "--json"]).json(1);
+    assert_eq!(findings(&record), [finding("record", "accounts", &id, 0, "row")]);
+    let dry = run(&db, &["rebuild", "accounts", "--dry-run", "--json"]).json(1);
+    assert_eq!(findings(&dry), expected);
+
+    tamper(
+        &mut db,
+        "ledger",
+        "UPDATE ledger SET payload = '1000000' WHERE revision = 2 AND action = 'deposit'",
+    )
+    .await;
+    let answer = run(&db, &["verify", "accounts", "--replay", "--json"]).json(1);
+    let found = findings(&answer);
+    for account in &accounts {
+        let id = account.id.to_string();
+        for check in
+            [finding("replay", "accounts", &id, 2, "state"), finding("chain", "accounts", &id, 2, "hash")]
+        {
+            assert!(found.contains(&check), "{check:?} in {found:?}");
+        }
+    }
+    let text = run(&db, &["verify"]);
+    assert!(text.text(1).contains("the event is not the one that was written"), "{text:?}");
+    assert!(
+        text.text(1)
+            .ends_with("chain of ledger: 7 events, 2 findings\ncheckpoints of ledger: 0 checkpoints, well\n"),
+        "{text:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_replayed_is_told_all_the_same() {
+    let (mut db, accounts) = ledger().await;
+    let id = accounts[0].id.to_string();
+    tamper(&mut db, "ledger", r#"UPDATE ledger SET payload = '"much"' WHERE revision = 2"#).await;
+    let log = run(&db, &["log", "accounts", &id, "--json"]).json(1);
+    let events = log["events"].as_array().unwrap();
+    assert_eq!(events[0]["fault"], json!(null));
+    assert!(events[1]["fault"].as_str().unwrap().contains("its payload does not decode"), "{log}");
+    assert_eq!((&events[1]["payload"], &events[1]["changes"]), (&json!("much"), &json!(null)));
+    assert_eq!((&events[2]["fault"], &events[2]["changes"]), (&json!(null), &json!(null)));
+    let text = run(&db, &["log", "accounts", &id]);
+    assert!(text.text(1).contains("cannot be replayed: its payload does not decode"), "{text:?}");
+    assert!(text.text(1).contains(r#"payload: "much""#), "{text:?}");
+    let failure = run(&db, &["show", "accounts", &id, "--json"]).error();
+    assert!(failure.starts_with(&format!("accounts {id}: event 2 (action `deposit`")), "{failure}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_shows_what_was_taken_away() {
+    let (mut db, accounts) = ledger().await;
+    let made = run(&db, &["checkpoint", "ledger", "--json"]).json(0);
+    assert_eq!((&made["log"], &made["checkpoint"]["events"]), (&json!("ledger"), &json!(7)));
+    let again = run(&db, &["checkpoint", "ledger"]);
+    assert_eq!(again.text(0), "ledger: no event since the last checkpoint\n");
+    let copy = key_file(&made.to_string());
+    let copy = copy.path().to_str().unwrap();
+    assert_eq!(run(&db, &["verify-checkpoints"]).text(0), "checkpoints of ledger: 1 checkpoint, well\n");
+    run(&db, &["verify-checkpoints", "ledger", "--against", copy, "--json"]).json(0);
+
+    tamper(&mut db, "ledger", "DELETE FROM ledger WHERE revision = 3").await;
+    let expected = [finding("checkpoints", "ledger", "", 1, "events")];
+    assert_eq!(findings(&run(&db, &["verify-checkpoints", "--json"]).json(1)), expected);
+    assert_eq!(
+        findings(&run(&db, &["verify-checkpoints", "ledger", "--against", copy, "--json"]).json(1)),
+        expected
+    );
+    let all = findings(&run(&db, &["verify", "--json"]).json(1));
+    assert!(
+        all.contains(&expected[0])
+            && all.contains(&finding("table", "accounts", &accounts[0].id.to_string(), 0, "row")),
+        "{all:?}"
+    );
+    let text = run(&db, &["verify-checkpoints", "ledger"]);
+    assert!(text.text(1).contains("there were 7 events, and there are 5"), "{text:?}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_with_a_key_takes_the_key_to_check() {
+    let (mut db, _) = ledger().await;
+    let (key, other) = (key_file(&"0a".repeat(32)), key_file(&"0b".repeat(32)));
+    let (key, other) = (key.path().to_str().unwrap(), other.path().to_str().unwrap());
+    let made = run(&db, &["checkpoint", "ledger", "--key-file", key, "--json"]).json(0);
+    assert_eq!(made["checkpoint"]["keyed"], true);
+    run(&db, &["verify", "--key-file", key, "--json"]).json(0);
+    let changed = run(&db, &["verify-checkpoints", "ledger", "--key-file", other, "--json"]).json(1);
+    assert_eq!(findings(&changed), [finding("checkpoints", "ledger", "", 1, "changed")]);
+
+    // Without it, the other checks are made, and the program has failed.
+    db.sql("UPDATE accounts SET balance = 1000 WHERE owner = 'Ada'").await;
+    let without = run(&db, &["verify", "--json"]);
+    assert_eq!(without.code, 2, "{without:?}");
+    assert_eq!(
+        serde_json::from_str::<Value>(&without.err).unwrap(),
+        json!({"error": "checkpoint 1 of the log `ledger` was made with a key; say where it is with --key-file"})
+    );
+    let answer: Value = serde_json::from_str(&without.out).unwrap();
+    assert_eq!(answer["findings"].as_array().unwrap().len(), 1);
+}
