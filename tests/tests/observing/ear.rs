@@ -18,10 +18,13 @@ pub(crate) struct Heard {
     pub(crate) fields: BTreeMap<String, String>,
 }
 
+/// What is heard: of a span its number, by which more of it may be heard later.
+type Spoken = Vec<(Option<u64>, Heard)>;
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ear {
     /// Spans as they are opened, and events as they come.
-    heard: Arc<Mutex<Vec<(Option<u64>, Heard)>>>,
+    heard: Arc<Mutex<Spoken>>,
 }
 
 impl Ear {
