@@ -27,7 +27,10 @@ pub struct Checkpoint {
     pub after: (i64, i64),
     /// The last event that is in it: transaction and position.
     pub to: (i64, i64),
-    /// The highest position in it.
+    /// Only events at positions beyond this one are in it: 0, or where a restored database went on, which counts its
+    /// transactions anew.
+    pub floor: i64,
+    /// The highest position in it, or before it.
     pub highest: i64,
     /// How many events it is over.
     pub events: i64,
@@ -71,6 +74,9 @@ impl std::fmt::Display for Verdict {
     }
 }
 
+/// Before every event.
+const BEGINNING: (i64, i64) = (-1, 0);
+
 /// How many events are read at once.
 const PAGE: i64 = 10_000;
 
@@ -112,15 +118,21 @@ impl<DB: Dialect, L: EventLog> Operation<DB> for MakeCheckpoint<L> {
         let last = driver.load::<CheckpointRow>(checkpoints(L::NAME, &table, true)).await.map_err(of)?;
         let last = last.into_iter().next();
         let ended = driver.load::<Number>(horizon()).await.map_err(of)?;
-        let after = last.as_ref().map_or((-1, 0), |last| last.to);
         let before_txid = ended.into_iter().next().and_then(|number| number.0);
-        let range = Range { after, to: None, before_txid, highest: None };
+        let (after, floor) = match &last {
+            // Every transaction of the last checkpoint had ended: if it lies ahead, they are counted anew.
+            Some(last) if before_txid.is_some_and(|open| open <= last.to.0) => (BEGINNING, last.highest),
+            Some(last) => (last.to, last.floor),
+            None => (BEGINNING, 0),
+        };
+        let range = Range { after, to: None, before_txid, floor, highest: None };
         let walked = walk::<DB, L, D>(driver, range, self.key).await?;
         let Some(to) = walked.last else { return Ok(None) };
         let row = CheckpointRow {
             number: last.as_ref().map_or(1, |last| last.number + 1),
             after,
             to,
+            floor,
             highest: walked.highest.max(last.map_or(0, |last| last.highest)),
             events: walked.events,
             at: micros(Utc::now()),
@@ -185,11 +197,11 @@ impl<DB: Dialect, L: EventLog> Operation<DB> for VerifyCheckpoint<L> {
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Verdict, Error> {
         let log = hashed::<L>()?;
-        let Checkpoint { number, after, to, highest, events, keyed, root, .. } = self.checkpoint;
+        let Checkpoint { number, after, to, floor, highest, events, keyed, root, .. } = self.checkpoint;
         if keyed && self.key.is_none() {
             return Err(Error::CheckpointKey { log, number });
         }
-        let range = Range { after, to: Some(to), before_txid: None, highest: Some(highest) };
+        let range = Range { after, to: Some(to), before_txid: None, floor, highest: Some(highest) };
         let key = self.key.filter(|_| keyed);
         let walked = walk::<DB, L, D>(driver, range, key).await?;
         Ok(if walked.events != events {
@@ -232,10 +244,10 @@ impl<DB: Dialect, L: EventLog> Operation<DB> for VerifyCheckpoints<L> {
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Self::Output, Error> {
         let all = Checkpoints::<L>::new().perform(driver).await?;
         let mut broken = Vec::new();
-        let (mut end, mut number) = ((-1, 0), 0);
+        let (mut last, mut number) = (None::<Checkpoint>, 0);
         for checkpoint in all {
-            let connected = checkpoint.after == end && checkpoint.number == number + 1;
-            (end, number) = (checkpoint.to, checkpoint.number);
+            let connected = checkpoint.number == number + 1 && checkpoint.follows(last.as_ref());
+            (last, number) = (Some(checkpoint.clone()), checkpoint.number);
             let verdict = if connected {
                 VerifyCheckpoint { key: self.key, ..VerifyCheckpoint::<L>::new(&checkpoint) }
                     .perform(driver)
@@ -248,6 +260,19 @@ impl<DB: Dialect, L: EventLog> Operation<DB> for VerifyCheckpoints<L> {
             }
         }
         Ok(broken)
+    }
+}
+
+impl Checkpoint {
+    /// Whether it begins where another ends, or where a restored database went on after that.
+    fn follows(&self, last: Option<&Self>) -> bool {
+        match last {
+            None => self.after == BEGINNING && self.floor == 0,
+            Some(last) => {
+                let goes_on = self.after == last.to && self.floor == last.floor;
+                goes_on || (self.after == BEGINNING && self.floor == last.highest)
+            }
+        }
     }
 }
 
@@ -295,7 +320,7 @@ async fn walk<DB: Dialect, L: EventLog, D: Driver<DB>>(
 
 impl From<CheckpointRow> for Checkpoint {
     fn from(row: CheckpointRow) -> Self {
-        let CheckpointRow { number, after, to, highest, events, at, keyed, root } = row;
-        Self { number, after, to, highest, events, at, keyed, root }
+        let CheckpointRow { number, after, to, floor, highest, events, at, keyed, root } = row;
+        Self { number, after, to, floor, highest, events, at, keyed, root }
     }
 }

@@ -176,6 +176,7 @@ fn checkpoints(log: &LogShape, flavour: Flavour) -> String {
     "after_position" BIGINT NOT NULL,
     "to_txid" BIGINT NOT NULL,
     "to_position" BIGINT NOT NULL,
+    "floor" BIGINT NOT NULL,
     "highest" BIGINT NOT NULL,
     "events" BIGINT NOT NULL,
     "at" {time} NOT NULL,

@@ -131,7 +131,9 @@ pub(crate) struct Range {
     pub(crate) to: Option<(i64, i64)>,
     /// No transaction from this one on; every earlier one has ended.
     pub(crate) before_txid: Option<i64>,
-    /// No position beyond this one: a restored database counts its transactions anew, and its positions go on.
+    /// Only positions beyond this one, and up to that: a restored database counts its transactions anew, and its
+    /// positions go on.
+    pub(crate) floor: i64,
     pub(crate) highest: Option<i64>,
 }
 
@@ -145,6 +147,9 @@ pub(crate) fn leaves<'q, DB: Dialect>(log: LogName, range: Range, limit: i64) ->
     }
     if let Some(txid) = range.before_txid {
         statement.sql(" AND e.txid < ").value(txid);
+    }
+    if range.floor > 0 {
+        statement.sql(" AND e.position > ").value(range.floor);
     }
     if let Some(highest) = range.highest {
         statement.sql(" AND e.position <= ").value(highest);
@@ -173,7 +178,7 @@ impl<DB: Dialect> QueryableByName<DB> for LeafRow {
 
 /// The columns of a checkpoint in their order.
 const CHECKPOINT: &str =
-    "number, after_txid, after_position, to_txid, to_position, highest, events, at, keyed, root";
+    "number, after_txid, after_position, to_txid, to_position, floor, highest, events, at, keyed, root";
 
 /// The answer to [`checkpoints`].
 #[derive(Debug, Clone)]
@@ -181,6 +186,7 @@ pub(crate) struct CheckpointRow {
     pub(crate) number: i64,
     pub(crate) after: (i64, i64),
     pub(crate) to: (i64, i64),
+    pub(crate) floor: i64,
     pub(crate) highest: i64,
     pub(crate) events: i64,
     pub(crate) at: DateTime<Utc>,
@@ -190,15 +196,16 @@ pub(crate) struct CheckpointRow {
 
 impl<DB: Dialect> QueryableByName<DB> for CheckpointRow {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let root = field(row, 9, DB::read_bytes)?;
+        let root = field(row, 10, DB::read_bytes)?;
         Ok(Self {
             number: field(row, 0, DB::read_big_int)?,
             after: (field(row, 1, DB::read_big_int)?, field(row, 2, DB::read_big_int)?),
             to: (field(row, 3, DB::read_big_int)?, field(row, 4, DB::read_big_int)?),
-            highest: field(row, 5, DB::read_big_int)?,
-            events: field(row, 6, DB::read_big_int)?,
-            at: field(row, 7, DB::read_time)?,
-            keyed: field(row, 8, DB::read_int)? != 0,
+            floor: field(row, 5, DB::read_big_int)?,
+            highest: field(row, 6, DB::read_big_int)?,
+            events: field(row, 7, DB::read_big_int)?,
+            at: field(row, 8, DB::read_time)?,
+            keyed: field(row, 9, DB::read_int)? != 0,
             root: Root::from_slice(&root).ok_or("a root has another length")?,
         })
     }
@@ -222,7 +229,7 @@ pub(crate) fn write_checkpoint<'q, DB: Dialect>(
     let mut statement = Statement::new("INSERT INTO ");
     statement.beside(log, table);
     statement.sql(" (").sql(CHECKPOINT).sql(") VALUES (").value(row.number);
-    for number in [row.after.0, row.after.1, row.to.0, row.to.1, row.highest, row.events] {
+    for number in [row.after.0, row.after.1, row.to.0, row.to.1, row.floor, row.highest, row.events] {
         statement.sql(", ").value(number);
     }
     statement.sql(", ").value(row.at).sql(", ").value(i32::from(row.keyed)).sql(", ");
