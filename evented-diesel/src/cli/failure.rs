@@ -1,10 +1,11 @@
 //! Why the command could not do what it was asked for.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use super::render::plain;
+use super::render::harmless;
 use crate::error::Error;
 
 /// A reason, in words.
@@ -18,11 +19,13 @@ impl Failure {
 
     /// Says it on standard error.
     pub(super) fn say(&self, json: bool) {
-        if json {
-            eprintln!("{}", serde_json::json!({ "error": self.0 }));
+        let text = if json {
+            serde_json::json!({ "error": self.0 }).to_string()
         } else {
-            eprintln!("error: {}", plain(&self.0));
-        }
+            format!("error: {}", harmless(&self.0))
+        };
+        // Nobody is left to tell if this fails.
+        let _ = writeln!(std::io::stderr(), "{text}");
     }
 }
 
@@ -47,7 +50,6 @@ pub(super) fn of_arguments(error: &clap::Error) -> ExitCode {
         Failure::new(text.strip_prefix("error: ").unwrap_or(&text).trim()).say(true);
         return code();
     }
-    // Nobody is left to tell if this fails.
     let _ = error.print();
     if helps { ExitCode::SUCCESS } else { code() }
 }

@@ -1,6 +1,5 @@
 //! Answers as people read them. What comes from the data may be anything: it is made harmless for a terminal here.
 
-use std::fmt::Write;
 use std::io::IsTerminal;
 
 use chrono::{DateTime, Utc};
@@ -61,26 +60,27 @@ const BETWEEN_ROWS: [TableComponent; 4] = [
 /// How much of a value a table shows. `--json` has all of it.
 const SHOWN: usize = 400;
 
-/// Text from the data, so that it cannot move the cursor, colour the screen, break a line or turn the direction of writing.
-pub(super) fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for (index, letter) in text.chars().enumerate() {
-        if index == SHOWN {
-            plain.push('…');
-            break;
-        }
+/// Text from the data as a table shows it: harmless, and not too long.
+fn plain(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => harmless(text.get(..end).unwrap_or_default()) + "…",
+        None => harmless(text),
+    }
+}
+
+/// Text that cannot move the cursor, colour the screen, break a line or turn the direction of writing.
+pub(super) fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for letter in text.chars() {
         match letter {
-            '\n' => plain.push_str("\\n"),
-            '\r' => plain.push_str("\\r"),
-            '\t' => plain.push_str("\\t"),
-            letter if letter.is_control() || turns(letter) => {
-                // Writing to a string does not fail.
-                let _ = write!(plain, "{}", letter.escape_unicode());
-            }
-            letter => plain.push(letter),
+            '\n' => harmless.push_str("\\n"),
+            '\r' => harmless.push_str("\\r"),
+            '\t' => harmless.push_str("\\t"),
+            letter if letter.is_control() || turns(letter) => harmless.extend(letter.escape_unicode()),
+            letter => harmless.push(letter),
         }
     }
-    plain
+    harmless
 }
 
 /// Whether it is not seen, and changes how others are.

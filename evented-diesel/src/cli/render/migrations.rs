@@ -1,6 +1,6 @@
 //! The tables of logs.
 
-use super::{Screen, plain};
+use super::{Screen, harmless, plain};
 use crate::cli::answer::Answer;
 use crate::cli::commands::migrations::{Done, Form};
 
@@ -16,7 +16,7 @@ impl Answer for Done {
                 written.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n")
             }
             Self::Checked { reason: None, .. } => "the folder is current".to_owned(),
-            Self::Checked { reason: Some(reason), .. } => plain(reason),
+            Self::Checked { reason: Some(reason), .. } => harmless(reason),
             Self::Printed { sql } => sql.trim_end().to_owned(),
             Self::Status { logs } => {
                 let rows = logs.iter().map(|log| {
