@@ -66,12 +66,6 @@ pub trait IntoTarget<M: Evented> {
     fn into_target(self) -> Target<M>;
 }
 
-impl<M: Evented> IntoTarget<M> for Target<M> {
-    fn into_target(self) -> Self {
-        self
-    }
-}
-
 impl<M: Evented> Target<M> {
     /// The record with this key.
     pub fn by_key(key: M::Key) -> Self {

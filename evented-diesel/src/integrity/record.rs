@@ -30,6 +30,12 @@ impl<M: Model> Verify<M> {
     pub fn new(target: impl IntoTarget<M>) -> Self {
         Self { key: target.into_target().key }
     }
+
+    /// Of the record with this key, where the model is not known by name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn by_key(key: M::Key) -> Self {
+        Self { key }
+    }
 }
 
 impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Verify<M> {

@@ -28,6 +28,12 @@ impl<M: Model> VerifySavepoints<M> {
     pub fn new(target: impl IntoTarget<M>) -> Self {
         Self { key: target.into_target().key }
     }
+
+    /// Of the record with this key, where the model is not known by name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn by_key(key: M::Key) -> Self {
+        Self { key }
+    }
 }
 
 impl<DB: Dialect, M: Model> Operation<DB> for VerifySavepoints<M> {

@@ -7,7 +7,6 @@ use super::key_json;
 use crate::backend::Dialect;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Bar;
-use crate::command::Target;
 use crate::error::Error;
 use crate::integrity::{
     Checkpoint, Damage, Finding, Verdict, Verify, VerifyChain, VerifyReplay, VerifySavepoints, VerifyTable,
@@ -158,15 +157,15 @@ pub(in crate::cli) async fn record<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: Record<M>,
 ) -> Result<(Check, Vec<Found>), Failure> {
-    let target = || Target::<M>::by_key(record.key.clone());
-    let mut all: Vec<_> = found("record", Verify::new(target()).perform(driver).await?).collect();
+    let key = || record.key.clone();
+    let mut all: Vec<_> = found("record", Verify::<M>::by_key(key()).perform(driver).await?).collect();
     let last = load::head(driver, &record).await?.map_or(0, |head| head.revision);
     if last == 0 && all.is_empty() {
         return Err(Error::NotFound { record: record.name() }.into());
     }
     // What cannot be replayed from its first event is known already.
     if !all.iter().any(|found| found.damage == "replay" || found.damage == "gap") {
-        all.extend(found("record", VerifySavepoints::new(target()).perform(driver).await?));
+        all.extend(found("record", VerifySavepoints::<M>::by_key(key()).perform(driver).await?));
     }
     let seen = u64::try_from(last).unwrap_or(0);
     Ok((Check { check: "record", of: M::SCHEMA.to_owned(), seen }, all))
