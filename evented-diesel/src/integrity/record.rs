@@ -74,8 +74,12 @@ fn first_broken(
     hashes: &[EventHashes],
 ) -> Option<i64> {
     let mut previous: Option<EventHash> = None;
+    // Both are in the order of the revisions, read one after the other: events may have been appended in between.
+    let mut hashes = hashes.iter();
     for event in events {
-        let stored = hashes.iter().find(|it| it.revision == event.revision)?;
+        let Some(stored) = hashes.find(|it| it.revision == event.revision) else {
+            return Some(event.revision);
+        };
         let chained = Chained {
             id: event.id,
             schema: &stored.schema,
