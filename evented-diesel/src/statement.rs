@@ -32,14 +32,14 @@ pub(crate) use append::{
     Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
 };
 pub(crate) use batch::{
-    current_rows, insert_many, insert_many_plain, lock_rows, portions, remove_many, remove_many_plain,
-    update_many,
+    LARGEST_PORTION, current_rows, insert_many, insert_many_plain, lock_rows, portions, remove_many,
+    remove_many_plain, update_many,
 };
 pub(crate) use formats::{format_of, table_exists};
 pub use history::HeadRow;
 pub(crate) use history::{
-    EventOf, EventRow, HEAD_WIDTH, LastPosition, RecordOf, Until, event_by_id, field, head_of, history,
-    last_position, optional, page,
+    EventOf, EventRow, HEAD_WIDTH, LastPosition, RecordOf, ReplayedEvent, Until, event_by_id, field, head_of,
+    history, last_position, optional, page, page_of_all,
 };
 pub(crate) use integrity::{
     ChainEvent, ChainKey, ChainRow, CheckpointRow, EventHashes, LeafRow, Number, Range, chain_page,

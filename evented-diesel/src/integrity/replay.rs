@@ -9,7 +9,7 @@ use crate::log::stable_hash;
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::statement::{EventOf, page};
+use crate::statement::{EventOf, page_of_all};
 
 /// Replays every record through today's code, and compares each state with the one that was recorded:
 /// `Item::verify_replay()`.
@@ -81,7 +81,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for ReplayPage<'_, M> {
             return Ok(None);
         }
         let after = check.open.as_ref().map(|open| (&open.record, open.revision));
-        let statement = page(M::places(), i64::MAX, after, check.size);
+        let statement = page_of_all(M::places(), after, check.size);
         let rows = driver.load::<EventOf<M>>(statement).await;
         let rows =
             rows.map_err(|error| Error::database(RecordName { schema: M::SCHEMA, key: None }, error))?;

@@ -10,7 +10,7 @@ use crate::error::{Error, RecordName};
 use crate::model::Rows;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::statement::{EventOf, RecordRow, Until, page, row_of, rows_between};
+use crate::statement::{RecordRow, ReplayedEvent, Until, page, row_of, rows_between};
 use crate::steps::command::{ATTEMPTS, Record};
 use crate::steps::drift::digest_of;
 use crate::steps::load;
@@ -191,19 +191,15 @@ impl<M: crate::model::Model> Comparison<M> {
         let of = |error| Error::database(RecordName { schema: M::SCHEMA, key: None }, error);
         let after = self.open.as_ref().map(|(record, revision, _)| (record, *revision));
         let statement = page(M::places(), i64::MAX, after, self.size);
-        let events = driver.load::<EventOf<M>>(statement).await.map_err(of)?;
+        let events = driver.load::<ReplayedEvent<M>>(statement).await.map_err(of)?;
         self.done = i64::try_from(events.len()).is_ok_and(|read| read < self.size);
         let mut seen = events.len() as u64;
-        // The records that end in this page, and the last of them.
-        let mut states = HashMap::new();
-        let mut last = None;
-        let mut order = Vec::new();
-        for EventOf { record, event, .. } in events {
+        // The records that end in this page, in their order.
+        let mut states = Vec::new();
+        for ReplayedEvent { record, event, .. } in events {
             if self.open.as_ref().is_none_or(|(open, ..)| *open != record) {
                 if let Some((key, _, replay)) = self.open.take() {
-                    last = Some(key.clone());
-                    order.push(key.clone());
-                    states.insert(key, replay);
+                    states.push((key, Some(replay)));
                 }
                 let replay = M::key_from(record.clone()).map(Replay::new).ok_or(());
                 self.open = Some((record, 0, replay));
@@ -220,22 +216,30 @@ impl<M: crate::model::Model> Comparison<M> {
         if self.done
             && let Some((key, _, replay)) = self.open.take()
         {
-            order.push(key.clone());
-            states.insert(key, replay);
+            states.push((key, Some(replay)));
         }
         let mut found = Vec::new();
         // Rows up to the last record that is known to its end; at the end, all of them.
-        let to = if self.done { None } else { last };
+        let to = if self.done { None } else { states.last().map(|(key, _)| key.clone()) };
+        let mut places = HashMap::new();
         if self.done || to.is_some() {
             loop {
                 let statement = rows_between::<DB, M>(self.rows_after.as_ref(), to.as_ref(), self.size);
                 let rows = driver.load::<RecordRow<M>>(statement).await.map_err(of)?;
                 let ended = i64::try_from(rows.len()).is_ok_and(|read| read < self.size);
                 seen += rows.len() as u64;
+                if places.is_empty() && !rows.is_empty() {
+                    places = (0..)
+                        .zip(&states)
+                        .map(|(place, (key, _)): (usize, _)| (key.clone(), place))
+                        .collect();
+                }
                 for RecordRow(mut row) in rows {
                     let key = M::key_value(row.key());
                     self.rows_after = Some(key.clone());
-                    let state = states.remove(&key).map(|replay| replay.map(Replay::into_state));
+                    let state = places.get(&key).and_then(|place| states.get_mut(*place));
+                    let state = state.and_then(|(_, replay)| replay.take());
+                    let state = state.map(|replay| replay.map(Replay::into_state));
                     row.normalize();
                     found.extend(difference(key, state, &row));
                 }
@@ -245,8 +249,8 @@ impl<M: crate::model::Model> Comparison<M> {
             }
             self.rows_after = to.or(self.rows_after.take());
         }
-        for key in order {
-            match states.remove(&key).map(|replay| replay.map(Replay::into_state)) {
+        for (key, replay) in states {
+            match replay.map(|replay| replay.map(Replay::into_state)) {
                 Some(Ok(State::Live(state))) => found.push(Difference::Missing(key, state)),
                 Some(Err(())) => found.push(Difference::Unreadable(key)),
                 _ => {}

@@ -7,7 +7,7 @@ use crate::error::{Error, RecordName};
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::statement::{self, EventOf, last_position, page};
+use crate::statement::{self, ReplayedEvent, last_position, page};
 
 /// Every record of a model as it was when the log had reached a position: `Item::table_at(position)`.
 ///
@@ -72,11 +72,11 @@ impl<DB: Dialect, M: Model> Operation<DB> for Page<'_, M> {
         let name = |key: Option<KeyValue>| RecordName { schema: M::SCHEMA, key };
         let after = table.open.as_ref().map(|(key, replay)| (key, replay.revision()));
         let statement = page(M::places(), table.position, after, table.size);
-        let rows = driver.load::<EventOf<M>>(statement).await;
+        let rows = driver.load::<ReplayedEvent<M>>(statement).await;
         let rows = rows.map_err(|error| Error::database(name(None), error))?;
         table.done = i64::try_from(rows.len()).is_ok_and(|read| read < table.size);
         let mut records = Vec::new();
-        for EventOf { record, event, .. } in rows {
+        for ReplayedEvent { record, event, .. } in rows {
             let continues = table.open.as_ref().is_some_and(|(open, _)| *open == record);
             if !continues {
                 records.extend(table.open.take().and_then(|(_, replay)| replay.into_state().live()));

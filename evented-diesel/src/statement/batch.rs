@@ -115,7 +115,9 @@ fn push_keys<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, keys: &'q [KeyV
 
 /// How many rows one statement writes. Large portions make the way to the server cheap; few different sizes, since
 /// each is a statement text of its own, which is kept prepared.
-const SIZES: [usize; 6] = [1024, 256, 64, 16, 4, 1];
+const SIZES: [usize; 6] = [LARGEST_PORTION, 256, 64, 16, 4, 1];
+/// The most rows that one statement writes.
+pub(crate) const LARGEST_PORTION: usize = 1024;
 
 /// Cuts items of this many binds each into portions that one statement takes.
 pub(crate) fn portions<DB: Dialect, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {

@@ -131,6 +131,34 @@ impl<DB: Dialect, M: Model> QueryableByName<DB> for RecordOf<M> {
     }
 }
 
+/// An event of some record of `M` as far as a replay must know it: whole tables are read so, and what orders the log, and
+/// the digest of the state, is left out.
+pub(crate) struct ReplayedEvent<M: Model> {
+    pub(crate) record: KeyValue,
+    pub(crate) event: StoredEvent,
+    model: PhantomData<fn() -> M>,
+}
+
+const REPLAYED_COLUMNS: &str = "e.record_id, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at";
+
+impl<DB: Dialect, M: Model> QueryableByName<DB> for ReplayedEvent<M> {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let event = StoredEvent {
+            position: 0,
+            txid: 0,
+            id: field(row, 1, DB::read_uuid)?,
+            revision: field(row, 2, DB::read_big_int)?,
+            action: field(row, 3, DB::read_text)?,
+            version: field(row, 4, DB::read_int)?,
+            payload: Json::from_text(field(row, 5, DB::read_json)?),
+            meta: optional(row, 6, DB::read_json)?.map(Json::from_text),
+            at: field(row, 7, DB::read_time)?,
+            state: Digest::NOTHING,
+        };
+        Ok(Self { record: read_key(M::KEY, row, 0)?, event, model: PhantomData })
+    }
+}
+
 /// The part of a history that a replay is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Until {
@@ -228,13 +256,34 @@ pub(crate) fn page<'q, DB: Dialect>(
     limit: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(place.table);
+    statement.sql(REPLAYED_COLUMNS).sql(" FROM ").log(place.table);
     statement.sql(" e WHERE e.position <= ").value(position).and_schema("e", place);
+    push_after(&mut statement, after, limit);
+    statement
+}
+
+/// A page of a whole log, record by record, after an event, with all that is known of the events.
+pub(crate) fn page_of_all<'q, DB: Dialect>(
+    place: Place,
+    after: Option<(&'q KeyValue, i64)>,
+    limit: i64,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(place.table).sql(" e WHERE 1 = 1");
+    statement.and_schema("e", place);
+    push_after(&mut statement, after, limit);
+    statement
+}
+
+fn push_after<'q, DB: Dialect>(
+    statement: &mut Statement<'q, DB>,
+    after: Option<(&'q KeyValue, i64)>,
+    limit: i64,
+) {
     if let Some((record, revision)) = after {
         statement.sql(" AND (e.record_id, e.revision) > (").value(record).sql(", ").value(revision).sql(")");
     }
     statement.sql(" ORDER BY e.record_id, e.revision LIMIT ").value(limit);
-    statement
 }
 
 /// Reads a column that is never null.

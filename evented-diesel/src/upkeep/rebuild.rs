@@ -12,7 +12,8 @@ use crate::model::{Model, Rows};
 use crate::operation::Operation;
 use crate::run::driver::Driver;
 use crate::statement::{
-    ColumnNames, column_names, columns_to_write, insert_many_plain, portions, remove_many_plain, set_row,
+    ColumnNames, LARGEST_PORTION, column_names, columns_to_write, insert_many_plain, portions,
+    remove_many_plain, set_row,
 };
 use crate::steps::transaction::Transaction;
 
@@ -150,10 +151,20 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     }
     let missing: Vec<_> = missing.iter().map(|(key, state)| (key.clone(), state)).collect();
     for rows in portions::<DB, _>(&missing, M::WRITTEN.len() + 1) {
-        done.inserted += count(driver.execute(insert_many_plain::<DB, M>(rows)).await.map_err(failed::<M>)?);
+        let statement = insert_many_plain::<DB, M>(rows);
+        // The text of the largest portions is long, and always the same.
+        let written = if rows.len() == LARGEST_PORTION {
+            driver.execute(statement.fixed::<M, LargestInsert>()).await
+        } else {
+            driver.execute(statement).await
+        };
+        done.inserted += count(written.map_err(failed::<M>)?);
     }
     Ok(())
 }
+
+/// An insert of as many rows as one statement may have.
+struct LargestInsert;
 
 fn count(rows: usize) -> u64 {
     rows as u64
