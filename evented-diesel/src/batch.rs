@@ -44,6 +44,6 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Batch<M> {
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Vec<M>, Error> {
         let span = observe::batch(M::SCHEMA, self.commands.len());
-        observe::within(span, steps::batch::run(driver, &self.commands)).await
+        observe::within(span, Box::pin(steps::batch::run(driver, &self.commands))).await
     }
 }

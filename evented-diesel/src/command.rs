@@ -233,7 +233,10 @@ async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     if let Some(key) = key {
         span.record("record", tracing::field::display(M::key_value(key)));
     }
-    let done = observe::within(span.clone(), steps::command::run(driver, command)).await?;
+    if span.is_disabled() {
+        return steps::command::run(driver, command).await;
+    }
+    let done = observe::within(span.clone(), Box::pin(steps::command::run(driver, command))).await?;
     span.record("record", tracing::field::display(M::key_value(done.record.key())));
     span.record("revision", done.revision);
     Ok(done)

@@ -52,7 +52,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for History<M> {
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Vec<Entry<M>>, Error> {
         let record = Record::<M>::new(self.key.clone());
         let span = observe::history(M::SCHEMA, &record.value);
-        observe::within(span, self.read(driver, &record)).await
+        observe::within(span, Box::pin(self.read(driver, &record))).await
     }
 }
 

@@ -68,7 +68,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for ReplayState<M> {
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<State<M>, Error> {
         let record = Record::<M>::new(self.0.key);
         let span = observe::replay(M::SCHEMA, &record.value);
-        Ok(observe::within(span, load::replay(driver, &record, self.0.until)).await?.into_state())
+        Ok(observe::within(span, Box::pin(load::replay(driver, &record, self.0.until))).await?.into_state())
     }
 }
 
@@ -78,7 +78,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for Replay<M> {
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Option<M>, Error> {
         let record = Record::<M>::new(self.key);
         let span = observe::replay(M::SCHEMA, &record.value);
-        match observe::within(span, load::replay(driver, &record, self.until)).await?.into_state() {
+        match observe::within(span, Box::pin(load::replay(driver, &record, self.until))).await?.into_state() {
             State::Live(state) => Ok(Some(state)),
             State::Unknown => Ok(None),
             State::Deleted { at, revision } => Err(Error::Deleted { record: record.name(), at, revision }),
