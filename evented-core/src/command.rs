@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// An action whose type is forgotten, so that commands of one model are of one type.
-pub trait Change<M>: Send + Sync {
+pub trait AnyAction<M>: Send + Sync {
     /// The action's name in the log.
     fn name(&self) -> &'static str;
     /// The rule on new input.
@@ -29,7 +29,7 @@ pub trait Change<M>: Send + Sync {
     fn payload(&self) -> Result<Json, serde_json::Error>;
 }
 
-impl<M, A: ActionOf<M>> Change<M> for A {
+impl<M, A: ActionOf<M>> AnyAction<M> for A {
     fn name(&self) -> &'static str {
         A::NAME
     }
@@ -98,7 +98,7 @@ pub fn decide_create<M: Evented>(new: &M::New, key: M::Key, cx: &Context) -> Res
 /// The faults of the input, or a value that cannot be stored.
 pub fn decide_change<M: Evented>(
     before: &M,
-    change: &dyn Change<M>,
+    change: &dyn AnyAction<M>,
     cx: &Context,
 ) -> Result<Decision<M>, Undecided> {
     change.check(before, cx)?;

@@ -31,7 +31,18 @@ impl Digest {
         &self.0
     }
 
-    fn of(bytes: &[u8]) -> Self {
+    /// The digest of one value; `None` if it is null.
+    pub(crate) fn of_value<T: Serialize + ?Sized>(
+        field: &'static str,
+        value: &T,
+    ) -> Result<Option<Self>, Unstorable> {
+        let mut buffer = Vec::with_capacity(64);
+        canonical::write(value, &mut buffer)
+            .map_err(|error| Unstorable { field, reason: error.to_string() })?;
+        Ok((buffer != [canonical::tag::NULL]).then(|| Self::of(&buffer)))
+    }
+
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut digest = [0; Self::LEN];
         digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..Self::LEN]);
         Self(digest)

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Attrs, Create, Digest, EventBody, FieldDigests, FieldError, Fields, Invalid, KeyKind, KeyValue,
+    Attrs, Create, Digest, EventBody, FieldDigests, FieldError, Fields, Invalid, KeyKind, KeyValue, ScopeKey,
     Unstorable,
 };
 
@@ -46,6 +46,13 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     const SAVEPOINT_EVERY: Option<i64> = None;
     /// The scopes by which changes are told apart, each a combination of names and the fields they stand for.
     const SCOPES: &'static [&'static [(&'static str, &'static str)]] = &[];
+
+    /// What the record is found by in a scope, by the scope's place in [`SCOPES`](Self::SCOPES); `None` if it is in none
+    /// of that kind.
+    fn scope(&self, combination: usize) -> Option<ScopeKey> {
+        let _ = combination;
+        None
+    }
 
     /// The record's key.
     fn key(&self) -> &Self::Key;

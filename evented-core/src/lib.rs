@@ -15,11 +15,13 @@
 //! | history to state | [`Replay`] |
 //! | what differs between two states | [`Changeset`] |
 //! | digests of states | [`Digest`] |
+//! | what a listener is told | [`Change`], [`Position`], [`Scope`] |
 //! | hashes of events, and of parts of a log | [`Chained`], [`EventHash`], [`RootBuilder`] |
 
 mod action;
 mod attrs;
 mod chain;
+mod change;
 mod changeset;
 mod command;
 mod context;
@@ -34,13 +36,16 @@ mod key;
 mod meta;
 mod normal;
 mod optional;
+mod position;
 mod replay;
+mod scope;
 
 pub use action::{Action, ActionOf, Create};
 pub use attrs::{Attrs, Versions};
 pub use chain::{Chained, EventHash, Leaf, NotAHash, Root, RootBuilder};
+pub use change::{Cause, Change, ChangeKind, Fact, Transaction};
 pub use changeset::{Changeset, FieldChange};
-pub use command::{Change, Decision, Undecided, decide_again, decide_change, decide_create};
+pub use command::{AnyAction, Decision, Undecided, decide_again, decide_change, decide_create};
 pub use context::Context;
 pub use digest::{Digest, FieldDigests, StateDigester, Unstorable};
 pub use event::{EventBody, Payload, PayloadError, Retired, Step, StoredEvent, names};
@@ -53,4 +58,6 @@ pub use key::{KeyKind, KeyValue};
 pub use meta::Meta;
 pub use normal::{AsStored, Normal, micros};
 pub use optional::present;
-pub use replay::{Replay, ReplayError, ReplayFault, State};
+pub use position::{NotAPosition, Position, StreamId};
+pub use replay::{Replay, ReplayError, ReplayFault, State, next_state};
+pub use scope::{IntoScope, Scope, ScopeKey, ScopeName, ScopePart, ScopeValue};

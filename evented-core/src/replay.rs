@@ -141,42 +141,10 @@ impl<M: Evented> Replay<M> {
             let gap = ReplayFault::Gap { after: self.revision, found: event.revision };
             return Err(fault_of(event, gap));
         }
-        self.state = self.next(event, body).map_err(|fault| fault_of(event, fault))?;
+        self.state =
+            next(&self.key, self.state.as_live(), event, body).map_err(|fault| fault_of(event, fault))?;
         self.revision = event.revision;
         Ok(())
-    }
-
-    fn next(&self, event: &StoredEvent, body: &M::Event) -> Result<State<M>, ReplayFault> {
-        let deleted = State::Deleted { at: event.at, revision: event.revision };
-        let (mut record, created) = match body.step() {
-            Step::Delete => return Ok(deleted),
-            Step::Create(new) => (new.create(self.key.clone(), &event.context()), Some(true)),
-            Step::Change(action) => {
-                let mut record = self.existing()?;
-                action.apply(&mut record, &event.context());
-                (record, Some(false))
-            }
-            Step::Retired(retired) => {
-                let mut record = self.existing()?;
-                retired.apply(&mut record, &event.context());
-                (record, Some(false))
-            }
-            Step::External(external) => match external.apply(&self.key, self.state.as_live())? {
-                Some(record) => (record, None),
-                None => return Ok(deleted),
-            },
-            Step::Savepoint(fields) => (M::from_fields(self.key.clone(), &mut fields.clone())?, None),
-        };
-        if let Some(created) = created {
-            record.touch(created, event.at);
-        }
-        record.normalize();
-        record.set_revision(event.revision);
-        Ok(State::Live(record))
-    }
-
-    fn existing(&self) -> Result<M, ReplayFault> {
-        self.state.as_live().cloned().ok_or(ReplayFault::NoRecord)
     }
 
     /// Whether the state is the one this event says it produced. An event of an older schema version cannot say.
@@ -191,6 +159,57 @@ impl<M: Evented> Replay<M> {
         let digest = self.state.as_live().map(M::state_digest).transpose()?.unwrap_or(Digest::NOTHING);
         Ok(digest == event.state)
     }
+}
+
+/// What an event makes of a record: the record after it, or `None` if there is none any more.
+///
+/// `before` is the record as the event before it left it; `None` if there was none.
+///
+/// # Errors
+///
+/// An event that cannot be read, or does not fit there.
+pub fn next_state<M: Evented>(
+    key: &M::Key,
+    before: Option<&M>,
+    event: &StoredEvent,
+) -> Result<Option<M>, ReplayError> {
+    let body = event.decode::<M>().map_err(|fault| fault_of(event, fault.into()))?;
+    next(key, before, event, &body).map(State::live).map_err(|fault| fault_of(event, fault))
+}
+
+fn next<M: Evented>(
+    key: &M::Key,
+    before: Option<&M>,
+    event: &StoredEvent,
+    body: &M::Event,
+) -> Result<State<M>, ReplayFault> {
+    let existing = || before.cloned().ok_or(ReplayFault::NoRecord);
+    let deleted = State::Deleted { at: event.at, revision: event.revision };
+    let (mut record, created) = match body.step() {
+        Step::Delete => return Ok(deleted),
+        Step::Create(new) => (new.create(key.clone(), &event.context()), Some(true)),
+        Step::Change(action) => {
+            let mut record = existing()?;
+            action.apply(&mut record, &event.context());
+            (record, Some(false))
+        }
+        Step::Retired(retired) => {
+            let mut record = existing()?;
+            retired.apply(&mut record, &event.context());
+            (record, Some(false))
+        }
+        Step::External(external) => match external.apply(key, before)? {
+            Some(record) => (record, None),
+            None => return Ok(deleted),
+        },
+        Step::Savepoint(fields) => (M::from_fields(key.clone(), &mut fields.clone())?, None),
+    };
+    if let Some(created) = created {
+        record.touch(created, event.at);
+    }
+    record.normalize();
+    record.set_revision(event.revision);
+    Ok(State::Live(record))
 }
 
 fn fault_of(event: &StoredEvent, reason: ReplayFault) -> ReplayError {

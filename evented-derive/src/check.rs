@@ -29,7 +29,9 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     logs::without_a_table_there_is_no_row(model, errors);
     logs::savepoints_come_now_and_then(model, errors);
     fields::scopes_are_fields(model, errors);
-    fields::scopes_are_distinct(model, errors);
+    if fields::scopes_are_distinct(model, errors) {
+        fields::scopes_can_be_named(model, errors);
+    }
     fields::roles_are_single(model, errors);
     fields::types_fit_the_roles(model, errors);
     fields::columns_are_distinct(model, errors);

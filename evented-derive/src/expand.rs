@@ -15,6 +15,7 @@ mod inputs;
 mod log;
 mod log_only;
 mod methods;
+mod scopes;
 mod tables;
 
 pub(crate) use log::expand as expand_log;
@@ -32,6 +33,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         event::body(model, &names),
         inputs::impls(model, &names),
         tables::expand(model, &names),
+        scopes::expand(model, &names),
     ];
     // The compiler reports errors in this order, and those of the hidden parts say best where they come from.
     quote! {

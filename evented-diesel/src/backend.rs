@@ -58,6 +58,23 @@ pub trait Dialect: Backend + Sized + 'static {
     /// The query for the first transaction that has not ended yet; null where writers come one after the other.
     #[doc(hidden)]
     const HORIZON: &'static str;
+    /// Whether transactions have numbers, and an event can become final later than one behind it.
+    #[doc(hidden)]
+    const NUMBERS_TRANSACTIONS: bool;
+    /// The query for what may have been committed so far: the first transaction that has not ended, the first that has
+    /// not begun, and a text that differs after each commit.
+    #[doc(hidden)]
+    const MARK: &'static str;
+    /// The query for a number that tells this database apart from copies of it; 0 if nothing does.
+    #[doc(hidden)]
+    const EPOCH: &'static str;
+    /// The query for who has kept a transaction open longest, where others wait behind it.
+    #[doc(hidden)]
+    const HOLDER: Option<&'static str>;
+    /// The query for what the present transaction sees: the first transaction that had not ended, the first that had
+    /// not begun, those between them that had not ended, and whether later statements see the same.
+    #[doc(hidden)]
+    const SEEN: &'static str;
     /// What a query that reads rows of `t` ends with to lock them.
     #[doc(hidden)]
     const LOCK_ROWS: &'static str;

@@ -3,6 +3,7 @@
 use crate::backend::Dialect;
 use crate::command::Command;
 use crate::error::Error;
+use crate::listen;
 use crate::model::{Model, Rows};
 use crate::observe;
 use crate::operation::Operation;
@@ -44,6 +45,8 @@ impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Batch<M> {
 
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Vec<M>, Error> {
         let span = observe::batch(M::SCHEMA, self.commands.len());
-        observe::within(span, Box::pin(steps::batch::run(driver, &self.commands))).await
+        let records = observe::within(span, Box::pin(steps::batch::run(driver, &self.commands))).await?;
+        listen::hint(driver);
+        Ok(records)
     }
 }

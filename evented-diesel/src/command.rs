@@ -3,13 +3,15 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use evented_core::{Change, Evented, Meta};
+use evented_core::{AnyAction, Evented, Meta, Position};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::link::{Link, NewLink, NoFields};
+use crate::listen;
+use crate::log::EventLog as _;
 use crate::model::{Model, Rows};
 use crate::observe;
 use crate::operation::Operation;
@@ -29,7 +31,7 @@ pub struct Command<M: Evented> {
 
 pub(crate) enum Kind<M: Evented> {
     Insert(Box<M::New>),
-    Change(Target<M>, Box<dyn Change<M>>),
+    Change(Target<M>, Box<dyn AnyAction<M>>),
     Delete(Target<M>),
     Savepoint(Target<M>),
 }
@@ -89,7 +91,7 @@ impl<M: Evented> Command<M> {
     }
 
     /// Changes a record.
-    pub fn change(target: impl IntoTarget<M>, change: impl Change<M> + 'static) -> Self {
+    pub fn change(target: impl IntoTarget<M>, change: impl AnyAction<M> + 'static) -> Self {
         Self::new(Kind::Change(target.into_target(), Box::new(change)))
     }
 
@@ -206,6 +208,18 @@ pub struct Recorded<M> {
     pub revision: i64,
     /// Its place in the log.
     pub position: i64,
+    /// The transaction that wrote it; 0 on SQLite.
+    pub txid: i64,
+}
+
+impl<M: Model> Recorded<M> {
+    /// Its place in the stream of changes: wait for it with [`Hub::wait_for`](crate::listen::Hub::wait_for), here or in
+    /// another process.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        let stream = listen::log::stream_of(M::Log::NAME);
+        Position::new(stream, self.txid.cast_unsigned(), self.position.cast_unsigned())
+    }
 }
 
 impl<DB: Dialect, M: Rows<DB>> Operation<DB> for Command<M> {
@@ -234,9 +248,12 @@ async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         span.record("record", tracing::field::display(M::key_value(key)));
     }
     if span.is_disabled() {
-        return steps::command::run(driver, command).await;
+        let done = steps::command::run(driver, command).await?;
+        listen::hint(driver);
+        return Ok(done);
     }
     let done = observe::within(span.clone(), Box::pin(steps::command::run(driver, command))).await?;
+    listen::hint(driver);
     span.record("record", tracing::field::display(M::key_value(done.record.key())));
     span.record("revision", done.revision);
     Ok(done)

@@ -213,6 +213,50 @@ pub enum Error {
         /// What Diesel says.
         source: DieselError,
     },
+    /// A position of another stream of changes than the one it was given to.
+    #[error(
+        "the position {position} is not one of the log `{log}`; give each reader a position of its own stream"
+    )]
+    Position {
+        /// The log's table.
+        log: &'static str,
+        /// The position.
+        position: evented_core::Position,
+    },
+    /// The stream of changes does not go on from a position: the database was restored or copied since it was given out.
+    #[error(
+        "the log `{log}` does not go on from there: {reason}; read the records anew, and begin at the present"
+    )]
+    MustRefetch {
+        /// The log's table.
+        log: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A log with events of transactions that this server has not begun: it was brought here from another one. New events
+    /// would be told before old ones.
+    #[error(
+        "the log `{log}` was brought here from another server: its last event is of transaction {txid}, and the next one \
+         here is {next}; restore the database with its transaction counter, or set `txid` of the old events to 0 with \
+         the triggers of the log switched off"
+    )]
+    ForeignLog {
+        /// The log's table.
+        log: &'static str,
+        /// The transaction of its last event.
+        txid: i64,
+        /// The next transaction of this server.
+        next: i64,
+    },
+    /// A snapshot was asked for outside a transaction, or in one in which each statement sees something else.
+    #[error(
+        "a snapshot of `{schema}` must be taken in the transaction that reads the rows, and on PostgreSQL that must be \
+         `REPEATABLE READ`: `conn.build_transaction().repeatable_read().run(…)`"
+    )]
+    Snapshot {
+        /// The model's name in the log.
+        schema: &'static str,
+    },
     /// One command of a batch failed, and with it all of them.
     #[error("command {index} of the batch: {source}")]
     Batch {

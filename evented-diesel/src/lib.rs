@@ -196,6 +196,7 @@ mod event;
 mod id;
 pub mod integrity;
 mod link;
+pub mod listen;
 mod log;
 pub mod migrations;
 mod model;

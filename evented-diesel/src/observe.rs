@@ -17,15 +17,20 @@
 //! | `evented.drift.refused` | event, warn | `schema`, `record`, `columns` | the write is refused because of it |
 //! | `evented.drift.after_write` | event, warn | `schema`, `record`, `columns` | the database holds something else than was written |
 //! | `evented.drift.lost` | event, warn | `schema`, `record`, `error` | a deleted row held a change that no log can keep |
+//! | `evented.listen.failed` | event, warn | `error` | a hub could not read, and tries again |
+//! | `evented.listen.delayed` | event, warn | `txid`, `pid`, `holder` | an open transaction has kept changes back for a second |
+//! | `evented.listen.lagged` | event, debug | `schema`, `subscription` | a subscriber fell behind, and its subscription ends |
 
 use std::fmt::Display;
 use std::pin::Pin;
 
 use evented_core::KeyValue;
+
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
 use crate::error::Error;
+use crate::listen::Holder;
 
 /// The span of a command.
 pub(crate) fn command(schema: &'static str, action: &str) -> Span {
@@ -121,6 +126,25 @@ pub(crate) fn drift(what: Drifted, schema: &'static str, record: &KeyValue, colu
             "the database holds something else than was written; mark the field `external` if the database makes it"
         ),
     }
+}
+
+/// A hub lost its connection, or could not read.
+pub(crate) fn listen_failed(error: &Error) {
+    tracing::warn!(name: "evented.listen.failed", %error, "a hub could not read, and tries again");
+}
+
+/// A transaction that is open keeps changes back.
+pub(crate) fn listen_delayed(txid: i64, holder: Option<&Holder>) {
+    let (pid, name) = (holder.and_then(|it| it.pid), holder.map(|it| it.name.as_str()));
+    tracing::warn!(
+        name: "evented.listen.delayed", txid, pid, holder = name,
+        "an open transaction keeps changes back"
+    );
+}
+
+/// A subscriber was too slow.
+pub(crate) fn listen_lagged(schema: &'static str, subscription: u64) {
+    tracing::debug!(name: "evented.listen.lagged", schema, subscription, "a subscriber fell behind");
 }
 
 /// A deleted row held what no log can keep.

@@ -4,8 +4,9 @@ pub use chrono::{DateTime, Utc};
 pub use diesel;
 pub use evented_core::{
     Action, ActionOf, AsStored, Attrs, Changeset, Context, Create, Drift, EventBody, Evented, External,
-    FieldDigests, FieldError, Fields, Invalid, KeyKind, KeyValue, Normal, Payload, PayloadError, Retired,
-    StateDigester, Step, Unstorable, names, present,
+    FieldDigests, FieldError, Fields, IntoScope, Invalid, KeyKind, KeyValue, Normal, Payload, PayloadError,
+    Retired, Scope, ScopeKey, ScopeName, ScopePart, ScopeValue, StateDigester, Step, Unstorable, names,
+    present,
 };
 pub use serde;
 pub use serde_json;
@@ -17,6 +18,7 @@ pub use crate::error::Error;
 pub use crate::event::Event;
 pub use crate::integrity::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
 pub use crate::link::Link;
+pub use crate::listen::Channel;
 pub use crate::log::{EventLog, Holds, LinkShape, LogName, shard_by_key};
 pub use crate::model::{Bind, Model, Rows, column};
 pub use crate::prepare::Draft;

@@ -25,11 +25,12 @@ mod history;
 mod integrity;
 mod link;
 mod row;
+mod stream;
 mod table;
 
 pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{
-    Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
+    Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values, read_spot,
 };
 pub(crate) use batch::{
     LARGEST_PORTION, current_rows, insert_many, insert_many_plain, lock_rows, portions, remove_many,
@@ -49,6 +50,10 @@ pub(crate) use link::{LinkedRow, link, linked};
 pub(crate) use row::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
     push_insert_values, push_set, remove_row, row_of, set_row,
+};
+pub(crate) use stream::{
+    BigIntKeys, EventId, HolderRow, IntKeys, Keys, LastSpot, Logged, LoggedRow, Mark, Spot, TextKeys,
+    UuidKeys, event_at, histories, last_spot, stream_page,
 };
 pub(crate) use table::{ColumnNames, column_names, count_without_events, rows_between, rows_without_events};
 

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::ser::{self, SerializeMap, Serializer};
 
 /// What stands before each value.
-mod tag {
-    pub(super) const NULL: u8 = 0;
+pub(super) mod tag {
+    pub(in crate::digest) const NULL: u8 = 0;
     pub(super) const FALSE: u8 = 1;
     pub(super) const TRUE: u8 = 2;
     pub(super) const INTEGER: u8 = 3;

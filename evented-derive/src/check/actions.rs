@@ -13,7 +13,7 @@ const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "externa
 const ALIASED: [&str; 3] = ["insert", "update", "delete"];
 
 /// Methods that a model has already, from evented or from Diesel.
-pub(crate) const METHODS: [&str; 38] = [
+pub(crate) const METHODS: [&str; 39] = [
     "insert",
     "update",
     "delete",
@@ -22,6 +22,7 @@ pub(crate) const METHODS: [&str; 38] = [
     "replay",
     "events",
     "savepoint",
+    "changes",
     "changeset",
     "history",
     "previous_events",

@@ -21,8 +21,9 @@ pub(super) fn scopes_are_fields(model: &Model, errors: &mut Errors) {
 }
 
 /// A subscriber names the parts of a scope, in any order: the names must lead to one combination, and each
-/// to one value.
-pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) {
+/// to one value. Says whether they do.
+pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) -> bool {
+    let mut distinct = true;
     let mut seen: Vec<Vec<String>> = Vec::new();
     for scope in &model.scopes {
         let mut combination: Vec<String> = Vec::new();
@@ -31,6 +32,7 @@ pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) {
             if combination.contains(&word) {
                 let reason = format!("`{word}` is twice in one scope");
                 errors.push(name.span(), format!("{reason}; write `(org = org_id, post = post_id)`"));
+                distinct = false;
             }
             combination.push(word);
         }
@@ -39,8 +41,34 @@ pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) {
             let span = scope.first().map_or(Span::call_site(), |(name, _)| name.span());
             let reason = format!("there is a scope of `{}` already", combination.join("` and `"));
             errors.push(span, format!("{reason}; write each combination once, as in `scopes(org = org_id)`"));
+            distinct = false;
         }
         seen.push(combination);
+    }
+    distinct
+}
+
+/// Each name is a constant of the model, of its field's type; and a scope may be named in any order of its parts.
+pub(super) fn scopes_can_be_named(model: &Model, errors: &mut Errors) {
+    const MOST: usize = 4;
+    for scope in model.scopes.iter().filter(|scope| scope.len() > MOST) {
+        let span = scope.first().map_or(Span::call_site(), |(name, _)| name.span());
+        errors.push(
+            span,
+            format!("a scope has at most {MOST} parts; write `scopes((org = org_id, post = post_id))`"),
+        );
+    }
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for (name, field) in model.scopes.iter().flatten() {
+        let (word, field) = (names::plain(name), names::plain(field));
+        match seen.iter().find(|(known, _)| *known == word) {
+            Some((_, known)) if *known != field => {
+                let reason = format!("`{word}` stands for `{known}` in another scope");
+                errors.push(name.span(), format!("{reason}; write `{word} = {known}`, or another name"));
+            }
+            Some(_) => {}
+            None => seen.push((word, field)),
+        }
     }
 }
 

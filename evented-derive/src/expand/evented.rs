@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Names, tables, typed_function};
+use super::{Names, scopes as scope_parts, tables, typed_function};
 use crate::model::{Drift, Field, FieldKind, KeyKind, Model};
 use crate::names::plain;
 
@@ -29,6 +29,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         Drift::Refuse => quote!(Refuse),
     };
     let scopes = scopes(model);
+    let scope = scope_parts::method(model, private);
     let from_fields = from_fields(model, private);
     let external: Vec<_> = model.of_kind(FieldKind::External).map(|field| &field.ident).collect();
     let timestamps = timestamps(model, private);
@@ -77,6 +78,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             #savepoint_every
             const DRIFT: #private::Drift = #private::Drift::#drift;
             const SCOPES: &'static [&'static [(&'static str, &'static str)]] = &[#(#scopes),*];
+            #scope
             fn key(&self) -> &Self::Key {
                 &self.#key
             }

@@ -100,6 +100,10 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, .. }: &Names)
             #vis fn table_at(position: i64) -> #private::TableAt<Self> {
                 #private::TableAt::new(position)
             }
+            /// The changes of all records, as they happen, or of those that are asked for: see `Hub`.
+            #vis fn changes() -> #private::Channel<Self> {
+                #private::Channel::all()
+            }
             /// The last position of the log.
             #vis fn last_position() -> #private::LastPosition<Self> {
                 #private::LastPosition::new()

@@ -234,6 +234,14 @@ fn scopes() {
             quote!(#[evented(scopes(org = org_id, org = name))]),
             "there is a scope of `org` already; write each combination once, as in `scopes(org = org_id)`",
         ),
+        (
+            quote!(#[evented(scopes(org = org_id, (org = name, id = id)))]),
+            "`org` stands for `org_id` in another scope; write `org = org_id`, or another name",
+        ),
+        (
+            quote!(#[evented(scopes((a = id, b = id, c = id, d = id, e = id)))]),
+            "a scope has at most 4 parts; write `scopes((org = org_id, post = post_id))`",
+        ),
     ]);
 }
 

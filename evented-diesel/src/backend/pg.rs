@@ -19,7 +19,7 @@ use crate::run::driver::Driver;
 use crate::statement::{
     Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, Removed, Source, Statement, Value,
     Written, WrittenRow, append_columns, field, lock_rows, optional, push_append_values, push_insert_columns,
-    push_insert_values, push_set,
+    push_insert_values, push_set, read_spot,
 };
 
 /// Any row of the answer will do where only the fact counts.
@@ -36,6 +36,26 @@ impl Dialect for Pg {
     const MAX_BINDS: usize = 65_535;
     const HAS_SEQUENCES: bool = true;
     const HORIZON: &'static str = "SELECT txid_snapshot_xmin(txid_current_snapshot())";
+    const NUMBERS_TRANSACTIONS: bool = true;
+    const MARK: &'static str =
+        "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s), s::text FROM txid_current_snapshot() s";
+    // The cluster and the database in it: both a restore elsewhere and a copy beside it differ.
+    const EPOCH: &'static str = "SELECT c.system_identifier # d.oid::bigint FROM pg_control_system() c, pg_database d \
+        WHERE d.datname = current_database()";
+    const HOLDER: Option<&'static str> = Some(
+        "SELECT pid, name, owner, datname, state, since FROM ( \
+            SELECT pid, application_name::text AS name, usename::text AS owner, datname::text, state, \
+                xact_start AS since, age(backend_xid) AS age \
+            FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() \
+            UNION ALL \
+            SELECT NULL, gid, owner::text, database::text, 'prepared', prepared, age(transaction) \
+            FROM pg_prepared_xacts \
+        ) h ORDER BY age DESC LIMIT 1",
+    );
+    const SEEN: &'static str = "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s), \
+        array_to_string(ARRAY(SELECT txid_snapshot_xip(s)), ','), \
+        CASE WHEN current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN 1 ELSE 0 END \
+        FROM txid_current_snapshot() s";
     const WELL_TYPED: &'static str = "1";
     const OVERRIDE_KEY: &'static str = " OVERRIDING SYSTEM VALUE";
     const LOCK_ROWS: &'static str = " FOR UPDATE OF t";
@@ -124,12 +144,14 @@ pub(super) fn insert<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Sta
     append_columns(&mut statement, append.place);
     statement.sql("VALUES (");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision());
-    statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision), made AS (");
+    statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision), made AS (");
     push_insert_columns::<Pg, M>(&mut statement);
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
     statement.sql(" FROM appended RETURNING ").columns("", M::COLUMNS);
-    statement.sql(") SELECT appended.position, appended.revision, ").columns("made.", M::COLUMNS);
+    statement
+        .sql(") SELECT appended.txid, appended.position, appended.revision, ")
+        .columns("made.", M::COLUMNS);
     statement.sql(" FROM appended, made");
     statement
 }
@@ -145,8 +167,10 @@ pub(super) fn insert_row_first<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q
     statement.sql("SELECT ");
     let record = Source::Sql("made.", Some(M::KEY_COLUMN));
     push_append_values(&mut statement, append, record, Source::NextRevision(append.place, M::KEY_COLUMN));
-    statement.sql(" FROM made RETURNING position, revision)");
-    statement.sql(" SELECT appended.position, appended.revision, ").columns("made.", M::COLUMNS);
+    statement.sql(" FROM made RETURNING txid, position, revision)");
+    statement
+        .sql(" SELECT appended.txid, appended.position, appended.revision, ")
+        .columns("made.", M::COLUMNS);
     statement.sql(" FROM appended, made");
     statement
 }
@@ -176,7 +200,7 @@ pub(super) fn update<'q, M: Rows<Pg>>(
     append_columns(&mut statement, append.place);
     statement.sql("SELECT ");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision());
-    statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING position), changed AS (");
+    statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING txid, position), changed AS (");
     if columns.is_empty() {
         statement.sql("SELECT ").columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
     } else {
@@ -189,8 +213,8 @@ pub(super) fn update<'q, M: Rows<Pg>>(
     if !columns.is_empty() {
         statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
     }
-    statement.sql(") SELECT a.position, c.one, ").columns("c.", M::COLUMNS);
-    statement.sql(" FROM (SELECT (SELECT position FROM appended) AS position) a");
+    statement.sql(") SELECT a.txid, a.position, c.one, ").columns("c.", M::COLUMNS);
+    statement.sql(" FROM (SELECT) nothing LEFT JOIN appended a ON true");
     statement.sql(" LEFT JOIN (SELECT 1 AS one, changed.* FROM changed) c ON true");
     statement
 }
@@ -210,10 +234,12 @@ pub(super) fn delete<'q, M: Rows<Pg>>(append: &'q Append<'_>, expecting: Option<
     if let Some(revision) = expecting {
         statement.sql(" WHERE head.revision = ").value(revision);
     }
-    statement.sql(" ON CONFLICT DO NOTHING RETURNING position, revision), gone AS (DELETE FROM ");
+    statement.sql(" ON CONFLICT DO NOTHING RETURNING txid, position, revision), gone AS (DELETE FROM ");
     statement.table::<M>().sql(" t USING appended WHERE t.").identifier(M::KEY_COLUMN).sql(" = ");
     statement.value(append.record).sql(") SELECT ");
-    statement.sql("appended.position, appended.revision, e.revision, e.version, e.state, NULL, k.one, ");
+    statement.sql(
+        "appended.txid, appended.position, appended.revision, e.revision, e.version, e.state, NULL, k.one, ",
+    );
     statement.columns("k.", M::COLUMNS).sql(" FROM (SELECT) nothing");
     statement.sql(" LEFT JOIN (SELECT 1 AS one, k.* FROM k) k ON true LEFT JOIN head e ON true");
     statement.sql(" LEFT JOIN appended ON true");
@@ -224,14 +250,14 @@ struct RemovedRow<M>(Removed<M>);
 
 impl<M: Rows<Pg>> QueryableByName<Pg> for RemovedRow<M> {
     fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        let appended = match optional(row, 0, Pg::read_big_int)? {
-            Some(position) => Some((position, field(row, 1, Pg::read_big_int)?)),
+        let appended = match read_spot(row)? {
+            Some(spot) => Some((spot, field(row, 2, Pg::read_big_int)?)),
             None => None,
         };
-        let known = optional(row, 2, Pg::read_big_int)?.is_some();
-        let head = if known { Some(HeadRow::read(row, 2)?) } else { None };
-        let exists = optional(row, 2 + HEAD_WIDTH, Pg::read_int)?.is_some();
-        let record = if exists { Some(M::read(row, 3 + HEAD_WIDTH)?) } else { None };
+        let known = optional(row, 3, Pg::read_big_int)?.is_some();
+        let head = if known { Some(HeadRow::read(row, 3)?) } else { None };
+        let exists = optional(row, 3 + HEAD_WIDTH, Pg::read_int)?.is_some();
+        let record = if exists { Some(M::read(row, 4 + HEAD_WIDTH)?) } else { None };
         Ok(Self(Removed { appended, row: record, head }))
     }
 }

@@ -35,6 +35,13 @@ impl Dialect for Sqlite {
     const MAX_BINDS: usize = 32_766;
     const HAS_SEQUENCES: bool = false;
     const HORIZON: &'static str = "SELECT NULL";
+    const NUMBERS_TRANSACTIONS: bool = false;
+    // It differs when another connection has committed; the one that reads a stream does not write.
+    const MARK: &'static str = "SELECT NULL, NULL, CAST(data_version AS TEXT) FROM pragma_data_version";
+    const EPOCH: &'static str = "SELECT 0";
+    const HOLDER: Option<&'static str> = None;
+    // A transaction sees the same from its first reading on.
+    const SEEN: &'static str = "SELECT NULL, NULL, NULL, 1";
     const WELL_TYPED: &'static str = "(typeof(e.revision) = 'integer' AND typeof(e.txid) = 'integer' \
          AND typeof(e.version) = 'integer' AND typeof(e.action) = 'text' AND typeof(e.schema) = 'text' \
          AND typeof(e.at) = 'text' AND typeof(e.payload) = 'text' AND typeof(e.meta) IN ('text', 'null') \
@@ -74,7 +81,7 @@ impl Dialect for Sqlite {
             if M::KEY.by_database() { next_revision(driver, append, &key).await? } else { append.revision };
         let event = Append { record: &key, revision, ..append.clone() };
         match append_event::<M, D>(driver, &event).await {
-            Ok(appended) => Ok(Inserted { written: Some((appended.position, appended.revision, made)) }),
+            Ok(appended) => Ok(Inserted { written: Some((appended.spot, appended.revision, made)) }),
             Err(error) => {
                 take_back::<M, D>(driver, Some(&key)).await?;
                 Err(error)
@@ -95,7 +102,7 @@ impl Dialect for Sqlite {
         let row = row_of::<Self, M>(append.record).fixed::<M, RowByKey>();
         let row = first(driver.load::<RecordRow<M>>(row).await?).map(|row| row.0);
         let appended = append_event::<M, D>(driver, append).await?;
-        Ok(Written { position: Some(appended.position), row })
+        Ok(Written { spot: Some(appended.spot), row })
     }
 
     async fn delete<M: Rows<Self>, D: Driver<Self>>(
@@ -114,7 +121,7 @@ impl Dialect for Sqlite {
         }
         let event = Append { revision: known.revision.saturating_add(1), ..append.clone() };
         let appended = append_event::<M, D>(driver, &event).await?;
-        Ok(Removed { appended: Some((appended.position, appended.revision)), row, head })
+        Ok(Removed { appended: Some((appended.spot, appended.revision)), row, head })
     }
 
     async fn lock_table<M: Rows<Self>, D: Driver<Self>>(driver: &mut D) -> QueryResult<()> {
@@ -239,7 +246,7 @@ pub(super) fn event<'q>(append: &'q Append<'_>) -> Statement<'q, Sqlite> {
     push_append_values(&mut statement, append, Source::Known(append.record.into()), append.known_revision());
     statement.sql(")");
     if append.placed {
-        statement.sql(" RETURNING position, revision");
+        statement.sql(" RETURNING txid, position, revision");
     }
     statement
 }
@@ -251,7 +258,7 @@ async fn append_event<M: Rows<Sqlite>, D: Driver<Sqlite>>(
 ) -> QueryResult<Appended> {
     if !append.placed {
         unplaced::<M, D>(driver, append).await?;
-        return Ok(Appended { position: 0, revision: append.revision });
+        return Ok(Appended { spot: (0, 0), revision: append.revision });
     }
     first(driver.load::<Appended>(event(append)).await?).ok_or(diesel::NotFound)
 }

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
-use diesel::row::NamedRow;
+use diesel::row::{NamedRow, Row};
 use evented_core::{Digest, EventHash, Json, KeyValue};
 use uuid::Uuid;
 
-use super::{HeadRow, Statement, Value};
+use super::{HeadRow, Spot, Statement, Value};
 use crate::backend::Dialect;
 use crate::log::Place;
 use crate::model::Rows;
@@ -57,16 +57,16 @@ pub enum Guard {
 /// The answer to an insert.
 #[derive(Debug)]
 pub struct Inserted<M> {
-    /// Position and revision of the event and the row as the database holds it, unless the record or the event
+    /// Place and revision of the event and the row as the database holds it, unless the record or the event
     /// existed.
-    pub(crate) written: Option<(i64, i64, M)>,
+    pub(crate) written: Option<(Spot, i64, M)>,
 }
 
 /// The answer to an update.
 #[derive(Debug)]
 pub struct Written<M> {
-    /// The event's position, unless another writer was first.
-    pub(crate) position: Option<i64>,
+    /// The event's place, unless another writer was first.
+    pub(crate) spot: Option<Spot>,
     /// The row as the database holds it.
     pub(crate) row: Option<M>,
 }
@@ -74,8 +74,8 @@ pub struct Written<M> {
 /// The answer to a delete.
 #[derive(Debug)]
 pub struct Removed<M> {
-    /// The event's position and revision, unless another writer was first or there is nothing to delete.
-    pub(crate) appended: Option<(i64, i64)>,
+    /// The event's place and revision, unless another writer was first or there is nothing to delete.
+    pub(crate) appended: Option<(Spot, i64)>,
     /// The row that was there.
     pub(crate) row: Option<M>,
     /// What the log knew of it.
@@ -178,41 +178,47 @@ pub(crate) fn append<'q, DB: Dialect>(append: &'q Append<'_>) -> Statement<'q, D
     append_columns(&mut statement, append.place);
     statement.sql("VALUES (");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision());
-    statement.sql(") ON CONFLICT DO NOTHING RETURNING position, revision");
+    statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision");
     statement
 }
 
 /// The answer to [`append`].
 #[derive(Debug)]
 pub(crate) struct Appended {
-    pub(crate) position: i64,
+    pub(crate) spot: Spot,
     pub(crate) revision: i64,
 }
 
 impl<DB: Dialect> QueryableByName<DB> for Appended {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        Ok(Self { position: field(row, 0, DB::read_big_int)?, revision: field(row, 1, DB::read_big_int)? })
+        let spot = read_spot(row)?.ok_or("an event without a place")?;
+        Ok(Self { spot, revision: field(row, 2, DB::read_big_int)? })
     }
 }
 
-/// `position`, `revision`, then the row.
-pub(crate) struct InsertedRow<M>(pub(crate) Option<(i64, i64, M)>);
+/// The place of an event: `txid`, `position`; none if it was not written.
+pub(crate) fn read_spot<'a, DB: Dialect>(row: &impl Row<'a, DB>) -> deserialize::Result<Option<Spot>> {
+    Ok(optional(row, 0, DB::read_big_int)?.zip(optional(row, 1, DB::read_big_int)?))
+}
+
+/// `txid`, `position`, `revision`, then the row.
+pub(crate) struct InsertedRow<M>(pub(crate) Option<(Spot, i64, M)>);
 
 impl<DB: Dialect, M: Rows<DB>> QueryableByName<DB> for InsertedRow<M> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let Some(position) = optional(row, 0, DB::read_big_int)? else { return Ok(Self(None)) };
-        Ok(Self(Some((position, field(row, 1, DB::read_big_int)?, M::read(row, 2)?))))
+        let Some(spot) = read_spot(row)? else { return Ok(Self(None)) };
+        Ok(Self(Some((spot, field(row, 2, DB::read_big_int)?, M::read(row, 3)?))))
     }
 }
 
-/// `position`, whether there is a row, then the row.
+/// `txid`, `position`, whether there is a row, then the row.
 pub(crate) struct WrittenRow<M>(pub(crate) Written<M>);
 
 impl<DB: Dialect, M: Rows<DB>> QueryableByName<DB> for WrittenRow<M> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let position = optional(row, 0, DB::read_big_int)?;
-        let exists = optional(row, 1, DB::read_int)?.is_some();
-        let record = if exists { Some(M::read(row, 2)?) } else { None };
-        Ok(Self(Written { position, row: record }))
+        let spot = read_spot(row)?;
+        let exists = optional(row, 2, DB::read_int)?.is_some();
+        let record = if exists { Some(M::read(row, 3)?) } else { None };
+        Ok(Self(Written { spot, row: record }))
     }
 }

@@ -1,6 +1,6 @@
 //! Changing a record.
 
-use evented_core::{Change, FieldDigests, State, decide_change};
+use evented_core::{AnyAction, FieldDigests, State, decide_change};
 
 use super::command::{ATTEMPTS, Body, Head, Record, event};
 use super::drift::{self, Settled, Start};
@@ -19,7 +19,7 @@ pub(crate) async fn run<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
     known: Option<&M>,
-    action: &dyn Change<M>,
+    action: &dyn AnyAction<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
     if !M::HAS_TABLE {
@@ -76,7 +76,7 @@ fn at_hand<M: Model>(record: &Record<M>, known: &M) -> Result<Option<Settled<M>>
 async fn locked<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
-    action: &dyn Change<M>,
+    action: &dyn AnyAction<M>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let name = record.name();
@@ -109,7 +109,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
     settled: Settled<M>,
-    action: &dyn Change<M>,
+    action: &dyn AnyAction<M>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let (before, head, guard, overwrote) = settled.into_live(record)?;
@@ -136,14 +136,14 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let columns = columns_to_write::<M>(old.differing(&draft.digests));
     let written = DB::update(driver, &append, &guard, &draft.after, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;
-    let Some(position) = written.position else { return Ok(None) };
+    let Some((txid, position)) = written.spot else { return Ok(None) };
     links::write(driver, record, cx.event_id, &prepared.links).await?;
     let row = match written.row {
         Some(row) => reconcile(driver, record, &draft.digests, row).await?,
         // A trigger swallowed the row: the next write finds the drift.
         None => draft.after,
     };
-    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
+    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position, txid }))
 }
 
 /// The row as the database returned it, after a look whether it holds what was written.

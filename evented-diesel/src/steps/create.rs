@@ -146,11 +146,11 @@ async fn append<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         log_only::insert(driver, &append, &decision.after).await
     };
     let inserted = inserted.map_err(|error| Error::database(name.clone(), error))?;
-    let Some((position, revision, row)) = inserted.written else { return Ok(None) };
+    let Some(((txid, position), revision, row)) = inserted.written else { return Ok(None) };
     let record = Record::<M>::new(row.key().clone());
     links::write(driver, &record, cx.event_id, &prepared.links).await?;
     let row = if M::HAS_TABLE { reconcile(driver, &record, &decision.digests, row).await? } else { row };
-    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
+    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position, txid }))
 }
 
 /// Why a record could not be made.

@@ -96,5 +96,11 @@ pub(crate) async fn first_result<DB: Dialect, M: Model, D: Driver<DB>>(
         state = replay(driver, record, at(event.revision.saturating_sub(1))).await?.into_state();
     }
     let live = state.live().ok_or_else(|| Error::NotFound { record: record.name() })?;
-    Ok(Recorded { record: live, event_id: event.id, revision: event.revision, position: event.position })
+    Ok(Recorded {
+        record: live,
+        event_id: event.id,
+        revision: event.revision,
+        position: event.position,
+        txid: event.txid,
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evented_core::{Change, Digest, Json, KeyValue, State, decide_change, names};
+use evented_core::{AnyAction, Digest, Json, KeyValue, State, decide_change, names};
 
 use super::change::takes_several_statements;
 use super::command::{ATTEMPTS, Body, Head, Record, empty_payload, event};
@@ -24,7 +24,7 @@ pub(crate) async fn insert<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     state: &M,
 ) -> diesel::QueryResult<Inserted<M>> {
     let appended = driver.load::<Appended>(append(event)).await?;
-    let written = appended.into_iter().next().map(|done| (done.position, done.revision, state.clone()));
+    let written = appended.into_iter().next().map(|done| (done.spot, done.revision, state.clone()));
     Ok(Inserted { written })
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn settle<DB: Dialect, M: Model, D: Driver<DB>>(
 pub(crate) async fn change<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
-    action: &dyn Change<M>,
+    action: &dyn AnyAction<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
     for _ in 0..ATTEMPTS {
@@ -68,7 +68,7 @@ async fn change_from<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     driver: &mut D,
     record: &Record<M>,
     settled: Settled<M>,
-    action: &dyn Change<M>,
+    action: &dyn AnyAction<M>,
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let settled = savepoint::before_write(driver, record, settled, options).await?;
@@ -201,6 +201,7 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         record: state,
         event_id: event.event_id,
         revision: done.revision,
-        position: done.position,
+        position: done.spot.1,
+        txid: done.spot.0,
     }))
 }

@@ -79,7 +79,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let expecting = head.map(|head| head.revision).or(options.expecting);
     let removed = DB::delete::<M, D>(driver, &append, expecting).await;
     let Removed { appended, row, head } = removed.map_err(|error| record.failed(error))?;
-    let (Some((position, revision)), Some(mut row), Some(head)) = (appended, row, head) else {
+    let (Some(((txid, position), revision)), Some(mut row), Some(head)) = (appended, row, head) else {
         return Ok(None);
     };
     links::write(driver, record, cx.event_id, &options.links).await?;
@@ -91,7 +91,7 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         Ok(_) => {}
         Err(error) => observe::lost(M::SCHEMA, &record.value, error),
     }
-    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position }))
+    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, position, txid }))
 }
 
 /// The removed row held something the log did not know. So that nothing is lost, the log says after the fact what it

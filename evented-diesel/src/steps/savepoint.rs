@@ -67,10 +67,10 @@ async fn attempt<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     let columns = columns_to_write::<M>(Vec::new());
     let written = DB::update(driver, &append, &guard, &state, &columns).await;
     let written = written.map_err(|error| record.failed(error))?;
-    let Some(position) = written.position else { return Ok(None) };
+    let Some((txid, position)) = written.spot else { return Ok(None) };
     links::write(driver, record, cx.event_id, &options.links).await?;
     let record = written.row.unwrap_or(state);
-    Ok(Some(Recorded { record, event_id: cx.event_id, revision, position }))
+    Ok(Some(Recorded { record, event_id: cx.event_id, revision, position, txid }))
 }
 
 /// The whole state, as the model writes it down.

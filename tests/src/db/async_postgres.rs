@@ -1,6 +1,7 @@
 //! PostgreSQL, async.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use evented_diesel::listen::{Hub, HubBuilder};
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, RunAsync};
 
@@ -42,6 +43,16 @@ impl AsyncPostgres {
     #[must_use]
     pub async fn connect(&self) -> Self {
         Self::open(self.url.clone()).await
+    }
+
+    /// Starts a hub on this schema.
+    pub async fn hub(&self, hub: HubBuilder) -> Hub {
+        let url = self.url.clone();
+        let connect = move || {
+            let url = url.clone();
+            async move { AsyncPgConnection::establish(&url).await }
+        };
+        hub.spawn(connect).await.expect("a hub")
     }
 
     /// Runs an operation.

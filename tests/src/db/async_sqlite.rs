@@ -3,6 +3,7 @@
 use diesel::SqliteConnection;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
+use evented_diesel::listen::{Hub, HubBuilder};
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, RunAsync};
 use std::sync::Arc;
@@ -57,6 +58,16 @@ impl AsyncSqlite {
     #[must_use]
     pub async fn connect(&self) -> Self {
         Self::open(self.folder.clone()).await
+    }
+
+    /// Starts a hub on this database.
+    pub async fn hub(&self, hub: HubBuilder) -> Hub {
+        let folder = Arc::clone(&self.folder);
+        let connect = move || {
+            let folder = Arc::clone(&folder);
+            async move { Ok::<_, diesel::ConnectionError>(Self::open(folder).await.conn) }
+        };
+        hub.spawn(connect).await.expect("a hub")
     }
 
     /// Runs an operation.

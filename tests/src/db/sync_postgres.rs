@@ -2,6 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl};
+use evented_diesel::listen::{Hub, HubBuilder};
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, Run};
 
@@ -43,6 +44,12 @@ impl SyncPostgres {
     #[must_use]
     pub async fn connect(&self) -> Self {
         Self::open(self.url.clone()).await
+    }
+
+    /// Starts a hub on this schema.
+    pub async fn hub(&self, hub: HubBuilder) -> Hub {
+        let url = self.url.clone();
+        hub.start(move || PgConnection::establish(&url)).expect("a hub")
     }
 
     /// Runs an operation.

@@ -2,6 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use evented_diesel::listen::{Hub, HubBuilder};
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Operation, Run};
 use std::path::PathBuf;
@@ -54,6 +55,13 @@ impl SyncSqlite {
     #[must_use]
     pub async fn connect(&self) -> Self {
         Self::open(self.folder.clone())
+    }
+
+    /// Starts a hub on this database.
+    pub async fn hub(&self, hub: HubBuilder) -> Hub {
+        let folder = Arc::clone(&self.folder);
+        hub.start(move || Ok::<_, diesel::ConnectionError>(Self::open(Arc::clone(&folder)).conn))
+            .expect("a hub")
     }
 
     /// Runs an operation.

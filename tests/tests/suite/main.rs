@@ -38,6 +38,8 @@ macro_rules! settings {
             mod keys;
             #[path = "links.rs"]
             mod links;
+            #[path = "listening.rs"]
+            mod listening;
             #[path = "log_only.rs"]
             mod log_only;
             #[path = "prepare.rs"]

@@ -1,0 +1,238 @@
+//! What a listener is told: one change of one record.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{Changeset, Evented, FieldError, Json, Meta, Position, ScopeKey};
+
+/// A change of a record, as one listener sees it.
+///
+/// The same change can be an update to one listener and an [`Enter`](ChangeKind::Enter) to another: what a listener may
+/// not see is not in it.
+#[derive(Debug)]
+pub struct Change<M: Evented> {
+    kind: ChangeKind,
+    before: Option<Arc<M>>,
+    after: Option<Arc<M>>,
+    fact: Arc<Fact<M>>,
+}
+
+/// What a change is to the listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// The record is new.
+    Insert,
+    /// Some of its fields changed; or none, if an action left all as they were.
+    Update,
+    /// It is gone.
+    Delete,
+    /// It was elsewhere, or hidden, and is now where the listener listens.
+    Enter,
+    /// It is now elsewhere, or hidden from the listener.
+    Leave,
+    /// The whole table was emptied by `TRUNCATE`. Told by the WAL alone.
+    Truncate,
+    /// The table has other columns than before. Told by the WAL alone.
+    SchemaChanged,
+}
+
+/// The transaction of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its number; 0 on SQLite, which numbers none.
+    pub id: i64,
+    /// Where it was committed, in the WAL; 0 where the source is a log.
+    pub commit: u64,
+    /// The place of the change among those of the transaction that the source has read, from 0 on.
+    pub index: u64,
+    /// Whether it is the last one. On SQLite, whether all that was committed is told with it.
+    pub last: bool,
+}
+
+/// The event that a change was recorded as.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cause {
+    /// Its id.
+    pub id: Uuid,
+    /// Its place in the record's history.
+    pub revision: i64,
+    /// The action's name in the log.
+    pub action: String,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// Actor, cause, correlation and the caller's own entries, as stored.
+    pub meta: Option<Json>,
+}
+
+impl Cause {
+    /// Actor, cause, correlation and the caller's own entries.
+    #[must_use]
+    pub fn meta(&self) -> Meta {
+        self.meta.as_ref().map(Meta::from_json).unwrap_or_default()
+    }
+}
+
+/// A change as its source knows it, before it is told to anyone.
+#[derive(Debug)]
+pub struct Fact<M: Evented> {
+    /// The record; `None` for what concerns the whole table.
+    pub key: Option<M::Key>,
+    /// The record as it was; `None` if there was none.
+    pub before: Option<Arc<M>>,
+    /// The record as it is; `None` if there is none any more.
+    pub after: Option<Arc<M>>,
+    /// For what concerns the whole table: what it is.
+    pub table: Option<ChangeKind>,
+    /// Its place in the stream.
+    pub position: Position,
+    /// Its transaction.
+    pub transaction: Transaction,
+    /// The event it was recorded as, where that is known: a change by plain SQL has none.
+    pub cause: Option<Cause>,
+    /// The scopes of the record before, each by its place in [`Evented::SCOPES`].
+    pub scopes_before: Vec<Option<ScopeKey>>,
+    /// Its scopes after.
+    pub scopes_after: Vec<Option<ScopeKey>>,
+}
+
+impl<M: Evented> Fact<M> {
+    /// The change as somebody sees it who sees these two sides of it; `None` if that is nothing.
+    ///
+    /// `sees_before` and `sees_after` say whether the record as it was, and as it is, may be seen.
+    #[must_use]
+    pub fn seen(self: &Arc<Self>, sees_before: bool, sees_after: bool) -> Option<Change<M>> {
+        let told = |kind, before, after| {
+            let before = if before { self.before.clone() } else { None };
+            let after = if after { self.after.clone() } else { None };
+            Some(Change { kind, before, after, fact: Arc::clone(self) })
+        };
+        if let Some(kind) = self.table {
+            return told(kind, false, false);
+        }
+        let sees_before = sees_before && self.before.is_some();
+        let sees_after = sees_after && self.after.is_some();
+        match (self.before.is_some(), self.after.is_some()) {
+            (false, _) if sees_after => told(ChangeKind::Insert, false, true),
+            (_, false) if sees_before => told(ChangeKind::Delete, true, false),
+            _ => match (sees_before, sees_after) {
+                (true, true) => told(ChangeKind::Update, true, true),
+                (false, true) => told(ChangeKind::Enter, false, true),
+                (true, false) => told(ChangeKind::Leave, true, false),
+                (false, false) => None,
+            },
+        }
+    }
+}
+
+impl<M: Evented> Change<M> {
+    /// The model's name in the log.
+    #[must_use]
+    pub fn schema(&self) -> &'static str {
+        M::SCHEMA
+    }
+
+    /// What it is to this listener.
+    #[must_use]
+    pub fn kind(&self) -> ChangeKind {
+        self.kind
+    }
+
+    /// The record's key; `None` for what concerns the whole table.
+    #[must_use]
+    pub fn key(&self) -> Option<&M::Key> {
+        self.fact.key.as_ref()
+    }
+
+    /// The record as it was, as far as the listener may see it.
+    #[must_use]
+    pub fn before(&self) -> Option<&M> {
+        self.before.as_deref()
+    }
+
+    /// The record as it is, as far as the listener may see it.
+    #[must_use]
+    pub fn after(&self) -> Option<&M> {
+        self.after.as_deref()
+    }
+
+    /// [`after`](Self::after), to keep.
+    #[must_use]
+    pub fn into_after(self) -> Option<Arc<M>> {
+        self.after
+    }
+
+    /// The fields that differ, with their values before and after, as far as the listener may see both.
+    ///
+    /// # Errors
+    ///
+    /// A field whose value has no JSON form.
+    pub fn changes(&self) -> Result<Changeset, FieldError> {
+        Changeset::between(self.before(), self.after())
+    }
+
+    /// Its place in the stream: reading can go on after it.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.fact.position
+    }
+
+    /// Its transaction.
+    #[must_use]
+    pub fn transaction(&self) -> Transaction {
+        self.fact.transaction
+    }
+
+    /// The event it was recorded as, where that is known.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.fact.cause.as_ref()
+    }
+
+    /// The action's name in the log, where it was recorded.
+    #[must_use]
+    pub fn action(&self) -> Option<&str> {
+        self.cause().map(|cause| cause.action.as_str())
+    }
+
+    /// Who did it, where that was recorded.
+    #[must_use]
+    pub fn actor(&self) -> Option<String> {
+        self.cause()?.meta().actor
+    }
+
+    /// The scopes, by their names and fields as in [`Evented::SCOPES`], that the record is in now and was not before.
+    pub fn entered(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
+        moved::<M>(&self.fact.scopes_after, &self.fact.scopes_before)
+    }
+
+    /// The scopes that it was in before and is not in now.
+    pub fn left(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
+        moved::<M>(&self.fact.scopes_before, &self.fact.scopes_after)
+    }
+}
+
+/// The scopes that are in the first list, with these values, and not in the second.
+fn moved<'a, M: Evented>(
+    here: &'a [Option<ScopeKey>],
+    there: &'a [Option<ScopeKey>],
+) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + 'a {
+    let differs = move |place: &usize| {
+        let key = here.get(*place).copied().flatten();
+        key.is_some() && key != there.get(*place).copied().flatten()
+    };
+    (0..M::SCOPES.len()).filter(differs).filter_map(|place| M::SCOPES.get(place).copied())
+}
+
+impl<M: Evented> Clone for Change<M> {
+    fn clone(&self) -> Self {
+        Self {
+            kind: self.kind,
+            before: self.before.clone(),
+            after: self.after.clone(),
+            fact: Arc::clone(&self.fact),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Scopes: the parts of a model's records that somebody may follow, such as those of one organisation.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+
+use crate::{Digest, Evented, Unstorable};
+
+/// The values of a scope, in a form in which scopes of any types are found by: a digest over their canonical forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ScopeKey(Digest);
+
+impl ScopeKey {
+    /// The key of a combination of values, in the order in which the model declares it. `None` if one of them is null:
+    /// what has no organisation is in the scope of none.
+    #[must_use]
+    pub fn of(values: &[ScopeValue]) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(values.len() * Digest::LEN);
+        for value in values {
+            bytes.extend_from_slice(value.0?.as_bytes());
+        }
+        Some(Self(Digest::of(&bytes)))
+    }
+}
+
+/// One value of a scope: its digest, or that it is null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScopeValue(Option<Digest>);
+
+impl ScopeValue {
+    /// The value of a field.
+    ///
+    /// # Errors
+    ///
+    /// A value that cannot be stored faithfully.
+    pub fn of<T: Serialize + ?Sized>(field: &'static str, value: &T) -> Result<Self, Unstorable> {
+        Digest::of_value(field, value).map(Self)
+    }
+}
+
+/// One name of a model's scopes, as `Item::ORG` of `scopes(org = org_id)`. The derive makes it.
+pub struct ScopeName<M, T, const N: usize> {
+    name: &'static str,
+    field: &'static str,
+    types: PhantomData<fn() -> (M, T)>,
+}
+
+impl<M, T, const N: usize> ScopeName<M, T, N> {
+    /// A name and the field it stands for.
+    #[must_use]
+    pub const fn new(name: &'static str, field: &'static str) -> Self {
+        Self { name, field, types: PhantomData }
+    }
+}
+
+impl<M, T: Serialize, const N: usize> ScopeName<M, T, N> {
+    /// The scope of the records whose field has this value.
+    pub fn eq(self, value: impl Into<T>) -> ScopePart<M, N> {
+        let value = value.into();
+        ScopePart {
+            value: ScopeValue::of(self.field, &value),
+            name: self.name,
+            shown: serde_json::to_value(&value).unwrap_or_default(),
+            model: PhantomData,
+        }
+    }
+}
+
+impl<M, T, const N: usize> fmt::Debug for ScopeName<M, T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeName").field("name", &self.name).field("field", &self.field).finish()
+    }
+}
+
+/// One name of a scope with its value.
+#[derive(Debug)]
+pub struct ScopePart<M, const N: usize> {
+    value: Result<ScopeValue, Unstorable>,
+    name: &'static str,
+    shown: serde_json::Value,
+    model: PhantomData<fn() -> M>,
+}
+
+/// A scope with its values: which of the model's combinations it is, and the key it is found by.
+#[derive(Debug, Clone)]
+pub struct Scope<M> {
+    combination: usize,
+    key: Option<ScopeKey>,
+    shown: Vec<(&'static str, serde_json::Value)>,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M: Evented> Scope<M> {
+    /// A scope from its parts, in the order in which the model declares the combination. The derive calls it.
+    ///
+    /// # Errors
+    ///
+    /// A value that cannot be stored faithfully, and that no record has therefore.
+    pub fn declared<const N: usize>(
+        combination: usize,
+        parts: [(Result<ScopeValue, Unstorable>, &'static str, serde_json::Value); N],
+    ) -> Result<Self, Unstorable> {
+        let mut values = Vec::with_capacity(N);
+        let mut shown = Vec::with_capacity(N);
+        for (value, name, json) in parts {
+            values.push(value?);
+            shown.push((name, json));
+        }
+        Ok(Self { combination, key: ScopeKey::of(&values), shown, model: PhantomData })
+    }
+
+    /// The scopes that a record is in, by their places in [`Evented::SCOPES`].
+    #[must_use]
+    pub fn keys_of(record: &M) -> Vec<Option<ScopeKey>> {
+        (0..M::SCOPES.len()).map(|combination| record.scope(combination)).collect()
+    }
+
+    /// Its place in [`Evented::SCOPES`].
+    #[must_use]
+    pub fn combination(&self) -> usize {
+        self.combination
+    }
+
+    /// What it is found by; `None` if a value is null, and no record is in it.
+    #[must_use]
+    pub fn key(&self) -> Option<ScopeKey> {
+        self.key
+    }
+
+    /// Its names and values, in the order in which the model declares them.
+    #[must_use]
+    pub fn values(&self) -> &[(&'static str, serde_json::Value)] {
+        &self.shown
+    }
+}
+
+impl<M> fmt::Display for Scope<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.shown.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{name} = {value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<M, const N: usize> ScopePart<M, N> {
+    /// What [`Scope::declared`] takes.
+    #[doc(hidden)]
+    pub fn into_declared(self) -> (Result<ScopeValue, Unstorable>, &'static str, serde_json::Value) {
+        (self.value, self.name, self.shown)
+    }
+}
+
+/// A scope that the model declares: `Item::ORG.eq(org)`, or `(Item::ORG.eq(org), Item::POST.eq(post))` in any order.
+/// The derive implements it for the combinations of `scopes(…)` and for no others.
+#[diagnostic::on_unimplemented(
+    message = "this is not a scope of `{M}`",
+    label = "not declared in `scopes(…)`",
+    note = "add the combination to the model: `#[evented(scopes(org = org_id, (org = org_id, post = post_id)))]`"
+)]
+pub trait IntoScope<M: Evented> {
+    /// The scope.
+    ///
+    /// # Errors
+    ///
+    /// A value that cannot be stored faithfully, and that no record has therefore.
+    fn into_scope(self) -> Result<Scope<M>, Unstorable>;
+}

@@ -1,0 +1,328 @@
+//! The hub: reads once, and tells many.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use event_listener::Listener as _;
+use evented_core::Position;
+
+use super::channel::Channel;
+use super::feed::{Feed, WholeFeed};
+use super::lock;
+use super::log::desk::{Desk, ModelDesk};
+use super::log::source::{PAGE, Planned};
+use super::log::{Source, stream_of};
+use super::router::{Router, Wanted};
+use super::{Denied, RECORDS, Subscription};
+use crate::error::Error;
+use crate::log::EventLog;
+use crate::model::Model;
+
+#[cfg(feature = "__async")]
+mod asynchronous;
+mod blocking;
+mod shared;
+mod status;
+mod worker;
+
+use shared::Shared;
+pub use shared::wake;
+pub use status::{Delay, Holder, Status};
+use worker::{BoxError, Rhythm};
+
+/// Tells subscribers of the changes of some models.
+///
+/// It reads their logs over one connection, on a thread or a task of its own, and finds who is to be told by what a change
+/// is about. A subscriber that is slow, gone, or broken holds up nobody: it has a buffer, and is told where to resume if
+/// that is full.
+///
+/// A handle: clones are the same hub, which stops with the last of them.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A hub before it is started: `Hub::of::<Item>().and::<User>().start(connect)`.
+#[must_use = "a hub tells nothing until it is started"]
+pub struct HubBuilder {
+    plan: Vec<Planned>,
+    shared: Arc<Shared>,
+    rhythm: Rhythm,
+}
+
+/// Why a hub could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no connection.
+    #[error("the hub has no connection: {0}")]
+    Connect(#[source] BoxError),
+    /// A log cannot be read.
+    #[error(transparent)]
+    Log(#[from] Error),
+    /// There is no thread to be had.
+    #[error("the hub has no thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// A blocking connection was asked to wait. It cannot happen with Diesel's own connections.
+    #[error("a blocking connection did not finish at once")]
+    Waited,
+}
+
+/// Why nothing can be waited for, or subscribed to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The hub does not read this model, or this stream.
+    #[error("the hub does not listen to {what}; start it with `.and::<…>()`")]
+    NotListening {
+        /// What was asked for.
+        what: String,
+    },
+    /// The subscriber may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The hub was stopped.
+    #[error("the hub was stopped")]
+    Stopped,
+    /// It took longer than the caller wanted to wait.
+    #[error("the hub has not come to {position} in time")]
+    TimedOut {
+        /// What was waited for.
+        position: Position,
+    },
+}
+
+/// How many changes wait for a subscriber, unless it is said otherwise.
+const BUFFER: usize = 1_024;
+
+impl Hub {
+    /// A hub for a model.
+    pub fn of<M: Model>() -> HubBuilder {
+        let rhythm = Rhythm { every: Duration::from_millis(3), gap: Duration::from_millis(1) };
+        HubBuilder { plan: Vec::new(), shared: Arc::default(), rhythm }.and::<M>()
+    }
+
+    fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
+        Self { inner: Arc::new(Inner { shared, thread: Mutex::new(thread) }) }
+    }
+
+    /// Subscribes from now on. The changes wait in a buffer of 1,024.
+    ///
+    /// # Errors
+    ///
+    /// A model that the hub does not read, a policy that forbids it, a scope that cannot be.
+    pub fn subscribe<M: Model>(&self, channel: Channel<M>) -> Result<Feed<M>, HubError> {
+        self.subscription(channel, None, BUFFER, false)
+    }
+
+    /// Subscribes from a place on: that of the last change somebody has seen, as
+    /// [`Change::position`](evented_core::Change::position) or
+    /// [`Interruption::Lagged`](super::Interruption::Lagged) says. What came since is told first.
+    ///
+    /// If the stream does not go on from there, the feed's first and only item is
+    /// [`Interruption::MustRefetch`](super::Interruption::MustRefetch).
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe); and a position of another stream.
+    pub fn subscribe_from<M: Model>(&self, channel: Channel<M>, from: Position) -> Result<Feed<M>, HubError> {
+        self.subscription(channel, Some(from), BUFFER, false)
+    }
+
+    /// Subscribes to whole transactions.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_whole<M: Model>(&self, channel: Channel<M>) -> Result<WholeFeed<M>, HubError> {
+        self.subscription(channel, None, BUFFER, true).map(WholeFeed::new)
+    }
+
+    /// [`subscribe`](Self::subscribe) or [`subscribe_from`](Self::subscribe_from) with a buffer of another size. It holds
+    /// at least 4 changes.
+    ///
+    /// # Errors
+    ///
+    /// As those.
+    pub fn subscribe_with_buffer<M: Model>(
+        &self,
+        channel: Channel<M>,
+        from: Option<Position>,
+        buffer: usize,
+    ) -> Result<Feed<M>, HubError> {
+        self.subscription(channel, from, buffer, false)
+    }
+
+    fn subscription<M: Model>(
+        &self,
+        channel: Channel<M>,
+        from: Option<Position>,
+        buffer: usize,
+        whole: bool,
+    ) -> Result<Feed<M>, HubError> {
+        let router = self.router::<M>()?;
+        let feed = lock(&router).subscribe(Wanted { channel, buffer, whole, from })?;
+        if from.is_some() {
+            wake();
+        }
+        Ok(feed)
+    }
+
+    fn router<M: Model>(&self) -> Result<Arc<Mutex<Router<M>>>, HubError> {
+        if self.inner.shared.is_stopping() {
+            return Err(HubError::Stopped);
+        }
+        let router = self.inner.shared.router::<M>();
+        router.ok_or_else(|| HubError::NotListening { what: format!("`{}`", M::SCHEMA) })
+    }
+
+    /// The subscriptions to the changes of a model.
+    ///
+    /// # Errors
+    ///
+    /// A model that the hub does not read.
+    pub fn subscriptions<M: Model>(&self) -> Result<Vec<Subscription>, HubError> {
+        Ok(lock(&*self.router::<M>()?).subscriptions())
+    }
+
+    /// How the hub is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        lock(&self.inner.shared.status).clone()
+    }
+
+    /// How far the changes of a model have been told: all up to this place.
+    ///
+    /// # Errors
+    ///
+    /// A model that the hub does not read.
+    pub fn position<M: Model>(&self) -> Result<Position, HubError> {
+        let stream = stream_of(M::Log::NAME);
+        let told = self.inner.shared.told(stream);
+        told.ok_or_else(|| HubError::NotListening { what: format!("`{}`", M::SCHEMA) })
+    }
+
+    /// Waits until all subscribers have been told of a write: until it is in their buffers.
+    ///
+    /// The position is a write's [`Recorded::position`](crate::Recorded::position), from this process or another one.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::Stopped`]; [`HubError::NotListening`] for a position of a stream that the hub does not read.
+    pub async fn wait_for(&self, position: Position) -> Result<(), HubError> {
+        loop {
+            let progress = self.inner.shared.progress.listen();
+            if self.has_told(position)? {
+                return Ok(());
+            }
+            wake();
+            progress.await;
+        }
+    }
+
+    /// [`wait_for`](Self::wait_for), for blocking code, up to a time.
+    ///
+    /// # Errors
+    ///
+    /// As that; and [`HubError::TimedOut`].
+    pub fn wait_for_blocking(&self, position: Position, timeout: Duration) -> Result<(), HubError> {
+        let until = Instant::now() + timeout;
+        loop {
+            let progress = self.inner.shared.progress.listen();
+            if self.has_told(position)? {
+                return Ok(());
+            }
+            wake();
+            if progress.wait_deadline(until).is_none() {
+                return Err(HubError::TimedOut { position });
+            }
+        }
+    }
+
+    fn has_told(&self, position: Position) -> Result<bool, HubError> {
+        if self.inner.shared.is_stopping() {
+            return Err(HubError::Stopped);
+        }
+        let told = self.inner.shared.told(position.stream());
+        let told =
+            told.ok_or_else(|| HubError::NotListening { what: format!("the stream of {position}") })?;
+        Ok(told >= position)
+    }
+
+    /// Stops the hub: its feeds end, after what waits in their buffers. A hub on a thread has stopped when this returns,
+    /// one on a task soon after.
+    pub fn stop(&self) {
+        self.inner.stop();
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        self.shared.stop();
+        if let Some(thread) = lock(&self.thread).take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // It catches the panics of users' code; one of its own has nobody to go to.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl HubBuilder {
+    /// And for another model. Models that share a log are read together.
+    pub fn and<M: Model>(mut self) -> Self {
+        let shared = Arc::clone(&self.shared);
+        let source = Source::of::<M::Log>();
+        let records = RECORDS;
+        let desk = Box::new(move |at: Position, epoch| {
+            let router = Router::<M>::shared(at);
+            shared.add_router(Arc::clone(&router));
+            shared.passed(at);
+            Box::new(ModelDesk::new(router, source.stream, epoch, records)) as Box<dyn Desk>
+        });
+        match self.plan.iter_mut().find(|planned| planned.source.stream == source.stream) {
+            Some(planned) => planned.desks.push(desk),
+            None => self.plan.push(Planned { source, desks: vec![desk] }),
+        }
+        self
+    }
+
+    /// How often it looks for changes when nothing hints at any: each 3 milliseconds, unless it is said here. It is the
+    /// time that a change by another process takes to be told, at most.
+    pub fn look_every(mut self, time: Duration) -> Self {
+        self.rhythm.every = time;
+        self
+    }
+
+    fn into_parts(self) -> (Vec<Planned>, Arc<Shared>, Rhythm) {
+        (self.plan, self.shared, self.rhythm)
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HubBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubBuilder").field("logs", &self.plan.len()).finish_non_exhaustive()
+    }
+}
+
+// A page of a reading for one subscriber is no larger.
+const _: () = assert!(RECORDS.get() as i64 >= PAGE);

@@ -1,0 +1,74 @@
+//! What a hub's handles and its worker share.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use event_listener::{Event, EventListener};
+use evented_core::{Position, StreamId};
+
+use super::super::lock;
+use super::super::router::Router;
+use super::status::Status;
+use crate::model::Model;
+
+/// Hints that something may have been committed. All hubs of a process wait for it: a hint too many costs a look.
+static HINTS: Event = Event::new();
+
+/// Says that something may have been committed, so that the hubs of this process look at once.
+///
+/// The library's own commands say so after they have committed. Say so after a transaction of your own, if a few
+/// milliseconds count: without it a hub finds the change by looking as often as it does anyway.
+pub fn wake() {
+    HINTS.notify(usize::MAX);
+}
+
+/// What a hub's handles and its worker share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// The routers, by their models.
+    routers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+    /// How far each stream has been told.
+    told: Mutex<HashMap<StreamId, Position>>,
+    /// Somebody has been told more, or the hub stops.
+    pub(crate) progress: Event,
+    stopping: AtomicBool,
+    pub(crate) status: Mutex<Status>,
+}
+
+impl Shared {
+    pub(crate) fn add_router<M: Model>(&self, router: Arc<Mutex<Router<M>>>) {
+        lock(&self.routers).insert(TypeId::of::<M>(), Box::new(router));
+    }
+
+    pub(crate) fn router<M: Model>(&self) -> Option<Arc<Mutex<Router<M>>>> {
+        let routers = lock(&self.routers);
+        routers.get(&TypeId::of::<M>())?.downcast_ref::<Arc<Mutex<Router<M>>>>().cloned()
+    }
+
+    /// Remembers that all was told up to a place.
+    pub(crate) fn passed(&self, position: Position) {
+        lock(&self.told).insert(position.stream(), position);
+        self.progress.notify(usize::MAX);
+    }
+
+    pub(crate) fn told(&self, stream: StreamId) -> Option<Position> {
+        lock(&self.told).get(&stream).copied()
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.progress.notify(usize::MAX);
+        wake();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// The next hint.
+pub(crate) fn hint() -> EventListener {
+    HINTS.listen()
+}

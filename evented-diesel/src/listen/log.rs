@@ -1,0 +1,199 @@
+//! The log as a stream: its events in an order in which none comes late.
+//!
+//! On PostgreSQL an event is given its position before its transaction commits, so that positions become visible out of
+//! order. Read in the order of (transaction, position), and only below the oldest transaction that is still open, nothing
+//! can appear behind the reader. A transaction that stays open delays, and never loses. On SQLite there is one writer at a
+//! time, and the position alone is that order.
+
+use evented_core::{KeyKind, KeyValue, Position, StoredEvent, StreamId};
+
+use super::lane::{anchor_of, spot};
+use crate::backend::Dialect;
+use crate::error::Error;
+use crate::log::{EventLog, LogName};
+use crate::run::driver::Driver;
+use crate::statement::{
+    BigIntKeys, EventId, IntKeys, Keys, LastSpot, Logged, LoggedRow, Mark, Number, Spot, Statement, TextKeys,
+    UuidKeys, event_at, histories, last_spot, stream_page,
+};
+
+pub(crate) mod desk;
+pub(crate) mod reader;
+pub(crate) mod source;
+
+/// Before every event.
+pub(crate) const BEGINNING: Spot = (0, 0);
+
+/// A log, as far as a reader must know it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source {
+    pub(crate) log: LogName,
+    pub(crate) keys: KeyKind,
+    pub(crate) stream: StreamId,
+    /// Whether several models share it. Otherwise all events are the one model's, whatever they call it.
+    pub(crate) shared: bool,
+}
+
+impl Source {
+    pub(crate) fn of<L: EventLog>() -> Self {
+        Self { log: L::NAME, keys: L::KEY, stream: stream_of(L::NAME), shared: L::SHARED }
+    }
+
+    /// Whether an event is one of a model.
+    pub(crate) fn is_of(&self, schema: &str, logged: &Logged) -> bool {
+        !self.shared || logged.schema == schema
+    }
+}
+
+/// The stream of a log.
+pub(crate) fn stream_of(log: LogName) -> StreamId {
+    match log.schema {
+        Some(schema) => StreamId::named(&format!("{schema}.{}", log.table)),
+        None => StreamId::named(log.table),
+    }
+}
+
+/// Some events in a row.
+pub(crate) struct LogPage {
+    pub(crate) events: Vec<Logged>,
+    /// The event that comes after them, as far as that is known now: its transaction.
+    pub(crate) next_txid: Option<i64>,
+}
+
+impl LogPage {
+    /// Of each event, whether it ends its transaction. On SQLite: whether all that is committed is told with it.
+    pub(crate) fn ends<DB: Dialect>(&self) -> Vec<bool> {
+        let txids = self.events.iter().map(|logged| logged.event.txid);
+        let next = txids.clone().skip(1).map(Some).chain([self.next_txid]);
+        let ends = |(this, next): (i64, Option<i64>)| {
+            next.is_none() || (DB::NUMBERS_TRANSACTIONS && next != Some(this))
+        };
+        txids.zip(next).map(ends).collect()
+    }
+}
+
+/// What may have been committed so far.
+pub(crate) async fn mark<DB: Dialect, D: Driver<DB>>(driver: &mut D, log: LogName) -> Result<Mark, Error> {
+    let rows = driver.load::<Mark>(Statement::new(DB::MARK)).await;
+    let rows = rows.map_err(|error| Error::of_log(log.table, error))?;
+    rows.into_iter().next().ok_or_else(|| Error::of_log(log.table, diesel::NotFound))
+}
+
+/// The next events of a log after a place, of transactions that have ended.
+pub(crate) async fn page<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    after: Spot,
+    horizon: Option<i64>,
+    size: i64,
+) -> Result<LogPage, Error> {
+    match source.keys {
+        KeyKind::Uuid => page_of::<DB, UuidKeys, D>(driver, source, after, horizon, size).await,
+        KeyKind::Text => page_of::<DB, TextKeys, D>(driver, source, after, horizon, size).await,
+        KeyKind::Int => page_of::<DB, IntKeys, D>(driver, source, after, horizon, size).await,
+        KeyKind::BigInt => page_of::<DB, BigIntKeys, D>(driver, source, after, horizon, size).await,
+    }
+}
+
+async fn page_of<DB: Dialect, K: Keys, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    after: Spot,
+    horizon: Option<i64>,
+    size: i64,
+) -> Result<LogPage, Error> {
+    // One more than is wanted: it says whether the last one ends its transaction.
+    let statement = stream_page(source.log, after, horizon, size + 1);
+    let rows = driver.load::<LoggedRow<K>>(statement).await;
+    let rows = rows.map_err(|error| Error::of_log(source.log.table, error))?;
+    let mut events: Vec<Logged> = rows.into_iter().map(|row| row.0).collect();
+    let more = usize::try_from(size).is_ok_and(|size| events.len() > size);
+    let next = if more { events.pop() } else { None };
+    Ok(LogPage { events, next_txid: next.map(|next| next.event.txid) })
+}
+
+/// The events of several records of one table, each up to a revision.
+pub(crate) async fn histories_of<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    table: LogName,
+    schema: &str,
+    wanted: &[(KeyValue, i64)],
+) -> Result<Vec<(KeyValue, Vec<StoredEvent>)>, Error> {
+    let of = |error| Error::of_log(table.table, error);
+    let statement = histories(table, source.shared.then_some(schema), wanted);
+    let rows: Vec<Logged> = match source.keys {
+        KeyKind::Uuid => unwrapped(driver.load::<LoggedRow<UuidKeys>>(statement).await.map_err(of)?),
+        KeyKind::Text => unwrapped(driver.load::<LoggedRow<TextKeys>>(statement).await.map_err(of)?),
+        KeyKind::Int => unwrapped(driver.load::<LoggedRow<IntKeys>>(statement).await.map_err(of)?),
+        KeyKind::BigInt => unwrapped(driver.load::<LoggedRow<BigIntKeys>>(statement).await.map_err(of)?),
+    };
+    let mut histories: Vec<(KeyValue, Vec<StoredEvent>)> = Vec::new();
+    for Logged { record, event, .. } in rows {
+        match histories.last_mut() {
+            Some((last, events)) if *last == record => events.push(event),
+            _ => histories.push((record, vec![event])),
+        }
+    }
+    Ok(histories)
+}
+
+fn unwrapped<K>(rows: Vec<LoggedRow<K>>) -> Vec<Logged> {
+    rows.into_iter().map(|row| row.0).collect()
+}
+
+/// What tells this database apart from copies of it.
+pub(crate) async fn epoch<DB: Dialect, D: Driver<DB>>(driver: &mut D, log: LogName) -> Result<u64, Error> {
+    let rows = driver.load::<Number>(Statement::new(DB::EPOCH)).await;
+    let rows = rows.map_err(|error| Error::of_log(log.table, error))?;
+    Ok(rows.into_iter().next().and_then(|number| number.0).unwrap_or(0).cast_unsigned())
+}
+
+/// The last place of a log; an event of a transaction that has not begun is of another database.
+pub(crate) async fn check_log<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    log: LogName,
+    mark: &Mark,
+) -> Result<Option<Spot>, Error> {
+    let last = driver.load::<LastSpot>(last_spot(log)).await;
+    let last = last.map_err(|error| Error::of_log(log.table, error))?;
+    let last = last.into_iter().next().and_then(|last| last.0);
+    match (last, mark.next) {
+        (Some((txid, _)), Some(next)) if txid >= next => {
+            Err(Error::ForeignLog { log: log.table, txid, next })
+        }
+        _ => Ok(last),
+    }
+}
+
+/// Whether a log goes on after a position as it did when that was given out.
+pub(crate) async fn check_position<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    epoch: u64,
+    mark: &Mark,
+    position: Position,
+) -> Result<(), Error> {
+    let log = source.log.table;
+    if position.stream() != source.stream {
+        return Err(Error::Position { log, position });
+    }
+    let refetch = |reason| Err(Error::MustRefetch { log, reason });
+    if position.epoch() != 0 && position.epoch() != epoch {
+        return refetch("the position is of another database, or of the one that this was copied from");
+    }
+    let place = spot(position);
+    if mark.next.is_some_and(|next| place.0 >= next) {
+        return refetch("the position is ahead of the database, which was restored since");
+    }
+    if position.anchor() == 0 {
+        return Ok(());
+    }
+    let rows = driver.load::<EventId>(event_at(source.log, place)).await;
+    let found = rows.map_err(|error| Error::of_log(log, error))?.into_iter().next();
+    match found {
+        Some(EventId(id)) if anchor_of(id) == position.anchor() => Ok(()),
+        Some(_) => refetch("another event stands at the position: the database was restored since"),
+        None => refetch("the event at the position is gone: the database was restored since"),
+    }
+}

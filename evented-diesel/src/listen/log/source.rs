@@ -1,0 +1,232 @@
+//! What a hub reads: some logs, each for some models, over one connection.
+
+use evented_core::Position;
+
+use super::super::lane::{position, spot};
+use super::super::told::Interruption;
+use super::desk::{Behind, Desk, Reading};
+use super::reader::now;
+use super::{LogPage, Source, check_log, check_position, epoch, histories_of, mark, page};
+use crate::backend::Dialect;
+use crate::error::Error;
+use crate::run::driver::Driver;
+use crate::statement::{Mark, Spot};
+
+/// How many events are read at once.
+pub(crate) const PAGE: i64 = 1_000;
+
+/// A log, and who reads it.
+pub(crate) struct Tap {
+    source: Source,
+    desks: Vec<Box<dyn Desk>>,
+    epoch: u64,
+    /// The last event that was told.
+    told: Position,
+    /// Where reading goes on: at the last event, or behind it, where nothing can come any more.
+    after: Spot,
+}
+
+/// Some logs of one database.
+pub(crate) struct LogSource {
+    taps: Vec<Tap>,
+    /// When all was told that was committed: what had been by then.
+    drained: Option<Mark>,
+    /// The oldest transaction that is still open, as far as that keeps events back.
+    pub(crate) held_behind: Option<i64>,
+}
+
+/// A log with its models, before it is known where reading begins.
+pub(crate) struct Planned {
+    pub(crate) source: Source,
+    pub(crate) desks: Vec<PlannedDesk>,
+}
+
+/// Makes a model's desk, once it is known where reading begins, and in which epoch.
+pub(crate) type PlannedDesk = Box<dyn FnOnce(Position, u64) -> Box<dyn Desk> + Send>;
+
+impl LogSource {
+    /// Begins at the present.
+    pub(crate) async fn open<DB: Dialect, D: Driver<DB>>(
+        driver: &mut D,
+        plan: Vec<Planned>,
+    ) -> Result<Self, Error> {
+        let mut taps = Vec::with_capacity(plan.len());
+        for Planned { source, desks } in plan {
+            let mark = mark(driver, source.log).await?;
+            let last = check_log(driver, source.log, &mark).await?;
+            let epoch = epoch(driver, source.log).await?;
+            let after = now(mark.horizon, last);
+            let told = position(source.stream, epoch, after, None);
+            let desks = desks.into_iter().map(|desk| desk(told, epoch)).collect();
+            taps.push(Tap { source, desks, epoch, told, after });
+        }
+        Ok(Self { taps, drained: None, held_behind: None })
+    }
+
+    /// After the connection was made anew: whether the logs go on as they did. Where one does not, its subscribers are
+    /// told, and it begins anew at the present.
+    pub(crate) async fn reopen<DB: Dialect, D: Driver<DB>>(&mut self, driver: &mut D) -> Result<(), Error> {
+        self.drained = None;
+        for tap in &mut self.taps {
+            let mark = mark(driver, tap.source.log).await?;
+            let epoch = epoch(driver, tap.source.log).await?;
+            match check_position(driver, &tap.source, epoch, &mark, tap.told).await {
+                Ok(()) => {}
+                Err(Error::MustRefetch { reason, .. }) => {
+                    let last = check_log(driver, tap.source.log, &mark).await?;
+                    tap.epoch = epoch;
+                    tap.after = now(mark.horizon, last);
+                    tap.told = position(tap.source.stream, epoch, tap.after, None);
+                    let why = Interruption::MustRefetch { reason: reason.into() };
+                    tap.desks.iter_mut().for_each(|desk| desk.restart(&why, epoch));
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is new; says whether there may be more already. `passed` hears how far each log has been told.
+    pub(crate) async fn poll<DB: Dialect, D: Driver<DB>>(
+        &mut self,
+        driver: &mut D,
+        mut passed: impl FnMut(Position) + Send,
+    ) -> Result<bool, Error> {
+        let Some(first) = self.taps.first() else { return Ok(false) };
+        let mark = mark(driver, first.source.log).await?;
+        let mut more = false;
+        if self.drained.as_ref() != Some(&mark) {
+            self.held_behind = mark.horizon.filter(|horizon| Some(*horizon) != mark.next);
+            for tap in &mut self.taps {
+                more |= tap.poll(driver, &mark, &mut passed).await?;
+            }
+            self.drained = (!more).then(|| mark.clone());
+        }
+        for tap in &mut self.taps {
+            more |= tap.serve_behind(driver, &mark).await?;
+        }
+        Ok(more)
+    }
+
+    pub(crate) fn close(&mut self) {
+        for desk in self.taps.iter_mut().flat_map(|tap| &mut tap.desks) {
+            desk.close();
+        }
+    }
+}
+
+impl Tap {
+    /// Reads the next page, and tells it to all.
+    async fn poll<DB: Dialect, D: Driver<DB>>(
+        &mut self,
+        driver: &mut D,
+        mark: &Mark,
+        passed: &mut (impl FnMut(Position) + Send),
+    ) -> Result<bool, Error> {
+        let read = page(driver, &self.source, self.after, mark.horizon, PAGE).await?;
+        let more = read.next_txid.is_some();
+        for desk in &mut self.desks {
+            teach(driver, &self.source, desk.as_mut(), Reading::Live, &read).await?;
+        }
+        let (stream, epoch) = (self.source.stream, self.epoch);
+        let ends = read.ends::<DB>();
+        for (logged, end) in read.events.into_iter().zip(ends) {
+            self.after = (logged.event.txid, logged.event.position);
+            self.told = position(stream, epoch, self.after, Some(logged.event.id));
+            let source = &self.source;
+            if let Some(desk) = self.desks.iter_mut().find(|desk| source.is_of(desk.schema(), &logged)) {
+                desk.take(Reading::Live, logged);
+            }
+            if end {
+                self.desks.iter_mut().for_each(|desk| desk.end(Reading::Live));
+            }
+        }
+        if !more && let Some(horizon) = mark.horizon {
+            // Nothing can come any more before the oldest transaction that is open.
+            self.after = self.after.max((horizon - 1, i64::MAX));
+        }
+        passed(position(stream, epoch, self.after, None));
+        Ok(more)
+    }
+
+    /// Tells those who are behind what there is room for.
+    async fn serve_behind<DB: Dialect, D: Driver<DB>>(
+        &mut self,
+        driver: &mut D,
+        mark: &Mark,
+    ) -> Result<bool, Error> {
+        let mut more = false;
+        for desk in &mut self.desks {
+            for behind in desk.behind() {
+                more |= serve(driver, &self.source, self.epoch, mark, desk.as_mut(), behind).await?;
+            }
+        }
+        Ok(more)
+    }
+}
+
+/// Tells somebody who is behind what there is room for; says whether there is more.
+async fn serve<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    epoch: u64,
+    mark: &Mark,
+    desk: &mut dyn Desk,
+    behind: Behind,
+) -> Result<bool, Error> {
+    let Behind { id, from, at, room } = behind;
+    let after = match at {
+        Some(at) => at,
+        None => match check_position(driver, source, epoch, mark, from).await {
+            Ok(()) => spot(from),
+            Err(Error::MustRefetch { reason, .. }) => {
+                desk.interrupt_one(id, Interruption::MustRefetch { reason: reason.into() });
+                return Ok(false);
+            }
+            Err(Error::Position { .. }) => {
+                let reason = "the position is of another stream of changes".into();
+                desk.interrupt_one(id, Interruption::MustRefetch { reason });
+                return Ok(false);
+            }
+            Err(other) => return Err(other),
+        },
+    };
+    let size = i64::try_from(room).unwrap_or(PAGE).min(PAGE);
+    if size == 0 {
+        return Ok(false);
+    }
+    let of = Reading::Behind(id);
+    let read = page(driver, source, after, mark.horizon, size).await?;
+    teach(driver, source, desk, of, &read).await?;
+    let ends = read.ends::<DB>();
+    let more = read.next_txid.is_some();
+    for (logged, end) in read.events.into_iter().zip(ends) {
+        desk.read_to(id, (logged.event.txid, logged.event.position));
+        if source.is_of(desk.schema(), &logged) {
+            desk.take(of, logged);
+        }
+        if end {
+            desk.end(of);
+        }
+    }
+    if !more {
+        desk.caught_up(id);
+    }
+    Ok(more)
+}
+
+/// Tells a desk the histories that it lacks for these events.
+async fn teach<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    desk: &mut dyn Desk,
+    of: Reading,
+    read: &LogPage,
+) -> Result<(), Error> {
+    for (table, wanted) in desk.lacking(of, source, &read.events) {
+        for (record, history) in histories_of(driver, source, table, desk.schema(), &wanted).await? {
+            desk.learn(of, &record, &history);
+        }
+    }
+    Ok(())
+}

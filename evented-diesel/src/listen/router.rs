@@ -1,0 +1,367 @@
+//! From a change to those who are told of it.
+//!
+//! Channels are found by what the change is about: the record's key, and its scopes before and after. What a change
+//! costs depends on how many subscriptions it matches, and not on how many there are.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, Weak};
+
+use async_channel::{Sender, TrySendError};
+use evented_core::{Fact, KeyValue, Position, ScopeKey};
+
+use super::channel::{Address, Channel, Kinds};
+use super::feed::{Ending, Feed, Parcel};
+use super::told::{Interruption, Told};
+use super::{Denied, Subscription, lock};
+use crate::model::Model;
+use crate::observe;
+
+/// A smaller buffer could not hold what comes at once.
+const SMALLEST_BUFFER: usize = 4;
+
+/// Who listens to the changes of one model.
+pub(crate) struct Router<M: Model> {
+    subscribers: HashMap<u64, Subscriber<M>>,
+    all: Vec<u64>,
+    records: HashMap<KeyValue, Vec<u64>>,
+    /// For each combination of the model's scopes.
+    scopes: Vec<HashMap<ScopeKey, Vec<u64>>>,
+    next_id: u64,
+    /// The number of the change that is being told.
+    round: u64,
+    /// The place of the last change.
+    pub(crate) at: Position,
+    /// Who has been told a part of the transaction that is being told, and wants to know its end.
+    in_transaction: Vec<u64>,
+    this: Weak<Mutex<Self>>,
+}
+
+struct Subscriber<M: Model> {
+    channels: Vec<Channel<M>>,
+    parcels: Sender<Parcel<M>>,
+    ending: Ending,
+    whole: bool,
+    /// Whether it has been told a part of the transaction that is being told, and wants to know its end.
+    in_transaction: bool,
+    /// The last change that it was looked at for.
+    round: u64,
+    /// Only what comes after this place: it has come that far by itself.
+    after: Option<Position>,
+    /// It is still being told what was before: the live stream passes it by.
+    behind: bool,
+}
+
+/// What a new subscriber wants.
+pub(crate) struct Wanted<M: Model> {
+    pub(crate) channel: Channel<M>,
+    pub(crate) buffer: usize,
+    pub(crate) whole: bool,
+    /// From which place on, if not from now.
+    pub(crate) from: Option<Position>,
+}
+
+impl<M: Model> Router<M> {
+    pub(crate) fn shared(at: Position) -> Arc<Mutex<Self>> {
+        Arc::new_cyclic(|this| {
+            Mutex::new(Self {
+                subscribers: HashMap::new(),
+                all: Vec::new(),
+                records: HashMap::new(),
+                scopes: M::SCOPES.iter().map(|_| HashMap::new()).collect(),
+                next_id: 0,
+                round: 0,
+                at,
+                in_transaction: Vec::new(),
+                this: this.clone(),
+            })
+        })
+    }
+
+    pub(crate) fn subscribe(&mut self, wanted: Wanted<M>) -> Result<Feed<M>, Denied> {
+        check(&wanted.channel)?;
+        self.next_id += 1;
+        let id = self.next_id;
+        let (parcels, receiver) = async_channel::bounded(wanted.buffer.max(SMALLEST_BUFFER));
+        let ending = Ending::default();
+        let subscriber = Subscriber {
+            channels: Vec::new(),
+            parcels,
+            ending: Arc::clone(&ending),
+            whole: wanted.whole,
+            in_transaction: false,
+            round: 0,
+            after: wanted.from,
+            behind: wanted.from.is_some(),
+        };
+        self.subscribers.insert(id, subscriber);
+        self.add(id, wanted.channel)?;
+        Ok(Feed::new(id, receiver, ending, self.this.clone(), wanted.from.unwrap_or(self.at)))
+    }
+
+    pub(crate) fn add(&mut self, id: u64, channel: Channel<M>) -> Result<(), Denied> {
+        check(&channel)?;
+        let Some(subscriber) = self.subscribers.get_mut(&id) else { return Ok(()) };
+        if let Some(same) = subscriber.channels.iter_mut().find(|it| it.same_place(&channel)) {
+            *same = channel;
+            return Ok(());
+        }
+        if let Some(list) = self.list(&channel) {
+            list.push(id);
+        }
+        if let Some(subscriber) = self.subscribers.get_mut(&id) {
+            subscriber.channels.push(channel);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, id: u64, channel: &Channel<M>) {
+        if let Some(subscriber) = self.subscribers.get_mut(&id) {
+            subscriber.channels.retain(|it| !it.same_place(channel));
+            self.unlist(id, channel);
+        }
+    }
+
+    pub(crate) fn unsubscribe(&mut self, id: u64) {
+        if let Some(subscriber) = self.subscribers.remove(&id) {
+            for channel in &subscriber.channels {
+                self.unlist(id, channel);
+            }
+        }
+    }
+
+    /// The subscribers of a channel's place.
+    fn list(&mut self, channel: &Channel<M>) -> Option<&mut Vec<u64>> {
+        match channel.address().ok()? {
+            Address::All => Some(&mut self.all),
+            Address::Record(key) => Some(self.records.entry(key.clone()).or_default()),
+            Address::Scope(scope) => {
+                let scopes = self.scopes.get_mut(scope.combination())?;
+                Some(scopes.entry(scope.key()?).or_default())
+            }
+        }
+    }
+
+    fn unlist(&mut self, id: u64, channel: &Channel<M>) {
+        let Some(list) = self.list(channel) else { return };
+        list.retain(|it| *it != id);
+        if !list.is_empty() {
+            return;
+        }
+        match channel.address() {
+            Ok(Address::Record(key)) => drop(self.records.remove(key)),
+            Ok(Address::Scope(scope)) => {
+                let scopes = self.scopes.get_mut(scope.combination());
+                drop(scopes.zip(scope.key()).and_then(|(scopes, key)| scopes.remove(&key)));
+            }
+            Ok(Address::All) | Err(_) => {}
+        }
+    }
+
+    /// Tells everyone whom it concerns.
+    pub(crate) fn tell(&mut self, told: &Told<M>) {
+        match told {
+            Told::Fact(fact) => self.tell_fact(fact),
+            Told::Unreadable(unreadable) => {
+                let ids: Vec<u64> = self.subscribers.keys().copied().collect();
+                for id in ids {
+                    self.send(id, Parcel::Unreadable(unreadable.clone()));
+                }
+                self.at = unreadable.position;
+            }
+            Told::End => {
+                for id in std::mem::take(&mut self.in_transaction) {
+                    self.end_transaction(id);
+                }
+            }
+        }
+    }
+
+    fn tell_fact(&mut self, fact: &Arc<Fact<M>>) {
+        self.round += 1;
+        let key = fact.key.as_ref().map(M::key_value);
+        let mut ids: Vec<u64> = self.all.clone();
+        if fact.table.is_some() {
+            ids = self.subscribers.keys().copied().collect();
+        }
+        ids.extend(key.as_ref().and_then(|key| self.records.get(key)).into_iter().flatten());
+        for (place, scopes) in self.scopes.iter().enumerate() {
+            let key = |of: &[Option<ScopeKey>]| of.get(place).copied().flatten();
+            let (before, after) = (key(&fact.scopes_before), key(&fact.scopes_after));
+            ids.extend(before.and_then(|key| scopes.get(&key)).into_iter().flatten());
+            if after != before {
+                ids.extend(after.and_then(|key| scopes.get(&key)).into_iter().flatten());
+            }
+        }
+        for id in ids {
+            self.tell_one(id, fact, key.as_ref(), false);
+        }
+        self.at = fact.position;
+    }
+
+    /// Tells one subscriber, if it concerns them.
+    fn tell_one(&mut self, id: u64, fact: &Arc<Fact<M>>, key: Option<&KeyValue>, behind: bool) {
+        let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
+        if subscriber.behind != behind || (!behind && subscriber.round == self.round) {
+            return;
+        }
+        subscriber.round = self.round;
+        if subscriber.after.is_some_and(|after| fact.position <= after) {
+            return;
+        }
+        let Some(change) = seen_by(&subscriber.channels, fact, key) else { return };
+        if subscriber.whole && !subscriber.in_transaction {
+            subscriber.in_transaction = true;
+            self.in_transaction.push(id);
+        }
+        self.send(id, Parcel::Change(change));
+    }
+
+    /// Says that the transaction of which somebody was told a part has ended.
+    fn end_transaction(&mut self, id: u64) {
+        let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
+        if std::mem::take(&mut subscriber.in_transaction) {
+            self.send(id, Parcel::End);
+        }
+    }
+
+    /// Puts something into a subscriber's buffer, or ends the subscription if that is full.
+    fn send(&mut self, id: u64, parcel: Parcel<M>) {
+        let Some(subscriber) = self.subscribers.get(&id) else { return };
+        match subscriber.parcels.try_send(parcel) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                let resume_from = subscriber.after.map_or(self.at, |after| later(after, self.at));
+                *lock(&subscriber.ending) = Some(Interruption::Lagged { resume_from });
+                observe::listen_lagged(M::SCHEMA, id);
+                self.unsubscribe(id);
+            }
+            Err(TrySendError::Closed(_)) => self.unsubscribe(id),
+        }
+    }
+
+    /// Ends every subscription.
+    pub(crate) fn interrupt(&mut self, why: &Interruption) {
+        for (_, subscriber) in self.subscribers.drain() {
+            *lock(&subscriber.ending) = Some(why.clone());
+        }
+        self.forget_places();
+    }
+
+    /// Ends every subscription without an error: the hub stops.
+    pub(crate) fn close(&mut self) {
+        self.subscribers.clear();
+        self.forget_places();
+    }
+
+    fn forget_places(&mut self) {
+        self.all.clear();
+        self.records.clear();
+        self.scopes.iter_mut().for_each(HashMap::clear);
+        self.in_transaction.clear();
+    }
+
+    /// Who is still being told what was before: from which place on, and for how many changes there is room.
+    pub(crate) fn behind(&self) -> Vec<(u64, Position, usize)> {
+        let behind = self.subscribers.iter().filter(|(_, subscriber)| subscriber.behind);
+        let place = |(id, it): (&u64, &Subscriber<M>)| {
+            let room = it.parcels.capacity()?.saturating_sub(it.parcels.len());
+            // One change is held back until the next is known, and each may end a transaction, which is told, too.
+            let events = if it.whole { room / 2 } else { room };
+            Some((*id, it.after?, events.saturating_sub(1)))
+        };
+        behind.filter_map(place).collect()
+    }
+
+    /// Tells somebody who is behind.
+    pub(crate) fn tell_behind(&mut self, id: u64, told: &Told<M>) {
+        self.round += 1;
+        match told {
+            Told::Fact(fact) => {
+                let key = fact.key.as_ref().map(M::key_value);
+                self.tell_one(id, fact, key.as_ref(), true);
+                self.advance(id, fact.position);
+            }
+            Told::Unreadable(unreadable) => {
+                self.send(id, Parcel::Unreadable(unreadable.clone()));
+                self.advance(id, unreadable.position);
+            }
+            Told::End => {
+                self.in_transaction.retain(|it| *it != id);
+                self.end_transaction(id);
+            }
+        }
+    }
+
+    fn advance(&mut self, id: u64, to: Position) {
+        if let Some(subscriber) = self.subscribers.get_mut(&id) {
+            subscriber.after = Some(subscriber.after.map_or(to, |after| later(after, to)));
+        }
+    }
+
+    /// Somebody who was behind has been told all that was before: the live stream takes over.
+    pub(crate) fn caught_up(&mut self, id: u64) {
+        if let Some(subscriber) = self.subscribers.get_mut(&id) {
+            subscriber.behind = false;
+        }
+    }
+
+    /// Ends one subscription.
+    pub(crate) fn interrupt_one(&mut self, id: u64, why: Interruption) {
+        if let Some(subscriber) = self.subscribers.get(&id) {
+            *lock(&subscriber.ending) = Some(why);
+        }
+        self.unsubscribe(id);
+    }
+
+    pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
+        let of = |(id, it): (&u64, &Subscriber<M>)| Subscription {
+            id: *id,
+            channels: it.channels.iter().map(ToString::to_string).collect(),
+            waiting: it.parcels.len(),
+            room: it.parcels.capacity().unwrap_or_default(),
+            catching_up: it.behind,
+        };
+        let mut list: Vec<_> = self.subscribers.iter().map(of).collect();
+        list.sort_by_key(|subscription| subscription.id);
+        list
+    }
+}
+
+fn check<M: Model>(channel: &Channel<M>) -> Result<(), Denied> {
+    channel.address().map_err(Denied::Scope)?;
+    let allowed = channel.policy.as_ref().is_none_or(|policy| asked(|| policy.may_subscribe(channel)));
+    if allowed { Ok(()) } else { Err(Denied::Policy { channel: channel.to_string() }) }
+}
+
+/// The change as a subscriber with these channels sees it.
+fn seen_by<M: Model>(
+    channels: &[Channel<M>],
+    fact: &Arc<Fact<M>>,
+    key: Option<&KeyValue>,
+) -> Option<evented_core::Change<M>> {
+    let (mut before, mut after, mut kinds) = (false, false, Kinds::empty());
+    for channel in channels {
+        let may_see = |record: Option<&Arc<M>>| {
+            let Some(record) = record else { return false };
+            channel.policy.as_ref().is_none_or(|policy| asked(|| policy.may_see(record)))
+        };
+        let was = channel.covers(key, &fact.scopes_before);
+        let is = channel.covers(key, &fact.scopes_after);
+        if was || is || fact.table.is_some() {
+            kinds |= channel.kinds;
+        }
+        before |= was && may_see(fact.before.as_ref());
+        after |= is && may_see(fact.after.as_ref());
+    }
+    fact.seen(before, after).filter(|change| kinds.wants(change.kind()))
+}
+
+/// The answer of a policy: no, if it panics.
+fn asked(question: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(question)).unwrap_or(false)
+}
+
+fn later(one: Position, other: Position) -> Position {
+    if other > one { other } else { one }
+}

@@ -1,0 +1,99 @@
+//! What a transaction sees: so that a reading of a table and the changes after it fit together.
+
+use std::marker::PhantomData;
+
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_core::{Change, Evented};
+
+use crate::backend::Dialect;
+use crate::error::Error;
+use crate::log::EventLog;
+use crate::model::Model;
+use crate::operation::Operation;
+use crate::run::driver::Driver;
+use crate::statement::{LastPosition, Statement, field, last_position, optional};
+
+/// What a transaction sees of a model's changes.
+///
+/// Subscribe first. Then read in one transaction: `Snapshot::of::<Item>()`, and whatever rows you want, by any query.
+/// Give the snapshot to [`Feed::after`](super::Feed::after): the feed passes over the changes that the rows contain
+/// already. Nothing is missed in between, and nothing comes twice. On PostgreSQL the transaction must be `REPEATABLE READ`
+/// or `SERIALIZABLE`: in others each statement sees something else.
+///
+/// It holds for a hub that reads the log and for one that reads the WAL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot(Seen);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    /// Transactions before the first number have ended, and those from the second on had not begun; of those between, the
+    /// list had not ended.
+    Transactions { before: i64, next: i64, open: Vec<i64> },
+    /// Positions up to this one.
+    Positions(i64),
+}
+
+impl Snapshot {
+    /// What the present transaction sees. Run it within one.
+    pub fn of<M: Model>() -> TakeSnapshot<M> {
+        TakeSnapshot(PhantomData)
+    }
+
+    /// Whether a change was made before it.
+    pub(crate) fn has<M: Evented>(&self, change: &Change<M>) -> bool {
+        match &self.0 {
+            Seen::Transactions { before, next, open } => {
+                let id = change.transaction().id;
+                id < *before || (id < *next && !open.contains(&id))
+            }
+            Seen::Positions(last) => change.position().minor().cast_signed() <= *last,
+        }
+    }
+}
+
+/// Takes a [`Snapshot`]. See [`Snapshot::of`].
+///
+/// # Errors
+///
+/// Running it: [`Error::Snapshot`] outside a transaction, or in one in which each statement sees something else.
+#[derive(Debug)]
+#[must_use = "a reading does nothing until it is run"]
+pub struct TakeSnapshot<M>(PhantomData<fn() -> M>);
+
+struct SeenRow {
+    transactions: Option<(i64, i64, Vec<i64>)>,
+    stays: bool,
+}
+
+impl<DB: Dialect> QueryableByName<DB> for SeenRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let before = optional(row, 0, DB::read_big_int)?;
+        let next = optional(row, 1, DB::read_big_int)?;
+        let open = optional(row, 2, DB::read_text)?.unwrap_or_default();
+        let open = open.split(',').filter(|it| !it.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
+        let transactions = before.zip(next).map(|(before, next)| (before, next, open));
+        Ok(Self { transactions, stays: field(row, 3, DB::read_int)? == 1 })
+    }
+}
+
+impl<DB: Dialect, M: Model> Operation<DB> for TakeSnapshot<M> {
+    type Output = Snapshot;
+
+    async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Snapshot, Error> {
+        let of = |error| Error::of_log(M::Log::NAME.table, error);
+        if !driver.in_transaction().map_err(of)? {
+            return Err(Error::Snapshot { schema: M::SCHEMA });
+        }
+        let rows = driver.load::<SeenRow>(Statement::new(DB::SEEN)).await.map_err(of)?;
+        let row = rows.into_iter().next().ok_or_else(|| of(diesel::NotFound))?;
+        if !row.stays {
+            return Err(Error::Snapshot { schema: M::SCHEMA });
+        }
+        if let Some((before, next, open)) = row.transactions {
+            return Ok(Snapshot(Seen::Transactions { before, next, open }));
+        }
+        let last = driver.load::<LastPosition>(last_position(M::places())).await.map_err(of)?;
+        Ok(Snapshot(Seen::Positions(last.into_iter().next().and_then(|last| last.0).unwrap_or(0))))
+    }
+}

@@ -1,0 +1,57 @@
+//! What a source tells of a model, and what can become of a subscription.
+
+use std::sync::Arc;
+
+use evented_core::{Evented, Fact, KeyValue, Position, ReplayError};
+
+/// What a source tells, in order.
+pub(crate) enum Told<M: Evented> {
+    /// A change.
+    Fact(Arc<Fact<M>>),
+    /// An event that cannot be read.
+    Unreadable(Unreadable),
+    /// The transaction of the changes since the last one is told whole.
+    End,
+}
+
+/// An event that today's code cannot read: one of a newer version of the program, say.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// The record.
+    pub record: KeyValue,
+    /// The event's place.
+    pub position: Position,
+    /// What is wrong with it.
+    pub source: Arc<ReplayError>,
+}
+
+/// Why a change was not told, or why there are no more.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Interruption {
+    /// The subscriber was too slow, and its buffer is full. The subscription has ended; nothing is lost if it is made
+    /// again from here.
+    #[error("the subscriber fell behind; subscribe again from {resume_from}")]
+    Lagged {
+        /// The place of the last change before those that did not fit. Give it to `subscribe_from`.
+        resume_from: Position,
+    },
+    /// An event cannot be read by this program. The subscription goes on after it.
+    #[error("record {}, at {}: {}", .0.record, .0.position, .0.source)]
+    Unreadable(Unreadable),
+    /// The stream does not go on from where the subscriber was: the database was restored or copied, or the changes since
+    /// are not there any more. The subscription has ended: read the records anew, and subscribe again.
+    #[error("the stream does not go on: {reason}; read the records anew, and subscribe again")]
+    MustRefetch {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+impl Interruption {
+    /// Whether the subscription has ended with it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Unreadable(_))
+    }
+}

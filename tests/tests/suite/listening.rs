@@ -1,0 +1,407 @@
+//! Who hears of what, in which order, and from where on.
+
+use std::time::Duration;
+
+use evented_diesel::listen::{
+    Change, ChangeKind, Channel, Feed, Hub, HubError, Interruption, Kinds, LogReader, Policy, Position, Snapshot,
+    WholeFeed,
+};
+use evented_diesel::{Error, Id, Model};
+use evented_tests::models::{AddValue, Archive, Item, ItemChanges, NewItem, Note, Org};
+use evented_tests::raw;
+use uuid::Uuid;
+
+use super::Db;
+
+fn org() -> Id<Org> {
+    Id::new(Uuid::now_v7())
+}
+
+fn lamp(org_id: Id<Org>) -> NewItem {
+    NewItem { org_id, name: "Lamp".into(), value: 0, note: None }
+}
+
+/// What comes next; a test that waits for what never comes is red, and does not hang.
+async fn next<M: Model>(feed: &mut Feed<M>) -> Option<Result<Change<M>, Interruption>> {
+    tokio::time::timeout(Duration::from_secs(60), feed.next()).await.expect("in time")
+}
+
+async fn change<M: Model>(feed: &mut Feed<M>) -> Change<M> {
+    next(feed).await.expect("a change").expect("no error")
+}
+
+async fn kinds<M: Model>(feed: &mut Feed<M>, count: usize) -> Vec<ChangeKind> {
+    let mut kinds = Vec::new();
+    for _ in 0..count {
+        kinds.push(change(feed).await.kind());
+    }
+    kinds
+}
+
+/// Nothing more is told: what was written last has been told to everyone, and the feed is empty.
+async fn nothing_more<M: Model>(hub: &Hub, feed: &mut Feed<M>, until: Position) {
+    hub.wait_for(until).await.unwrap();
+    assert!(feed.try_recv().is_none());
+}
+
+#[tokio::test]
+async fn a_change_says_what_was_and_what_is_and_who_did_it() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let mut feed = hub.subscribe(Item::changes()).unwrap();
+
+    let made = db.run(Item::insert(lamp(org())).by("ann")).await.unwrap();
+    let done = db.run(made.add_value(AddValue(3)).by("bob").recorded()).await.unwrap();
+    db.run(made.delete()).await.unwrap();
+
+    let insert = change(&mut feed).await;
+    assert_eq!((insert.kind(), insert.schema(), insert.key()), (ChangeKind::Insert, "items", Some(&made.id)));
+    assert_eq!((insert.before(), insert.after()), (None, Some(&made)));
+    assert_eq!((insert.action(), insert.actor().as_deref()), (Some("insert"), Some("ann")));
+
+    let update = change(&mut feed).await;
+    assert_eq!((update.kind(), update.before(), update.after()), (ChangeKind::Update, Some(&made), Some(&done.record)));
+    let names: Vec<_> = update.changes().unwrap().iter().map(|it| it.field).collect();
+    assert_eq!(names, ["value", "updated_at"]);
+    let cause = update.cause().unwrap();
+    assert_eq!((cause.id, cause.revision, cause.action.as_str()), (done.event_id, 2, "add"));
+    assert_eq!(update.position(), done.position());
+    assert!(update.position() > insert.position());
+
+    let delete = change(&mut feed).await;
+    assert_eq!((delete.kind(), delete.before(), delete.after()), (ChangeKind::Delete, Some(&done.record), None));
+}
+
+#[tokio::test]
+async fn a_record_that_was_there_before_is_known_as_it_was() {
+    let mut db = Db::new().await;
+    let item = db.run(Item::insert(lamp(org()))).await.unwrap();
+    let item = db.run(item.add_value(AddValue(1))).await.unwrap();
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let mut feed = hub.subscribe(Item::changes()).unwrap();
+    // A savepoint is no change.
+    db.run(Item::savepoint(item.id)).await.unwrap();
+    let archived = db.run(item.archive(Archive { reason: "sold".into() })).await.unwrap();
+    // Told are those since the subscription; on PostgreSQL also what was told late.
+    let last = loop {
+        let change = change(&mut feed).await;
+        if change.action() == Some("archive") {
+            break change;
+        }
+    };
+    assert_eq!((last.before(), last.after()), (Some(&item), Some(&archived)));
+}
+
+#[tokio::test]
+async fn a_scope_hears_of_its_records_and_of_those_that_come_and_go() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let (ours, theirs) = (org(), org());
+    let mut feed = hub.subscribe(Item::changes().scope(Item::ORG.eq(ours))).unwrap();
+    let mut other = hub.subscribe(Item::changes().scope(Item::ORG.eq(theirs))).unwrap();
+
+    let item = db.run(Item::insert(lamp(ours))).await.unwrap();
+    db.run(Item::insert(lamp(org()))).await.unwrap();
+    let moved = ItemChanges { org_id: Some(theirs), ..Default::default() };
+    let item = db.run(item.update(moved)).await.unwrap();
+    let item = db.run(item.add_value(AddValue(1))).await.unwrap();
+    let back = ItemChanges { org_id: Some(ours), ..Default::default() };
+    let item = db.run(item.update(back)).await.unwrap();
+    let last = db.run(item.delete().recorded()).await.unwrap();
+
+    use ChangeKind::{Delete, Enter, Insert, Leave, Update};
+    assert_eq!(kinds(&mut feed, 2).await, [Insert, Leave]);
+    let entered = change(&mut feed).await;
+    assert_eq!((entered.kind(), entered.before()), (Enter, None));
+    assert_eq!(entered.entered().collect::<Vec<_>>(), [&[("org", "org_id")]]);
+    assert_eq!(kinds(&mut feed, 1).await, [Delete]);
+    nothing_more(&hub, &mut feed, last.position()).await;
+
+    assert_eq!(kinds(&mut other, 2).await, [Enter, Update]);
+    let left = change(&mut other).await;
+    // What it is now is none of theirs.
+    assert_eq!((left.kind(), left.after(), left.before().map(|it| it.value)), (Leave, None, Some(1)));
+    nothing_more(&hub, &mut other, last.position()).await;
+}
+
+#[tokio::test]
+async fn one_record_and_some_kinds_can_be_asked_for() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let one = db.run(Item::insert(lamp(org()))).await.unwrap();
+    let mut of_one = hub.subscribe(Item::changes().record(one.id).on(Kinds::UPDATES | Kinds::DELETES)).unwrap();
+    let mut deletes = hub.subscribe(Item::changes().on(Kinds::DELETES)).unwrap();
+    let other = db.run(Item::insert(lamp(org()))).await.unwrap();
+    db.run(one.add_value(AddValue(1))).await.unwrap();
+    db.run(other.add_value(AddValue(1))).await.unwrap();
+    db.run(one.delete()).await.unwrap();
+    let last = db.run(other.delete().recorded()).await.unwrap();
+    assert_eq!(kinds(&mut of_one, 2).await, [ChangeKind::Update, ChangeKind::Delete]);
+    nothing_more(&hub, &mut of_one, last.position()).await;
+    assert_eq!(change(&mut deletes).await.key(), Some(&one.id));
+    assert_eq!(change(&mut deletes).await.key(), Some(&other.id));
+}
+
+#[tokio::test]
+async fn channels_are_added_and_taken_away_and_nothing_is_told_twice() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let ours = org();
+    let by_scope = || Item::changes().scope(Item::ORG.eq(ours));
+    let mut feed = hub.subscribe(by_scope()).unwrap();
+    feed.add(by_scope()).unwrap();
+    feed.add(Item::changes()).unwrap();
+    let listed = hub.subscriptions::<Item>().unwrap();
+    assert_eq!((listed.len(), listed[0].id, listed[0].channels.len()), (1, feed.id(), 2));
+    assert!(listed[0].channels[0].starts_with("items of org = "), "{listed:?}");
+
+    let item = db.run(Item::insert(lamp(ours))).await.unwrap();
+    assert_eq!(change(&mut feed).await.key(), Some(&item.id));
+    feed.remove(&Item::changes());
+    let stranger = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
+    nothing_more(&hub, &mut feed, stranger.position()).await;
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    assert_eq!(change(&mut feed).await.kind(), ChangeKind::Update);
+
+    drop(feed);
+    assert_eq!(hub.subscriptions::<Item>().unwrap(), []);
+}
+
+/// A viewer who may see the items of one organisation that are not archived.
+struct Viewer {
+    org: Id<Org>,
+    may_enter: bool,
+}
+impl Policy<Item> for Viewer {
+    fn may_subscribe(&self, _: &Channel<Item>) -> bool {
+        self.may_enter
+    }
+    fn may_see(&self, item: &Item) -> bool {
+        assert_ne!(item.name, "Trap");
+        item.org_id == self.org && item.archived_at.is_none()
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_seen_is_not_told() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let ours = org();
+    let refused = hub.subscribe(Item::changes().allowed_by(Viewer { org: ours, may_enter: false }));
+    assert!(matches!(refused, Err(HubError::Denied(_))), "{refused:?}");
+
+    let mut feed = hub.subscribe(Item::changes().allowed_by(Viewer { org: ours, may_enter: true })).unwrap();
+    let hidden = db.run(Item::insert(lamp(org()))).await.unwrap();
+    let item = db.run(Item::insert(lamp(ours))).await.unwrap();
+    // A policy that panics says no, and the hub goes on.
+    db.run(Item::insert(NewItem { name: "Trap".into(), ..lamp(ours) })).await.unwrap();
+    let item = db.run(item.archive(Archive { reason: "sold".into() })).await.unwrap();
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    let shown = ItemChanges { org_id: Some(ours), ..Default::default() };
+    db.run(hidden.update(shown)).await.unwrap();
+
+    let insert = change(&mut feed).await;
+    assert_eq!((insert.kind(), insert.key()), (ChangeKind::Insert, Some(&item.id)));
+    let leave = change(&mut feed).await;
+    assert_eq!((leave.kind(), leave.key(), leave.after()), (ChangeKind::Leave, Some(&item.id), None));
+    let enter = change(&mut feed).await;
+    assert_eq!((enter.kind(), enter.key(), enter.before()), (ChangeKind::Enter, Some(&hidden.id), None));
+}
+
+#[tokio::test]
+async fn a_subscriber_that_is_too_slow_is_told_where_to_resume() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let mut slow = hub.subscribe_with_buffer(Item::changes(), None, 4).unwrap();
+    let mut fast = hub.subscribe(Item::changes()).unwrap();
+    let mut made = Vec::new();
+    for _ in 0..10 {
+        made.push(db.run(Item::insert(lamp(org())).recorded()).await.unwrap());
+    }
+    for item in &made {
+        assert_eq!(change(&mut fast).await.key(), Some(&item.record.id));
+    }
+    hub.wait_for(made[9].position()).await.unwrap();
+    let mut heard = Vec::new();
+    let resume_from = loop {
+        match next(&mut slow).await.expect("not the end") {
+            Ok(change) => heard.push(*change.key().unwrap()),
+            Err(Interruption::Lagged { resume_from }) => break resume_from,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(heard.len(), 4);
+    assert!(next(&mut slow).await.is_none());
+    assert_eq!(hub.subscriptions::<Item>().unwrap().len(), 1);
+
+    // The position is a text, and is read again.
+    let resume_from: Position = resume_from.to_string().parse().unwrap();
+    let mut again = hub.subscribe_with_buffer(Item::changes(), Some(resume_from), 5).unwrap();
+    while heard.len() < 10 {
+        heard.push(*change(&mut again).await.key().unwrap());
+    }
+    assert_eq!(heard, made.iter().map(|it| it.record.id).collect::<Vec<_>>());
+    // It has caught up with the others.
+    let last = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
+    assert_eq!(change(&mut again).await.key(), Some(&last.record.id));
+    nothing_more(&hub, &mut again, last.position()).await;
+}
+
+#[tokio::test]
+async fn a_position_of_another_stream_or_database_is_noticed() {
+    let mut db = Db::new().await;
+    let item = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
+    let hub = db.hub(Hub::of::<Item>().and::<Note>()).await;
+    let strange = Position::new(item.position().stream(), item.position().major(), item.position().minor());
+    for position in [strange.anchored(7), Position::new(strange.stream(), strange.major(), 9_999).anchored(1)] {
+        let mut feed = hub.subscribe_from(Item::changes(), position).unwrap();
+        let end = next(&mut feed).await.unwrap().unwrap_err();
+        assert!(matches!(end, Interruption::MustRefetch { .. }), "{end}");
+        assert!(next(&mut feed).await.is_none());
+        let refused = db.run(LogReader::<Item>::from(position).page()).await.unwrap_err();
+        assert!(matches!(refused, Error::MustRefetch { .. }), "{refused}");
+    }
+    let mut feed = hub.subscribe_from(Note::changes(), item.position()).unwrap();
+    assert!(matches!(next(&mut feed).await.unwrap(), Err(Interruption::MustRefetch { .. })));
+    let refused = db.run(LogReader::<Note>::from(item.position()).page()).await.unwrap_err();
+    assert!(matches!(refused, Error::Position { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn rows_and_the_changes_after_them_fit_together() {
+    let mut db = Db::new().await;
+    let mut writer = db.connect().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let before = writer.run(Item::insert(lamp(org()))).await.unwrap();
+    let feed = hub.subscribe(Item::changes()).unwrap();
+    let early = writer.run(Item::insert(lamp(org()))).await.unwrap();
+
+    // Outside a transaction there is nothing to be a snapshot of.
+    let refused = db.run(Snapshot::of::<Item>()).await.unwrap_err();
+    assert!(matches!(refused, Error::Snapshot { .. }), "{refused}");
+    db.begin().await;
+    if Db::FLAVOUR == evented_diesel::migrations::Flavour::Postgres {
+        let refused = db.run(Snapshot::of::<Item>()).await.unwrap_err();
+        assert!(matches!(refused, Error::Snapshot { .. }), "{refused}");
+        db.rollback().await;
+        db.begin().await;
+        db.sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await;
+    }
+    let seen = db.run(Snapshot::of::<Item>()).await.unwrap();
+    let late = writer.run(Item::insert(lamp(org()))).await.unwrap();
+    let rows = db.number("SELECT count(*) FROM items").await;
+    db.rollback().await;
+    assert_eq!(rows, 2, "{before:?} {early:?}");
+
+    let mut feed = feed.after(seen);
+    assert_eq!(change(&mut feed).await.key(), Some(&late.id));
+}
+
+async fn transaction<M: Model>(feed: &mut WholeFeed<M>) -> Vec<Change<M>> {
+    let told = tokio::time::timeout(Duration::from_secs(60), feed.next()).await.expect("in time");
+    told.expect("a transaction").expect("no error")
+}
+
+#[tokio::test]
+async fn a_transaction_can_come_whole() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let ours = org();
+    let mut feed = hub.subscribe_whole(Item::changes().scope(Item::ORG.eq(ours))).unwrap();
+    db.begin().await;
+    let item = db.run(Item::insert(lamp(ours))).await.unwrap();
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    db.run(Item::insert(lamp(org()))).await.unwrap();
+    assert!(hub.subscriptions::<Item>().unwrap()[0].waiting == 0);
+    db.commit().await;
+    let told = transaction(&mut feed).await;
+    assert_eq!(told.iter().map(Change::kind).collect::<Vec<_>>(), [ChangeKind::Insert, ChangeKind::Update]);
+    let places: Vec<_> = told.iter().map(|change| change.transaction().index).collect();
+    assert_eq!(places, [0, 1]);
+    assert!(told.iter().all(|change| !change.transaction().last), "{told:?}");
+
+    db.begin().await;
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    db.rollback().await;
+    db.run(item.delete()).await.unwrap();
+    let told = transaction(&mut feed).await;
+    assert_eq!((told.len(), told[0].kind(), told[0].transaction().last), (1, ChangeKind::Delete, true));
+}
+
+#[tokio::test]
+async fn a_reader_goes_page_by_page_and_on_from_where_it_was() {
+    let mut db = Db::new().await;
+    let item = db.run(Item::insert(lamp(org()))).await.unwrap();
+    let mut reader = LogReader::<Item>::new().page_size(2);
+    let mut now = LogReader::<Item>::now();
+    let here = db.run(now.page()).await.unwrap();
+    assert!(!here.more);
+    for _ in 0..5 {
+        db.run(item.add_value(AddValue(1))).await.unwrap();
+    }
+    let mut values = Vec::new();
+    while values.len() < 4 {
+        let page = db.run(reader.page()).await.unwrap();
+        values.extend(page.changes.into_iter().map(|change| change.unwrap().after().unwrap().value));
+    }
+    // Another one goes on, and must find out what was before.
+    let mut other = LogReader::<Item>::from(reader.position().unwrap());
+    while values.len() < 6 {
+        let page = db.run(other.page()).await.unwrap();
+        for change in page.changes {
+            let change = change.unwrap();
+            assert_eq!(change.before().map(|it| it.value + 1), change.after().map(|it| it.value));
+            values.push(change.after().unwrap().value);
+        }
+    }
+    assert_eq!(values, [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_told_and_the_stream_goes_on() {
+    let mut db = Db::new().await;
+    let item = db.run(Item::insert(lamp(org()))).await.unwrap();
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let mut feed = hub.subscribe(Item::changes()).unwrap();
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    let other = db.run(Item::insert(lamp(org()))).await.unwrap();
+    let newer = serde_json::json!({});
+    raw::append(&mut db, "items_events", item.id.uuid(), (3, "add", 9), &newer).await;
+    db.run(other.add_value(AddValue(1))).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        match next(&mut feed).await.unwrap() {
+            Ok(change) => seen.push(change.after().unwrap().value),
+            Err(error) => {
+                assert!(!error.is_final() && error.to_string().contains("version 9"), "{error}");
+                seen.push(-1);
+            }
+        }
+        if seen.ends_with(&[-1, 1]) {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_is_stopped_ends_its_feeds() {
+    let mut db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let mut feed = hub.subscribe(Item::changes()).unwrap();
+    let told = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
+    hub.wait_for(told.position()).await.unwrap();
+    assert!(hub.position::<Item>().unwrap() >= told.position());
+    hub.stop();
+    assert_eq!(change(&mut feed).await.kind(), ChangeKind::Insert);
+    assert!(next(&mut feed).await.is_none());
+    assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped)));
+    assert!(matches!(hub.wait_for(told.position()).await, Err(HubError::Stopped)));
+}
+
+#[tokio::test]
+async fn models_without_a_hub_are_named() {
+    let db = Db::new().await;
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let refused = hub.subscribe(Note::changes()).unwrap_err();
+    assert!(refused.to_string().contains("`notes`"), "{refused}");
+}
