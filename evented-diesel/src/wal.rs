@@ -32,6 +32,7 @@ mod message;
 mod relation;
 mod row;
 mod session;
+mod setup;
 mod sql;
 mod status;
 mod stream;
@@ -47,6 +48,11 @@ pub use lsn::{Lsn, NotAnLsn};
 pub use message::{Message, Seen};
 pub use relation::{Column, Identity, Relation};
 pub use row::{Places, ReadError, read};
+pub use setup::{
+    Check, CreatePublication, CreateSlot, Created, DropPublication, DropSlot, Position, Problem,
+    ReadSlotStatus, SlotHealth, SlotStatus, TableName, check, create_publication, create_slot,
+    drop_publication, drop_slot, position, slot_status,
+};
 pub use status::Status;
 pub use system::System;
 pub use tail::Tail;

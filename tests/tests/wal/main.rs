@@ -4,4 +4,5 @@
 
 mod changes;
 mod rows;
+mod setup;
 mod stage;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::pg::Pg;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 use evented_diesel::wal::{Config, Lsn, Message, Slot, Tail};
+use evented_diesel::{Error, Operation, Run};
 use evented_tests::db::postgres_url;
 
 /// The publication of every test.
@@ -61,6 +63,11 @@ impl Stage {
     /// Runs plain SQL; several statements are one transaction.
     pub(crate) fn sql(&mut self, sql: &str) {
         self.conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Runs an operation.
+    pub(crate) fn run<Op: Operation<Pg>>(&mut self, operation: Op) -> Result<Op::Output, Error> {
+        operation.run(&mut self.conn)
     }
 
     /// The connection.
