@@ -273,6 +273,10 @@ pub enum Error {
         /// What Diesel says.
         source: DieselError,
     },
+    /// The set-up of a reader of the write-ahead log. See [`wal`](crate::wal).
+    #[cfg(feature = "wal")]
+    #[error(transparent)]
+    Wal(Box<crate::wal::WalError>),
     /// A blocking connection was asked to wait. It cannot happen with Diesel's own connections.
     #[error("a blocking connection did not finish at once")]
     Waited,

@@ -146,6 +146,7 @@
 //! | `postgres` | PostgreSQL, blocking, through libpq: `diesel::PgConnection` |
 //! | `async-sqlite` | SQLite, async: diesel-async's `SyncConnectionWrapper<SqliteConnection>`. Includes `sqlite` |
 //! | `async-postgres` | PostgreSQL, async, pure Rust, without libpq: diesel-async's `AsyncPgConnection` |
+//! | `wal` | a module `wal`: PostgreSQL's write-ahead log as a stream of changes, on tokio; beside one of the two above |
 //! | `bigdecimal` | columns of type `BigDecimal` |
 //! | `cli` | a module `cli`: a command for operators, in a binary of your own: readings, checks, upkeep, migrations |
 //!
@@ -212,6 +213,8 @@ pub mod sql_types;
 mod statement;
 mod steps;
 pub mod upkeep;
+#[cfg(feature = "wal")]
+pub mod wal;
 
 pub use backend::Dialect;
 pub use batch::{Batch, batch};

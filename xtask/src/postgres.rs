@@ -162,8 +162,8 @@ fn launch(settings: Settings, bin: &Path, dir: &Path, account: Option<&Account>)
         "wal_level=logical",
         "max_connections=200",
         "max_prepared_transactions=200",
-        "max_replication_slots=20",
-        "max_wal_senders=20",
+        "max_replication_slots=60",
+        "max_wal_senders=60",
     ] {
         args.extend(["-c".into(), option.into()]);
     }

@@ -1,0 +1,187 @@
+//! A connection, from its first byte to the begin of the stream: who the server is, and whether the slot, the
+//! publications and the position fit to it.
+
+use super::config::{Config, Slot};
+use super::sql::{literal, quoted};
+use super::transport::{Failure, Row, Transport};
+use super::{Gap, Lsn, System, WalError};
+
+/// Where a connection begins, and what is known from the one before it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Begin {
+    /// Where the stream is to begin; zero leaves it to the slot.
+    pub(super) start: Lsn,
+    /// What the server may forget.
+    pub(super) confirmed: Lsn,
+    /// The server, if it is known.
+    pub(super) system: Option<System>,
+    /// Whether there was a connection before: then the slot was there.
+    pub(super) again: bool,
+    /// Whether the server said of the stream that something it needs does not exist.
+    pub(super) undefined: bool,
+}
+
+/// A stream that has begun.
+pub(super) struct Session<T> {
+    pub(super) wire: T,
+    pub(super) system: System,
+    /// Where the stream begins: everything that is committed after that comes.
+    pub(super) start: Lsn,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum Unopened {
+    /// It passes by itself.
+    Later(Failure),
+    /// It does not.
+    Never(WalError),
+}
+
+impl From<WalError> for Unopened {
+    fn from(error: WalError) -> Self {
+        Self::Never(error)
+    }
+}
+
+pub(super) async fn open<T: Transport>(config: &Config, begin: &Begin) -> Result<Session<T>, Unopened> {
+    let judge = |failure| judge(config, failure);
+    let mut wire = T::connect(&config.target(begin.start, begin.confirmed)).await.map_err(judge)?;
+    let identity = wire.query("IDENTIFY_SYSTEM").await.map_err(judge)?;
+    let (system, written) = identify(&identity)?;
+    if let Some(expected) = begin.system.clone().filter(|expected| *expected != system) {
+        return Err(must_refetch(Gap::OtherSystem { expected, found: system }));
+    }
+    if begin.start > written {
+        return Err(must_refetch(Gap::Ahead { position: begin.start, server: written }));
+    }
+    let level = wire.query("SHOW wal_level").await.map_err(judge)?;
+    if let Some(found) = text(&level, 0).filter(|found| *found != "logical") {
+        return Err(WalError::WalLevel { found: found.to_owned() }.into());
+    }
+    publications(&mut wire, config, begin).await?;
+    let start = match &config.slot {
+        Slot::Durable(slot) => durable(&mut wire, config, begin, slot).await?.max(begin.start),
+        Slot::Temporary(slot) => temporary(&mut wire, config, slot).await?,
+    };
+    wire.start().await.map_err(judge)?;
+    Ok(Session { wire, system, start })
+}
+
+fn identify(rows: &[Row]) -> Result<(System, Lsn), WalError> {
+    let read = || {
+        let (id, timeline) = (text(rows, 0)?.to_owned(), text(rows, 1)?.parse().ok()?);
+        Some((System { id, timeline }, text(rows, 2)?.parse().ok()?))
+    };
+    read().ok_or_else(|| WalError::Protocol(format!("IDENTIFY_SYSTEM gives {rows:?}")))
+}
+
+async fn publications<T: Transport>(wire: &mut T, config: &Config, begin: &Begin) -> Result<(), Unopened> {
+    for publication in &config.publications {
+        let query =
+            format!("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = {}", literal(publication));
+        if wire.query(&query).await.map_err(|failure| judge(config, failure))?.is_empty() {
+            return Err(WalError::MissingPublication { publication: publication.clone() }.into());
+        }
+    }
+    match config.publications.first() {
+        // It is here, and the stream says that it is not: the stream is at a time before it was made.
+        Some(publication) if begin.undefined => {
+            Err(must_refetch(Gap::PublicationYounger { publication: publication.clone() }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks at the slot before it is used; gives where it is.
+async fn durable<T: Transport>(
+    wire: &mut T,
+    config: &Config,
+    begin: &Begin,
+    slot: &str,
+) -> Result<Lsn, Unopened> {
+    // The cause is a column since version 17 only.
+    let query = format!(
+        "SELECT coalesce(plugin, '-'), coalesce(database, '-'), current_database(), wal_status, \
+         to_jsonb(s) ->> 'invalidation_reason', confirmed_flush_lsn \
+         FROM pg_catalog.pg_replication_slots s WHERE slot_name = {}",
+        literal(slot)
+    );
+    let rows = wire.query(&query).await.map_err(|failure| judge(config, failure))?;
+    let slot = || slot.to_owned();
+    if rows.is_empty() {
+        let known = begin.again || begin.start > Lsn::ZERO;
+        return Err(if known {
+            must_refetch(Gap::SlotDropped { slot: slot() })
+        } else {
+            WalError::MissingSlot { slot: slot() }.into()
+        });
+    }
+    let text = |column| text(&rows, column).unwrap_or_default();
+    let wrong = |what, column, wanted: &str| WalError::WrongSlot {
+        slot: slot(),
+        what,
+        found: text(column).to_owned(),
+        wanted: wanted.to_owned(),
+    };
+    if text(0) != "pgoutput" {
+        return Err(wrong("plugin", 0, "pgoutput").into());
+    }
+    if text(1) != text(2) {
+        return Err(wrong("database", 1, text(2)).into());
+    }
+    if text(3) == "lost" {
+        let cause = if text(4).is_empty() { "it is lost" } else { text(4) };
+        return Err(must_refetch(Gap::SlotLost { slot: slot(), cause: cause.to_owned() }));
+    }
+    Ok(text(5).parse().unwrap_or_default())
+}
+
+/// Makes the slot of this connection.
+async fn temporary<T: Transport>(wire: &mut T, config: &Config, slot: &str) -> Result<Lsn, Unopened> {
+    let command =
+        format!("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL \"pgoutput\" NOEXPORT_SNAPSHOT", quoted(slot));
+    let rows = wire.query(&command).await.map_err(|failure| judge(config, failure))?;
+    let point = text(&rows, 1).and_then(|point| point.parse().ok());
+    point.ok_or_else(|| WalError::Protocol(format!("CREATE_REPLICATION_SLOT gives {rows:?}")).into())
+}
+
+fn text(rows: &[Row], column: usize) -> Option<&str> {
+    rows.first()?.get(column)?.as_deref()
+}
+
+fn must_refetch(reason: Gap) -> Unopened {
+    Unopened::Never(WalError::MustRefetch { reason })
+}
+
+/// Whether a failure passes by itself.
+pub(super) fn judge(config: &Config, failure: Failure) -> Unopened {
+    let slot = || config.slot.name().to_owned();
+    let user = || config.user.clone();
+    let error = match failure {
+        Failure::Server(error) => match error.code.as_str() {
+            // Somebody else has the slot, or has too many connections; the server goes down or comes up.
+            "55006" | "57P01" | "57P02" | "57P03" | "57P05" => {
+                return Unopened::Later(Failure::Server(error));
+            }
+            code if code.starts_with("08") || code.starts_with("53") => {
+                return Unopened::Later(Failure::Server(error));
+            }
+            code if code.starts_with("28") => {
+                WalError::Authentication { user: user(), message: error.message }
+            }
+            "42501" => WalError::NoReplicationRole { user: user(), server: error },
+            // A part of the log that was removed, or a slot that was invalidated as it was about to be used.
+            "58P01" | "55000" => {
+                WalError::MustRefetch { reason: Gap::SlotLost { slot: slot(), cause: error.message } }
+            }
+            _ => WalError::Server(error),
+        },
+        Failure::Io(message) => return Unopened::Later(Failure::Io(message)),
+        Failure::Auth(message) => WalError::Authentication { user: user(), message },
+        Failure::Tls(message) => WalError::Tls { message },
+        Failure::TooLarge { size, limit } => WalError::TooLarge { size, limit },
+        Failure::Protocol(message) => WalError::Protocol(message),
+    };
+    Unopened::Never(error)
+}

@@ -1,0 +1,1 @@
+//! What a stream makes of the pieces of its connections.

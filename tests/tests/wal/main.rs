@@ -1,0 +1,8 @@
+//! The write-ahead log as a stream, on a server that writes it.
+#![cfg(unix)]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod changes;
+mod rows;
+mod setup;
+mod stage;
