@@ -42,7 +42,7 @@ pub enum ChangeKind {
 /// The transaction of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its number; 0 on SQLite, which numbers none.
+    /// Its number, in the write-ahead log the lower 32 bits of it; 0 on SQLite, which numbers none.
     pub id: i64,
     /// Where it was committed, in the WAL; 0 where the source is a log.
     pub commit: u64,

@@ -75,6 +75,8 @@ pub(crate) mod log;
 mod router;
 mod snapshot;
 mod states;
+#[cfg(feature = "wal")]
+mod tail;
 mod told;
 
 pub use channel::{Channel, Kinds, Policy};
@@ -82,9 +84,13 @@ pub use evented_core::{
     Cause, Change, ChangeKind, IntoScope, NotAPosition, Position, Scope, StreamId, Transaction,
 };
 pub use feed::{Feed, WholeFeed};
+#[cfg(feature = "wal")]
+pub use hub::TailingBuilder;
 pub use hub::{Delay, Holder, Hub, HubBuilder, HubError, StartError, Status, wake};
 pub use log::reader::{Changes, LogReader, NextChanges};
 pub use snapshot::{Snapshot, TakeSnapshot};
+#[cfg(feature = "wal")]
+pub use tail::{Mark, mark, published};
 pub use told::{Interruption, Unreadable};
 
 /// Of how many records a reading remembers the state, unless it is said otherwise.

@@ -18,6 +18,7 @@
 //! | `evented.drift.after_write` | event, warn | `schema`, `record`, `columns` | the database holds something else than was written |
 //! | `evented.drift.lost` | event, warn | `schema`, `record`, `error` | a deleted row held a change that no log can keep |
 //! | `evented.listen.failed` | event, warn | `error` | a hub could not read, and tries again |
+//! | `evented.listen.ended` | event, warn | `error` | a hub cannot read the write-ahead log any more, and stops |
 //! | `evented.listen.delayed` | event, warn | `txid`, `pid`, `holder` | an open transaction has kept changes back for a second |
 //! | `evented.listen.lagged` | event, debug | `schema`, `subscription` | a subscriber fell behind, and its subscription ends |
 
@@ -131,6 +132,12 @@ pub(crate) fn drift(what: Drifted, schema: &'static str, record: &KeyValue, colu
 /// A hub lost its connection, or could not read.
 pub(crate) fn listen_failed(error: &Error) {
     tracing::warn!(name: "evented.listen.failed", %error, "a hub could not read, and tries again");
+}
+
+/// The write-ahead log cannot be read any more.
+#[cfg(feature = "wal")]
+pub(crate) fn tail_ended(error: &crate::wal::WalError) {
+    tracing::warn!(name: "evented.listen.ended", %error, "a hub cannot read the write-ahead log any more, and stops");
 }
 
 /// A transaction that is open keeps changes back.

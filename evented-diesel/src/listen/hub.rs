@@ -11,13 +11,12 @@ use evented_core::Position;
 use super::channel::Channel;
 use super::feed::{Feed, WholeFeed};
 use super::lock;
+use super::log::Source;
 use super::log::desk::{Desk, ModelDesk};
 use super::log::source::{PAGE, Planned};
-use super::log::{Source, stream_of};
 use super::router::{Router, Wanted};
 use super::{Denied, RECORDS, Subscription};
 use crate::error::Error;
-use crate::log::EventLog;
 use crate::model::Model;
 
 #[cfg(feature = "__async")]
@@ -25,11 +24,15 @@ mod asynchronous;
 mod blocking;
 mod shared;
 mod status;
+#[cfg(feature = "wal")]
+mod tailing;
 mod worker;
 
 use shared::Shared;
 pub use shared::wake;
 pub use status::{Delay, Holder, Status};
+#[cfg(feature = "wal")]
+pub use tailing::TailingBuilder;
 use worker::{BoxError, Rhythm};
 
 /// Tells subscribers of the changes of some models.
@@ -67,6 +70,10 @@ pub enum StartError {
     /// A log cannot be read.
     #[error(transparent)]
     Log(#[from] Error),
+    /// The write-ahead log cannot be read.
+    #[cfg(feature = "wal")]
+    #[error(transparent)]
+    Wal(#[from] crate::wal::WalError),
     /// There is no thread to be had.
     #[error("the hub has no thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -204,14 +211,15 @@ impl Hub {
     ///
     /// A model that the hub does not read.
     pub fn position<M: Model>(&self) -> Result<Position, HubError> {
-        let stream = stream_of(M::Log::NAME);
+        let stream = lock(&*self.router::<M>()?).at.stream();
         let told = self.inner.shared.told(stream);
         told.ok_or_else(|| HubError::NotListening { what: format!("`{}`", M::SCHEMA) })
     }
 
     /// Waits until all subscribers have been told of a write: until it is in their buffers.
     ///
-    /// The position is a write's [`Recorded::position`](crate::Recorded::position), from this process or another one.
+    /// The position is a write's [`Recorded::position`](crate::Recorded::position), from this process or another one. For a
+    /// hub on the write-ahead log it is that of a `listen::mark()` that was written after it.
     ///
     /// # Errors
     ///

@@ -81,7 +81,11 @@ impl<M: Model> Lane<M> {
             Ok(None) => return,
             Err(source) => {
                 self.release(false, out);
-                out.push(Told::Unreadable(Unreadable { record, position, source: Arc::new(source) }));
+                out.push(Told::Unreadable(Unreadable {
+                    record: Some(record),
+                    position,
+                    source: Arc::new(source),
+                }));
                 return;
             }
         };

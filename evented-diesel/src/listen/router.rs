@@ -3,7 +3,8 @@
 //! Channels are found by what the change is about: the record's key, and its scopes before and after. What a change
 //! costs depends on how many subscriptions it matches, and not on how many there are.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -34,7 +35,16 @@ pub(crate) struct Router<M: Model> {
     pub(crate) at: Position,
     /// Who has been told a part of the transaction that is being told, and wants to know its end.
     in_transaction: Vec<u64>,
+    recent: Option<Recent<M>>,
     this: Weak<Mutex<Self>>,
+}
+
+/// The last changes, where the stream cannot be read again.
+struct Recent<M: Model> {
+    changes: VecDeque<Arc<Fact<M>>>,
+    most: usize,
+    /// All changes after this place are here.
+    from: Position,
 }
 
 struct Subscriber<M: Model> {
@@ -63,6 +73,17 @@ pub(crate) struct Wanted<M: Model> {
 
 impl<M: Model> Router<M> {
     pub(crate) fn shared(at: Position) -> Arc<Mutex<Self>> {
+        Self::new(at, None)
+    }
+
+    /// One that keeps so many changes for those who subscribe from a place before now: where the stream cannot be read
+    /// again.
+    #[cfg(feature = "wal")]
+    pub(crate) fn remembering(at: Position, changes: usize) -> Arc<Mutex<Self>> {
+        Self::new(at, Some(Recent { changes: VecDeque::new(), most: changes, from: at }))
+    }
+
+    fn new(at: Position, recent: Option<Recent<M>>) -> Arc<Mutex<Self>> {
         Arc::new_cyclic(|this| {
             Mutex::new(Self {
                 subscribers: HashMap::new(),
@@ -73,6 +94,7 @@ impl<M: Model> Router<M> {
                 round: 0,
                 at,
                 in_transaction: Vec::new(),
+                recent,
                 this: this.clone(),
             })
         })
@@ -82,7 +104,9 @@ impl<M: Model> Router<M> {
         check(&wanted.channel)?;
         self.next_id += 1;
         let id = self.next_id;
-        let (parcels, receiver) = async_channel::bounded(wanted.buffer.max(SMALLEST_BUFFER));
+        // What is told at once to those who resume has room of its own.
+        let recent = self.recent.as_ref().filter(|_| wanted.from.is_some()).map_or(0, |it| it.changes.len());
+        let (parcels, receiver) = async_channel::bounded(wanted.buffer.max(SMALLEST_BUFFER) + recent);
         let ending = Ending::default();
         let subscriber = Subscriber {
             channels: Vec::new(),
@@ -92,10 +116,25 @@ impl<M: Model> Router<M> {
             in_transaction: false,
             round: 0,
             after: wanted.from,
-            behind: wanted.from.is_some(),
+            behind: wanted.from.is_some() && self.recent.is_none(),
         };
         self.subscribers.insert(id, subscriber);
         self.add(id, wanted.channel)?;
+        if let (Some(from), Some(recent)) = (wanted.from, &self.recent) {
+            let is_near = from.epoch() == recent.from.epoch() || from.epoch() == 0;
+            if !is_near
+                || !matches!(from.partial_cmp(&recent.from), Some(Ordering::Equal | Ordering::Greater))
+            {
+                let reason = "the changes since that position are not there any more".into();
+                self.interrupt_one(id, Interruption::MustRefetch { reason });
+            } else {
+                for fact in recent.changes.clone() {
+                    self.round += 1;
+                    let key = fact.key.as_ref().map(M::key_value);
+                    self.tell_one(id, &fact, key.as_ref(), false);
+                }
+            }
+        }
         Ok(Feed::new(id, receiver, ending, self.this.clone(), wanted.from.unwrap_or(self.at)))
     }
 
@@ -197,6 +236,12 @@ impl<M: Model> Router<M> {
             self.tell_one(id, fact, key.as_ref(), false);
         }
         self.at = fact.position;
+        if let Some(recent) = &mut self.recent {
+            recent.changes.push_back(Arc::clone(fact));
+            while recent.changes.len() > recent.most {
+                recent.from = recent.changes.pop_front().map_or(recent.from, |fact| fact.position);
+            }
+        }
     }
 
     /// Tells one subscriber, if it concerns them.

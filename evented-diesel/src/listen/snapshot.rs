@@ -44,11 +44,23 @@ impl Snapshot {
     pub(crate) fn has<M: Evented>(&self, change: &Change<M>) -> bool {
         match &self.0 {
             Seen::Transactions { before, next, open } => {
-                let id = change.transaction().id;
+                let transaction = change.transaction();
+                let id = if transaction.commit > 0 { widened(transaction.id, *next) } else { transaction.id };
                 id < *before || (id < *next && !open.contains(&id))
             }
             Seen::Positions(last) => change.position().minor().cast_signed() <= *last,
         }
+    }
+}
+
+/// The whole number of a transaction of which the write-ahead log tells 32 bits: it is not far from the present ones.
+fn widened(low: i64, near: i64) -> i64 {
+    const ROUND: i64 = 1 << 32;
+    let number = near - near.rem_euclid(ROUND) + low;
+    match number - near {
+        ahead if ahead > ROUND / 2 => number - ROUND,
+        ahead if ahead < -ROUND / 2 => number + ROUND,
+        _ => number,
     }
 }
 
@@ -95,5 +107,19 @@ impl<DB: Dialect, M: Model> Operation<DB> for TakeSnapshot<M> {
         }
         let last = driver.load::<LastPosition>(last_position(M::places())).await.map_err(of)?;
         Ok(Snapshot(Seen::Positions(last.into_iter().next().and_then(|last| last.0).unwrap_or(0))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::widened;
+
+    #[test]
+    fn a_number_that_was_cut_is_the_one_nearest_to_the_present() {
+        let epoch = 1_i64 << 32;
+        assert_eq!(widened(700, 710), 700);
+        assert_eq!(widened(700, 3 * epoch + 710), 3 * epoch + 700);
+        assert_eq!(widened(5, epoch - 3), epoch + 5);
+        assert_eq!(widened(epoch - 3, 2 * epoch + 5), 2 * epoch - 3);
     }
 }

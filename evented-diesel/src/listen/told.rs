@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evented_core::{Evented, Fact, KeyValue, Position, ReplayError};
+use evented_core::{Evented, Fact, KeyValue, Position};
 
 /// What a source tells, in order.
 pub(crate) enum Told<M: Evented> {
@@ -17,12 +17,18 @@ pub(crate) enum Told<M: Evented> {
 /// An event that today's code cannot read: one of a newer version of the program, say.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
-    /// The record.
-    pub record: KeyValue,
+    /// The record, where that could be read.
+    pub record: Option<KeyValue>,
     /// The event's place.
     pub position: Position,
     /// What is wrong with it.
-    pub source: Arc<ReplayError>,
+    pub source: Arc<dyn std::error::Error + Send + Sync>,
+}
+
+impl Unreadable {
+    fn named(&self) -> String {
+        self.record.as_ref().map(|key| format!("record {key}, ")).unwrap_or_default()
+    }
 }
 
 /// Why a change was not told, or why there are no more.
@@ -37,7 +43,7 @@ pub enum Interruption {
         resume_from: Position,
     },
     /// An event cannot be read by this program. The subscription goes on after it.
-    #[error("record {}, at {}: {}", .0.record, .0.position, .0.source)]
+    #[error("{}at {}: {}", .0.named(), .0.position, .0.source)]
     Unreadable(Unreadable),
     /// The stream does not go on from where the subscriber was: the database was restored or copied, or the changes since
     /// are not there any more. The subscription has ended: read the records anew, and subscribe again.

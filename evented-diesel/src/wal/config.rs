@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Lsn, System};
+use super::{Lsn, System, TableName};
 
 mod url;
 
@@ -40,6 +40,8 @@ pub struct Config {
     pub(super) liveness: Duration,
     pub(super) opens_within: Duration,
     pub(super) reconnects_within: Option<Duration>,
+    /// Tables that must be published, with all of a row before its change.
+    pub(super) whole_rows_of: Vec<TableName>,
 }
 
 impl Config {
@@ -126,6 +128,12 @@ impl Config {
     /// The name under which the connection is seen in `pg_stat_replication`; `evented` by default.
     pub fn application_name(mut self, name: impl Into<String>) -> Self {
         self.application_name = name.into();
+        self
+    }
+
+    /// Tables whose rows must come whole, also as they were: it is looked at when the tail is opened.
+    pub(crate) fn whole_rows_of(mut self, tables: Vec<TableName>) -> Self {
+        self.whole_rows_of = tables;
         self
     }
 

@@ -50,6 +50,23 @@ pub enum WalError {
         /// The publication.
         publication: String,
     },
+    /// A table that is to be read is not published.
+    #[error(
+        "the table {table} is not published: run `ALTER PUBLICATION {} ADD TABLE {table}`",
+        super::sql::quoted(publication)
+    )]
+    NotPublished {
+        /// The table.
+        table: String,
+        /// The publication that is read.
+        publication: String,
+    },
+    /// A table whose rows do not come as they were before a change.
+    #[error("the rows of {table} do not come as they were: run `ALTER TABLE {table} REPLICA IDENTITY FULL`")]
+    NotWhole {
+        /// The table.
+        table: String,
+    },
     /// The server does not write what a logical reader needs.
     #[error(
         "the server has `wal_level = {found}`: set `wal_level = logical` in its configuration, and restart it"

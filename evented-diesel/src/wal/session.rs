@@ -60,6 +60,7 @@ pub(super) async fn open<T: Transport>(config: &Config, begin: &Begin) -> Result
         return Err(WalError::WalLevel { found: found.to_owned() }.into());
     }
     publications(&mut wire, config, begin).await?;
+    tables(&mut wire, config).await?;
     let start = match &config.slot {
         Slot::Durable(slot) => durable(&mut wire, config, begin, slot).await?.max(begin.start),
         Slot::Temporary(slot) => temporary(&mut wire, config, slot).await?,
@@ -91,6 +92,31 @@ async fn publications<T: Transport>(wire: &mut T, config: &Config, begin: &Begin
         }
         _ => Ok(()),
     }
+}
+
+/// Looks whether the tables that are to come whole do so.
+async fn tables<T: Transport>(wire: &mut T, config: &Config) -> Result<(), Unopened> {
+    let publications: Vec<String> = config.publications.iter().map(|name| literal(name)).collect();
+    for table in &config.whole_rows_of {
+        let query = format!(
+            "SELECT c.relreplident, EXISTS (SELECT FROM pg_catalog.pg_publication_tables p \
+             WHERE p.pubname IN ({}) AND p.schemaname = n.nspname AND p.tablename = c.relname) \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.oid = to_regclass({})",
+            publications.join(", "),
+            literal(&table.to_string())
+        );
+        let rows = wire.query(&query).await.map_err(|failure| judge(config, failure))?;
+        let (table, publication) =
+            (table.to_string(), config.publications.first().cloned().unwrap_or_default());
+        if text(&rows, 1) != Some("t") {
+            return Err(WalError::NotPublished { table, publication }.into());
+        }
+        if text(&rows, 0) != Some("f") {
+            return Err(WalError::NotWhole { table }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Looks at the slot before it is used; gives where it is.

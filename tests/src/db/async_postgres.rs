@@ -1,8 +1,9 @@
 //! PostgreSQL, async.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use evented_diesel::listen::{Hub, HubBuilder};
+use evented_diesel::listen::{Hub, HubBuilder, TailingBuilder};
 use evented_diesel::migrations::Flavour;
+use evented_diesel::wal::{Config, Slot, TableName, create_publication};
 use evented_diesel::{Error, Operation, RunAsync};
 
 use super::{Count, fresh_schema, tables};
@@ -53,6 +54,18 @@ impl AsyncPostgres {
             async move { AsyncPgConnection::establish(&url).await }
         };
         hub.spawn(connect).await.expect("a hub")
+    }
+
+    /// Starts a hub on the write-ahead log, as far as it is of this schema.
+    pub async fn tailing_hub(&mut self, hub: TailingBuilder, tables: Vec<TableName>) -> Hub {
+        let publication =
+            self.number("SELECT count(*) FROM pg_publication WHERE pubname = current_schema()").await;
+        let name: Vec<String> = self.url.split("search_path%3D").map(str::to_owned).collect();
+        if publication == 0 {
+            self.run(create_publication(&name[1], tables)).await.expect("a publication");
+        }
+        let config = Config::from_url(&self.url, Slot::temporary(), name[1].clone()).expect("a URL");
+        hub.spawn(config).await.expect("a hub")
     }
 
     /// Runs an operation.

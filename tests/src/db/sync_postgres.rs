@@ -2,8 +2,9 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl};
-use evented_diesel::listen::{Hub, HubBuilder};
+use evented_diesel::listen::{Hub, HubBuilder, TailingBuilder};
 use evented_diesel::migrations::Flavour;
+use evented_diesel::wal::{Config, Slot, TableName, create_publication};
 use evented_diesel::{Error, Operation, Run};
 
 use super::{Count, fresh_schema, tables};
@@ -50,6 +51,18 @@ impl SyncPostgres {
     pub async fn hub(&self, hub: HubBuilder) -> Hub {
         let url = self.url.clone();
         hub.start(move || PgConnection::establish(&url)).expect("a hub")
+    }
+
+    /// Starts a hub on the write-ahead log, as far as it is of this schema.
+    pub async fn tailing_hub(&mut self, hub: TailingBuilder, tables: Vec<TableName>) -> Hub {
+        let publication =
+            self.number("SELECT count(*) FROM pg_publication WHERE pubname = current_schema()").await;
+        let name: Vec<String> = self.url.split("search_path%3D").map(str::to_owned).collect();
+        if publication == 0 {
+            self.run(create_publication(&name[1], tables)).await.expect("a publication");
+        }
+        let config = Config::from_url(&self.url, Slot::temporary(), name[1].clone()).expect("a URL");
+        hub.start(config).expect("a hub")
     }
 
     /// Runs an operation.

@@ -148,6 +148,7 @@ pub(super) fn read(url: &str, slot: Slot, publications: Vec<String>) -> Result<C
         liveness: Duration::from_secs(60),
         opens_within: Duration::from_secs(30),
         reconnects_within: None,
+        whole_rows_of: Vec::new(),
     })
 }
 
