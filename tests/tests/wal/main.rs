@@ -3,6 +3,9 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod changes;
+mod errors;
+mod proxy;
+mod resume;
 mod rows;
 mod setup;
 mod stage;
