@@ -4,8 +4,13 @@
 
 mod changes;
 mod errors;
+#[path = "../crash/kill.rs"]
+mod kill;
+mod killed;
+mod memory;
 mod proxy;
 mod resume;
 mod rows;
+mod server;
 mod setup;
 mod stage;

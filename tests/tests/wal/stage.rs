@@ -14,9 +14,9 @@ pub(crate) const PUBLICATION: &str = "Published, \"here\"";
 const QUOTED: &str = r#""Published, ""here""""#;
 
 #[derive(diesel::QueryableByName)]
-struct Text {
+pub(crate) struct Text {
     #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
-    text: Option<String>,
+    pub(crate) text: Option<String>,
 }
 
 /// A database; it goes with its slots when it is dropped.
