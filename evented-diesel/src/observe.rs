@@ -17,6 +17,11 @@
 //! | `evented.drift.refused` | event, warn | `schema`, `record`, `columns` | the write is refused because of it |
 //! | `evented.drift.after_write` | event, warn | `schema`, `record`, `columns` | the database holds something else than was written |
 //! | `evented.drift.lost` | event, warn | `schema`, `record`, `error` | a deleted row held a change that no log can keep |
+//! | `evented.wal.waiting` | event, debug | `slot`, `failure` | a tail cannot be opened yet, and tries again |
+//! | `evented.wal.disconnected` | event, warn | `slot`, `failure` | the connection of a tail broke |
+//! | `evented.wal.unreachable` | event, warn | `slot`, `failure` | it could not be made again yet |
+//! | `evented.wal.reconnected` | event, info | `slot` | it is back |
+//! | `evented.wal.ended` | event, error | `slot`, `error` | a tail has ended |
 
 use std::fmt::Display;
 use std::pin::Pin;
