@@ -21,6 +21,11 @@
 //! | `evented.listen.ended` | event, warn | `error` | a hub cannot read the write-ahead log any more, and stops |
 //! | `evented.listen.delayed` | event, warn | `txid`, `pid`, `holder` | an open transaction has kept changes back for a second |
 //! | `evented.listen.lagged` | event, debug | `schema`, `subscription` | a subscriber fell behind, and its subscription ends |
+//! | `evented.wal.waiting` | event, debug | `slot`, `failure` | a tail cannot be opened yet, and tries again |
+//! | `evented.wal.disconnected` | event, warn | `slot`, `failure` | the connection of a tail broke |
+//! | `evented.wal.unreachable` | event, warn | `slot`, `failure` | it could not be made again yet |
+//! | `evented.wal.reconnected` | event, info | `slot` | it is back |
+//! | `evented.wal.ended` | event, error | `slot`, `error` | a tail has ended |
 
 use std::fmt::Display;
 use std::pin::Pin;

@@ -6,13 +6,14 @@ use std::path::{Path, absolute};
 use anyhow::Result;
 
 use crate::install;
-use crate::postgres::{Cluster, Settings};
 use crate::run::{cargo, succeed};
+use crate::test::settings;
+use evented_test_server::Cluster;
 
 /// Runs one suite, or all of them.
 pub(crate) fn run(suite: Option<&str>, json: Option<&Path>) -> Result<()> {
     install::ensure()?;
-    let cluster = Cluster::start(Settings { fsync: true })?;
+    let cluster = Cluster::start(settings(true))?;
     // Results depend on this disk.
     println!("xtask: PostgreSQL keeps its files in {} (TMPDIR moves them)", cluster.dir().display());
     let mut args: Vec<OsString> =

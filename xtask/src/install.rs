@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 
-use crate::postgres::find;
 use crate::run::succeed;
+use evented_test_server::find;
 
 /// Makes sure that a PostgreSQL server can be started: finds one, or installs it.
 pub(crate) fn ensure() -> Result<()> {

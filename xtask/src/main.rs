@@ -5,7 +5,6 @@ mod ci;
 mod install;
 mod interrupt;
 mod mutate;
-mod postgres;
 mod run;
 mod test;
 

@@ -12,11 +12,16 @@ use duct::Expression;
 
 use crate::install;
 use crate::interrupt;
-use crate::postgres::{Cluster, Settings};
 use crate::run::{cargo, succeed};
+use evented_test_server::{Cluster, Settings};
 
 /// Where the tests find their server.
 const POSTGRES: &str = "EVENTED_TEST_POSTGRES";
+
+/// How a server is started here: it is given up on Ctrl-C.
+pub(crate) fn settings(fsync: bool) -> Settings {
+    Settings { fsync, interrupted: interrupt::check, ..Settings::default() }
+}
 
 /// The server of the tests: the one the environment names, or our own.
 pub(crate) struct Server {
@@ -34,7 +39,7 @@ impl Server {
             return Ok(Self { url, _own: None });
         }
         install::ensure()?;
-        let own = Cluster::start(Settings { fsync: false })?;
+        let own = Cluster::start(settings(false))?;
         println!("xtask: PostgreSQL of {} at {}", own.bin_dir().display(), own.url());
         Ok(Self { url: own.url(), _own: Some(own) })
     }
@@ -74,7 +79,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
 /// Runs the server of the tests until Enter, the end of the input, or a signal.
 pub(crate) fn serve() -> Result<()> {
     install::ensure()?;
-    let cluster = Cluster::start(Settings { fsync: false })?;
+    let cluster = Cluster::start(settings(false))?;
     println!("{POSTGRES}={}", cluster.url());
     println!("psql: {} {}", cluster.bin("psql").display(), cluster.url());
     println!("files: {}", cluster.dir().display());

@@ -200,19 +200,19 @@ impl Stream {
 
     /// Tables are described on each connection anew, and whenever the server has looked at them anew.
     fn describe(&mut self, relation: Relation) {
-        let known = self.relations.remove(&relation.oid);
-        let known = match known {
-            Some(known) if *known.relation == relation => known,
-            // Told is what was passed on last, not what has come in between.
-            Some(Known { untold: Some(untold), .. }) => {
-                Known { relation: Arc::new(relation), untold: Some(untold) }
-            }
+        let (relation, untold) = match self.relations.remove(&relation.oid) {
+            None => (Arc::new(relation), Some(Seen::First)),
+            Some(known) if *known.relation == relation => (known.relation, known.untold),
             Some(Known { relation: before, untold: None }) => {
-                Known { relation: Arc::new(relation), untold: Some(Seen::Changed { before }) }
+                (Arc::new(relation), Some(Seen::Changed { before }))
             }
-            None => Known { relation: Arc::new(relation), untold: Some(Seen::First) },
+            // Told is what was passed on last, not what has come in between; and it may be that again.
+            Some(Known { untold: Some(Seen::Changed { before }), .. }) if *before == relation => {
+                (before, None)
+            }
+            Some(Known { untold, .. }) => (Arc::new(relation), untold),
         };
-        self.relations.insert(known.relation.oid, known);
+        self.relations.insert(relation.oid, Known { relation, untold });
     }
 
     /// The table of a change; tells it if it has yet to be told.

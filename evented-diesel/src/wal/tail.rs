@@ -245,10 +245,8 @@ impl<T: Transport> Core<T> {
         }
         // A publication that does not exist is noticed by the first change only. Why, the next connection finds out.
         let undefined = failure.code() == Some("42704");
-        if !undefined {
-            if let Unopened::Never(error) = session::judge(&self.config, failure.clone()) {
-                return Err(error);
-            }
+        if !undefined && let Unopened::Never(error) = session::judge(&self.config, failure.clone()) {
+            return Err(error);
         }
         let slot = self.config.slot.name();
         tracing::warn!(name: "evented.wal.disconnected", slot, %failure, "the connection broke, and is made anew");

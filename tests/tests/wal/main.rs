@@ -3,6 +3,14 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod changes;
+mod errors;
+#[path = "../crash/kill.rs"]
+mod kill;
+mod killed;
+mod memory;
+mod proxy;
+mod resume;
 mod rows;
+mod server;
 mod setup;
 mod stage;

@@ -81,11 +81,11 @@ async fn an_evented_model_is_read_wherever_its_columns_are() {
     let mut read = Vec::new();
     for _ in 0..2 {
         for message in transaction(&mut tail).await.messages {
-            if let Message::Insert { relation, new } | Message::Update { relation, new, .. } = message {
-                if relation.table == "items" {
-                    let places = Places::of::<Item>(&relation).unwrap();
-                    read.push(places.read::<Item>(&relation, &new).unwrap());
-                }
+            if let Message::Insert { relation, new } | Message::Update { relation, new, .. } = message
+                && relation.table == "items"
+            {
+                let places = Places::of::<Item>(&relation).unwrap();
+                read.push(places.read::<Item>(&relation, &new).unwrap());
             }
         }
     }

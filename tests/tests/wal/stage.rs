@@ -14,9 +14,9 @@ pub(crate) const PUBLICATION: &str = "Published, \"here\"";
 const QUOTED: &str = r#""Published, ""here""""#;
 
 #[derive(diesel::QueryableByName)]
-struct Text {
+pub(crate) struct Text {
     #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
-    text: Option<String>,
+    pub(crate) text: Option<String>,
 }
 
 /// A database; it goes with its slots when it is dropped.
@@ -55,9 +55,10 @@ impl Stage {
         let url = format!("{address}/{name}");
         let mut admin = PgConnection::establish(server).unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let mut conn = PgConnection::establish(&url).unwrap();
-        conn.batch_execute(sql).unwrap();
-        Self { name, url, server: server.to_owned(), conn }
+        let conn = PgConnection::establish(&url).unwrap();
+        let mut stage = Self { name, url, server: server.to_owned(), conn };
+        stage.sql(sql);
+        stage
     }
 
     /// Runs plain SQL; several statements are one transaction.

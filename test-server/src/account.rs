@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// An account without privileges.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Account {
     pub(super) uid: u32,
     pub(super) gid: u32,

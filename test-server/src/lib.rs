@@ -1,7 +1,7 @@
 //! A throwaway PostgreSQL server in a temporary directory.
 
 mod account;
-pub(crate) mod find;
+pub mod find;
 
 use std::env;
 use std::fs;
@@ -16,46 +16,98 @@ use duct::{Expression, Handle};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::interrupt;
 use account::Account;
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(20);
 
 /// What a [`Cluster`] is for.
-#[derive(Clone, Copy)]
-pub(crate) struct Settings {
+#[derive(Debug, Clone)]
+pub struct Settings {
     /// Whether a commit waits for the disk. Tests need not; a benchmark without it would be a lie.
-    pub(crate) fsync: bool,
+    pub fsync: bool,
+    /// Further settings of the server: `name=value`.
+    pub options: Vec<String>,
+    /// Gives an error if nobody waits for the server any more.
+    pub interrupted: fn() -> Result<()>,
 }
 
-/// A running server; dropping it stops the server and deletes all of its files.
-pub(crate) struct Cluster {
+impl Default for Settings {
+    fn default() -> Self {
+        Self { fsync: false, options: Vec::new(), interrupted: || Ok(()) }
+    }
+}
+
+/// How a server is stopped.
+#[derive(Debug, Clone, Copy)]
+pub enum Stop {
+    /// It ends its connections, and writes everything down.
+    Fast,
+    /// At once, as if it had crashed.
+    Immediate,
+}
+
+/// A server; dropping it stops the server and deletes all of its files.
+#[derive(Debug)]
+pub struct Cluster {
     server: Handle,
     port: u16,
     bin: PathBuf,
     dir: TempDir,
+    account: Option<Account>,
+    settings: Settings,
 }
 
 impl Cluster {
     /// Makes a new cluster and waits until it accepts connections.
-    pub(crate) fn start(settings: Settings) -> Result<Self> {
+    pub fn start(settings: Settings) -> Result<Self> {
         let bin =
             find::find()?.context("found no PostgreSQL server: install it, or point PG_BIN to its bin")?;
         let account = Account::find()?;
-        let dir = temp_dir(settings, account.as_ref())?;
+        let dir = temp_dir(settings.fsync, account.as_ref())?;
         initdb(&bin, dir.path(), account.as_ref())?;
-        let (server, port) = launch(settings, &bin, dir.path(), account.as_ref())?;
-        let mut cluster = Self { server, port, bin, dir };
+        (settings.interrupted)()?;
+        let port = free_port()?;
+        let server = launch(&settings, port, &bin, dir.path(), account.as_ref())?;
+        let mut cluster = Self { server, port, bin, dir, account, settings };
         for _ in 0..3 {
             if cluster.ready()? {
                 return Ok(cluster);
             }
             // Between our look at the port and the server's, somebody else took it.
-            (cluster.server, cluster.port) =
-                launch(settings, &cluster.bin, cluster.dir.path(), account.as_ref())?;
+            cluster.port = free_port()?;
+            cluster.launch()?;
         }
         bail!("found no free port for the PostgreSQL server")
+    }
+
+    /// Stops the server, and waits until it has ended; its files stay.
+    pub fn stop(&mut self, how: Stop) -> Result<()> {
+        let signal = match how {
+            Stop::Fast => Signal::INT,
+            Stop::Immediate => Signal::QUIT,
+        };
+        if let Some(pid) = self.pid() {
+            kill_process(pid, signal)?;
+        }
+        ensure!(self.server.wait_timeout(STOP)?.is_some(), "the PostgreSQL server does not end");
+        Ok(())
+    }
+
+    /// Starts it again, at the same address.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.launch()?;
+        ensure!(self.ready()?, "the port {} is taken", self.port);
+        Ok(())
+    }
+
+    fn launch(&mut self) -> Result<()> {
+        self.server = launch(&self.settings, self.port, &self.bin, self.dir.path(), self.account.as_ref())?;
+        Ok(())
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        self.server.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
 
     /// Waits until the server accepts connections; `false` if it could not have its port.
@@ -63,7 +115,7 @@ impl Cluster {
         let log = || fs::read_to_string(log_file(self.dir.path())).unwrap_or_default();
         let started = Instant::now();
         while started.elapsed() < START {
-            interrupt::check()?;
+            (self.settings.interrupted)()?;
             if self.server.try_wait()?.is_some() {
                 let log = log();
                 ensure!(log.contains("could not bind"), "the PostgreSQL server did not start:\n{log}");
@@ -81,31 +133,30 @@ impl Cluster {
     }
 
     /// The address of the superuser's database.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
     /// The directory of the server's programs.
-    pub(crate) fn bin_dir(&self) -> &Path {
+    pub fn bin_dir(&self) -> &Path {
         &self.bin
     }
 
     /// One of the programs of PostgreSQL: the server's own version of it, or else what PATH offers.
-    pub(crate) fn bin(&self, name: &str) -> PathBuf {
+    pub fn bin(&self, name: &str) -> PathBuf {
         let own = self.bin.join(name);
         if own.exists() { own } else { name.into() }
     }
 
     /// Where the server keeps its files.
-    pub(crate) fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let pid = self.server.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        if let (Ok(None), Some(pid)) = (self.server.try_wait(), pid) {
+        if let (Ok(None), Some(pid)) = (self.server.try_wait(), self.pid()) {
             // The "immediate" shutdown: nobody will read these files again, so neither open connections
             // nor a checkpoint are worth waiting for.
             let _ = kill_process(pid, Signal::QUIT);
@@ -122,9 +173,9 @@ fn log_file(dir: &Path) -> PathBuf {
 }
 
 /// A directory that the server's account owns and can reach.
-fn temp_dir(settings: Settings, account: Option<&Account>) -> Result<TempDir> {
+fn temp_dir(fsync: bool, account: Option<&Account>) -> Result<TempDir> {
     // /tmp is often kept in memory, where syncing costs nothing; /var/tmp is not.
-    let default = if settings.fsync { "/var/tmp" } else { "/tmp" };
+    let default = if fsync { "/var/tmp" } else { "/tmp" };
     let wanted = env::var_os("TMPDIR").map(PathBuf::from);
     let reachable = |dir: &PathBuf| dir.is_dir() && account.is_none_or(|_| account::all_may_enter(dir));
     let parent = wanted.into_iter().chain([default.into()]).find(reachable);
@@ -143,14 +194,23 @@ fn initdb(bin: &Path, dir: &Path, account: Option<&Account>) -> Result<()> {
     let args = how.into_iter().map(Into::into).chain([data.into_os_string()]);
     let command = duct::cmd(bin.join("initdb"), args.collect::<Vec<_>>()).stdin_null();
     let output = logged(&command, &log, account).unchecked().run()?;
-    interrupt::check()?;
     ensure!(output.status.success(), "initdb failed:\n{}", fs::read_to_string(&log).unwrap_or_default());
     Ok(())
 }
 
-/// Starts the server on a port that is free.
-fn launch(settings: Settings, bin: &Path, dir: &Path, account: Option<&Account>) -> Result<(Handle, u16)> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+/// A port that is free, just now.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Starts the server.
+fn launch(
+    settings: &Settings,
+    port: u16,
+    bin: &Path,
+    dir: &Path,
+    account: Option<&Account>,
+) -> Result<Handle> {
     let on_off = if settings.fsync { "on" } else { "off" };
     let mut args = vec!["-D".into(), dir.join("data").into_os_string()];
     for option in [
@@ -167,9 +227,11 @@ fn launch(settings: Settings, bin: &Path, dir: &Path, account: Option<&Account>)
     ] {
         args.extend(["-c".into(), option.into()]);
     }
+    for option in &settings.options {
+        args.extend(["-c".into(), option.into()]);
+    }
     let command = duct::cmd(bin.join("postgres"), args).stdin_null();
-    let server = logged(&command, &log_file(dir), account).unchecked().start()?;
-    Ok((server, port))
+    Ok(logged(&command, &log_file(dir), account).unchecked().start()?)
 }
 
 /// `command` as the server's account, with what it says in `log` and in English.

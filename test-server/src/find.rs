@@ -19,7 +19,7 @@ const VERSIONED: [(&str, &str, &str); 6] = [
 ];
 
 /// The directory that holds `initdb`, `postgres` and `pg_ctl`, if there is one.
-pub(crate) fn find() -> Result<Option<PathBuf>> {
+pub fn find() -> Result<Option<PathBuf>> {
     if let Some(given) = env::var_os("PG_BIN").map(PathBuf::from) {
         ensure!(usable(&given), "PG_BIN={} holds no working PostgreSQL server", given.display());
         return Ok(Some(given));
