@@ -4,6 +4,7 @@
 
 mod changes;
 mod errors;
+mod hub;
 #[path = "../crash/kill.rs"]
 mod kill;
 mod killed;
