@@ -2,6 +2,7 @@
 //!
 //! Run it by `cargo xtask bench`, which starts a PostgreSQL with `fsync` on.
 
+mod listen;
 mod log;
 mod measure;
 mod memory;
@@ -17,7 +18,7 @@ use clap::Parser;
 /// Compares the library with hand-written code, raw statements and pgbench.
 #[derive(Parser)]
 struct Arguments {
-    /// Which comparisons to run: `record`, `log`, or a part of a name such as `record/update`.
+    /// Which comparisons to run: `record`, `log`, `listen`, or a part of a name such as `record/update`.
     #[arg(default_value = "")]
     suite: String,
     /// Write the ratios into this file.
@@ -38,6 +39,9 @@ struct Arguments {
     /// Internal: check and rebuild, for the peak memory.
     #[arg(long, hide = true)]
     verify_and_rebuild: bool,
+    /// Internal: read the write-ahead log through this slot.
+    #[arg(long, hide = true)]
+    tail: Option<String>,
     /// Internal: bring rows up, until killed.
     #[arg(long, hide = true)]
     bring_up: bool,
@@ -47,6 +51,9 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(events) = arguments.stream {
         return memory::stream(&arguments.url, events);
+    }
+    if let Some(slot) = arguments.tail {
+        return listen::read_tail(&arguments.url, &slot);
     }
     if arguments.verify_and_rebuild {
         return log::verify_and_rebuild(&arguments.url);
@@ -63,6 +70,7 @@ fn main() -> anyhow::Result<()> {
     };
     record::run(&bench, &mut report)?;
     log::run(&bench, &mut report)?;
+    listen::run(&bench, &mut report)?;
     report.print();
     if let Some(file) = arguments.json {
         report.write(&file)?;

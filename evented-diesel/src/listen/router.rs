@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Weak};
 
-use async_channel::{Sender, TrySendError};
+use async_channel::Sender;
 use evented_core::{Fact, KeyValue, Position, ScopeKey};
 
 use super::channel::{Address, Channel, Kinds};
@@ -35,6 +35,8 @@ pub(crate) struct Router<M: Model> {
     pub(crate) at: Position,
     /// Who has been told a part of the transaction that is being told, and wants to know its end.
     in_transaction: Vec<u64>,
+    /// Who is still being told what was before.
+    behind: Vec<u64>,
     recent: Option<Recent<M>>,
     this: Weak<Mutex<Self>>,
 }
@@ -50,6 +52,8 @@ struct Recent<M: Model> {
 struct Subscriber<M: Model> {
     channels: Vec<Channel<M>>,
     parcels: Sender<Parcel<M>>,
+    /// How many parcels wait at most.
+    room: usize,
     ending: Ending,
     whole: bool,
     /// Whether it has been told a part of the transaction that is being told, and wants to know its end.
@@ -94,6 +98,7 @@ impl<M: Model> Router<M> {
                 round: 0,
                 at,
                 in_transaction: Vec::new(),
+                behind: Vec::new(),
                 recent,
                 this: this.clone(),
             })
@@ -106,11 +111,14 @@ impl<M: Model> Router<M> {
         let id = self.next_id;
         // What is told at once to those who resume has room of its own.
         let recent = self.recent.as_ref().filter(|_| wanted.from.is_some()).map_or(0, |it| it.changes.len());
-        let (parcels, receiver) = async_channel::bounded(wanted.buffer.max(SMALLEST_BUFFER) + recent);
+        let room = wanted.buffer.max(SMALLEST_BUFFER) + recent;
+        // A bounded channel would take all of its room at once, also for those who never fill it.
+        let (parcels, receiver) = async_channel::unbounded();
         let ending = Ending::default();
         let subscriber = Subscriber {
             channels: Vec::new(),
             parcels,
+            room,
             ending: Arc::clone(&ending),
             whole: wanted.whole,
             in_transaction: false,
@@ -118,6 +126,9 @@ impl<M: Model> Router<M> {
             after: wanted.from,
             behind: wanted.from.is_some() && self.recent.is_none(),
         };
+        if subscriber.behind {
+            self.behind.push(id);
+        }
         self.subscribers.insert(id, subscriber);
         self.add(id, wanted.channel)?;
         if let (Some(from), Some(recent)) = (wanted.from, &self.recent) {
@@ -163,6 +174,9 @@ impl<M: Model> Router<M> {
 
     pub(crate) fn unsubscribe(&mut self, id: u64) {
         if let Some(subscriber) = self.subscribers.remove(&id) {
+            if subscriber.behind {
+                self.behind.retain(|it| *it != id);
+            }
             for channel in &subscriber.channels {
                 self.unlist(id, channel);
             }
@@ -273,15 +287,14 @@ impl<M: Model> Router<M> {
     /// Puts something into a subscriber's buffer, or ends the subscription if that is full.
     fn send(&mut self, id: u64, parcel: Parcel<M>) {
         let Some(subscriber) = self.subscribers.get(&id) else { return };
-        match subscriber.parcels.try_send(parcel) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                let resume_from = subscriber.after.map_or(self.at, |after| later(after, self.at));
-                *lock(&subscriber.ending) = Some(Interruption::Lagged { resume_from });
-                observe::listen_lagged(M::SCHEMA, id);
-                self.unsubscribe(id);
-            }
-            Err(TrySendError::Closed(_)) => self.unsubscribe(id),
+        if subscriber.parcels.len() >= subscriber.room {
+            let resume_from = subscriber.after.map_or(self.at, |after| later(after, self.at));
+            *lock(&subscriber.ending) = Some(Interruption::Lagged { resume_from });
+            observe::listen_lagged(M::SCHEMA, id);
+            self.unsubscribe(id);
+        } else if subscriber.parcels.try_send(parcel).is_err() {
+            // Nobody is there any more.
+            self.unsubscribe(id);
         }
     }
 
@@ -304,18 +317,19 @@ impl<M: Model> Router<M> {
         self.records.clear();
         self.scopes.iter_mut().for_each(HashMap::clear);
         self.in_transaction.clear();
+        self.behind.clear();
     }
 
     /// Who is still being told what was before: from which place on, and for how many changes there is room.
     pub(crate) fn behind(&self) -> Vec<(u64, Position, usize)> {
-        let behind = self.subscribers.iter().filter(|(_, subscriber)| subscriber.behind);
-        let place = |(id, it): (&u64, &Subscriber<M>)| {
-            let room = it.parcels.capacity()?.saturating_sub(it.parcels.len());
+        let place = |id: &u64| {
+            let it = self.subscribers.get(id)?;
+            let room = it.room.saturating_sub(it.parcels.len());
             // One change is held back until the next is known, and each may end a transaction, which is told, too.
             let events = if it.whole { room / 2 } else { room };
             Some((*id, it.after?, events.saturating_sub(1)))
         };
-        behind.filter_map(place).collect()
+        self.behind.iter().filter_map(place).collect()
     }
 
     /// Tells somebody who is behind.
@@ -346,6 +360,7 @@ impl<M: Model> Router<M> {
 
     /// Somebody who was behind has been told all that was before: the live stream takes over.
     pub(crate) fn caught_up(&mut self, id: u64) {
+        self.behind.retain(|it| *it != id);
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
             subscriber.behind = false;
         }
@@ -364,7 +379,7 @@ impl<M: Model> Router<M> {
             id: *id,
             channels: it.channels.iter().map(ToString::to_string).collect(),
             waiting: it.parcels.len(),
-            room: it.parcels.capacity().unwrap_or_default(),
+            room: it.room,
             catching_up: it.behind,
         };
         let mut list: Vec<_> = self.subscribers.iter().map(of).collect();

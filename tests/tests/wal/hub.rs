@@ -59,7 +59,10 @@ async fn plain_sql_is_heard_of_with_the_row_as_it_was() {
     assert!(place.index == 3 && place.last && place.commit > 0 && place.id > 0, "{place:?}");
     assert_eq!(told(&mut feed).await, line(Update, 70, "b", "c"));
     let ours = change(&mut feed).await;
-    assert_eq!((ours.key(), ours.action(), ours.actor().as_deref()), (Some(&recorded.id), Some("insert"), Some("ann")));
+    assert_eq!(
+        (ours.key(), ours.action(), ours.actor().as_deref()),
+        (Some(&recorded.id), Some("insert"), Some("ann"))
+    );
     assert_eq!(told(&mut feed).await, line(Delete, 70, "c", ""));
     assert_eq!(told(&mut feed).await, line(Truncate, 0, "", ""));
 }
@@ -144,7 +147,8 @@ async fn a_slot_that_is_lost_ends_the_hub_and_says_so() {
 async fn a_transaction_that_is_cut_in_half_is_told_once() {
     let mut stage = stage();
     let proxy = Proxy::start(&stage.url).await;
-    let config = Config::from_url(&proxy.through(&stage.url), Slot::durable(&stage.name), PUBLICATION).unwrap();
+    let config =
+        Config::from_url(&proxy.through(&stage.url), Slot::durable(&stage.name), PUBLICATION).unwrap();
     let hub = Hub::tailing::<Note>().spawn(config.buffer(4).liveness(Duration::from_secs(2))).await.unwrap();
     const ROWS: i32 = 20_000;
     let mut feed = hub.subscribe_with_buffer(Note::changes(), None, ROWS as usize + 1).unwrap();

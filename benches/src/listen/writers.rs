@@ -1,0 +1,39 @@
+//! What writers feel of a hub that reads the log beside them: nothing.
+
+use diesel::prelude::*;
+use evented_diesel::Run;
+use evented_diesel::listen::Hub;
+
+use super::model::{self, Job, new};
+use crate::measure::compare;
+use crate::report::Report;
+use crate::setup::Bench;
+
+const WRITES: u32 = 1_000;
+
+pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+    if !bench.wants("listen/writers") {
+        return Ok(());
+    }
+    let url = model::postgres(bench, "bench_listen_writers")?;
+    let mut conn = PgConnection::establish(&url)?;
+    let mut other = PgConnection::establish(&url)?;
+    let write = |conn: &mut PgConnection| -> anyhow::Result<()> {
+        for _ in 0..WRITES {
+            Job::insert(new(1, "job")).run(conn)?;
+        }
+        Ok(())
+    };
+    let ratio = compare(
+        bench.rounds,
+        || {
+            let url = url.clone();
+            let hub = Hub::of::<Job>().start(move || PgConnection::establish(&url))?;
+            let _feed = hub.subscribe_with_buffer(Job::changes(), None, WRITES as usize + 1)?;
+            write(&mut conn)
+        },
+        || write(&mut other),
+    )?;
+    report.at_most("listen/writers", 1.05, &ratio, WRITES);
+    Ok(())
+}
