@@ -73,9 +73,11 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         let select = |after: (i64, i64)| {
             jobs_events::table
                 .filter(
-                    jobs_events::txid
-                        .gt(after.0)
-                        .or(jobs_events::txid.eq(after.0).and(jobs_events::position.gt(after.1))),
+                    diesel::dsl::sql::<diesel::sql_types::Bool>("(txid, position) > (")
+                        .bind::<diesel::sql_types::BigInt, _>(after.0)
+                        .sql(", ")
+                        .bind::<diesel::sql_types::BigInt, _>(after.1)
+                        .sql(")"),
                 )
                 .order((jobs_events::txid, jobs_events::position))
                 .limit(i64::from(PAGE))

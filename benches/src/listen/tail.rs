@@ -91,12 +91,9 @@ impl Stage {
 
     /// A copy of the slot, for one reader.
     fn copy(&self, conn: &mut PgConnection) -> anyhow::Result<String> {
-        let copy = format!("{}_copy", self.name);
-        conn.batch_execute(&format!(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{copy}'; \
-             SELECT pg_copy_logical_replication_slot('{}', '{copy}')",
-            self.name
-        ))?;
+        let copy = format!("bench_{}", uuid::Uuid::now_v7().simple());
+        let sql = format!("SELECT pg_copy_logical_replication_slot('{}', '{copy}')", self.name);
+        conn.batch_execute(&sql)?;
         Ok(copy)
     }
 
@@ -154,8 +151,13 @@ impl Stage {
         Ok(())
     }
 
+    /// Drops all slots, once their readers are gone.
     fn drop_slots(&self) -> anyhow::Result<()> {
         let mut conn = self.connect()?;
+        conn.batch_execute(
+            "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots \
+             WHERE slot_name LIKE 'bench_%' AND active",
+        )?;
         conn.batch_execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'bench_%'",
         )?;
