@@ -1,11 +1,11 @@
 //! What a listener is told: one change of one record.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Changeset, Evented, FieldError, Json, Meta, Position, ScopeKey};
+use crate::{Changeset, Evented, FieldError, Json, Meta, Position, Scope, ScopeKeys};
 
 /// A change of a record, as one listener sees it.
 ///
@@ -14,9 +14,34 @@ use crate::{Changeset, Evented, FieldError, Json, Meta, Position, ScopeKey};
 #[derive(Debug)]
 pub struct Change<M: Evented> {
     kind: ChangeKind,
-    before: Option<Arc<M>>,
-    after: Option<Arc<M>>,
+    before: Option<Arc<Moment<M>>>,
+    after: Option<Arc<Moment<M>>>,
     fact: Arc<Fact<M>>,
+}
+
+/// A record as it was at some moment, and the scopes that it was in.
+#[derive(Debug)]
+pub struct Moment<M> {
+    record: M,
+    /// Found out when they are first asked for.
+    scopes: OnceLock<ScopeKeys>,
+}
+
+impl<M: Evented> Moment<M> {
+    /// A record as it is now.
+    pub fn new(record: M) -> Self {
+        Self { record, scopes: OnceLock::new() }
+    }
+
+    /// The record.
+    pub fn record(&self) -> &M {
+        &self.record
+    }
+
+    /// The scopes that it is in.
+    pub fn scopes(&self) -> &ScopeKeys {
+        self.scopes.get_or_init(|| Scope::keys_of(&self.record))
+    }
 }
 
 /// What a change is to the listener.
@@ -81,9 +106,9 @@ pub struct Fact<M: Evented> {
     /// The record; `None` for what concerns the whole table.
     pub key: Option<M::Key>,
     /// The record as it was; `None` if there was none.
-    pub before: Option<Arc<M>>,
+    pub before: Option<Arc<Moment<M>>>,
     /// The record as it is; `None` if there is none any more.
-    pub after: Option<Arc<M>>,
+    pub after: Option<Arc<Moment<M>>>,
     /// For what concerns the whole table: what it is.
     pub table: Option<ChangeKind>,
     /// Its place in the stream.
@@ -92,13 +117,19 @@ pub struct Fact<M: Evented> {
     pub transaction: Transaction,
     /// The event it was recorded as, where that is known: a change by plain SQL has none.
     pub cause: Option<Cause>,
-    /// The scopes of the record before, each by its place in [`Evented::SCOPES`].
-    pub scopes_before: Vec<Option<ScopeKey>>,
-    /// Its scopes after.
-    pub scopes_after: Vec<Option<ScopeKey>>,
 }
 
 impl<M: Evented> Fact<M> {
+    /// The scopes that the record was in.
+    pub fn scopes_before(&self) -> &ScopeKeys {
+        self.before.as_ref().map_or(&ScopeKeys::NONE, |moment| moment.scopes())
+    }
+
+    /// The scopes that it is in.
+    pub fn scopes_after(&self) -> &ScopeKeys {
+        self.after.as_ref().map_or(&ScopeKeys::NONE, |moment| moment.scopes())
+    }
+
     /// The change as somebody sees it who sees these two sides of it; `None` if that is nothing.
     ///
     /// `sees_before` and `sees_after` say whether the record as it was, and as it is, may be seen.
@@ -149,19 +180,19 @@ impl<M: Evented> Change<M> {
     /// The record as it was, as far as the listener may see it.
     #[must_use]
     pub fn before(&self) -> Option<&M> {
-        self.before.as_deref()
+        self.before.as_deref().map(Moment::record)
     }
 
     /// The record as it is, as far as the listener may see it.
     #[must_use]
     pub fn after(&self) -> Option<&M> {
-        self.after.as_deref()
+        self.after.as_deref().map(Moment::record)
     }
 
     /// [`after`](Self::after), to keep.
     #[must_use]
-    pub fn into_after(self) -> Option<Arc<M>> {
-        self.after
+    pub fn into_after(self) -> Option<M> {
+        self.after().cloned()
     }
 
     /// The fields that differ, with their values before and after, as far as the listener may see both.
@@ -205,23 +236,23 @@ impl<M: Evented> Change<M> {
 
     /// The scopes, by their names and fields as in [`Evented::SCOPES`], that the record is in now and was not before.
     pub fn entered(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
-        moved::<M>(&self.fact.scopes_after, &self.fact.scopes_before)
+        moved::<M>(self.fact.scopes_after(), self.fact.scopes_before())
     }
 
     /// The scopes that it was in before and is not in now.
     pub fn left(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
-        moved::<M>(&self.fact.scopes_before, &self.fact.scopes_after)
+        moved::<M>(self.fact.scopes_before(), self.fact.scopes_after())
     }
 }
 
 /// The scopes that are in the first list, with these values, and not in the second.
 fn moved<'a, M: Evented>(
-    here: &'a [Option<ScopeKey>],
-    there: &'a [Option<ScopeKey>],
+    here: &'a ScopeKeys,
+    there: &'a ScopeKeys,
 ) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + 'a {
     let differs = move |place: &usize| {
-        let key = here.get(*place).copied().flatten();
-        key.is_some() && key != there.get(*place).copied().flatten()
+        let key = here.get(*place);
+        key.is_some() && key != there.get(*place)
     };
     (0..M::SCOPES.len()).filter(differs).filter_map(|place| M::SCOPES.get(place).copied())
 }

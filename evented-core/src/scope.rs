@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -16,11 +17,29 @@ impl ScopeKey {
     /// what has no organisation is in the scope of none.
     #[must_use]
     pub fn of(values: &[ScopeValue]) -> Option<Self> {
+        if let [value] = values {
+            return value.0.map(Self);
+        }
         let mut bytes = Vec::with_capacity(values.len() * Digest::LEN);
         for value in values {
             bytes.extend_from_slice(value.0?.as_bytes());
         }
         Some(Self(Digest::of(&bytes)))
+    }
+}
+
+/// The scopes that a record is in, by their places in [`Evented::SCOPES`]. Cheap to clone.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScopeKeys(Option<Arc<[Option<ScopeKey>]>>);
+
+impl ScopeKeys {
+    /// Those of no record.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// What the record is found by in the scope at this place; `None` if it is in none of that kind.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<ScopeKey> {
+        self.0.as_ref()?.get(place).copied().flatten()
     }
 }
 
@@ -112,8 +131,11 @@ impl<M: Evented> Scope<M> {
 
     /// The scopes that a record is in, by their places in [`Evented::SCOPES`].
     #[must_use]
-    pub fn keys_of(record: &M) -> Vec<Option<ScopeKey>> {
-        (0..M::SCOPES.len()).map(|combination| record.scope(combination)).collect()
+    pub fn keys_of(record: &M) -> ScopeKeys {
+        if M::SCOPES.is_empty() {
+            return ScopeKeys::default();
+        }
+        ScopeKeys(Some((0..M::SCOPES.len()).map(|combination| record.scope(combination)).collect()))
     }
 
     /// Its place in [`Evented::SCOPES`].

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use evented_core::{ChangeKind, IntoScope, KeyValue, Scope, ScopeKey, Unstorable};
+use evented_core::{ChangeKind, IntoScope, KeyValue, Scope, ScopeKeys, Unstorable};
 
 use crate::command::IntoTarget;
 use crate::model::Model;
@@ -130,12 +130,12 @@ impl<M: Model> Channel<M> {
     }
 
     /// Whether a record in these scopes is where it listens.
-    pub(crate) fn covers(&self, key: Option<&KeyValue>, scopes: &[Option<ScopeKey>]) -> bool {
+    pub(crate) fn covers<'s>(&self, key: Option<&KeyValue>, scopes: impl FnOnce() -> &'s ScopeKeys) -> bool {
         match &self.address {
             Ok(Address::All) => true,
             Ok(Address::Record(record)) => key == Some(record),
             Ok(Address::Scope(scope)) => {
-                let here = scopes.get(scope.combination()).copied().flatten();
+                let here = scopes().get(scope.combination());
                 here.is_some() && here == scope.key()
             }
             Err(_) => false,

@@ -112,7 +112,7 @@ const BUFFER: usize = 1_024;
 impl Hub {
     /// A hub for a model.
     pub fn of<M: Model>() -> HubBuilder {
-        let rhythm = Rhythm { every: Duration::from_millis(3), gap: Duration::from_millis(1) };
+        let rhythm = Rhythm { every: Duration::from_millis(4), gap: Duration::from_millis(1) };
         HubBuilder { plan: Vec::new(), shared: Arc::default(), rhythm }.and::<M>()
     }
 
@@ -308,7 +308,7 @@ impl HubBuilder {
         self
     }
 
-    /// How often it looks for changes when nothing hints at any: each 3 milliseconds, unless it is said here. It is the
+    /// How often it looks for changes when nothing hints at any: each 4 milliseconds, unless it is said here. It is the
     /// time that a change by another process takes to be told, at most.
     pub fn look_every(mut self, time: Duration) -> Self {
         self.rhythm.every = time;

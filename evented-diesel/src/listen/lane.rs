@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use evented_core::{Cause, Fact, KeyValue, Position, StreamId, Transaction};
+use evented_core::{Cause, Fact, KeyValue, Position, ReplayError, ReplayFault, StreamId, Transaction};
 use uuid::Uuid;
 
-use super::states::States;
+use super::states::{States, Unfolded};
 use super::told::{Told, Unreadable};
 use crate::log::{EventLog, LogName};
 use crate::model::Model;
@@ -72,48 +72,70 @@ impl<M: Model> Lane<M> {
         self.release(false, out);
     }
 
-    /// Takes the next event; gives what is known to be told by that.
-    pub(crate) fn take(&mut self, logged: Logged, out: &mut Vec<Told<M>>) {
-        let Logged { record, event, .. } = logged;
-        let position = position(self.stream, self.epoch, (event.txid, event.position), Some(event.id));
-        let folded = match self.states.fold(&record, &event) {
+    /// [`take`](Self::take), after its history was told. If that did not lead up to it, there is a gap.
+    pub(crate) fn take_after_history(&mut self, logged: Logged, out: &mut Vec<Told<M>>) {
+        let Some(Logged { record, event, .. }) = self.take(logged, out) else { return };
+        let source = ReplayError {
+            revision: event.revision,
+            action: event.action,
+            version: event.version,
+            reason: ReplayFault::Gap { after: self.states.revision(&record), found: event.revision },
+        };
+        let place = (event.txid, event.position);
+        let position = position(self.stream, self.epoch, place, Some(event.id));
+        self.unreadable(record, position, source, out);
+    }
+
+    /// Takes the next event; gives what is known to be told by that. An event of a record that is not known as it was
+    /// before comes back: its history must be told first.
+    pub(crate) fn take(&mut self, logged: Logged, out: &mut Vec<Told<M>>) -> Option<Logged> {
+        let key = M::key_from(logged.record.clone())?;
+        let folded = match self.states.fold(&logged.record, &key, &logged.event) {
             Ok(Some(folded)) => folded,
-            Ok(None) => return,
-            Err(source) => {
-                self.release(false, out);
-                out.push(Told::Unreadable(Unreadable {
-                    record: Some(record),
-                    position,
-                    source: Arc::new(source),
-                }));
-                return;
+            Ok(None) => return None,
+            Err(Unfolded::Lacking) => return Some(logged),
+            Err(Unfolded::Fault(source)) => {
+                let place = (logged.event.txid, logged.event.position);
+                let position = position(self.stream, self.epoch, place, Some(logged.event.id));
+                self.unreadable(logged.record, position, source, out);
+                return None;
             }
         };
+        let event = logged.event;
         if self.txid != Some(event.txid) {
             self.txid = Some(event.txid);
             self.index = 0;
         }
         let transaction = Transaction { id: event.txid, commit: 0, index: self.index, last: false };
         self.index += 1;
-        let cause = Cause {
-            id: event.id,
-            revision: event.revision,
-            action: event.action,
-            at: event.at,
-            meta: event.meta,
-        };
         self.release(false, out);
         self.held = Some(Fact {
-            key: M::key_from(record),
+            key: Some(key),
             before: folded.before,
             after: folded.after,
             table: None,
-            position,
+            position: position(self.stream, self.epoch, (event.txid, event.position), Some(event.id)),
             transaction,
-            cause: Some(cause),
-            scopes_before: folded.scopes_before,
-            scopes_after: folded.scopes_after,
+            cause: Some(Cause {
+                id: event.id,
+                revision: event.revision,
+                action: event.action,
+                at: event.at,
+                meta: event.meta,
+            }),
         });
+        None
+    }
+
+    fn unreadable(
+        &mut self,
+        record: KeyValue,
+        position: Position,
+        source: ReplayError,
+        out: &mut Vec<Told<M>>,
+    ) {
+        self.release(false, out);
+        out.push(Told::Unreadable(Unreadable { record: Some(record), position, source: Arc::new(source) }));
     }
 
     /// The transaction is told whole: its last change is known now.

@@ -41,7 +41,7 @@ impl Source {
 
     /// Whether an event is one of a model.
     pub(crate) fn is_of(&self, schema: &str, logged: &Logged) -> bool {
-        !self.shared || logged.schema == schema
+        !self.shared || logged.schema.as_deref() == Some(schema)
     }
 }
 
@@ -74,7 +74,8 @@ impl LogPage {
 
 /// What may have been committed so far.
 pub(crate) async fn mark<DB: Dialect, D: Driver<DB>>(driver: &mut D, log: LogName) -> Result<Mark, Error> {
-    let rows = driver.load::<Mark>(Statement::new(DB::MARK)).await;
+    let statement = Statement::new(DB::MARK).fixed::<(), Mark>();
+    let rows = driver.load::<Mark>(statement).await;
     let rows = rows.map_err(|error| Error::of_log(log.table, error))?;
     rows.into_iter().next().ok_or_else(|| Error::of_log(log.table, diesel::NotFound))
 }
@@ -103,7 +104,7 @@ async fn page_of<DB: Dialect, K: Keys, D: Driver<DB>>(
     size: i64,
 ) -> Result<LogPage, Error> {
     // One more than is wanted: it says whether the last one ends its transaction.
-    let statement = stream_page(source.log, after, horizon, size + 1);
+    let statement = stream_page(source.log, source.shared, after, horizon, size + 1);
     let rows = driver.load::<LoggedRow<K>>(statement).await;
     let rows = rows.map_err(|error| Error::of_log(source.log.table, error))?;
     let mut events: Vec<Logged> = rows.into_iter().map(|row| row.0).collect();

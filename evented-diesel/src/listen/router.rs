@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Weak};
 
 use async_channel::Sender;
-use evented_core::{Fact, KeyValue, Position, ScopeKey};
+use evented_core::{Fact, KeyValue, Moment, Position, ScopeKey};
 
 use super::channel::{Address, Channel, Kinds};
 use super::feed::{Ending, Feed, Parcel};
@@ -239,8 +239,7 @@ impl<M: Model> Router<M> {
         }
         ids.extend(key.as_ref().and_then(|key| self.records.get(key)).into_iter().flatten());
         for (place, scopes) in self.scopes.iter().enumerate() {
-            let key = |of: &[Option<ScopeKey>]| of.get(place).copied().flatten();
-            let (before, after) = (key(&fact.scopes_before), key(&fact.scopes_after));
+            let (before, after) = (fact.scopes_before().get(place), fact.scopes_after().get(place));
             ids.extend(before.and_then(|key| scopes.get(&key)).into_iter().flatten());
             if after != before {
                 ids.extend(after.and_then(|key| scopes.get(&key)).into_iter().flatten());
@@ -402,12 +401,12 @@ fn seen_by<M: Model>(
 ) -> Option<evented_core::Change<M>> {
     let (mut before, mut after, mut kinds) = (false, false, Kinds::empty());
     for channel in channels {
-        let may_see = |record: Option<&Arc<M>>| {
-            let Some(record) = record else { return false };
-            channel.policy.as_ref().is_none_or(|policy| asked(|| policy.may_see(record)))
+        let may_see = |moment: Option<&Arc<Moment<M>>>| {
+            let Some(moment) = moment else { return false };
+            channel.policy.as_ref().is_none_or(|policy| asked(|| policy.may_see(moment.record())))
         };
-        let was = channel.covers(key, &fact.scopes_before);
-        let is = channel.covers(key, &fact.scopes_after);
+        let was = channel.covers(key, || fact.scopes_before());
+        let is = channel.covers(key, || fact.scopes_after());
         if was || is || fact.table.is_some() {
             kinds |= channel.kinds;
         }

@@ -1,132 +1,133 @@
 //! What the records were before their next events: the states that a stream of events is folded into.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use evented_core::{KeyValue, ReplayError, ReplayFault, Scope, ScopeKey, StoredEvent, names, next_state};
-use lru::LruCache;
+use evented_core::{KeyValue, Moment, ReplayError, StoredEvent, names, next_state};
 
 use crate::model::Model;
 
 /// The states of the records seen last, each as its last event left it.
+///
+/// In two generations: what is not used while the younger one fills is forgotten with the older one. It costs a change
+/// less than keeping a list of what was used when.
 pub(crate) struct States<M: Model> {
-    known: LruCache<KeyValue, Known<M>>,
+    young: HashMap<KeyValue, Known<M>>,
+    old: HashMap<KeyValue, Known<M>>,
+    most: usize,
 }
 
 /// A record as an event left it.
-pub(crate) struct Known<M> {
-    pub(crate) revision: i64,
+struct Known<M> {
+    revision: i64,
     /// The record; `None` if there is none any more.
-    pub(crate) record: Option<Arc<M>>,
-    pub(crate) scopes: Vec<Option<ScopeKey>>,
+    moment: Option<Arc<Moment<M>>>,
 }
 
 /// The two sides of a change.
 pub(crate) struct Folded<M> {
-    pub(crate) before: Option<Arc<M>>,
-    pub(crate) after: Option<Arc<M>>,
-    pub(crate) scopes_before: Vec<Option<ScopeKey>>,
-    pub(crate) scopes_after: Vec<Option<ScopeKey>>,
+    pub(crate) before: Option<Arc<Moment<M>>>,
+    pub(crate) after: Option<Arc<Moment<M>>>,
 }
 
-impl<M> Clone for Known<M> {
-    fn clone(&self) -> Self {
-        Self { revision: self.revision, record: self.record.clone(), scopes: self.scopes.clone() }
-    }
+/// Why an event could not be applied.
+pub(crate) enum Unfolded {
+    /// The record's history up to it must be told first.
+    Lacking,
+    /// It cannot be replayed.
+    Fault(ReplayError),
 }
 
 impl<M: Model> Known<M> {
     /// Before the first event.
     fn nothing() -> Self {
-        Self { revision: 0, record: None, scopes: Vec::new() }
+        Self { revision: 0, moment: None }
     }
 
-    fn of(record: Option<M>, revision: i64) -> Self {
-        let scopes = record.as_ref().map(Scope::keys_of).unwrap_or_default();
-        Self { revision, record: record.map(Arc::new), scopes }
+    fn record(&self) -> Option<&M> {
+        self.moment.as_deref().map(Moment::record)
+    }
+
+    /// Applies the next event; `None` for one that changes nothing.
+    fn fold(&mut self, key: &M::Key, event: &StoredEvent) -> Result<Option<Folded<M>>, ReplayError> {
+        if event.action == names::SAVEPOINT && self.revision > 0 {
+            self.revision = event.revision;
+            if let Some(record) = self.record().filter(|record| record.revision().is_some()) {
+                let mut record = record.clone();
+                record.set_revision(event.revision);
+                self.moment = Some(Arc::new(Moment::new(record)));
+            }
+            return Ok(None);
+        }
+        let after = next_state::<M>(key, self.record(), event)?.map(|record| Arc::new(Moment::new(record)));
+        self.revision = event.revision;
+        let before = std::mem::replace(&mut self.moment, after.clone());
+        Ok(Some(Folded { before, after }))
     }
 }
 
 impl<M: Model> States<M> {
-    /// Of at most so many records.
+    /// Of at least so many records, and of twice as many at most.
     pub(crate) fn new(records: NonZeroUsize) -> Self {
-        Self { known: LruCache::new(records) }
+        Self { young: HashMap::new(), old: HashMap::new(), most: records.get() }
     }
 
-    /// Whether the record's history up to an event must be told first. What is known is kept for that event.
-    pub(crate) fn lacks(&mut self, record: &KeyValue, event: &StoredEvent) -> bool {
-        event.revision > 1 && self.known.get(record).is_none_or(|known| known.revision != event.revision - 1)
+    fn put(&mut self, record: &KeyValue, known: Known<M>) {
+        if self.young.len() >= self.most {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(record.clone(), known);
     }
 
-    /// Takes a record's history, oldest first, up to some event. A part that cannot be replayed leaves the record
-    /// unknown: the event after it says so.
+    /// Whether the record's history up to an event must be told first.
+    pub(crate) fn lacks(&self, record: &KeyValue, event: &StoredEvent) -> bool {
+        let known = self.young.get(record).or_else(|| self.old.get(record));
+        event.revision > 1 && known.is_none_or(|known| known.revision != event.revision - 1)
+    }
+
+    /// Takes a record's history, oldest first, up to some event. A part that cannot be replayed ends it: the event after
+    /// it is told as one that cannot be read.
     pub(crate) fn learn(&mut self, record: &KeyValue, history: &[StoredEvent]) {
         let Some(key) = M::key_from(record.clone()) else { return };
         let mut known = Known::nothing();
         for event in history {
             let starts = known.revision == 0 && event.action == names::SAVEPOINT;
-            if event.revision != known.revision + 1 && !starts {
-                return;
-            }
-            match next_state::<M>(&key, known.record.as_deref(), event) {
-                Ok(state) => {
-                    known =
-                        Known { record: state.map(Arc::new), revision: event.revision, scopes: Vec::new() }
-                }
-                Err(_) => return,
+            if event.revision != known.revision + 1 && !starts || known.fold(&key, event).is_err() {
+                break;
             }
         }
-        known.scopes = known.record.as_deref().map(Scope::keys_of).unwrap_or_default();
-        self.known.put(record.clone(), known);
+        self.put(record, known);
     }
 
     /// Applies the next event; `None` for one that changes nothing.
     ///
     /// # Errors
     ///
-    /// An event that cannot be replayed. The record is unknown then.
+    /// A record that is not known as it was before, and an event that cannot be replayed. The record is unknown then.
     pub(crate) fn fold(
         &mut self,
         record: &KeyValue,
+        key: &M::Key,
         event: &StoredEvent,
-    ) -> Result<Option<Folded<M>>, ReplayError> {
-        let before = match self.known.pop(record) {
-            Some(known) if known.revision == event.revision - 1 => known,
-            _ if event.revision <= 1 => Known::nothing(),
-            known => return Err(gap(known.map_or(0, |known| known.revision), event)),
-        };
-        let Some(key) = M::key_from(record.clone()) else { return Ok(None) };
-        if event.action == names::SAVEPOINT {
-            let mut before = before;
-            if let Some(state) = &mut before.record
-                && state.revision().is_some()
-            {
-                let mut state_now = M::clone(state);
-                state_now.set_revision(event.revision);
-                *state = Arc::new(state_now);
-            }
-            self.known.put(record.clone(), Known { revision: event.revision, ..before });
-            return Ok(None);
+    ) -> Result<Option<Folded<M>>, Unfolded> {
+        if let Some(known) = self.young.get_mut(record)
+            && known.revision == event.revision - 1
+        {
+            return known.fold(key, event).map_err(Unfolded::Fault);
         }
-        let after = next_state::<M>(&key, before.record.as_deref(), event)?;
-        let after = Known::of(after, event.revision);
-        let folded = Folded {
-            before: before.record,
-            after: after.record.clone(),
-            scopes_before: before.scopes,
-            scopes_after: after.scopes.clone(),
+        let known = match self.old.remove(record) {
+            Some(known) if known.revision == event.revision - 1 => Some(known),
+            _ => (event.revision <= 1).then(Known::nothing),
         };
-        self.known.put(record.clone(), after);
-        Ok(Some(folded))
+        let Some(mut known) = known else { return Err(Unfolded::Lacking) };
+        let folded = known.fold(key, event).map_err(Unfolded::Fault);
+        self.put(record, known);
+        folded
     }
-}
 
-/// The history of a record has a gap before an event.
-fn gap(after: i64, event: &StoredEvent) -> ReplayError {
-    ReplayError {
-        revision: event.revision,
-        action: event.action.clone(),
-        version: event.version,
-        reason: ReplayFault::Gap { after, found: event.revision },
+    /// How far a record's history is known; 0 if it is not.
+    pub(crate) fn revision(&self, record: &KeyValue) -> i64 {
+        self.young.get(record).or_else(|| self.old.get(record)).map_or(0, |known| known.revision)
     }
 }

@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_core::{KeyKind, KeyValue, StoredEvent};
+use evented_core::{Digest, Json, KeyKind, KeyValue, StoredEvent};
 use uuid::Uuid;
 
 use super::Statement;
-use super::history::{EVENT_COLUMNS, EVENT_WIDTH, field, optional, read_event, read_key};
+use super::history::{field, optional, read_key};
 use crate::backend::Dialect;
 use crate::log::LogName;
 
@@ -19,7 +19,8 @@ pub(crate) type Spot = (i64, i64);
 /// An event of whatever model, as the stream of its log has it.
 #[derive(Debug)]
 pub(crate) struct Logged {
-    pub(crate) schema: String,
+    /// The model, where several share the log.
+    pub(crate) schema: Option<String>,
     pub(crate) record: KeyValue,
     pub(crate) event: StoredEvent,
 }
@@ -46,24 +47,43 @@ pub(crate) struct LoggedRow<K>(pub(crate) Logged, PhantomData<fn() -> K>);
 
 impl<DB: Dialect, K: Keys> QueryableByName<DB> for LoggedRow<K> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let logged = Logged {
-            schema: field(row, EVENT_WIDTH + 1, DB::read_text)?,
-            record: read_key(K::KIND, row, EVENT_WIDTH)?,
-            event: read_event(row)?,
+        let event = StoredEvent {
+            position: field(row, 0, DB::read_big_int)?,
+            txid: field(row, 1, DB::read_big_int)?,
+            id: field(row, 2, DB::read_uuid)?,
+            revision: field(row, 3, DB::read_big_int)?,
+            action: field(row, 4, DB::read_text)?,
+            version: field(row, 5, DB::read_int)?,
+            payload: Json::from_text(field(row, 6, DB::read_json)?),
+            meta: optional(row, 7, DB::read_json)?.map(Json::from_text),
+            at: field(row, 8, DB::read_time)?,
+            state: Digest::NOTHING,
         };
-        Ok(Self(logged, PhantomData))
+        let record = read_key(K::KIND, row, 9)?;
+        let schema = optional(row, 10, DB::read_text)?;
+        Ok(Self(Logged { schema, record, event }, PhantomData))
     }
+}
+
+/// The columns of [`LoggedRow`] in their order: without the digest of the state, which nobody asks for on the way.
+fn columns<DB: Dialect>(statement: &mut Statement<'_, DB>, shared: bool) {
+    statement.sql(
+        "e.position, e.txid, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at, e.record_id, ",
+    );
+    statement.sql(if shared { "e.schema" } else { "NULL" });
 }
 
 /// The next events of a log after a place, of transactions before one that has not ended.
 pub(crate) fn stream_page<'q, DB: Dialect>(
     log: LogName,
+    shared: bool,
     after: Spot,
     before_txid: Option<i64>,
     limit: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(", e.record_id, e.schema FROM ").log(log).sql(" e WHERE ");
+    columns(&mut statement, shared);
+    statement.sql(" FROM ").log(log).sql(" e WHERE ");
     if DB::NUMBERS_TRANSACTIONS {
         statement.sql("(e.txid, e.position) > (").value(after.0).sql(", ").value(after.1).sql(")");
     } else {
@@ -166,7 +186,8 @@ pub(crate) fn histories<'q, DB: Dialect>(
     wanted: &'q [(KeyValue, i64)],
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(", e.record_id, e.schema FROM ").log(table).sql(" e WHERE (");
+    columns(&mut statement, schema.is_some());
+    statement.sql(" FROM ").log(table).sql(" e WHERE (");
     for (index, (record, revision)) in wanted.iter().enumerate() {
         statement.sql(if index == 0 { "(" } else { " OR (" });
         statement.sql("e.record_id = ").value(record);

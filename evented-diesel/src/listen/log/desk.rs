@@ -22,6 +22,9 @@ pub(crate) enum Reading {
     Behind(u64),
 }
 
+/// Of which records a history is wanted: by table, each up to a revision.
+pub(crate) type Wanted = Vec<(LogName, Vec<(KeyValue, i64)>)>;
+
 /// One model at a log.
 pub(crate) trait Desk: Send {
     /// Its name in the log.
@@ -30,16 +33,12 @@ pub(crate) trait Desk: Send {
     fn behind(&mut self) -> Vec<Behind>;
     /// How far the reading for somebody who is behind has come.
     fn read_to(&mut self, id: u64, place: Spot);
-    /// Of which records it must be told the history before these events.
-    fn lacking(
-        &mut self,
-        of: Reading,
-        source: &Source,
-        events: &[Logged],
-    ) -> Vec<(LogName, Vec<(KeyValue, i64)>)>;
+    /// Of which records it must be told the history before this event, and those after it.
+    fn lacking(&mut self, of: Reading, source: &Source, first: &Logged, rest: &[Logged]) -> Wanted;
     fn learn(&mut self, of: Reading, record: &KeyValue, history: &[StoredEvent]);
-    /// Takes the next event, and tells what follows from it.
-    fn take(&mut self, of: Reading, event: Logged);
+    /// Takes the next event, and tells what follows from it. It comes back if the record's history must be told first.
+    fn take(&mut self, of: Reading, event: Logged) -> Option<Logged>;
+    fn take_after_history(&mut self, of: Reading, event: Logged);
     /// A transaction is whole.
     fn end(&mut self, of: Reading);
     /// Somebody has been told all that the live reading was told.
@@ -124,22 +123,25 @@ impl<M: Model> Desk for ModelDesk<M> {
         }
     }
 
-    fn lacking(
-        &mut self,
-        of: Reading,
-        source: &Source,
-        events: &[Logged],
-    ) -> Vec<(LogName, Vec<(KeyValue, i64)>)> {
-        self.lane(of).lacking(events.iter().filter(|logged| source.is_of(M::SCHEMA, logged)))
+    fn lacking(&mut self, of: Reading, source: &Source, first: &Logged, rest: &[Logged]) -> Wanted {
+        let rest = rest.iter().filter(|logged| source.is_of(M::SCHEMA, logged));
+        self.lane(of).lacking(std::iter::once(first).chain(rest))
     }
 
     fn learn(&mut self, of: Reading, record: &KeyValue, history: &[StoredEvent]) {
         self.lane(of).states.learn(record, history);
     }
 
-    fn take(&mut self, of: Reading, event: Logged) {
+    fn take(&mut self, of: Reading, event: Logged) -> Option<Logged> {
         let mut told = Vec::new();
-        self.lane(of).take(event, &mut told);
+        let taken = self.lane(of).take(event, &mut told);
+        self.tell(of, &told);
+        taken
+    }
+
+    fn take_after_history(&mut self, of: Reading, event: Logged) {
+        let mut told = Vec::new();
+        self.lane(of).take_after_history(event, &mut told);
         self.tell(of, &told);
     }
 

@@ -168,23 +168,26 @@ async fn next<DB: Dialect, M: Model, D: Driver<DB>>(
 ) -> Result<Changes<M>, Error> {
     let read = page(driver, source, open.after, horizon, size).await?;
     let mine = |logged: &Logged| source.is_of(M::SCHEMA, logged);
-    let events = read.events.iter().filter(|logged| mine(logged));
-    let wanted = open.lane.lacking(events);
-    for (table, wanted) in wanted {
-        for (record, history) in histories_of(driver, source, table, M::SCHEMA, &wanted).await? {
-            open.lane.states.learn(&record, &history);
-        }
-    }
     let mut told = Vec::with_capacity(read.events.len());
     let ends = read.ends::<DB>();
     let more = read.next_txid.is_some();
-    for (logged, end) in read.events.into_iter().zip(ends) {
+    let mut events = read.events.into_iter();
+    for end in ends {
+        let Some(logged) = events.next() else { break };
         let place = (logged.event.txid, logged.event.position);
-        open.after = place;
-        open.told = open.lane.position(place, logged.event.id);
-        if mine(&logged) {
-            open.lane.take(logged, &mut told);
+        let here = open.lane.position(place, logged.event.id);
+        if mine(&logged)
+            && let Some(logged) = open.lane.take(logged, &mut told)
+        {
+            let rest = events.as_slice().iter().filter(|logged| mine(logged));
+            for (table, wanted) in open.lane.lacking(std::iter::once(&logged).chain(rest)) {
+                for (record, history) in histories_of(driver, source, table, M::SCHEMA, &wanted).await? {
+                    open.lane.states.learn(&record, &history);
+                }
+            }
+            open.lane.take_after_history(logged, &mut told);
         }
+        (open.after, open.told) = (place, here);
         if end {
             open.lane.end(&mut told);
         }

@@ -6,11 +6,11 @@ use super::super::lane::{position, spot};
 use super::super::told::Interruption;
 use super::desk::{Behind, Desk, Reading};
 use super::reader::now;
-use super::{LogPage, Source, check_log, check_position, epoch, histories_of, mark, page};
+use super::{Source, check_log, check_position, epoch, histories_of, mark, page};
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::run::driver::Driver;
-use crate::statement::{Mark, Spot};
+use crate::statement::{Logged, Mark, Spot};
 
 /// How many events are read at once.
 pub(crate) const PAGE: i64 = 1_000;
@@ -125,18 +125,18 @@ impl Tap {
     ) -> Result<bool, Error> {
         let read = page(driver, &self.source, self.after, mark.horizon, PAGE).await?;
         let more = read.next_txid.is_some();
-        for desk in &mut self.desks {
-            teach(driver, &self.source, desk.as_mut(), Reading::Live, &read).await?;
-        }
         let (stream, epoch) = (self.source.stream, self.epoch);
         let ends = read.ends::<DB>();
-        for (logged, end) in read.events.into_iter().zip(ends) {
-            self.after = (logged.event.txid, logged.event.position);
-            self.told = position(stream, epoch, self.after, Some(logged.event.id));
-            let source = &self.source;
+        let source = &self.source;
+        let mut events = read.events.into_iter();
+        for end in ends {
+            let Some(logged) = events.next() else { break };
+            let (place, id) = ((logged.event.txid, logged.event.position), logged.event.id);
             if let Some(desk) = self.desks.iter_mut().find(|desk| source.is_of(desk.schema(), &logged)) {
-                desk.take(Reading::Live, logged);
+                tell(driver, source, desk.as_mut(), Reading::Live, logged, events.as_slice()).await?;
             }
+            self.after = place;
+            self.told = position(stream, epoch, place, Some(id));
             if end {
                 self.desks.iter_mut().for_each(|desk| desk.end(Reading::Live));
             }
@@ -171,7 +171,7 @@ async fn serve<DB: Dialect, D: Driver<DB>>(
     source: &Source,
     epoch: u64,
     mark: &Mark,
-    desk: &mut dyn Desk,
+    desk: &mut (dyn Desk + 'static),
     behind: Behind,
 ) -> Result<bool, Error> {
     let Behind { id, from, at, room } = behind;
@@ -197,14 +197,16 @@ async fn serve<DB: Dialect, D: Driver<DB>>(
     }
     let of = Reading::Behind(id);
     let read = page(driver, source, after, mark.horizon, size).await?;
-    teach(driver, source, desk, of, &read).await?;
     let ends = read.ends::<DB>();
     let more = read.next_txid.is_some();
-    for (logged, end) in read.events.into_iter().zip(ends) {
-        desk.read_to(id, (logged.event.txid, logged.event.position));
+    let mut events = read.events.into_iter();
+    for end in ends {
+        let Some(logged) = events.next() else { break };
+        let place = (logged.event.txid, logged.event.position);
         if source.is_of(desk.schema(), &logged) {
-            desk.take(of, logged);
+            tell(driver, source, desk, of, logged, events.as_slice()).await?;
         }
+        desk.read_to(id, place);
         if end {
             desk.end(of);
         }
@@ -215,18 +217,22 @@ async fn serve<DB: Dialect, D: Driver<DB>>(
     Ok(more)
 }
 
-/// Tells a desk the histories that it lacks for these events.
-async fn teach<DB: Dialect, D: Driver<DB>>(
+/// Tells a desk of an event of its model; first the histories that it lacks, for that event and those after it, so that it
+/// takes few statements.
+async fn tell<DB: Dialect, D: Driver<DB>>(
     driver: &mut D,
     source: &Source,
-    desk: &mut dyn Desk,
+    desk: &mut (dyn Desk + 'static),
     of: Reading,
-    read: &LogPage,
+    logged: Logged,
+    rest: &[Logged],
 ) -> Result<(), Error> {
-    for (table, wanted) in desk.lacking(of, source, &read.events) {
+    let Some(logged) = desk.take(of, logged) else { return Ok(()) };
+    for (table, wanted) in desk.lacking(of, source, &logged, rest) {
         for (record, history) in histories_of(driver, source, table, desk.schema(), &wanted).await? {
             desk.learn(of, &record, &history);
         }
     }
+    desk.take_after_history(of, logged);
     Ok(())
 }

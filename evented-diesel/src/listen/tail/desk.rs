@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use diesel::pg::Pg;
-use evented_core::{ChangeKind, Digest, Fact, KeyValue, Position, Scope, Transaction};
+use evented_core::{ChangeKind, Digest, Fact, KeyValue, Moment, Position, Transaction};
 
 use super::super::lock;
 use super::super::router::Router;
@@ -109,14 +109,11 @@ impl<M: Rows<Pg>> ModelTable<M> {
     fn hold(&mut self, before: Option<M>, after: Option<M>, at: &mut Place) {
         let Some(record) = after.as_ref().or(before.as_ref()) else { return };
         let (key, value) = (record.key().clone(), M::key_value(record.key()));
-        let scopes = |record: Option<&M>| record.map(Scope::keys_of).unwrap_or_default();
         let fact = Fact {
             key: Some(key),
             cause: if self.causes.know(&value) { self.cause(&value, after.as_ref()) } else { None },
-            scopes_before: scopes(before.as_ref()),
-            scopes_after: scopes(after.as_ref()),
-            before: before.map(Arc::new),
-            after: after.map(Arc::new),
+            before: before.map(|record| Arc::new(Moment::new(record))),
+            after: after.map(|record| Arc::new(Moment::new(record))),
             table: None,
             position: at.position(),
             transaction: at.transaction(),
@@ -168,8 +165,6 @@ impl<M: Rows<Pg>> ModelTable<M> {
             position: at.position(),
             transaction: at.transaction(),
             cause: None,
-            scopes_before: Vec::new(),
-            scopes_after: Vec::new(),
         });
         self.release();
     }
@@ -230,7 +225,7 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
             if !self.causes.know(&key) {
                 continue;
             }
-            let cause = self.cause(&key, after.as_deref());
+            let cause = self.cause(&key, after.as_deref().map(Moment::record));
             if let Some(fact) = self.held.get_mut(place) {
                 fact.cause = cause;
             }
