@@ -30,7 +30,8 @@ mod table;
 
 pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{
-    Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values, read_spot,
+    Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values, push_turn,
+    read_spot,
 };
 pub(crate) use batch::{
     LARGEST_PORTION, current_rows, insert_many, insert_many_plain, lock_rows, portions, remove_many,
@@ -53,7 +54,7 @@ pub(crate) use row::{
 };
 pub(crate) use stream::{
     BigIntKeys, EventId, HolderRow, IntKeys, Keys, LastSpot, Logged, LoggedRow, Mark, Spot, TextKeys,
-    UuidKeys, event_at, histories, last_spot, stream_page,
+    UuidKeys, event_at, histories, last_spot, positions_from, stream_page,
 };
 pub(crate) use table::{ColumnNames, column_names, count_without_events, rows_between, rows_without_events};
 

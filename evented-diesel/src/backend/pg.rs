@@ -141,9 +141,15 @@ impl Dialect for Pg {
 /// The event first: its unique revision decides between two writers, and the row follows.
 pub(super) fn insert<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH appended AS (");
-    append_columns(&mut statement, append.place);
+    append_columns(&mut statement, append.place, append.follows());
     statement.sql("VALUES (");
-    push_append_values(&mut statement, append, append.known_record(), append.known_revision());
+    push_append_values(
+        &mut statement,
+        append,
+        append.known_record(),
+        append.known_revision(),
+        append.follows(),
+    );
     statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision), made AS (");
     push_insert_columns::<Pg, M>(&mut statement);
     statement.sql("SELECT ");
@@ -163,10 +169,11 @@ pub(super) fn insert_row_first<'q, M: Rows<Pg>>(append: &'q Append<'_>, row: &'q
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
     statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
-    append_columns(&mut statement, append.place);
+    append_columns(&mut statement, append.place, false);
     statement.sql("SELECT ");
     let record = Source::Sql("made.", Some(M::KEY_COLUMN));
-    push_append_values(&mut statement, append, record, Source::NextRevision(append.place, M::KEY_COLUMN));
+    let revision = Source::NextRevision(append.place, M::KEY_COLUMN);
+    push_append_values(&mut statement, append, record, revision, false);
     statement.sql(" FROM made RETURNING txid, position, revision)");
     statement
         .sql(" SELECT appended.txid, appended.position, appended.revision, ")
@@ -197,9 +204,9 @@ pub(super) fn update<'q, M: Rows<Pg>>(
         }
     }
     statement.sql(" FOR UPDATE), appended AS (");
-    append_columns(&mut statement, append.place);
+    append_columns(&mut statement, append.place, true);
     statement.sql("SELECT ");
-    push_append_values(&mut statement, append, append.known_record(), append.known_revision());
+    push_append_values(&mut statement, append, append.known_record(), append.known_revision(), true);
     statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING txid, position), changed AS (");
     if columns.is_empty() {
         statement.sql("SELECT ").columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
@@ -227,9 +234,10 @@ pub(super) fn delete<'q, M: Rows<Pg>>(append: &'q Append<'_>, expecting: Option<
     statement
         .of_record("e", append.place, append.record)
         .sql(" ORDER BY e.revision DESC LIMIT 1), appended AS (");
-    append_columns(&mut statement, append.place);
+    append_columns(&mut statement, append.place, true);
     statement.sql("SELECT ");
-    push_append_values(&mut statement, append, append.known_record(), Source::Sql("head.revision + 1", None));
+    let revision = Source::Sql("head.revision + 1", None);
+    push_append_values(&mut statement, append, append.known_record(), revision, true);
     statement.sql(" FROM k, head");
     if let Some(revision) = expecting {
         statement.sql(" WHERE head.revision = ").value(revision);

@@ -241,9 +241,15 @@ pub(super) fn insert<'q, M: Rows<Sqlite>>(append: &'q Append<'_>, row: &'q M) ->
 
 pub(super) fn event<'q>(append: &'q Append<'_>) -> Statement<'q, Sqlite> {
     let mut statement = Statement::new("");
-    append_columns(&mut statement, append.place);
+    append_columns(&mut statement, append.place, false);
     statement.sql("VALUES (");
-    push_append_values(&mut statement, append, Source::Known(append.record.into()), append.known_revision());
+    push_append_values(
+        &mut statement,
+        append,
+        Source::Known(append.record.into()),
+        append.known_revision(),
+        false,
+    );
     statement.sql(")");
     if append.placed {
         statement.sql(" RETURNING txid, position, revision");

@@ -150,20 +150,22 @@ pub(crate) async fn epoch<DB: Dialect, D: Driver<DB>>(driver: &mut D, log: LogNa
     Ok(rows.into_iter().next().and_then(|number| number.0).unwrap_or(0).cast_unsigned())
 }
 
-/// The last place of a log; an event of a transaction that has not begun is of another database.
+/// The last place of a log, and what may have been committed; an event of a transaction that has not begun is of another
+/// database.
 pub(crate) async fn check_log<DB: Dialect, D: Driver<DB>>(
     driver: &mut D,
     log: LogName,
-    mark: &Mark,
-) -> Result<Option<Spot>, Error> {
+) -> Result<(Option<Spot>, Mark), Error> {
     let last = driver.load::<LastSpot>(last_spot(log)).await;
     let last = last.map_err(|error| Error::of_log(log.table, error))?;
     let last = last.into_iter().next().and_then(|last| last.0);
+    // In this order: what is there has begun before.
+    let mark = mark(driver, log).await?;
     match (last, mark.next) {
         (Some((txid, _)), Some(next)) if txid >= next => {
             Err(Error::ForeignLog { log: log.table, txid, next })
         }
-        _ => Ok(last),
+        _ => Ok((last, mark)),
     }
 }
 

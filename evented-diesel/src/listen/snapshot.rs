@@ -1,5 +1,6 @@
 //! What a transaction sees: so that a reading of a table and the changes after it fit together.
 
+use std::collections::HashSet;
 use std::marker::PhantomData;
 
 use diesel::deserialize::{self, QueryableByName};
@@ -12,7 +13,7 @@ use crate::log::EventLog;
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::statement::{LastPosition, Statement, field, last_position, optional};
+use crate::statement::{LastPosition, Number, Statement, field, last_position, optional, positions_from};
 
 /// What a transaction sees of a model's changes.
 ///
@@ -28,8 +29,8 @@ pub struct Snapshot(Seen);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Seen {
     /// Transactions before the first number have ended, and those from the second on had not begun; of those between, the
-    /// list had not ended.
-    Transactions { before: i64, next: i64, open: Vec<i64> },
+    /// first list had not ended. The second list has the events that are seen of transactions from the first number on.
+    Transactions { before: i64, next: i64, open: Vec<i64>, events: HashSet<i64> },
     /// Positions up to this one.
     Positions(i64),
 }
@@ -43,9 +44,13 @@ impl Snapshot {
     /// Whether a change was made before it.
     pub(crate) fn has<M: Evented>(&self, change: &Change<M>) -> bool {
         match &self.0 {
-            Seen::Transactions { before, next, open } => {
+            Seen::Transactions { before, next, open, events } => {
                 let transaction = change.transaction();
-                let id = if transaction.commit > 0 { widened(transaction.id, *next) } else { transaction.id };
+                if transaction.commit == 0 {
+                    let position = change.position().minor().cast_signed();
+                    return transaction.id < *before || events.contains(&position);
+                }
+                let id = widened(transaction.id, *next);
                 id < *before || (id < *next && !open.contains(&id))
             }
             Seen::Positions(last) => change.position().minor().cast_signed() <= *last,
@@ -103,7 +108,9 @@ impl<DB: Dialect, M: Model> Operation<DB> for TakeSnapshot<M> {
             return Err(Error::Snapshot { schema: M::SCHEMA });
         }
         if let Some((before, next, open)) = row.transactions {
-            return Ok(Snapshot(Seen::Transactions { before, next, open }));
+            let seen = driver.load::<Number>(positions_from(M::Log::NAME, before)).await.map_err(of)?;
+            let events = seen.into_iter().filter_map(|number| number.0).collect();
+            return Ok(Snapshot(Seen::Transactions { before, next, open, events }));
         }
         let last = driver.load::<LastPosition>(last_position(M::places())).await.map_err(of)?;
         Ok(Snapshot(Seen::Positions(last.into_iter().next().and_then(|last| last.0).unwrap_or(0))))

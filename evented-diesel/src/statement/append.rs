@@ -83,7 +83,13 @@ pub struct Removed<M> {
 }
 
 /// `INSERT INTO log (columns)`, in the order of [`push_append_values`].
-pub(crate) fn append_columns<'q, DB: Dialect>(statement: &mut Statement<'q, DB>, place: Place) {
+///
+/// `follows` says whether there is an event of the record before it: see [`push_turn`].
+pub(crate) fn append_columns<'q, DB: Dialect>(
+    statement: &mut Statement<'q, DB>,
+    place: Place,
+    follows: bool,
+) {
     statement.sql("INSERT INTO ").log(place.table);
     statement.sql(" (id, schema, record_id, revision, action, version, payload, meta, at, state");
     if place.hashed {
@@ -91,6 +97,9 @@ pub(crate) fn append_columns<'q, DB: Dialect>(statement: &mut Statement<'q, DB>,
     }
     if numbers_itself::<DB>(place) {
         statement.sql(", position");
+    }
+    if follows && DB::NUMBERS_TRANSACTIONS {
+        statement.sql(", txid");
     }
     statement.sql(") ");
 }
@@ -106,6 +115,7 @@ pub(crate) fn push_append_values<'q, DB: Dialect>(
     append: &'q Append<'_>,
     record: Source<'q>,
     revision: Source<'q>,
+    follows: bool,
 ) {
     statement.value(append.event_id).sql(", ").value(append.schema).sql(", ");
     record.push(statement);
@@ -129,6 +139,28 @@ pub(crate) fn push_append_values<'q, DB: Dialect>(
         }
         statement.sql(")), 0) + 1");
     }
+    if follows && DB::NUMBERS_TRANSACTIONS {
+        statement.sql(", ");
+        push_turn(statement, append.place, |statement| {
+            statement.of_record("p", append.place, append.record);
+        });
+    }
+}
+
+/// The transaction by which an event is ordered: its own, or that of the event before it in its record, if that has a
+/// higher number.
+///
+/// A transaction can be numbered early, and change a record late, after a younger one did. In the order of the numbers alone
+/// the record's events would change places. Whoever reads below the oldest open transaction still misses nothing: while
+/// this one is open, that order is not read so far.
+pub(crate) fn push_turn<'q, DB: Dialect>(
+    statement: &mut Statement<'q, DB>,
+    place: Place,
+    of_record: impl FnOnce(&mut Statement<'q, DB>),
+) {
+    statement.sql("GREATEST(txid_current(), COALESCE((SELECT p.txid FROM ").log(place.table).sql(" p WHERE ");
+    of_record(statement);
+    statement.sql(" ORDER BY p.revision DESC LIMIT 1), 0))");
 }
 
 /// Where a value of the event comes from.
@@ -167,6 +199,11 @@ impl<'q> Append<'q> {
         Source::Known(self.record.into())
     }
 
+    /// Whether there is an event of the record before it.
+    pub(crate) fn follows(&self) -> bool {
+        self.revision > 1
+    }
+
     pub(crate) fn known_revision(&self) -> Source<'q> {
         Source::Known(self.revision.into())
     }
@@ -175,9 +212,15 @@ impl<'q> Append<'q> {
 /// Appends an event and leaves the row alone.
 pub(crate) fn append<'q, DB: Dialect>(append: &'q Append<'_>) -> Statement<'q, DB> {
     let mut statement = Statement::new("");
-    append_columns(&mut statement, append.place);
+    append_columns(&mut statement, append.place, append.follows());
     statement.sql("VALUES (");
-    push_append_values(&mut statement, append, append.known_record(), append.known_revision());
+    push_append_values(
+        &mut statement,
+        append,
+        append.known_record(),
+        append.known_revision(),
+        append.follows(),
+    );
     statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision");
     statement
 }

@@ -206,3 +206,10 @@ pub(crate) fn histories<'q, DB: Dialect>(
     statement.sql(") ORDER BY e.record_id, e.revision");
     statement
 }
+
+/// The positions of the events of transactions from one on.
+pub(crate) fn positions_from<'q, DB: Dialect>(log: LogName, txid: i64) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT e.position FROM ");
+    statement.log(log).sql(" e WHERE e.txid >= ").value(txid);
+    statement
+}

@@ -31,6 +31,7 @@ impl Dice {
 #[derive(Debug)]
 pub(crate) struct Kill {
     /// How many operations it had done.
+    #[allow(dead_code, reason = "not every test asks")]
     pub(crate) done: usize,
     /// Whether it was in the middle of one.
     pub(crate) within: bool,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::log::Place;
 use crate::model::Bind;
 use crate::sql_types::JsonText;
-use crate::statement::{Append, Statement, append_columns};
+use crate::statement::{Append, Statement, append_columns, push_turn};
 
 /// The columns of some events of one log.
 pub(super) struct EventColumns<'a> {
@@ -70,12 +70,21 @@ impl<'a> EventColumns<'a> {
     pub(super) fn append(&self) -> Statement<'_, Pg> {
         let mut statement = Statement::new("");
         let Some(place) = self.place else { return statement };
-        append_columns(&mut statement, place);
-        statement.sql("SELECT * FROM unnest(");
+        // Events that are all the first of their records have none before them.
+        let follow = self.revisions.iter().any(|revision| *revision > 1);
+        append_columns(&mut statement, place, follow);
+        statement.sql(if follow { "SELECT u.*, " } else { "SELECT u.*" });
+        if follow {
+            push_turn(&mut statement, place, |statement| {
+                statement.sql("p.record_id = u.record_id AND p.revision < u.revision").and_schema("p", place);
+            });
+        }
+        statement.sql(" FROM unnest(");
         for column in 0..COLUMNS + usize::from(place.hashed) {
             statement.sql(if column == 0 { "" } else { ", " }).field(self, column);
         }
-        statement.sql(")");
+        statement.sql(") u(id, schema, record_id, revision, action, version, payload, meta, at, state");
+        statement.sql(if place.hashed { ", hash)" } else { ")" });
         statement
     }
 }

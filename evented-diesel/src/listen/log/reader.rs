@@ -123,11 +123,10 @@ impl<DB: Dialect, M: Model> Operation<DB> for NextChanges<'_, M> {
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Changes<M>, Error> {
         let reader = self.0;
         let source = Source::of::<M::Log>();
-        let mark = mark(driver, source.log).await?;
-        let mut open = match reader.open.take() {
-            Some(open) => open,
+        let (mut open, mark) = match reader.open.take() {
+            Some(open) => (open, mark(driver, source.log).await?),
             None => {
-                let last = check_log(driver, source.log, &mark).await?;
+                let (last, mark) = check_log(driver, source.log).await?;
                 let epoch = epoch(driver, source.log).await?;
                 let (after, told) = match reader.start {
                     Start::Beginning => (BEGINNING, position(source.stream, epoch, (0, 0), None)),
@@ -142,7 +141,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for NextChanges<'_, M> {
                 };
                 let page = usize::try_from(reader.size).ok().and_then(NonZeroUsize::new);
                 let records = reader.records.max(page.unwrap_or(NonZeroUsize::MIN));
-                Open { lane: Lane::new(records, source.stream, epoch), after, told }
+                (Open { lane: Lane::new(records, source.stream, epoch), after, told }, mark)
             }
         };
         let result = next(driver, &source, &mut open, mark.horizon, reader.size).await;

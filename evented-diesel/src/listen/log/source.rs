@@ -52,8 +52,7 @@ impl LogSource {
     ) -> Result<Self, Error> {
         let mut taps = Vec::with_capacity(plan.len());
         for Planned { source, desks } in plan {
-            let mark = mark(driver, source.log).await?;
-            let last = check_log(driver, source.log, &mark).await?;
+            let (last, mark) = check_log(driver, source.log).await?;
             let epoch = epoch(driver, source.log).await?;
             let after = now(mark.horizon, last);
             let told = position(source.stream, epoch, after, None);
@@ -73,7 +72,7 @@ impl LogSource {
             match check_position(driver, &tap.source, epoch, &mark, tap.told).await {
                 Ok(()) => {}
                 Err(Error::MustRefetch { reason, .. }) => {
-                    let last = check_log(driver, tap.source.log, &mark).await?;
+                    let (last, mark) = check_log(driver, tap.source.log).await?;
                     tap.epoch = epoch;
                     tap.after = now(mark.horizon, last);
                     tap.told = position(tap.source.stream, epoch, tap.after, None);

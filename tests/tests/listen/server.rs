@@ -1,0 +1,53 @@
+//! A server that crashes, and one that stops, under a hub.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use evented_diesel::Run;
+use evented_diesel::listen::Hub;
+use evented_diesel::migrations::Flavour;
+use evented_test_server::{Cluster, Settings, Stop};
+use evented_tests::models::Item;
+
+use super::{change, lamp, org};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_finds_its_way_back_to_a_server_that_crashed_and_has_missed_nothing() {
+    let mut cluster = Cluster::start(Settings::default()).unwrap();
+    let url = cluster.url();
+    PgConnection::establish(&url)
+        .unwrap()
+        .batch_execute(&evented_tests::db::tables(Flavour::Postgres))
+        .unwrap();
+    let of_hub = url.clone();
+    let hub = Hub::of::<Item>().start(move || PgConnection::establish(&of_hub)).unwrap();
+    let mut feed = hub.subscribe_with_buffer(Item::changes(), None, 1 << 20).unwrap();
+    let mut written = Vec::new();
+    for round in 0..4 {
+        let mut conn = PgConnection::establish(&url).unwrap();
+        for _ in 0..200 {
+            written.push(Item::insert(lamp(org())).run(&mut conn).unwrap().id);
+        }
+        let how = if round % 2 == 0 { Stop::Immediate } else { Stop::Fast };
+        let took;
+        (cluster, took) = tokio::task::spawn_blocking(move || {
+            let started = Instant::now();
+            cluster.stop(how).unwrap();
+            let took = started.elapsed();
+            cluster.start_again().unwrap();
+            (cluster, took)
+        })
+        .await
+        .unwrap();
+        assert!(took < Duration::from_secs(10), "a hub keeps the server from stopping: {took:?}");
+    }
+    for id in &written {
+        assert_eq!(change(&mut feed).await.key(), Some(id));
+    }
+    let last = Item::insert(lamp(org())).recorded().run(&mut PgConnection::establish(&url).unwrap()).unwrap();
+    hub.wait_for(last.position()).await.unwrap();
+    assert_eq!(change(&mut feed).await.key(), Some(&last.record.id));
+    assert!(feed.try_recv().is_none());
+    assert!(hub.status().reconnects >= 1 && hub.status().connected, "{:?}", hub.status());
+}
