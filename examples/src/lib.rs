@@ -3,6 +3,8 @@
 //! | program | what it shows |
 //! |---|---|
 //! | `quickstart` | what evented does for one model, in a minute |
+//! | `listen` | changes as they happen: one terminal writes, another one watches an organisation |
+//! | `board` | a web page that changes while you look at it: server-sent events, resumed where a connection broke |
 //! | `chat` | two models on a shared log, one without a table; a hook before the write; links from edits to what they edit |
 //! | `ai_chat` | a conversation that branches: links with fields of their own, trees and branches read from them |
 //! | `git_history` | real input: a git repository's history as evented records, checked against git itself |

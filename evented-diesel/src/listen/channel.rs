@@ -117,8 +117,11 @@ impl<M: Model> Channel<M> {
         self.address.as_ref().map_err(Arc::clone)
     }
 
-    /// Whether it listens at the same place as another.
-    pub(crate) fn same_place(&self, other: &Self) -> bool {
+    /// Whether it listens at the same place as another: whatever kinds they ask for, and whatever policies they have. By
+    /// this a [`Policy`] finds out in [`may_subscribe`](Policy::may_subscribe) what is asked for:
+    /// `channel.same_place(&Item::changes().scope(Item::ORG.eq(self.org)))`.
+    #[must_use]
+    pub fn same_place(&self, other: &Self) -> bool {
         match (&self.address, &other.address) {
             (Ok(Address::All), Ok(Address::All)) => true,
             (Ok(Address::Record(this)), Ok(Address::Record(that))) => this == that,

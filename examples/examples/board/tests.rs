@@ -1,0 +1,271 @@
+//! The boards over HTTP, as browsers use them.
+
+use std::time::Duration;
+
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A server on a free port, with a database of its own.
+struct Server {
+    client: Client,
+    address: String,
+    _folder: TempDir,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let board = Board::open(&folder.path().join("board.db").to_string_lossy()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, routes::routes(board)).await });
+        Self { client: Client::new(), address, _folder: folder }
+    }
+
+    async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> Response {
+        let url = format!("{}{path}?token={token}", self.address);
+        self.client.request(method.parse().unwrap(), url).json(&body).send().await.unwrap()
+    }
+
+    /// Gives the item's id.
+    async fn add(&self, token: &str, name: &str) -> String {
+        let added = self.ask("POST", "/items", token, json!({ "name": name })).await;
+        assert_eq!(added.status(), StatusCode::CREATED);
+        added.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn rename(&self, token: &str, id: &str, name: &str) -> StatusCode {
+        self.ask("PUT", &format!("/items/{id}/name"), token, json!({ "name": name })).await.status()
+    }
+
+    async fn transfer(&self, token: &str, id: &str, to: i32) -> StatusCode {
+        self.ask("PUT", &format!("/items/{id}/org"), token, json!({ "to": to })).await.status()
+    }
+
+    async fn delete(&self, token: &str, id: &str) -> StatusCode {
+        self.ask("DELETE", &format!("/items/{id}"), token, Value::Null).await.status()
+    }
+
+    /// Looks at a board, as a browser that has seen this event last.
+    async fn look_from(&self, org: i32, token: &str, seen: Option<&str>) -> Page {
+        let mut ask = self.client.get(format!("{}/orgs/{org}/events?token={token}", self.address));
+        if let Some(seen) = seen {
+            ask = ask.header("last-event-id", seen);
+        }
+        let response = ask.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Page { response, unread: String::new() }
+    }
+
+    /// Looks at a board for the first time, and gives the names in the list.
+    async fn look(&self, org: i32, token: &str) -> (Page, Vec<String>) {
+        let mut page = self.look_from(org, token, None).await;
+        let (_, list) = page.next().await;
+        assert_eq!(list["kind"], "list");
+        let names =
+            list["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned());
+        (page, names.collect())
+    }
+}
+
+/// A page that is looked at.
+struct Page {
+    response: Response,
+    unread: String,
+}
+
+impl Page {
+    /// The next event: its id and what it says. A test that waits for what never comes is red, and does not hang.
+    async fn next(&mut self) -> (String, Value) {
+        loop {
+            if let Some((event, rest)) = self.unread.split_once("\n\n") {
+                let field = |name| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                let told = field("id:").zip(field("data:"));
+                let told = told.map(|(id, data)| (id.to_owned(), serde_json::from_str(data).unwrap()));
+                self.unread = rest.to_owned();
+                match told {
+                    Some(told) => return told,
+                    // A comment that keeps the connection alive.
+                    None => continue,
+                }
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk());
+            let chunk = chunk.await.expect("in time").unwrap().expect("not the end");
+            self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// What the next event says in short, and its id.
+    async fn told(&mut self) -> (String, String) {
+        let (id, told) = self.next().await;
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let what = if told["kind"] == "gone" { &told["id"] } else { &told["item"]["name"] };
+        (format!("{} {} by {}", text(&told["kind"]), text(what), text(&told["by"])), id)
+    }
+}
+
+#[tokio::test]
+async fn changes_arrive_while_one_looks() {
+    let server = Server::start().await;
+    let old = server.add("red", "Lamp").await;
+    let (mut page, names) = server.look(1, "red").await;
+    assert_eq!(names, ["Lamp"]);
+    let new = server.add("red", "Chair").await;
+    assert_eq!(server.rename("red", &old, "Desk lamp").await, StatusCode::OK);
+    assert_eq!(server.delete("red", &new).await, StatusCode::OK);
+    assert_eq!(page.told().await.0, "put Chair by ada");
+    assert_eq!(page.told().await.0, "put Desk lamp by ada");
+    assert_eq!(page.told().await.0, format!("gone {new} by ada"));
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_what_was_missed_and_nothing_else() {
+    let server = Server::start().await;
+    let (mut page, _) = server.look(1, "red").await;
+    let lamp = server.add("red", "Lamp").await;
+    let (told, seen) = page.told().await;
+    assert_eq!(told, "put Lamp by ada");
+    drop(page);
+    server.rename("red", &lamp, "Desk lamp").await;
+    server.add("blue", "Bench").await;
+    server.delete("red", &lamp).await;
+
+    let mut page = server.look_from(1, "red", Some(&seen)).await;
+    assert_eq!(page.told().await.0, "put Desk lamp by ada");
+    assert_eq!(page.told().await.0, format!("gone {lamp} by ada"));
+    // And it goes on from there.
+    server.add("red", "Chair").await;
+    let (told, seen) = page.told().await;
+    assert_eq!(told, "put Chair by ada");
+
+    // Whoever missed nothing is told nothing but what comes.
+    let mut page = server.look_from(1, "red", Some(&seen)).await;
+    server.add("red", "Table").await;
+    assert_eq!(page.told().await.0, "put Table by ada");
+}
+
+#[tokio::test]
+async fn who_is_cut_off_after_the_list_goes_on_from_the_list() {
+    let server = Server::start().await;
+    server.add("red", "Lamp").await;
+    let mut page = server.look_from(1, "red", None).await;
+    let (seen, list) = page.next().await;
+    assert_eq!(list["kind"], "list");
+    drop(page);
+    server.add("red", "Chair").await;
+    let mut page = server.look_from(1, "red", Some(&seen)).await;
+    let mut told = page.told().await.0;
+    // The feed began where the hub was, which may not have come to the lamp: a page that puts it once more shows the same.
+    if told == "put Lamp by ada" {
+        told = page.told().await.0;
+    }
+    assert_eq!(told, "put Chair by ada");
+}
+
+#[tokio::test]
+async fn an_id_from_elsewhere_begins_with_the_list() {
+    let (server, other) = (Server::start().await, Server::start().await);
+    let (mut page, _) = other.look(1, "red").await;
+    other.add("red", "Elsewhere").await;
+    let (told, foreign) = page.told().await;
+    assert_eq!(told, "put Elsewhere by ada");
+    server.add("red", "Lamp").await;
+    server.add("red", "Chair").await;
+    for seen in [foreign.as_str(), "17", "no position"] {
+        let mut page = server.look_from(1, "red", Some(seen)).await;
+        let (_, list) = page.next().await;
+        assert_eq!((&list["kind"], list["items"].as_array().unwrap().len()), (&json!("list"), 2), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn what_moves_leaves_here_and_enters_there() {
+    let server = Server::start().await;
+    let (mut red, _) = server.look(1, "red").await;
+    let (mut blue, _) = server.look(2, "blue").await;
+    let lamp = server.add("red", "Lamp").await;
+    assert_eq!(server.transfer("red", &lamp, 2).await, StatusCode::OK);
+    assert_eq!(server.rename("blue", &lamp, "Ben's lamp").await, StatusCode::OK);
+    server.add("red", "Chair").await;
+    assert_eq!(red.told().await.0, "put Lamp by ada");
+    assert_eq!(red.told().await.0, format!("gone {lamp} by ada"));
+    // What became of it there is not told here.
+    assert_eq!(red.told().await.0, "put Chair by ada");
+    // The first thing that they hear of it there is that it has come.
+    assert_eq!(blue.told().await.0, "put Lamp by ada");
+    assert_eq!(blue.told().await.0, "put Ben's lamp by ben");
+}
+
+#[tokio::test]
+async fn one_organisation_has_no_part_in_the_other() {
+    let server = Server::start().await;
+    let lamp = server.add("red", "Lamp").await;
+    let (mut blue, names) = server.look(2, "blue").await;
+    assert!(names.is_empty(), "{names:?}");
+    server.rename("red", &lamp, "Desk lamp").await;
+    // It hears of its own next, and of nothing before.
+    server.add("blue", "Bench").await;
+    assert_eq!(blue.told().await.0, "put Bench by ben");
+
+    assert_eq!(server.rename("blue", &lamp, "Mine").await, StatusCode::NOT_FOUND);
+    assert_eq!(server.transfer("blue", &lamp, 2).await, StatusCode::NOT_FOUND);
+    assert_eq!(server.delete("blue", &lamp).await, StatusCode::NOT_FOUND);
+    let status = async |path: &str| {
+        let url = format!("{}{path}", server.address);
+        server.client.get(url).send().await.unwrap().status()
+    };
+    assert_eq!(status("/orgs/1/events?token=blue").await, StatusCode::FORBIDDEN);
+    assert_eq!(status("/orgs/1/events?token=green").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("/orgs/1/events").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("/?token=blue").await, StatusCode::OK);
+    // Asked to go on from a place of the other's, which it might have overheard.
+    let (_, seen) = {
+        let (mut red, _) = server.look(1, "red").await;
+        server.add("red", "Chair").await;
+        red.told().await
+    };
+    let ask = server.client.get(format!("{}/orgs/1/events?token=blue", server.address));
+    let refused = ask.header("last-event-id", seen).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_name_must_say_something() {
+    let server = Server::start().await;
+    let refused = server.ask("POST", "/items", "red", json!({ "name": " " })).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let text = refused.text().await.unwrap();
+    assert!(text.contains("name is empty"), "{text}");
+}
+
+/// While others write, a page opens: the list and what comes after it are everything, each once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn between_the_list_and_the_changes_nothing_is_missed_or_doubled() {
+    const ITEMS: usize = 200;
+    let server = std::sync::Arc::new(Server::start().await);
+    let writer = tokio::spawn({
+        let server = std::sync::Arc::clone(&server);
+        async move {
+            for n in 0..ITEMS {
+                server.add("red", &n.to_string()).await;
+            }
+        }
+    });
+    for _ in 0..8 {
+        let (mut page, mut names) = server.look(1, "red").await;
+        while names.len() < ITEMS && names.last().is_none_or(|last| *last != (ITEMS - 1).to_string()) {
+            let (_, told) = page.next().await;
+            names.push(told["item"]["name"].as_str().unwrap().to_owned());
+        }
+        let expected: Vec<String> = (0..names.len()).map(|n| n.to_string()).collect();
+        assert_eq!(names, expected);
+        if names.len() == ITEMS && writer.is_finished() {
+            break;
+        }
+    }
+    writer.await.unwrap();
+}

@@ -1,0 +1,33 @@
+//! The database: a file that both sides open.
+
+use anyhow::Context;
+use diesel::connection::SimpleConnection;
+use diesel::dsl::{exists, select};
+use diesel::prelude::*;
+use evented_diesel::migrations::{Flavour, Migrations};
+
+use crate::model::Item;
+
+diesel::table! {
+    sqlite_master (name) { name -> Text }
+}
+
+/// Opens the file. Whoever comes first makes the tables.
+pub fn open(file: &str) -> anyhow::Result<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(file).with_context(|| format!("cannot open {file}"))?;
+    // With its log written ahead, a reader and a writer do not wait for each other.
+    conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL")?;
+    conn.immediate_transaction(|conn| {
+        let there = sqlite_master::table.filter(sqlite_master::name.eq("items"));
+        if !select(exists(there)).get_result::<bool>(conn)? {
+            conn.batch_execute(
+                "CREATE TABLE items (
+                    id BLOB PRIMARY KEY, org_id INTEGER NOT NULL, name TEXT NOT NULL, price INTEGER NOT NULL
+                )",
+            )?;
+            conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Flavour::Sqlite))?;
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(conn)
+}
