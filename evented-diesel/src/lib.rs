@@ -133,6 +133,8 @@
 //! | show that a log was changed, or cut | [`integrity::VerifyChain`], [`integrity::Checkpoint`] |
 //! | know what can go wrong | [`Error`] |
 //! | make the log's tables, and bring them up to date | [`migrations`] |
+//! | hear of changes as they happen | [`listen`] |
+//! | hear of changes by anyone, from PostgreSQL's write-ahead log | a module `wal`, with that feature |
 //! | see what the library does, by `tracing` | [`observe`] |
 //! | use one model on PostgreSQL and on SQLite | [`Id`], [`sql_types`] |
 //!
@@ -175,7 +177,7 @@
 //! - It sees a change by plain SQL when the record is next written through it, not before ([`Drift`]).
 //! - Its triggers keep a log append-only against mistakes, not against the owner of its tables. Take `UPDATE` and `DELETE`
 //!   from the program's role as well; a hashed log shows what was changed all the same.
-//! - It has no stream of changes, no handlers and no derived tables yet.
+//! - It has no handlers and no derived tables yet.
 //! - A model has one key, of one column, and no generic parameters.
 //! - MySQL is not supported.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -34,6 +34,8 @@ texts! {
     asynchronous: "../../docs/src/async.md",
     errors: "../../docs/src/errors.md",
     migrations: "../../docs/src/migrations.md",
+    listening: "../../docs/src/listening.md",
+    write_ahead_log: "../../docs/src/write-ahead-log.md",
     shared_logs: "../../docs/src/shared-logs.md",
     links: "../../docs/src/links.md",
     log_only: "../../docs/src/log-only.md",
