@@ -152,15 +152,20 @@ pub(crate) fn push_append_values<'q, DB: Dialect>(
 ///
 /// A transaction can be numbered early, and change a record late, after a younger one did. In the order of the numbers alone
 /// the record's events would change places. Whoever reads below the oldest open transaction still misses nothing: while
-/// this one is open, that order is not read so far.
+/// this one is open, that order is not read so far. A number that this server has not come to is of another one, which the
+/// log was brought from, and orders nothing here.
 pub(crate) fn push_turn<'q, DB: Dialect>(
     statement: &mut Statement<'q, DB>,
     place: Place,
     of_record: impl FnOnce(&mut Statement<'q, DB>),
 ) {
-    statement.sql("GREATEST(txid_current(), COALESCE((SELECT p.txid FROM ").log(place.table).sql(" p WHERE ");
+    statement.sql("GREATEST(txid_current(), COALESCE((SELECT h.txid FROM (SELECT p.txid FROM ");
+    statement.log(place.table).sql(" p WHERE ");
     of_record(statement);
-    statement.sql(" ORDER BY p.revision DESC LIMIT 1), 0))");
+    statement.sql(
+        " ORDER BY p.revision DESC LIMIT 1) h WHERE h.txid < txid_snapshot_xmax(txid_current_snapshot())",
+    );
+    statement.sql("), 0))");
 }
 
 /// Where a value of the event comes from.
