@@ -8,4 +8,5 @@
 //! | `chat` | two models on a shared log, one without a table; a hook before the write; links from edits to what they edit |
 //! | `ai_chat` | a conversation that branches: links with fields of their own, trees and branches read from them |
 //! | `git_history` | real input: a git repository's history as evented records, checked against git itself |
+//! | `wal_tail` | PostgreSQL's write-ahead log: what plain SQL changes, with old and new values, without any model |
 //! | `operators` | the command that looks after an application's tables and logs, on what the others leave behind |
