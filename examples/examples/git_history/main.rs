@@ -7,6 +7,8 @@
 //! Each file is a record: commits create, edit, rename and delete it, by their author, at their time. Then the table,
 //! as it was at 64 commits and at the tip, is compared with what git says, byte for byte.
 //!
+//! With `--watch` somebody else counts the events of each author meanwhile, through a hub on the log.
+//!
 //! `DATABASE_URL` names a PostgreSQL server, where the schema `git_history` is made anew, or a file of SQLite; without
 //! it, a temporary file is used.
 
@@ -18,6 +20,7 @@ mod import;
 mod log;
 mod model;
 mod path;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,6 +37,7 @@ use git::Repository;
 use history::History;
 use import::{Imported, import};
 use model::File;
+use watch::Watch;
 
 /// Import the history of a git repository as events, and check it against git
 #[derive(Parser)]
@@ -46,18 +50,22 @@ struct Args {
     /// Instead of checking, print the table as it was at a commit, as `git ls-tree -rz` would
     #[arg(long, value_name = "COMMIT")]
     dump: Option<String>,
+    /// Count the events of each author beside the import, while it runs
+    #[arg(long)]
+    watch: bool,
 }
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let repository = Repository::open(&args.repository)?;
-    match Choice::from_env()? {
-        Choice::Postgres(url) => run(&mut database::postgres(&url)?, &repository, &args),
-        Choice::Sqlite(file, _folder) => run(&mut database::sqlite(&file)?, &repository, &args),
+    let choice = Choice::from_env()?;
+    match &choice {
+        Choice::Postgres(url) => run(&mut database::postgres(url)?, &choice, &repository, &args),
+        Choice::Sqlite(file, _folder) => run(&mut database::sqlite(file)?, &choice, &repository, &args),
     }
 }
 
-fn run<C>(conn: &mut C, repository: &Repository, args: &Args) -> Result<ExitCode>
+fn run<C>(conn: &mut C, choice: &Choice, repository: &Repository, args: &Args) -> Result<ExitCode>
 where
     C: Database,
     File: Rows<C::Backend>,
@@ -70,7 +78,13 @@ where
         }
         None => None,
     };
+    let watch = if args.watch { Some(Watch::start(choice)?) } else { None };
     let imported = import_all(conn, repository, &args.tip)?;
+    if let Some(watch) = watch {
+        for (author, events) in watch.finish(imported.events())? {
+            eprintln!("{events:>8} {author}");
+        }
+    }
     match dump {
         Some(commit) => print(conn, &imported, &commit),
         None => compare(conn, repository, &imported),
