@@ -11,8 +11,9 @@ use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use evented_core::KeyValue;
 mod many;
+mod rows;
 
-use super::{Dialect, log_types};
+use super::{Dialect, insert_values, log_types};
 use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
@@ -118,6 +119,18 @@ impl Dialect for Pg {
         let mut statement = Statement::new("LOCK TABLE ");
         statement.table::<M>().sql(" IN EXCLUSIVE MODE");
         driver.execute(statement).await.map(drop)
+    }
+
+    async fn insert_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> QueryResult<usize> {
+        let mut remaining = rows::Remaining::all(driver, rows).await?;
+        let mut inserted = 0;
+        while let Some(columns) = remaining.next()? {
+            inserted += driver.execute(columns.insert::<M>()).await?;
+        }
+        Ok(inserted + insert_values(driver, remaining.rest()).await?)
     }
 
     async fn append_new<M: Rows<Self>, D: Driver<Self>>(
