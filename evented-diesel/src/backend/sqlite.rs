@@ -11,7 +11,7 @@ use diesel::row::NamedRow;
 use diesel::sqlite::Sqlite;
 use evented_core::KeyValue;
 
-use super::{Dialect, insert_values, log_types};
+use super::{Dialect, insert_values, log_types, make_values};
 use crate::log::EventLog;
 use crate::migrations::Flavour;
 use crate::model::{Model, Rows};
@@ -144,6 +144,13 @@ impl Dialect for Sqlite {
         rows: &[(KeyValue, &M)],
     ) -> QueryResult<usize> {
         insert_values(driver, rows).await
+    }
+
+    async fn make_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> QueryResult<Vec<M>> {
+        make_values(driver, rows).await
     }
 
     async fn append_many<M: Rows<Self>, D: Driver<Self>>(

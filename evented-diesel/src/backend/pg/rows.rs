@@ -25,6 +25,9 @@ const ROWS: usize = 4_096;
 /// About how many bytes one statement binds: of large rows it inserts fewer.
 const BYTES: usize = 4 << 20;
 
+/// From how many rows on the database is asked for types, which takes a way to it and back.
+const MANY: usize = 64;
+
 /// Rows that are left to insert.
 pub(super) struct Remaining<'r, M> {
     rows: &'r [(KeyValue, &'r M)],
@@ -32,13 +35,15 @@ pub(super) struct Remaining<'r, M> {
 }
 
 impl<'r, M: Rows<Pg>> Remaining<'r, M> {
-    /// All of them. Asks the database for the types of their columns that have names only.
+    /// All of them. Asks the database for the types of their columns that have names only, if there are many.
     pub(super) async fn all<D: Driver<Pg>>(
         driver: &mut D,
         rows: &'r [(KeyValue, &'r M)],
     ) -> QueryResult<Self> {
         let mut types = Types::default();
-        if let Some((key, row)) = rows.first() {
+        if rows.len() >= MANY
+            && let Some((key, row)) = rows.first()
+        {
             Row { key: key.into(), row: *row }.collect_binds(
                 &mut RawBytesBindCollector::new(),
                 &mut types,
