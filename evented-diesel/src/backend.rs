@@ -12,7 +12,10 @@ use uuid::Uuid;
 use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
-use crate::statement::{Append, Guard, Inserted, Removed, Value, Written};
+use crate::statement::{
+    Append, Guard, Inserted, LARGEST_PORTION, RecordRow, Removed, Value, Written, insert_many,
+    insert_many_plain, portions,
+};
 
 #[cfg(feature = "__pg")]
 mod pg;
@@ -156,6 +159,54 @@ pub trait Dialect: Backend + Sized + 'static {
         driver: &mut D,
         events: &[Append<'_>],
     ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Inserts many rows, with their keys; says how many there were.
+    #[doc(hidden)]
+    fn insert_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> impl Future<Output = QueryResult<usize>> + Send;
+
+    /// [`Dialect::insert_rows`], and the rows as the database holds them.
+    #[doc(hidden)]
+    fn make_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> impl Future<Output = QueryResult<Vec<M>>> + Send;
+}
+
+/// Inserts rows of any types, in any database.
+async fn insert_values<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    rows: &[(KeyValue, &M)],
+) -> QueryResult<usize> {
+    let mut inserted = 0;
+    for rows in portions::<DB, _>(rows, M::WRITTEN.len() + 1) {
+        let statement = insert_many_plain::<DB, M>(rows);
+        // The text of the largest portions is long, and always the same.
+        inserted += if rows.len() == LARGEST_PORTION {
+            driver.execute(statement.fixed::<M, LargestInsert>()).await?
+        } else {
+            driver.execute(statement).await?
+        };
+    }
+    Ok(inserted)
+}
+
+/// An insert of as many rows as one statement may have.
+struct LargestInsert;
+
+/// [`insert_values`], and the rows as the database holds them.
+async fn make_values<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
+    driver: &mut D,
+    rows: &[(KeyValue, &M)],
+) -> QueryResult<Vec<M>> {
+    let mut made = Vec::with_capacity(rows.len());
+    for rows in portions::<DB, _>(rows, M::WRITTEN.len() + 1) {
+        let rows = driver.load::<RecordRow<M>>(insert_many::<DB, M>(rows)).await?;
+        made.extend(rows.into_iter().map(|row| row.0));
+    }
+    Ok(made)
 }
 
 /// Binds and reads the log's own types: the same lines for every database, over its own conversions.

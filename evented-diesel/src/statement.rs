@@ -34,8 +34,8 @@ pub(crate) use append::{
     read_spot,
 };
 pub(crate) use batch::{
-    LARGEST_PORTION, current_rows, insert_many, insert_many_plain, lock_rows, portions, remove_many,
-    remove_many_plain, update_many,
+    LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, lock_rows, portions,
+    remove_many, remove_many_plain, update_many,
 };
 pub(crate) use formats::{format_of, table_exists};
 pub use history::HeadRow;

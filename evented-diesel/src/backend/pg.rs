@@ -11,15 +11,16 @@ use diesel::query_builder::AstPass;
 use diesel::row::NamedRow;
 use evented_core::KeyValue;
 mod many;
+mod rows;
 
-use super::{Dialect, log_types};
+use super::{Dialect, insert_values, log_types, make_values};
 use crate::migrations::Flavour;
 use crate::model::Rows;
 use crate::run::driver::Driver;
 use crate::statement::{
-    Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, Removed, Source, Statement, Value,
-    Written, WrittenRow, append_columns, field, lock_rows, optional, push_append_values, push_insert_columns,
-    push_insert_values, push_set, read_spot,
+    Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, Source,
+    Statement, Value, Written, WrittenRow, append_columns, field, lock_rows, optional, push_append_values,
+    push_insert_columns, push_insert_values, push_set, read_spot,
 };
 
 /// Any row of the answer will do where only the fact counts.
@@ -118,6 +119,33 @@ impl Dialect for Pg {
         let mut statement = Statement::new("LOCK TABLE ");
         statement.table::<M>().sql(" IN EXCLUSIVE MODE");
         driver.execute(statement).await.map(drop)
+    }
+
+    async fn insert_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> QueryResult<usize> {
+        let mut remaining = rows::Remaining::all(driver, rows).await?;
+        let mut inserted = 0;
+        while let Some(columns) = remaining.next()? {
+            inserted += driver.execute(columns.insert::<M>()).await?;
+        }
+        Ok(inserted + insert_values(driver, remaining.rest()).await?)
+    }
+
+    async fn make_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> QueryResult<Vec<M>> {
+        let mut remaining = rows::Remaining::all(driver, rows).await?;
+        let mut made = Vec::with_capacity(rows.len());
+        while let Some(columns) = remaining.next()? {
+            let mut statement = columns.insert::<M>();
+            statement.sql(" RETURNING ").columns("", M::COLUMNS);
+            made.extend(driver.load::<RecordRow<M>>(statement).await?.into_iter().map(|row| row.0));
+        }
+        made.extend(make_values(driver, remaining.rest()).await?);
+        Ok(made)
     }
 
     async fn append_new<M: Rows<Self>, D: Driver<Self>>(

@@ -11,7 +11,7 @@ use diesel::row::NamedRow;
 use diesel::sqlite::Sqlite;
 use evented_core::KeyValue;
 
-use super::{Dialect, log_types};
+use super::{Dialect, insert_values, log_types, make_values};
 use crate::log::EventLog;
 use crate::migrations::Flavour;
 use crate::model::{Model, Rows};
@@ -137,6 +137,20 @@ impl Dialect for Sqlite {
             unplaced::<M, D>(driver, &Append { placed: false, ..event.clone() }).await?;
         }
         Ok(events.iter().map(|event| event.record.clone()).collect())
+    }
+
+    async fn insert_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> QueryResult<usize> {
+        insert_values(driver, rows).await
+    }
+
+    async fn make_rows<M: Rows<Self>, D: Driver<Self>>(
+        driver: &mut D,
+        rows: &[(KeyValue, &M)],
+    ) -> QueryResult<Vec<M>> {
+        make_values(driver, rows).await
     }
 
     async fn append_many<M: Rows<Self>, D: Driver<Self>>(

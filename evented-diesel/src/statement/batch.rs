@@ -41,21 +41,24 @@ pub(crate) fn insert_many<'q, DB: Dialect, M: Rows<DB>>(rows: &'q [(KeyValue, &'
     statement
 }
 
-/// Inserts rows, with their keys.
-pub(crate) fn insert_many_plain<'q, DB: Dialect, M: Rows<DB>>(
-    rows: &'q [(KeyValue, &'q M)],
-) -> Statement<'q, DB> {
+/// `INSERT INTO table (columns)`, with the key's column, and what stands before their values.
+pub(crate) fn insert_from<'q, DB: Dialect, M: Rows<DB>>() -> Statement<'q, DB> {
     let mut statement = Statement::new("INSERT INTO ");
     statement.table::<M>().sql(" (").identifier(M::KEY_COLUMN);
     for column in M::WRITTEN {
         statement.sql(", ").identifier(column);
     }
+    statement.sql(")").sql(override_key::<DB, M>());
+    statement
+}
+
+/// Inserts rows, with their keys.
+pub(crate) fn insert_many_plain<'q, DB: Dialect, M: Rows<DB>>(
+    rows: &'q [(KeyValue, &'q M)],
+) -> Statement<'q, DB> {
+    let mut statement = insert_from::<DB, M>();
     for (index, (key, row)) in rows.iter().enumerate() {
-        if index == 0 {
-            statement.sql(")").sql(override_key::<DB, M>()).sql(" VALUES (");
-        } else {
-            statement.sql("), (");
-        }
+        statement.sql(if index == 0 { " VALUES (" } else { "), (" });
         statement.value(key);
         for field in 0..M::WRITTEN.len() {
             statement.sql(", ").field(*row, field);

@@ -11,10 +11,7 @@ use crate::integrity::{Comparison, Damage, Difference, Finding};
 use crate::model::{Model, Rows};
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::statement::{
-    ColumnNames, LARGEST_PORTION, column_names, columns_to_write, insert_many_plain, portions,
-    remove_many_plain, set_row,
-};
+use crate::statement::{ColumnNames, column_names, columns_to_write, portions, remove_many_plain, set_row};
 use crate::steps::transaction::Transaction;
 
 /// Makes every row what its log says: writes rows that are missing, the columns that differ, and removes rows of records
@@ -150,21 +147,9 @@ async fn write<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
         done.updated += count(driver.execute(statement).await.map_err(failed::<M>)?);
     }
     let missing: Vec<_> = missing.iter().map(|(key, state)| (key.clone(), state)).collect();
-    for rows in portions::<DB, _>(&missing, M::WRITTEN.len() + 1) {
-        let statement = insert_many_plain::<DB, M>(rows);
-        // The text of the largest portions is long, and always the same.
-        let written = if rows.len() == LARGEST_PORTION {
-            driver.execute(statement.fixed::<M, LargestInsert>()).await
-        } else {
-            driver.execute(statement).await
-        };
-        done.inserted += count(written.map_err(failed::<M>)?);
-    }
+    done.inserted += count(DB::insert_rows(driver, &missing).await.map_err(failed::<M>)?);
     Ok(())
 }
-
-/// An insert of as many rows as one statement may have.
-struct LargestInsert;
 
 fn count(rows: usize) -> u64 {
     rows as u64

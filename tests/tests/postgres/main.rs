@@ -1,4 +1,4 @@
-//! What only PostgreSQL has: writers that really run at the same time, isolation levels, a server that hangs up.
+//! What only PostgreSQL has: rows as arrays, writers that really run at the same time, isolation levels, a server that hangs up.
 #![allow(clippy::duplicate_mod, reason = "the point of this file")]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
@@ -8,6 +8,8 @@ macro_rules! settings {
         mod $setting {
             use evented_tests::db::$db as Db;
 
+            #[path = "arrays.rs"]
+            mod arrays;
             #[path = "connections.rs"]
             mod connections;
             #[path = "isolation.rs"]

@@ -11,8 +11,7 @@ use crate::error::{Error, RecordName};
 use crate::model::{Model, Rows};
 use crate::run::driver::Driver;
 use crate::statement::{
-    Append, Current, RecordRow, columns_to_write, current_rows, insert_many, portions, remove_many,
-    update_many,
+    Append, Current, RecordRow, columns_to_write, current_rows, portions, remove_many, update_many,
 };
 use crate::steps::change::reconcile;
 use crate::steps::command::{Head, Record};
@@ -128,13 +127,12 @@ async fn write_rows<DB: Dialect, M: Rows<DB>, D: Driver<DB>>(
     if !columns.is_empty() {
         for changed in portions::<DB, _>(&changed, columns.len() + 1) {
             let statement = update_many::<DB, M>(changed, &columns);
-            rows.extend(driver.load::<RecordRow<M>>(statement).await.map_err(failed::<M>)?);
+            let written = driver.load::<RecordRow<M>>(statement).await.map_err(failed::<M>)?;
+            rows.extend(written.into_iter().map(|row| row.0));
         }
     }
-    for made in portions::<DB, _>(&made, M::WRITTEN.len() + 1) {
-        rows.extend(driver.load::<RecordRow<M>>(insert_many::<DB, M>(made)).await.map_err(failed::<M>)?);
-    }
-    Ok(rows.into_iter().map(|row| row.0).collect())
+    rows.extend(DB::make_rows(driver, &made).await.map_err(failed::<M>)?);
+    Ok(rows)
 }
 
 fn failed<M: crate::model::Model>(error: diesel::result::Error) -> Error {
