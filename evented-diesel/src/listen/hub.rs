@@ -1,5 +1,6 @@
 //! The hub: reads once, and tells many.
 
+use std::any::TypeId;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -56,6 +57,7 @@ struct Inner {
 #[must_use = "a hub tells nothing until it is started"]
 pub struct HubBuilder {
     plan: Vec<Planned>,
+    models: Vec<TypeId>,
     shared: Arc<Shared>,
     rhythm: Rhythm,
 }
@@ -113,7 +115,7 @@ impl Hub {
     /// A hub for a model.
     pub fn of<M: Model>() -> HubBuilder {
         let rhythm = Rhythm { every: Duration::from_millis(4), gap: Duration::from_millis(1) };
-        HubBuilder { plan: Vec::new(), shared: Arc::default(), rhythm }.and::<M>()
+        HubBuilder { plan: Vec::new(), models: Vec::new(), shared: Arc::default(), rhythm }.and::<M>()
     }
 
     fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
@@ -138,7 +140,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`subscribe`](Self::subscribe); and a position of another stream.
+    /// As [`subscribe`](Self::subscribe). A position of another stream is none: it is a place from where the stream does not
+    /// go on.
     pub fn subscribe_from<M: Model>(&self, channel: Channel<M>, from: Position) -> Result<Feed<M>, HubError> {
         self.subscription(channel, Some(from), BUFFER, false)
     }
@@ -292,6 +295,10 @@ impl Drop for Inner {
 impl HubBuilder {
     /// And for another model. Models that share a log are read together.
     pub fn and<M: Model>(mut self) -> Self {
+        if self.models.contains(&TypeId::of::<M>()) {
+            return self;
+        }
+        self.models.push(TypeId::of::<M>());
         let shared = Arc::clone(&self.shared);
         let source = Source::of::<M::Log>();
         let records = RECORDS;

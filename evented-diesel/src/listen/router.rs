@@ -58,6 +58,8 @@ struct Subscriber<M: Model> {
     whole: bool,
     /// Whether it has been told a part of the transaction that is being told, and wants to know its end.
     in_transaction: bool,
+    /// The place before that transaction, if it wants whole ones.
+    began: Option<Position>,
     /// The last change that it was looked at for.
     round: u64,
     /// Only what comes after this place: it has come that far by itself.
@@ -122,6 +124,7 @@ impl<M: Model> Router<M> {
             ending: Arc::clone(&ending),
             whole: wanted.whole,
             in_transaction: false,
+            began: None,
             round: 0,
             after: wanted.from,
             behind: wanted.from.is_some() && self.recent.is_none(),
@@ -130,7 +133,7 @@ impl<M: Model> Router<M> {
             self.behind.push(id);
         }
         self.subscribers.insert(id, subscriber);
-        self.add(id, wanted.channel)?;
+        self.listen(id, wanted.channel);
         if let (Some(from), Some(recent)) = (wanted.from, &self.recent) {
             let is_near = from.epoch() == recent.from.epoch() || from.epoch() == 0;
             if !is_near
@@ -151,10 +154,16 @@ impl<M: Model> Router<M> {
 
     pub(crate) fn add(&mut self, id: u64, channel: Channel<M>) -> Result<(), Denied> {
         check(&channel)?;
-        let Some(subscriber) = self.subscribers.get_mut(&id) else { return Ok(()) };
+        self.listen(id, channel);
+        Ok(())
+    }
+
+    /// Adds a channel that is allowed.
+    fn listen(&mut self, id: u64, channel: Channel<M>) {
+        let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
         if let Some(same) = subscriber.channels.iter_mut().find(|it| it.same_place(&channel)) {
             *same = channel;
-            return Ok(());
+            return;
         }
         if let Some(list) = self.list(&channel) {
             list.push(id);
@@ -162,7 +171,6 @@ impl<M: Model> Router<M> {
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
             subscriber.channels.push(channel);
         }
-        Ok(())
     }
 
     pub(crate) fn remove(&mut self, id: u64, channel: &Channel<M>) {
@@ -216,7 +224,12 @@ impl<M: Model> Router<M> {
         match told {
             Told::Fact(fact) => self.tell_fact(fact),
             Told::Unreadable(unreadable) => {
-                let ids: Vec<u64> = self.subscribers.keys().copied().collect();
+                // Those who are behind come to it by themselves.
+                let is_new = |it: &Subscriber<M>| {
+                    !it.behind && it.after.is_none_or(|after| after < unreadable.position)
+                };
+                let new = self.subscribers.iter().filter(|(_, it)| is_new(it));
+                let ids: Vec<u64> = new.map(|(id, _)| *id).collect();
                 for id in ids {
                     self.send(id, Parcel::Unreadable(unreadable.clone()));
                 }
@@ -270,6 +283,7 @@ impl<M: Model> Router<M> {
         let Some(change) = seen_by(&subscriber.channels, fact, key) else { return };
         if subscriber.whole && !subscriber.in_transaction {
             subscriber.in_transaction = true;
+            subscriber.began = Some(come(subscriber, self.at));
             self.in_transaction.push(id);
         }
         self.send(id, Parcel::Change(change));
@@ -280,6 +294,9 @@ impl<M: Model> Router<M> {
         let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
         if std::mem::take(&mut subscriber.in_transaction) {
             self.send(id, Parcel::End);
+            if let Some(subscriber) = self.subscribers.get_mut(&id) {
+                subscriber.began = None;
+            }
         }
     }
 
@@ -287,7 +304,8 @@ impl<M: Model> Router<M> {
     fn send(&mut self, id: u64, parcel: Parcel<M>) {
         let Some(subscriber) = self.subscribers.get(&id) else { return };
         if subscriber.parcels.len() >= subscriber.room {
-            let resume_from = subscriber.after.map_or(self.at, |after| later(after, self.at));
+            // A transaction of which only a part is there is told again from its beginning.
+            let resume_from = subscriber.began.unwrap_or_else(|| come(subscriber, self.at));
             *lock(&subscriber.ending) = Some(Interruption::Lagged { resume_from });
             observe::listen_lagged(M::SCHEMA, id);
             self.unsubscribe(id);
@@ -419,6 +437,15 @@ fn seen_by<M: Model>(
 /// The answer of a policy: no, if it panics.
 fn asked(question: impl FnOnce() -> bool) -> bool {
     catch_unwind(AssertUnwindSafe(question)).unwrap_or(false)
+}
+
+/// How far a subscriber has come, where the live stream is at a place.
+fn come<M: Model>(subscriber: &Subscriber<M>, at: Position) -> Position {
+    match subscriber.after {
+        Some(after) if subscriber.behind => after,
+        Some(after) => later(after, at),
+        None => at,
+    }
 }
 
 fn later(one: Position, other: Position) -> Position {

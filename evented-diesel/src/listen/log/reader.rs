@@ -123,9 +123,10 @@ impl<DB: Dialect, M: Model> Operation<DB> for NextChanges<'_, M> {
     async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Changes<M>, Error> {
         let reader = self.0;
         let source = Source::of::<M::Log>();
-        let (mut open, mark) = match reader.open.take() {
+        // What is open stays where it is while there is waiting: a page that fails, or is dropped, is no new beginning.
+        let (open, mark) = match &mut reader.open {
             Some(open) => (open, mark(driver, source.log).await?),
-            None => {
+            none => {
                 let (last, mark) = check_log(driver, source.log).await?;
                 let epoch = epoch(driver, source.log).await?;
                 let (after, told) = match reader.start {
@@ -141,12 +142,10 @@ impl<DB: Dialect, M: Model> Operation<DB> for NextChanges<'_, M> {
                 };
                 let page = usize::try_from(reader.size).ok().and_then(NonZeroUsize::new);
                 let records = reader.records.max(page.unwrap_or(NonZeroUsize::MIN));
-                (Open { lane: Lane::new(records, source.stream, epoch), after, told }, mark)
+                (none.insert(Open { lane: Lane::new(records, source.stream, epoch), after, told }), mark)
             }
         };
-        let result = next(driver, &source, &mut open, mark.horizon, reader.size).await;
-        reader.open = Some(open);
-        result
+        next(driver, &source, open, mark.horizon, reader.size).await
     }
 }
 
