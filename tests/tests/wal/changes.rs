@@ -236,3 +236,15 @@ async fn a_temporary_slot_begins_now_and_leaves_nothing() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_may_be_read_in_a_task() {
+    let mut stage = Stage::new("CREATE TABLE t (id int PRIMARY KEY)");
+    let config = text(&stage);
+    let task = tokio::spawn(async move {
+        let mut tail = Tail::open(config).await.unwrap();
+        transaction(&mut tail).await
+    });
+    stage.sql("INSERT INTO t VALUES (1)");
+    assert_eq!(task.await.unwrap().messages.len(), 2);
+}

@@ -1,6 +1,6 @@
 //! Positions: what comes again, what does not, and what the server may forget.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evented_diesel::wal::{self, Config, Format, Lsn, Message, Tail};
 
@@ -24,7 +24,9 @@ fn of(id: usize) -> String {
 /// Waits until the server has heard that everything up to a position was confirmed.
 pub(crate) async fn heard(stage: &mut Stage, tail: &mut Tail, at: Lsn) {
     let slot = stage.name.clone();
+    let started = Instant::now();
     while stage.run(wal::slot_status(&slot)).unwrap().unwrap().confirmed < Some(at) {
+        assert!(started.elapsed() < Duration::from_secs(30), "the server does not hear of {at}");
         if let Ok(message) = tokio::time::timeout(Duration::from_millis(10), tail.next()).await {
             assert!(matches!(message, Ok(Message::Idle { .. })), "{message:?}");
         }

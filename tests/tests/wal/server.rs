@@ -48,6 +48,7 @@ async fn a_server_is_not_kept_from_stopping_and_nothing_is_lost() {
         });
         // The consumer goes on asking for messages, as consumers do.
         while tail.status().reconnects == round {
+            assert!(started.elapsed() < Duration::from_secs(60), "the server does not come back");
             if let Ok(message) = tokio::time::timeout(Duration::from_millis(50), tail.next()).await {
                 assert!(matches!(message, Ok(Message::Idle { .. })), "{message:?}");
             }

@@ -6,6 +6,7 @@ use evented_diesel::{Error, RunAsync};
 use evented_tests::db::postgres_url;
 use evented_tests::models::Item;
 
+use super::resume::heard;
 use super::stage::{Stage, transaction};
 
 const ODD: &str = "CREATE SCHEMA \"Odd 'one'\"; CREATE TABLE \"Odd 'one'\".\"a \"\"table\"\"\" (id int PRIMARY KEY); \
@@ -150,13 +151,6 @@ async fn the_status_of_a_slot_says_who_reads_it_and_how_far() {
     let end = transaction(&mut tail).await.end;
     assert!(end <= written);
     tail.confirm(end);
-    loop {
-        let status = stage.run(wal::slot_status(&name)).unwrap().unwrap();
-        if status.confirmed >= Some(end) {
-            assert!(status.active);
-            break;
-        }
-        tokio::task::yield_now().await;
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(10), tail.next()).await;
-    }
+    heard(&mut stage, &mut tail, end).await;
+    assert!(stage.run(wal::slot_status(&name)).unwrap().unwrap().active);
 }
