@@ -219,7 +219,8 @@ impl Hub {
         told.ok_or_else(|| HubError::NotListening { what: format!("`{}`", M::SCHEMA) })
     }
 
-    /// Waits until all subscribers have been told of a write: until it is in their buffers.
+    /// Waits until all subscribers have been told of a write: until it is in their buffers. Not of those whose buffer was
+    /// full, nor of those that are still told what was before they subscribed ([`Subscription::catching_up`]).
     ///
     /// The position is a write's [`Recorded::position`](crate::Recorded::position), from this process or another one. For a
     /// hub on the write-ahead log it is that of a `listen::mark()` that was written after it.

@@ -22,6 +22,9 @@ use crate::statement::{LastPosition, Number, Statement, field, last_position, op
 /// already. Nothing is missed in between, and nothing comes twice. On PostgreSQL the transaction must be `REPEATABLE READ`
 /// or `SERIALIZABLE`: in others each statement sees something else.
 ///
+/// Who keeps the rows and resumes later, before any change has come, does so from [`Feed::start`](super::Feed::start). That
+/// is where the hub was, which may be before what the rows contain: some changes can come that are in them already.
+///
 /// It holds for a hub that reads the log and for one that reads the WAL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(Seen);
