@@ -85,17 +85,31 @@ impl<M: Model> Channel<M> {
         Self { address: Ok(Address::All), kinds: Kinds::all(), policy: None }
     }
 
-    /// Those of one record, by its key or by reference. It is told also before there is such a record.
+    /// Those of one record, by its key or by reference. It is told also before there is such a record. A channel listens at
+    /// one place: with a scope as well it cannot be subscribed to.
     #[must_use]
-    pub fn record(mut self, target: impl IntoTarget<M>) -> Self {
-        self.address = Ok(Address::Record(M::key_value(&target.into_target().key)));
-        self
+    pub fn record(self, target: impl IntoTarget<M>) -> Self {
+        let record = Address::Record(M::key_value(&target.into_target().key));
+        self.at(Ok(record))
     }
 
     /// Those of the records in a scope that the model declares in `scopes(…)`. A part that is null is in no scope.
     #[must_use]
-    pub fn scope(mut self, scope: impl IntoScope<M>) -> Self {
-        self.address = scope.into_scope().map(Address::Scope).map_err(Arc::new);
+    pub fn scope(self, scope: impl IntoScope<M>) -> Self {
+        self.at(scope.into_scope().map(Address::Scope).map_err(Arc::new))
+    }
+
+    /// Listens at a place. A second one is refused: that it won, or lost, in silence would tell too much.
+    fn at(mut self, place: Result<Address<M>, Arc<Unstorable>>) -> Self {
+        self.address = match self.address {
+            Ok(Address::All) => place,
+            Err(error) => Err(error),
+            Ok(_) => {
+                let reason =
+                    "a channel listens at one place; subscribe to each, or use `Feed::add`".to_owned();
+                Err(Arc::new(Unstorable { field: M::SCHEMA, reason }))
+            }
+        };
         self
     }
 

@@ -13,7 +13,7 @@ use evented_core::{Fact, KeyValue, Moment, Position, ScopeKey};
 
 use super::channel::{Address, Channel, Kinds};
 use super::feed::{Ending, Feed, Parcel};
-use super::told::{Interruption, Told};
+use super::told::{Interruption, Told, Unreadable};
 use super::{Denied, Subscription, lock};
 use crate::model::Model;
 use crate::observe;
@@ -66,6 +66,22 @@ struct Subscriber<M: Model> {
     after: Option<Position>,
     /// It is still being told what was before: the live stream passes it by.
     behind: bool,
+}
+
+impl<M: Model> Subscriber<M> {
+    /// What it may know of an event that nobody can read: whether the record is one that it may see cannot be found out, so
+    /// that only who sees all of them, or asked for this one, is told which it is.
+    fn may_know(&self, unreadable: &Unreadable) -> Unreadable {
+        let sees = |channel: &Channel<M>| {
+            channel.policy.is_none()
+                && match channel.address() {
+                    Ok(Address::All) => true,
+                    Ok(Address::Record(key)) => unreadable.record.as_ref() == Some(key),
+                    Ok(Address::Scope(_)) | Err(_) => false,
+                }
+        };
+        if self.channels.iter().any(sees) { unreadable.clone() } else { unreadable.hidden() }
+    }
 }
 
 /// What a new subscriber wants.
@@ -229,9 +245,10 @@ impl<M: Model> Router<M> {
                     !it.behind && it.after.is_none_or(|after| after < unreadable.position)
                 };
                 let new = self.subscribers.iter().filter(|(_, it)| is_new(it));
-                let ids: Vec<u64> = new.map(|(id, _)| *id).collect();
-                for id in ids {
-                    self.send(id, Parcel::Unreadable(unreadable.clone()));
+                let told = |(id, it): (&u64, &Subscriber<M>)| (*id, it.may_know(unreadable));
+                let told: Vec<(u64, Unreadable)> = new.map(told).collect();
+                for (id, unreadable) in told {
+                    self.send(id, Parcel::Unreadable(unreadable));
                 }
                 self.at = unreadable.position;
             }
@@ -359,7 +376,9 @@ impl<M: Model> Router<M> {
                 self.advance(id, fact.position);
             }
             Told::Unreadable(unreadable) => {
-                self.send(id, Parcel::Unreadable(unreadable.clone()));
+                let Some(subscriber) = self.subscribers.get(&id) else { return };
+                let unreadable_to_it = subscriber.may_know(unreadable);
+                self.send(id, Parcel::Unreadable(unreadable_to_it));
                 self.advance(id, unreadable.position);
             }
             Told::End => {

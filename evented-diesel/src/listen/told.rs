@@ -17,7 +17,7 @@ pub(crate) enum Told<M: Evented> {
 /// An event that today's code cannot read: one of a newer version of the program, say.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
-    /// The record, where that could be read.
+    /// The record, where that could be read, and the subscriber may know it: who sees all records, or asked for this one.
     pub record: Option<KeyValue>,
     /// The event's place.
     pub position: Position,
@@ -25,7 +25,17 @@ pub struct Unreadable {
     pub source: Arc<dyn std::error::Error + Send + Sync>,
 }
 
+/// An event of a record that the subscriber may not see, as far as anybody knows.
+#[derive(Debug, thiserror::Error)]
+#[error("an event cannot be read, of a record that is perhaps none of the subscriber's")]
+struct Hidden;
+
 impl Unreadable {
+    /// The same without what it is about.
+    pub(crate) fn hidden(&self) -> Self {
+        Self { record: None, position: self.position, source: Arc::new(Hidden) }
+    }
+
     fn named(&self) -> String {
         self.record.as_ref().map(|key| format!("record {key}, ")).unwrap_or_default()
     }

@@ -325,6 +325,15 @@ async fn a_hub_that_is_stopped_ends_its_feeds() {
 }
 
 #[tokio::test]
+async fn a_channel_listens_at_one_place() {
+    let mut db = Db::new().await;
+    let hub = hub(&mut db).await;
+    let both = Item::changes().scope(Item::ORG.eq(org())).record(Id::new(Uuid::now_v7()));
+    let refused = hub.subscribe(both).unwrap_err();
+    assert!(matches!(refused, HubError::Denied(_)) && refused.to_string().contains("one place"), "{refused}");
+}
+
+#[tokio::test]
 async fn models_without_a_hub_are_named() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
