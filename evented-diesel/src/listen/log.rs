@@ -7,14 +7,14 @@
 
 use evented_core::{KeyKind, KeyValue, Position, StoredEvent, StreamId};
 
-use super::lane::{anchor_of, spot};
+use super::lane::{anchor_of, position as place_of, spot};
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::log::{EventLog, LogName};
 use crate::run::driver::Driver;
 use crate::statement::{
-    BigIntKeys, EventId, IntKeys, Keys, LastSpot, Logged, LoggedRow, Mark, Number, Spot, Statement, TextKeys,
-    UuidKeys, event_at, histories, last_spot, stream_page,
+    BigIntKeys, EventId, FinalEvent, IntKeys, Keys, LastSpot, Logged, LoggedRow, Mark, Number, Spot,
+    Statement, TextKeys, UuidKeys, event_at, final_event, histories, last_spot, stream_page,
 };
 
 pub(crate) mod desk;
@@ -167,6 +167,21 @@ pub(crate) async fn check_log<DB: Dialect, D: Driver<DB>>(
         }
         _ => Ok((last, mark)),
     }
+}
+
+/// The last event that is final by now, as a position; the beginning if there is none.
+pub(crate) async fn last_final<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    epoch: u64,
+    mark: &Mark,
+) -> Result<Position, Error> {
+    let last = driver.load::<FinalEvent>(final_event(source.log, mark.horizon)).await;
+    let last = last.map_err(|error| Error::of_log(source.log.table, error))?.into_iter().next();
+    Ok(match last {
+        Some(FinalEvent(at, id)) => place_of(source.stream, epoch, at, Some(id)),
+        None => place_of(source.stream, epoch, BEGINNING, None),
+    })
 }
 
 /// Whether a log goes on after a position as it did when that was given out.

@@ -444,11 +444,13 @@ fn seen_by<M: Model>(
         };
         let was = channel.covers(key, || fact.scopes_before());
         let is = channel.covers(key, || fact.scopes_after());
+        let (was, is) = (was && may_see(fact.before.as_ref()), is && may_see(fact.after.as_ref()));
+        // One that may see nothing of it asks for nothing.
         if was || is || fact.table.is_some() {
             kinds |= channel.kinds;
         }
-        before |= was && may_see(fact.before.as_ref());
-        after |= is && may_see(fact.after.as_ref());
+        before |= was;
+        after |= is;
     }
     fact.seen(before, after).filter(|change| kinds.wants(change.kind()))
 }

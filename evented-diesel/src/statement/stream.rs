@@ -138,6 +138,29 @@ pub(crate) fn last_spot<'q, DB: Dialect>(log: LogName) -> Statement<'q, DB> {
     statement
 }
 
+/// The answer to [`final_event`].
+pub(crate) struct FinalEvent(pub(crate) Spot, pub(crate) Uuid);
+
+impl<DB: Dialect> QueryableByName<DB> for FinalEvent {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let spot = (field(row, 0, DB::read_big_int)?, field(row, 1, DB::read_big_int)?);
+        Ok(Self(spot, field(row, 2, DB::read_uuid)?))
+    }
+}
+
+/// The last event of a log of transactions before one that has not ended.
+pub(crate) fn final_event<'q, DB: Dialect>(log: LogName, before_txid: Option<i64>) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT e.txid, e.position, e.id FROM ");
+    statement.log(log).sql(" e");
+    if let Some(txid) = before_txid {
+        statement.sql(" WHERE e.txid < ").value(txid);
+    }
+    statement.sql(" ORDER BY ");
+    statement.sql(if DB::NUMBERS_TRANSACTIONS { "e.txid DESC, e.position DESC" } else { "e.position DESC" });
+    statement.sql(" LIMIT 1");
+    statement
+}
+
 /// The id of the event at a place.
 pub(crate) fn event_at<'q, DB: Dialect>(log: LogName, at: Spot) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT e.id FROM ");

@@ -7,6 +7,7 @@ mod any_order;
 mod copies;
 mod delay;
 mod equal;
+mod given_again;
 #[path = "../crash/kill.rs"]
 mod kill;
 mod killed;

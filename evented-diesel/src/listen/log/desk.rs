@@ -45,7 +45,7 @@ pub(crate) trait Desk: Send {
     fn caught_up(&mut self, id: u64);
     fn interrupt_one(&mut self, id: u64, why: Interruption);
     /// The log does not go on: everyone is told, and it begins anew, in another epoch.
-    fn restart(&mut self, why: &Interruption, epoch: u64);
+    fn restart(&mut self, why: &Interruption, epoch: u64, at: Position);
     fn close(&mut self);
 }
 
@@ -161,8 +161,11 @@ impl<M: Model> Desk for ModelDesk<M> {
         lock(&self.router).interrupt_one(id, why);
     }
 
-    fn restart(&mut self, why: &Interruption, epoch: u64) {
-        lock(&self.router).interrupt(why);
+    fn restart(&mut self, why: &Interruption, epoch: u64, at: Position) {
+        let mut router = lock(&self.router);
+        router.interrupt(why);
+        router.at = at;
+        drop(router);
         self.epoch = epoch;
         self.live = Lane::new(self.records, self.stream, epoch);
         self.behind.clear();

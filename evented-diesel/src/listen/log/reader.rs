@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::statement::{Logged, Spot};
+use crate::statement::{Logged, Mark, Spot};
 
 /// Reads the changes of a model from its log, page by page: for a job that works through them, or a program of its own
 /// pace. A [`Hub`](super::super::Hub) does the same for many subscribers at once.
@@ -145,7 +145,7 @@ impl<DB: Dialect, M: Model> Operation<DB> for NextChanges<'_, M> {
                 (none.insert(Open { lane: Lane::new(records, source.stream, epoch), after, told }), mark)
             }
         };
-        next(driver, &source, open, mark.horizon, reader.size).await
+        next(driver, &source, open, &mark, reader.size).await
     }
 }
 
@@ -161,10 +161,14 @@ async fn next<DB: Dialect, M: Model, D: Driver<DB>>(
     driver: &mut D,
     source: &Source,
     open: &mut Open<M>,
-    horizon: Option<i64>,
+    mark: &Mark,
     size: i64,
 ) -> Result<Changes<M>, Error> {
-    let read = page(driver, source, open.after, horizon, size).await?;
+    if !DB::NUMBERS_TRANSACTIONS {
+        // A file can be restored under a connection that stays: the same positions are given again.
+        check_position(driver, source, open.told.epoch(), mark, open.told).await?;
+    }
+    let read = page(driver, source, open.after, mark.horizon, size).await?;
     let mine = |logged: &Logged| source.is_of(M::SCHEMA, logged);
     let mut told = Vec::with_capacity(read.events.len());
     let ends = read.ends::<DB>();

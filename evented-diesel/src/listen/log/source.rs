@@ -6,7 +6,7 @@ use super::super::lane::{position, spot};
 use super::super::told::Interruption;
 use super::desk::{Behind, Desk, Reading};
 use super::reader::now;
-use super::{Source, check_log, check_position, epoch, histories_of, mark, page};
+use super::{Source, check_log, check_position, epoch, histories_of, last_final, mark, page};
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::run::driver::Driver;
@@ -55,7 +55,7 @@ impl LogSource {
             let (last, mark) = check_log(driver, source.log).await?;
             let epoch = epoch(driver, source.log).await?;
             let after = now(mark.horizon, last);
-            let told = position(source.stream, epoch, after, None);
+            let told = last_final(driver, &source, epoch, &mark).await?;
             let desks = desks.into_iter().map(|desk| desk(told, epoch)).collect();
             taps.push(Tap { source, desks, epoch, told, after });
         }
@@ -70,15 +70,9 @@ impl LogSource {
             let mark = mark(driver, tap.source.log).await?;
             let epoch = epoch(driver, tap.source.log).await?;
             match check_position(driver, &tap.source, epoch, &mark, tap.told).await {
-                Ok(()) => {}
-                Err(Error::MustRefetch { reason, .. }) => {
-                    let (last, mark) = check_log(driver, tap.source.log).await?;
-                    tap.epoch = epoch;
-                    tap.after = now(mark.horizon, last);
-                    tap.told = position(tap.source.stream, epoch, tap.after, None);
-                    let why = Interruption::MustRefetch { reason: reason.into() };
-                    tap.desks.iter_mut().for_each(|desk| desk.restart(&why, epoch));
-                }
+                // The numbers of transactions beyond the last event are given again after a crash, or in a backup.
+                Ok(()) => tap.after = spot(tap.told),
+                Err(Error::MustRefetch { reason, .. }) => tap.restart(driver, epoch, reason).await?,
                 Err(other) => return Err(other),
             }
         }
@@ -115,6 +109,21 @@ impl LogSource {
 }
 
 impl Tap {
+    /// The log does not go on: its subscribers are told, and it begins anew at the present.
+    async fn restart<DB: Dialect, D: Driver<DB>>(
+        &mut self,
+        driver: &mut D,
+        epoch: u64,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let (last, mark) = check_log(driver, self.source.log).await?;
+        let told = last_final(driver, &self.source, epoch, &mark).await?;
+        (self.epoch, self.after, self.told) = (epoch, now(mark.horizon, last), told);
+        let why = Interruption::MustRefetch { reason: reason.into() };
+        self.desks.iter_mut().for_each(|desk| desk.restart(&why, epoch, told));
+        Ok(())
+    }
+
     /// Reads the next page, and tells it to all.
     async fn poll<DB: Dialect, D: Driver<DB>>(
         &mut self,
@@ -122,6 +131,14 @@ impl Tap {
         mark: &Mark,
         passed: &mut (impl FnMut(Position) + Send),
     ) -> Result<bool, Error> {
+        if !DB::NUMBERS_TRANSACTIONS {
+            // A file can be restored under a connection that stays: the same positions are given again.
+            match check_position(driver, &self.source, self.epoch, mark, self.told).await {
+                Ok(()) => {}
+                Err(Error::MustRefetch { reason, .. }) => self.restart(driver, self.epoch, reason).await?,
+                Err(other) => return Err(other),
+            }
+        }
         let read = page(driver, &self.source, self.after, mark.horizon, PAGE).await?;
         let more = read.next_txid.is_some();
         let (stream, epoch) = (self.source.stream, self.epoch);
