@@ -35,8 +35,8 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
             for _ in 0..OPERATIONS {
                 let values = Values::new(NAME);
                 let row = client.query_one(&statement, create_params!(values, NAME)).await?;
-                let _: (i64, i64, Uuid, String, bool) =
-                    (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4));
+                let _: (i64, i64, i64, Uuid, String, bool) =
+                    (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4), row.get(5));
             }
             anyhow::Ok(())
         })

@@ -103,6 +103,7 @@ macro_rules! update_params {
             &None::<serde_json::Value>,
             &$values.at,
             &$values.state,
+            &$id,
             &$name,
             &$id,
         ]

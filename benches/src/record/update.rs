@@ -59,12 +59,13 @@ fn blocking(bench: &Bench, report: &mut Report, url: &str, texts: &Texts) -> any
             n += 1;
             let name = format!("task {n}");
             let row = client.query_one(&read, &[&id, &id])?;
-            let (revision, version): (i64, String) = (row.get(0), row.get(3));
-            let _: (Vec<u8>, Uuid, String, bool) = (row.get(2), row.get(4), row.get(5), row.get(6));
+            let (revision, version): (i64, String) = (row.get(0), row.get(4));
+            let _: (Vec<u8>, Uuid, String, bool) = (row.get(2), row.get(5), row.get(6), row.get(7));
             let values = Values::new(&name);
             let revision = revision + 1;
             let row = client.query_one(&write, update_params!(values, id, version, revision, name))?;
-            let _: (i64, Uuid, String, bool) = (row.get(0), row.get(2), row.get(3), row.get(4));
+            let _: (i64, i64, Uuid, String, bool) =
+                (row.get(0), row.get(1), row.get(3), row.get(4), row.get(5));
         }
         Ok(())
     })?;
@@ -135,14 +136,14 @@ pub(crate) async fn raw_update(
     name: &str,
 ) -> anyhow::Result<bool> {
     let row = client.query_one(read, &[&id, &id]).await?;
-    let (revision, version): (i64, String) = (row.get(0), row.get(3));
-    let _: (Vec<u8>, Uuid, String, bool) = (row.get(2), row.get(4), row.get(5), row.get(6));
+    let (revision, version): (i64, String) = (row.get(0), row.get(4));
+    let _: (Vec<u8>, Uuid, String, bool) = (row.get(2), row.get(5), row.get(6), row.get(7));
     let values = Values::new(name);
     let revision = revision + 1;
     let row = client.query_one(write, update_params!(values, id, version, revision, name)).await?;
-    let position: Option<i64> = row.get(0);
+    let position: Option<i64> = row.get(1);
     if position.is_some() {
-        let _: (Uuid, String, bool) = (row.get(2), row.get(3), row.get(4));
+        let _: (Uuid, String, bool) = (row.get(3), row.get(4), row.get(5));
     }
     Ok(position.is_some())
 }
