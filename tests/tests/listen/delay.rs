@@ -6,21 +6,14 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use evented_diesel::Run;
 use evented_diesel::listen::Hub;
-use evented_diesel::migrations::Flavour;
-use evented_test_server::{Cluster, Settings};
 use evented_tests::models::Item;
 
-use super::{change, lamp, org};
+use super::{change, lamp, org, server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_transaction_is_named_and_loses_nothing() {
     // A server of its own: other tests have transactions open, too.
-    let cluster = Cluster::start(Settings::default()).unwrap();
-    let url = cluster.url();
-    PgConnection::establish(&url)
-        .unwrap()
-        .batch_execute(&evented_tests::db::tables(Flavour::Postgres))
-        .unwrap();
+    let (_cluster, url) = server();
     let of_hub = url.clone();
     let hub = Hub::of::<Item>().start(move || PgConnection::establish(&of_hub)).unwrap();
     let mut feed = hub.subscribe(Item::changes()).unwrap();

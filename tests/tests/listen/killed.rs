@@ -98,7 +98,7 @@ macro_rules! killed {
                 }
                 for change in page.changes {
                     let change = change.unwrap();
-                    let (record, revision) = (change.key().unwrap(), change.cause().unwrap().revision);
+                    let (record, revision) = (change.key().unwrap(), change.event().unwrap().revision);
                     conn.batch_execute(&format!("INSERT INTO effects VALUES ('{record}', {revision})"))
                         .unwrap();
                 }

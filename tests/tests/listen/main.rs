@@ -16,10 +16,23 @@ mod server;
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use evented_diesel::listen::{Change, Feed, Interruption};
+use evented_diesel::migrations::Flavour;
 use evented_diesel::{Id, Model};
+use evented_test_server::{Cluster, Settings};
 use evented_tests::models::{NewItem, Org};
 use uuid::Uuid;
+
+/// A server of a test's own with the tables, and its URL.
+fn server() -> (Cluster, String) {
+    let cluster = Cluster::start(Settings::default()).unwrap();
+    let url = cluster.url();
+    let mut conn = PgConnection::establish(&url).unwrap();
+    conn.batch_execute(&evented_tests::db::tables(Flavour::Postgres)).unwrap();
+    (cluster, url)
+}
 
 fn lamp(org_id: Id<Org>) -> NewItem {
     NewItem { org_id, name: "Lamp".into(), value: 0, note: None }

@@ -2,24 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use evented_diesel::Run;
 use evented_diesel::listen::Hub;
-use evented_diesel::migrations::Flavour;
-use evented_test_server::{Cluster, Settings, Stop};
+use evented_test_server::Stop;
 use evented_tests::models::Item;
 
-use super::{change, lamp, org};
+use super::{change, lamp, org, server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_finds_its_way_back_to_a_server_that_crashed_and_has_missed_nothing() {
-    let mut cluster = Cluster::start(Settings::default()).unwrap();
-    let url = cluster.url();
-    PgConnection::establish(&url)
-        .unwrap()
-        .batch_execute(&evented_tests::db::tables(Flavour::Postgres))
-        .unwrap();
+    let (mut cluster, url) = server();
     let of_hub = url.clone();
     let hub = Hub::of::<Item>().start(move || PgConnection::establish(&of_hub)).unwrap();
     let mut feed = hub.subscribe_with_buffer(Item::changes(), None, 1 << 20).unwrap();
