@@ -79,7 +79,7 @@ pub struct Transaction {
 
 /// The event that a change was recorded as.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cause {
+pub struct ChangeEvent {
     /// Its id.
     pub id: Uuid,
     /// Its place in the record's history.
@@ -92,7 +92,7 @@ pub struct Cause {
     pub meta: Option<Json>,
 }
 
-impl Cause {
+impl ChangeEvent {
     /// Actor, cause, correlation and the caller's own entries.
     #[must_use]
     pub fn meta(&self) -> Meta {
@@ -116,7 +116,7 @@ pub struct Fact<M: Evented> {
     /// Its transaction.
     pub transaction: Transaction,
     /// The event it was recorded as, where that is known: a change by plain SQL has none.
-    pub cause: Option<Cause>,
+    pub event: Option<ChangeEvent>,
 }
 
 impl<M: Evented> Fact<M> {
@@ -218,20 +218,20 @@ impl<M: Evented> Change<M> {
 
     /// The event it was recorded as, where that is known.
     #[must_use]
-    pub fn cause(&self) -> Option<&Cause> {
-        self.fact.cause.as_ref()
+    pub fn event(&self) -> Option<&ChangeEvent> {
+        self.fact.event.as_ref()
     }
 
     /// The action's name in the log, where it was recorded.
     #[must_use]
     pub fn action(&self) -> Option<&str> {
-        self.cause().map(|cause| cause.action.as_str())
+        self.event().map(|event| event.action.as_str())
     }
 
     /// Who did it, where that was recorded.
     #[must_use]
     pub fn actor(&self) -> Option<String> {
-        self.cause()?.meta().actor
+        self.event()?.meta().actor
     }
 
     /// The scopes, by their names and fields as in [`Evented::SCOPES`], that the record is in now and was not before.

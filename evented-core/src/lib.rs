@@ -43,7 +43,7 @@ mod scope;
 pub use action::{Action, ActionOf, Create};
 pub use attrs::{Attrs, Versions};
 pub use chain::{Chained, EventHash, Leaf, NotAHash, Root, RootBuilder};
-pub use change::{Cause, Change, ChangeKind, Fact, Moment, Transaction};
+pub use change::{Change, ChangeEvent, ChangeKind, Fact, Moment, Transaction};
 pub use changeset::{Changeset, FieldChange};
 pub use command::{AnyAction, Decision, Undecided, decide_again, decide_change, decide_create};
 pub use context::Context;

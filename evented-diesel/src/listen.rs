@@ -81,7 +81,7 @@ mod told;
 
 pub use channel::{Channel, Kinds, Policy};
 pub use evented_core::{
-    Cause, Change, ChangeKind, IntoScope, NotAPosition, Position, Scope, StreamId, Transaction,
+    Change, ChangeEvent, ChangeKind, IntoScope, NotAPosition, Position, Scope, StreamId, Transaction,
 };
 pub use feed::{Feed, WholeFeed};
 #[cfg(feature = "wal")]
@@ -105,6 +105,12 @@ pub enum Denied {
     Policy {
         /// The channel.
         channel: String,
+    },
+    /// A channel of two places: which of them was meant, or whether both, it does not say.
+    #[error("a channel of `{schema}` listens at one place; subscribe to each, or use `Feed::add`")]
+    TwoPlaces {
+        /// The model's name in the log.
+        schema: &'static str,
     },
     /// A value of the scope is one that no record can have.
     #[error("no record is in this scope: {0}")]

@@ -49,7 +49,7 @@ pub use message::{Message, Seen};
 pub use relation::{Column, Identity, Relation};
 pub use row::{Places, ReadError, read};
 pub use setup::{
-    Check, CreatePublication, CreateSlot, Created, DropPublication, DropSlot, Position, Problem,
+    Check, CreatePublication, CreateSlot, Created, DropPublication, DropSlot, Problem, ReadPosition,
     ReadSlotStatus, SlotHealth, SlotStatus, TableName, check, create_publication, create_slot,
     drop_publication, drop_slot, position, slot_status,
 };

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use evented_core::{ChangeKind, IntoScope, KeyValue, Scope, ScopeKeys, Unstorable};
+use evented_core::{ChangeKind, IntoScope, KeyValue, Scope, ScopeKeys};
 
+use super::Denied;
 use crate::command::IntoTarget;
 use crate::model::Model;
 
@@ -65,7 +66,7 @@ impl<M, F: Fn(&M) -> bool + Send + Sync> Policy<M> for F {
 
 /// Which changes to hear of: `Item::changes()`, `Item::changes().record(id)`, `Item::changes().scope(Item::ORG.eq(org))`.
 pub struct Channel<M: Model> {
-    address: Result<Address<M>, Arc<Unstorable>>,
+    address: Result<Address<M>, Denied>,
     pub(crate) kinds: Kinds,
     pub(crate) policy: Option<Arc<dyn Policy<M>>>,
 }
@@ -96,19 +97,16 @@ impl<M: Model> Channel<M> {
     /// Those of the records in a scope that the model declares in `scopes(…)`. A part that is null is in no scope.
     #[must_use]
     pub fn scope(self, scope: impl IntoScope<M>) -> Self {
-        self.at(scope.into_scope().map(Address::Scope).map_err(Arc::new))
+        let scope = scope.into_scope().map_err(|error| Denied::Scope(Arc::new(error)));
+        self.at(scope.map(Address::Scope))
     }
 
     /// Listens at a place. A second one is refused: that it won, or lost, in silence would tell too much.
-    fn at(mut self, place: Result<Address<M>, Arc<Unstorable>>) -> Self {
+    fn at(mut self, place: Result<Address<M>, Denied>) -> Self {
         self.address = match self.address {
             Ok(Address::All) => place,
             Err(error) => Err(error),
-            Ok(_) => {
-                let reason =
-                    "a channel listens at one place; subscribe to each, or use `Feed::add`".to_owned();
-                Err(Arc::new(Unstorable { field: M::SCHEMA, reason }))
-            }
+            Ok(_) => Err(Denied::TwoPlaces { schema: M::SCHEMA }),
         };
         self
     }
@@ -127,8 +125,8 @@ impl<M: Model> Channel<M> {
         self
     }
 
-    pub(crate) fn address(&self) -> Result<&Address<M>, Arc<Unstorable>> {
-        self.address.as_ref().map_err(Arc::clone)
+    pub(crate) fn address(&self) -> Result<&Address<M>, Denied> {
+        self.address.as_ref().map_err(Clone::clone)
     }
 
     /// Whether it listens at the same place as another: whatever kinds they ask for, and whatever policies they have. By
@@ -182,7 +180,7 @@ impl<M: Model> fmt::Display for Channel<M> {
             Ok(Address::All) => Ok(()),
             Ok(Address::Record(key)) => write!(f, " {key}"),
             Ok(Address::Scope(scope)) => write!(f, " of {scope}"),
-            Err(error) => write!(f, " of a scope that cannot be: {error}"),
+            Err(error) => write!(f, " of nothing: {error}"),
         }
     }
 }

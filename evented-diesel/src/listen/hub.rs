@@ -1,6 +1,5 @@
 //! The hub: reads once, and tells many.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -57,7 +56,6 @@ struct Inner {
 #[must_use = "a hub tells nothing until it is started"]
 pub struct HubBuilder {
     plan: Vec<Planned>,
-    models: Vec<TypeId>,
     shared: Arc<Shared>,
     rhythm: Rhythm,
 }
@@ -115,7 +113,7 @@ impl Hub {
     /// A hub for a model.
     pub fn of<M: Model>() -> HubBuilder {
         let rhythm = Rhythm { every: Duration::from_millis(4), gap: Duration::from_millis(1) };
-        HubBuilder { plan: Vec::new(), models: Vec::new(), shared: Arc::default(), rhythm }.and::<M>()
+        HubBuilder { plan: Vec::new(), shared: Arc::default(), rhythm }.and::<M>()
     }
 
     fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
@@ -296,10 +294,9 @@ impl Drop for Inner {
 impl HubBuilder {
     /// And for another model. Models that share a log are read together.
     pub fn and<M: Model>(mut self) -> Self {
-        if self.models.contains(&TypeId::of::<M>()) {
+        if !self.shared.lists::<M>() {
             return self;
         }
-        self.models.push(TypeId::of::<M>());
         let shared = Arc::clone(&self.shared);
         let source = Source::of::<M::Log>();
         let records = RECORDS;
@@ -340,5 +337,5 @@ impl fmt::Debug for HubBuilder {
     }
 }
 
-// A page of a reading for one subscriber is no larger.
+// The states of all records of a page are remembered until the page is told.
 const _: () = assert!(RECORDS.get() as i64 >= PAGE);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use evented_core::{Cause, Fact, KeyValue, Position, ReplayError, ReplayFault, StreamId, Transaction};
+use evented_core::{ChangeEvent, Fact, KeyValue, Position, ReplayError, ReplayFault, StreamId, Transaction};
 use uuid::Uuid;
 
 use super::states::{States, Unfolded};
@@ -116,7 +116,7 @@ impl<M: Model> Lane<M> {
             table: None,
             position: position(self.stream, self.epoch, (event.txid, event.position), Some(event.id)),
             transaction,
-            cause: Some(Cause {
+            event: Some(ChangeEvent {
                 id: event.id,
                 revision: event.revision,
                 action: event.action,

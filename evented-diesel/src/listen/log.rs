@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::log::{EventLog, LogName};
 use crate::run::driver::Driver;
 use crate::statement::{
-    BigIntKeys, EventId, FinalEvent, IntKeys, Keys, LastSpot, Logged, LoggedRow, Mark, Number, Spot,
-    Statement, TextKeys, UuidKeys, event_at, final_event, histories, last_spot, stream_page,
+    BigIntKeys, EventId, FinalEvent, IntKeys, LastSpot, Logged, LoggedRow, Mark, Number, Spot, Statement,
+    TextKeys, UuidKeys, event_at, final_event, histories, last_spot, stream_page,
 };
 
 pub(crate) mod desk;
@@ -88,26 +88,9 @@ pub(crate) async fn page<DB: Dialect, D: Driver<DB>>(
     horizon: Option<i64>,
     size: i64,
 ) -> Result<LogPage, Error> {
-    match source.keys {
-        KeyKind::Uuid => page_of::<DB, UuidKeys, D>(driver, source, after, horizon, size).await,
-        KeyKind::Text => page_of::<DB, TextKeys, D>(driver, source, after, horizon, size).await,
-        KeyKind::Int => page_of::<DB, IntKeys, D>(driver, source, after, horizon, size).await,
-        KeyKind::BigInt => page_of::<DB, BigIntKeys, D>(driver, source, after, horizon, size).await,
-    }
-}
-
-async fn page_of<DB: Dialect, K: Keys, D: Driver<DB>>(
-    driver: &mut D,
-    source: &Source,
-    after: Spot,
-    horizon: Option<i64>,
-    size: i64,
-) -> Result<LogPage, Error> {
     // One more than is wanted: it says whether the last one ends its transaction.
     let statement = stream_page(source.log, source.shared, after, horizon, size + 1);
-    let rows = driver.load::<LoggedRow<K>>(statement).await;
-    let rows = rows.map_err(|error| Error::of_log(source.log.table, error))?;
-    let mut events: Vec<Logged> = rows.into_iter().map(|row| row.0).collect();
+    let mut events = load(driver, source, statement).await?;
     let more = usize::try_from(size).is_ok_and(|size| events.len() > size);
     let next = if more { events.pop() } else { None };
     Ok(LogPage { events, next_txid: next.map(|next| next.event.txid) })
@@ -121,16 +104,9 @@ pub(crate) async fn histories_of<DB: Dialect, D: Driver<DB>>(
     schema: &str,
     wanted: &[(KeyValue, i64)],
 ) -> Result<Vec<(KeyValue, Vec<StoredEvent>)>, Error> {
-    let of = |error| Error::of_log(table.table, error);
     let statement = histories(table, source.shared.then_some(schema), wanted);
-    let rows: Vec<Logged> = match source.keys {
-        KeyKind::Uuid => unwrapped(driver.load::<LoggedRow<UuidKeys>>(statement).await.map_err(of)?),
-        KeyKind::Text => unwrapped(driver.load::<LoggedRow<TextKeys>>(statement).await.map_err(of)?),
-        KeyKind::Int => unwrapped(driver.load::<LoggedRow<IntKeys>>(statement).await.map_err(of)?),
-        KeyKind::BigInt => unwrapped(driver.load::<LoggedRow<BigIntKeys>>(statement).await.map_err(of)?),
-    };
     let mut histories: Vec<(KeyValue, Vec<StoredEvent>)> = Vec::new();
-    for Logged { record, event, .. } in rows {
+    for Logged { record, event, .. } in load(driver, source, statement).await? {
         match histories.last_mut() {
             Some((last, events)) if *last == record => events.push(event),
             _ => histories.push((record, vec![event])),
@@ -139,7 +115,22 @@ pub(crate) async fn histories_of<DB: Dialect, D: Driver<DB>>(
     Ok(histories)
 }
 
-fn unwrapped<K>(rows: Vec<LoggedRow<K>>) -> Vec<Logged> {
+/// Loads events, whose keys are of the log's kind.
+async fn load<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    statement: Statement<'_, DB>,
+) -> Result<Vec<Logged>, Error> {
+    let loaded = match source.keys {
+        KeyKind::Uuid => driver.load::<LoggedRow<UuidKeys>>(statement).await.map(logged),
+        KeyKind::Text => driver.load::<LoggedRow<TextKeys>>(statement).await.map(logged),
+        KeyKind::Int => driver.load::<LoggedRow<IntKeys>>(statement).await.map(logged),
+        KeyKind::BigInt => driver.load::<LoggedRow<BigIntKeys>>(statement).await.map(logged),
+    };
+    loaded.map_err(|error| Error::of_log(source.log.table, error))
+}
+
+fn logged<K>(rows: Vec<LoggedRow<K>>) -> Vec<Logged> {
     rows.into_iter().map(|row| row.0).collect()
 }
 

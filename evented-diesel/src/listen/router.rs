@@ -425,7 +425,7 @@ impl<M: Model> Router<M> {
 }
 
 fn check<M: Model>(channel: &Channel<M>) -> Result<(), Denied> {
-    channel.address().map_err(Denied::Scope)?;
+    channel.address()?;
     let allowed = channel.policy.as_ref().is_none_or(|policy| asked(|| policy.may_subscribe(channel)));
     if allowed { Ok(()) } else { Err(Denied::Policy { channel: channel.to_string() }) }
 }

@@ -4,15 +4,15 @@ use diesel::pg::Pg;
 use evented_core::{Position, StreamId};
 
 use crate::error::Error;
-use crate::log::{EventLog, LogName};
+use crate::log::EventLog;
 use crate::model::Rows;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
 use crate::statement::{Number, Statement};
 use crate::wal::{Lsn, System, TableName};
 
-mod causes;
 pub(crate) mod desk;
+mod events;
 pub(crate) mod source;
 
 /// The stream of every write-ahead log: positions of different servers differ in their epoch.
@@ -30,30 +30,12 @@ pub(crate) fn place(lsn: Lsn, epoch: u64) -> Position {
     Position::new(stream(), lsn.0, 0).in_epoch(epoch)
 }
 
-/// The name of a model's table, as the model's queries have it.
-pub(crate) fn table_of<M: Rows<Pg>>() -> (Option<String>, String) {
-    let mut parts: Vec<String> = vec![String::new()];
-    let mut quoted = false;
-    for c in TableName::of::<M>().to_string().chars() {
-        match c {
-            '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(String::new()),
-            _ => parts.last_mut().into_iter().for_each(|part| part.push(c)),
-        }
-    }
-    let table = parts.pop().unwrap_or_default();
-    (parts.pop(), table)
-}
-
 /// The tables to publish for a model: its own, and those of its log, so that changes come with their actions and authors.
 /// For [`wal::create_publication`](crate::wal::create_publication).
 #[must_use]
 pub fn published<M: Rows<Pg>>() -> Vec<TableName> {
-    let log = |log: &LogName| match log.schema {
-        Some(schema) => TableName::from((schema, log.table)),
-        None => TableName::from(log.table),
-    };
-    std::iter::once(TableName::of::<M>()).chain(M::Log::SHARDS.iter().map(log)).collect()
+    let logs = M::Log::SHARDS.iter().map(|log| TableName::from(*log));
+    std::iter::once(TableName::of::<M>()).chain(logs).collect()
 }
 
 /// Writes a mark into the write-ahead log, and gives its place: for [`Hub::wait_for`](super::Hub::wait_for) of a hub that

@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_core::{Digest, Json, KeyKind, KeyValue, StoredEvent};
+use evented_core::{KeyKind, KeyValue, StoredEvent};
 use uuid::Uuid;
 
 use super::Statement;
-use super::history::{field, optional, read_key};
+use super::history::{UNVOUCHED_COLUMNS, UNVOUCHED_WIDTH, field, optional, read_key, read_unvouched};
 use crate::backend::Dialect;
 use crate::log::LogName;
 
@@ -47,30 +47,16 @@ pub(crate) struct LoggedRow<K>(pub(crate) Logged, PhantomData<fn() -> K>);
 
 impl<DB: Dialect, K: Keys> QueryableByName<DB> for LoggedRow<K> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let event = StoredEvent {
-            position: field(row, 0, DB::read_big_int)?,
-            txid: field(row, 1, DB::read_big_int)?,
-            id: field(row, 2, DB::read_uuid)?,
-            revision: field(row, 3, DB::read_big_int)?,
-            action: field(row, 4, DB::read_text)?,
-            version: field(row, 5, DB::read_int)?,
-            payload: Json::from_text(field(row, 6, DB::read_json)?),
-            meta: optional(row, 7, DB::read_json)?.map(Json::from_text),
-            at: field(row, 8, DB::read_time)?,
-            state: Digest::NOTHING,
-        };
-        let record = read_key(K::KIND, row, 9)?;
-        let schema = optional(row, 10, DB::read_text)?;
+        let record = read_key(K::KIND, row, UNVOUCHED_WIDTH)?;
+        let schema = optional(row, UNVOUCHED_WIDTH + 1, DB::read_text)?;
+        let event = read_unvouched(row)?;
         Ok(Self(Logged { schema, record, event }, PhantomData))
     }
 }
 
 /// The columns of [`LoggedRow`] in their order: without the digest of the state, which nobody asks for on the way.
 fn columns<DB: Dialect>(statement: &mut Statement<'_, DB>, shared: bool) {
-    statement.sql(
-        "e.position, e.txid, e.id, e.revision, e.action, e.version, e.payload, e.meta, e.at, e.record_id, ",
-    );
-    statement.sql(if shared { "e.schema" } else { "NULL" });
+    statement.sql(UNVOUCHED_COLUMNS).sql(", e.record_id, ").sql(if shared { "e.schema" } else { "NULL" });
 }
 
 /// The next events of a log after a place, of transactions before one that has not ended.

@@ -9,10 +9,11 @@ use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::row::NamedRow;
 use evented_core::KeyValue;
 
-use super::Lsn;
 use super::sql::quoted;
+use super::{Lsn, Relation};
 use crate::backend::Dialect;
 use crate::error::{Error, RecordName};
+use crate::log::LogName;
 use crate::model::Rows;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
@@ -51,6 +52,12 @@ impl TableName {
         let _ = name.to_sql(&mut sql, &Pg);
         Self(sql.finish())
     }
+
+    /// Whether it is the name of this table: without a schema, of the table in any schema that is read.
+    pub(crate) fn names(&self, relation: &Relation) -> bool {
+        let (schema, table) = (relation.schema.as_str(), relation.table.as_str());
+        *self == Self::from(table) || *self == Self::from((schema, table))
+    }
 }
 
 impl From<&str> for TableName {
@@ -65,6 +72,15 @@ impl From<(&str, &str)> for TableName {
     }
 }
 
+impl From<LogName> for TableName {
+    fn from(log: LogName) -> Self {
+        match log.schema {
+            Some(schema) => Self::from((schema, log.table)),
+            None => Self::from(log.table),
+        }
+    }
+}
+
 /// As SQL writes it.
 impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,16 +92,16 @@ impl std::fmt::Display for TableName {
 ///
 /// A writer that wants to see its own change derived reads it after its commit, and waits for a tail to be there.
 #[must_use = "a reading does nothing until it is run"]
-pub fn position() -> Position {
-    Position(())
+pub fn position() -> ReadPosition {
+    ReadPosition(())
 }
 
 /// Reads the end of the log: [`position`].
 #[derive(Debug)]
 #[must_use = "a reading does nothing until it is run"]
-pub struct Position(());
+pub struct ReadPosition(());
 
-impl Operation<Pg> for Position {
+impl Operation<Pg> for ReadPosition {
     type Output = Lsn;
 
     async fn perform<D: Driver<Pg>>(self, driver: &mut D) -> Result<Lsn, Error> {

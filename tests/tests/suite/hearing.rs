@@ -64,8 +64,8 @@ async fn a_change_says_what_was_and_what_is_and_who_did_it() {
     assert_eq!((update.kind(), update.before(), update.after()), (ChangeKind::Update, Some(&made), Some(&done.record)));
     let names: Vec<_> = update.changes().unwrap().iter().map(|it| it.field).collect();
     assert_eq!(names, ["value", "updated_at"]);
-    let cause = update.cause().unwrap();
-    assert_eq!((cause.id, cause.revision, cause.action.as_str()), (done.event_id, 2, "add"));
+    let event = update.event().unwrap();
+    assert_eq!((event.id, event.revision, event.action.as_str()), (done.event_id, 2, "add"));
     assert!(update.position() > insert.position());
 
     let delete = change(&mut feed).await;

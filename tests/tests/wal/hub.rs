@@ -6,7 +6,7 @@ use evented_diesel::Model;
 use evented_diesel::listen::{self, Change, ChangeKind, Feed, Hub, HubError, Interruption, StartError};
 use evented_diesel::wal::{Config, Slot, WalError};
 use evented_test_server::{Cluster, Settings, Stop};
-use evented_tests::models::{Item, NewNote, Note};
+use evented_tests::models::{Item, NewNote, NewPage, Note, Page};
 
 use super::proxy::Proxy;
 use super::stage::{PUBLICATION, Stage};
@@ -54,7 +54,7 @@ async fn plain_sql_is_heard_of_with_the_row_as_it_was() {
     // Another key is another record.
     assert_eq!(told(&mut feed).await, line(Delete, 1, "b", ""));
     let insert = change(&mut feed).await;
-    assert_eq!((insert.kind(), insert.key(), insert.cause()), (Insert, Some(&70), None));
+    assert_eq!((insert.kind(), insert.key(), insert.event()), (Insert, Some(&70), None));
     let place = insert.transaction();
     assert!(place.index == 3 && place.last && place.commit > 0 && place.id > 0, "{place:?}");
     assert_eq!(told(&mut feed).await, line(Update, 70, "b", "c"));
@@ -84,6 +84,44 @@ async fn a_table_with_other_columns_is_told_and_what_cannot_be_read_is_named() {
     stage.sql("ALTER TABLE notes RENAME COLUMN words TO text; INSERT INTO notes (text) VALUES ('d')");
     assert_eq!(change(&mut feed).await.kind(), ChangeKind::SchemaChanged);
     assert_eq!(change(&mut feed).await.after().map(|note| note.text.as_str()), Some("d"));
+}
+
+#[tokio::test]
+async fn rows_that_come_no_longer_whole_are_told_as_such() {
+    let mut stage = stage();
+    let hub = Hub::tailing::<Note>().spawn(stage.config()).await.unwrap();
+    let mut feed = hub.subscribe(Note::changes()).unwrap();
+    stage.sql("INSERT INTO notes (text) VALUES ('a')");
+    assert_eq!(change(&mut feed).await.kind(), ChangeKind::Insert);
+    stage.sql("ALTER TABLE notes REPLICA IDENTITY DEFAULT; UPDATE notes SET text = 'b'; DELETE FROM notes");
+    assert_eq!(change(&mut feed).await.kind(), ChangeKind::SchemaChanged);
+    for what in ["the update", "the delete"] {
+        let error = next(&mut feed).await.unwrap().expect_err(what);
+        assert!(!error.is_final() && error.to_string().contains("REPLICA IDENTITY FULL"), "{what}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_text_is_no_number_and_no_uuid_whatever_its_length() {
+    let mut stage = stage();
+    stage.sql("ALTER TABLE pages REPLICA IDENTITY FULL");
+    let hub = Hub::tailing::<Page>().spawn(stage.config()).await.unwrap();
+    let mut feed = hub.subscribe(Page::changes()).unwrap();
+    for path in ["four", "eight888", "sixteen-16161616"] {
+        stage.run(Page::insert(NewPage { path: path.into(), title: "T".into() }).by("ann")).unwrap();
+        let change = change(&mut feed).await;
+        assert_eq!((change.key().map(String::as_str), change.actor().as_deref()), (Some(path), Some("ann")));
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_listed_twice_is_told_once() {
+    let mut stage = stage();
+    let hub = Hub::tailing::<Note>().and::<Note>().spawn(stage.config()).await.unwrap();
+    let mut feed = hub.subscribe(Note::changes()).unwrap();
+    stage.sql("INSERT INTO notes (text) VALUES ('a'), ('b')");
+    assert_eq!(change(&mut feed).await.key(), Some(&1));
+    assert_eq!(change(&mut feed).await.key(), Some(&2));
 }
 
 #[tokio::test]

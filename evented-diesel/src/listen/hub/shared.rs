@@ -1,7 +1,7 @@
 //! What a hub's handles and its worker share.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +27,8 @@ pub fn wake() {
 /// What a hub's handles and its worker share.
 #[derive(Default)]
 pub(crate) struct Shared {
+    /// The models that the hub is to read.
+    models: Mutex<HashSet<TypeId>>,
     /// The routers, by their models.
     routers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
     /// How far each stream has been told.
@@ -38,6 +40,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Whether a model is listed for the first time.
+    pub(crate) fn lists<M: Model>(&self) -> bool {
+        lock(&self.models).insert(TypeId::of::<M>())
+    }
+
     pub(crate) fn add_router<M: Model>(&self, router: Arc<Mutex<Router<M>>>) {
         lock(&self.routers).insert(TypeId::of::<M>(), Box::new(router));
     }

@@ -48,6 +48,9 @@ impl Hub {
 impl TailingBuilder {
     /// And for another model.
     pub fn and<M: Rows<Pg>>(mut self) -> Self {
+        if !self.shared.lists::<M>() {
+            return self;
+        }
         let shared = Arc::clone(&self.shared);
         self.tables.push(TableName::of::<M>());
         self.desks.push(Box::new(move |at, recent| {

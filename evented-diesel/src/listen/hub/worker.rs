@@ -167,7 +167,7 @@ impl<C, P: Pace> Worker<C, P> {
         if now.asked.is_none_or(|asked| asked.elapsed() >= PATIENCE) {
             if let Some(query) = DB::HOLDER {
                 let rows = driver.load::<HolderRow>(Statement::new(query)).await;
-                let rows = rows.map_err(|error| Error::of_log("", error))?;
+                let rows = rows.map_err(|error| Error::of_log("pg_stat_activity", error))?;
                 holder = rows.into_iter().next().map(Holder::from);
             }
             if now.asked.is_none() {

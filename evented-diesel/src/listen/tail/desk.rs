@@ -9,10 +9,10 @@ use evented_core::{ChangeKind, Digest, Fact, KeyValue, Moment, Position, Transac
 use super::super::lock;
 use super::super::router::Router;
 use super::super::told::{Interruption, Told, Unreadable};
-use super::causes::{Causes, EventSeen};
+use super::events::{EventSeen, TransactionEvents};
 use crate::log::EventLog;
 use crate::model::Rows;
-use crate::wal::{Old, Places, ReadError, Relation, Tuple, read};
+use crate::wal::{Old, Places, ReadError, Relation, TableName, Tuple, WalError, read};
 
 /// One model at the write-ahead log.
 pub(crate) trait TableDesk: Send {
@@ -43,7 +43,7 @@ pub(crate) enum RowChange<'a> {
 /// The place of a change: its transaction, and how many changes came before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
-    pub(crate) start: Position,
+    pub(crate) epoch: u64,
     pub(crate) xid: u32,
     pub(crate) commit: u64,
     pub(crate) index: u64,
@@ -52,7 +52,7 @@ pub(crate) struct Place {
 impl Place {
     fn position(self) -> Position {
         // From 1 on: 0 is before the transaction.
-        Position::new(self.start.stream(), self.commit, self.index + 1).in_epoch(self.start.epoch())
+        Position::new(super::stream(), self.commit, self.index + 1).in_epoch(self.epoch)
     }
 
     fn transaction(self) -> Transaction {
@@ -61,49 +61,51 @@ impl Place {
 }
 
 pub(crate) struct ModelTable<M: Rows<Pg>> {
-    schema: Option<String>,
-    table: String,
+    table: TableName,
     router: Arc<Mutex<Router<M>>>,
     places: Option<Result<Places, Arc<ReadError>>>,
-    causes: Causes,
+    events: TransactionEvents,
     /// Changes that are not told yet: the last one, until it is known whether it ends the transaction; and a new row whose
     /// event comes behind it, since the database makes its key.
     held: VecDeque<Fact<M>>,
-    /// Of how many transactions' changes were told: what comes again after a broken connection is not.
+    /// The last change that was told: what comes again after a broken connection is not.
     told: Option<Position>,
 }
+
+/// Why a row cannot be told.
+type Unread = Box<dyn std::error::Error + Send + Sync>;
 
 /// How many changes are held for an event that comes behind the row.
 const HELD: usize = 16;
 
 impl<M: Rows<Pg>> ModelTable<M> {
     pub(crate) fn new(router: Arc<Mutex<Router<M>>>) -> Self {
-        let (schema, table) = super::table_of::<M>();
-        let (causes, held) = (Causes::default(), VecDeque::new());
-        Self { schema, table, router, places: None, causes, held, told: None }
+        let (events, held) = (TransactionEvents::default(), VecDeque::new());
+        Self { table: TableName::of::<M>(), router, places: None, events, held, told: None }
     }
 
-    fn read(&self, relation: &Relation, tuple: &Tuple) -> Result<M, Arc<ReadError>> {
+    fn read(&self, relation: &Relation, tuple: &Tuple) -> Result<M, Unread> {
         match &self.places {
-            Some(Ok(places)) => places.read(relation, tuple).map_err(Arc::new),
-            Some(Err(error)) => Err(Arc::clone(error)),
-            None => Places::of::<M>(relation)?.read(relation, tuple).map_err(Arc::new),
+            Some(Ok(places)) => Ok(places.read(relation, tuple)?),
+            Some(Err(error)) => Err(Arc::clone(error).into()),
+            None => Ok(Places::of::<M>(relation)?.read(relation, tuple)?),
         }
     }
 
-    fn sides(
-        &self,
-        relation: &Relation,
-        row: &RowChange<'_>,
-    ) -> Result<(Option<M>, Option<M>), Arc<ReadError>> {
-        let read = |tuple: Option<&Tuple>| tuple.map(|tuple| self.read(relation, tuple)).transpose();
-        match row {
-            RowChange::Insert(new) => Ok((None, Some(self.read(relation, new)?))),
+    /// The row as it was. The table can have been told meanwhile to say no more than its key.
+    fn read_old(&self, relation: &Relation, old: Option<&Old>) -> Result<M, Unread> {
+        let not_whole = || WalError::NotWhole { table: relation.to_string() };
+        self.read(relation, old.and_then(Old::full).ok_or_else(not_whole)?)
+    }
+
+    fn sides(&self, relation: &Relation, row: &RowChange<'_>) -> Result<(Option<M>, Option<M>), Unread> {
+        Ok(match row {
+            RowChange::Insert(new) => (None, Some(self.read(relation, new)?)),
             RowChange::Update(old, new) => {
-                Ok((read(old.and_then(Old::full))?, Some(self.read(relation, new)?)))
+                (Some(self.read_old(relation, *old)?), Some(self.read(relation, new)?))
             }
-            RowChange::Delete(old) => Ok((read(old.full())?, None)),
-        }
+            RowChange::Delete(old) => (Some(self.read_old(relation, Some(old))?), None),
+        })
     }
 
     fn hold(&mut self, before: Option<M>, after: Option<M>, at: &mut Place) {
@@ -111,7 +113,7 @@ impl<M: Rows<Pg>> ModelTable<M> {
         let (key, value) = (record.key().clone(), M::key_value(record.key()));
         let fact = Fact {
             key: Some(key),
-            cause: if self.causes.know(&value) { self.cause(&value, after.as_ref()) } else { None },
+            event: if self.events.know(&value) { self.event_of(&value, after.as_ref()) } else { None },
             before: before.map(|record| Arc::new(Moment::new(record))),
             after: after.map(|record| Arc::new(Moment::new(record))),
             table: None,
@@ -123,17 +125,17 @@ impl<M: Rows<Pg>> ModelTable<M> {
         self.release();
     }
 
-    fn cause(&mut self, key: &KeyValue, after: Option<&M>) -> Option<evented_core::Cause> {
+    fn event_of(&mut self, key: &KeyValue, after: Option<&M>) -> Option<evented_core::ChangeEvent> {
         let state = match after {
             Some(record) => record.state_digest().ok()?,
             None => Digest::NOTHING,
         };
-        self.causes.take(key, state)
+        self.events.take(key, state)
     }
 
     /// Tells what need not be held any longer.
     fn release(&mut self) {
-        let waits = |fact: &Fact<M>| M::KEY.by_database() && fact.before.is_none() && fact.cause.is_none();
+        let waits = |fact: &Fact<M>| M::KEY.by_database() && fact.before.is_none() && fact.event.is_none();
         while self.held.len() > 1
             && (self.held.len() > HELD || self.held.front().is_some_and(|it| !waits(it)))
         {
@@ -164,7 +166,7 @@ impl<M: Rows<Pg>> ModelTable<M> {
             table: Some(kind),
             position: at.position(),
             transaction: at.transaction(),
-            cause: None,
+            event: None,
         });
         self.release();
     }
@@ -172,14 +174,11 @@ impl<M: Rows<Pg>> ModelTable<M> {
 
 impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
     fn is_table(&self, relation: &Relation) -> bool {
-        relation.table == self.table && self.schema.as_ref().is_none_or(|schema| *schema == relation.schema)
+        self.table.names(relation)
     }
 
     fn is_log(&self, relation: &Relation) -> bool {
-        let is = |log: &crate::log::LogName| {
-            log.table == relation.table && log.schema.is_none_or(|schema| schema == relation.schema)
-        };
-        M::Log::SHARDS.iter().any(is)
+        M::Log::SHARDS.iter().any(|log| TableName::from(*log).names(relation))
     }
 
     fn describe(&mut self, relation: &Relation, at: Place, altered: bool) {
@@ -203,31 +202,29 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
                 }
                 let position = at.position();
                 at.index += 1;
-                self.tell_at(
-                    position,
-                    Told::Unreadable(Unreadable { record: None, position, source: error }),
-                );
+                let unreadable = Unreadable { record: None, position, source: error.into() };
+                self.tell_at(position, Told::Unreadable(unreadable));
             }
         }
     }
 
     fn event(&mut self, relation: &Relation, event: &Tuple) {
-        let Ok(event) = read::<EventSeen>(relation, event) else { return };
+        let Ok(event) = read::<EventSeen<M>>(relation, event) else { return };
         if M::Log::SHARED && event.schema != M::SCHEMA {
             return;
         }
-        self.causes.add(event, M::KEY);
+        self.events.add(event);
         // It may be the one that a row has been held for.
         for place in 0..self.held.len() {
-            let Some(fact) = self.held.get(place).filter(|fact| fact.cause.is_none()) else { continue };
+            let Some(fact) = self.held.get(place).filter(|fact| fact.event.is_none()) else { continue };
             let Some(key) = fact.key.as_ref().map(M::key_value) else { continue };
             let after = fact.after.clone();
-            if !self.causes.know(&key) {
+            if !self.events.know(&key) {
                 continue;
             }
-            let cause = self.cause(&key, after.as_deref().map(Moment::record));
+            let event = self.event_of(&key, after.as_deref().map(Moment::record));
             if let Some(fact) = self.held.get_mut(place) {
-                fact.cause = cause;
+                fact.event = event;
             }
         }
         self.release();
@@ -247,12 +244,12 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
         if any {
             lock(&self.router).tell(&Told::End);
         }
-        self.causes.clear();
+        self.events.clear();
     }
 
     fn restart(&mut self) {
         self.held.clear();
-        self.causes.clear();
+        self.events.clear();
     }
 
     fn interrupt(&mut self, why: &Interruption) {

@@ -6,15 +6,15 @@
 //! has no such event, and is told without.
 
 use std::collections::{HashMap, VecDeque};
+use std::marker::PhantomData;
 
-use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
 use diesel::row::NamedRow;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use evented_core::{Cause, Digest, Json, KeyKind, KeyValue, names};
-use uuid::Uuid;
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use evented_core::{ChangeEvent, Digest, Json, KeyKind, KeyValue, names};
 
+use crate::model::Model;
 use crate::sql_types::JsonText;
 
 /// How many events wait for their rows: those of a batch come before its rows. Beyond that, changes are told without.
@@ -22,78 +22,55 @@ const MOST: usize = 65_536;
 
 /// The events of the transaction that is being read.
 #[derive(Default)]
-pub(crate) struct Causes {
-    waiting: HashMap<KeyValue, VecDeque<(Digest, Cause)>>,
+pub(crate) struct TransactionEvents {
+    waiting: HashMap<KeyValue, VecDeque<(Digest, ChangeEvent)>>,
     count: usize,
 }
 
-/// An event as its row in the log has it.
-pub(crate) struct EventSeen {
+/// An event of a model as its row in the log has it.
+pub(crate) struct EventSeen<M> {
     pub(crate) schema: String,
-    record: RecordSeen,
-    state: Option<Digest>,
-    cause: Cause,
+    record: KeyValue,
+    state: Digest,
+    event: ChangeEvent,
+    model: PhantomData<fn() -> M>,
 }
 
-enum RecordSeen {
-    Uuid(Uuid),
-    Text(String),
-    Int(i32),
-    BigInt(i64),
-    Other,
-}
-
-impl QueryableByName<Pg> for EventSeen {
+impl<M: Model> QueryableByName<Pg> for EventSeen<M> {
     fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        // The type of the key is that of its column: the others do not read it.
-        let record = NamedRow::get::<SqlUuid, Uuid>(row, "record_id").map(RecordSeen::Uuid);
-        let record =
-            record.or_else(|_| NamedRow::get::<BigInt, i64>(row, "record_id").map(RecordSeen::BigInt));
-        let record = record.or_else(|_| {
-            NamedRow::get::<diesel::sql_types::Integer, i32>(row, "record_id").map(RecordSeen::Int)
-        });
-        let record =
-            record.or_else(|_| NamedRow::get::<Text, String>(row, "record_id").map(RecordSeen::Text));
+        // By the kind of the log's keys: the bytes alone do not say what they are.
+        let key = "record_id";
+        let record = match M::KEY {
+            KeyKind::Uuid => KeyValue::Uuid(NamedRow::get::<SqlUuid, _>(row, key)?),
+            KeyKind::Text => KeyValue::Text(NamedRow::get::<Text, _>(row, key)?),
+            KeyKind::Int => KeyValue::Int(NamedRow::get::<Integer, _>(row, key)?),
+            KeyKind::BigInt => KeyValue::BigInt(NamedRow::get::<BigInt, _>(row, key)?),
+        };
         let state = NamedRow::get::<Binary, Vec<u8>>(row, "state")?;
         Ok(Self {
-            schema: NamedRow::get::<Text, String>(row, "schema")?,
-            record: record.unwrap_or(RecordSeen::Other),
-            state: Digest::from_slice(&state),
-            cause: Cause {
-                id: NamedRow::get::<SqlUuid, Uuid>(row, "id")?,
-                revision: NamedRow::get::<BigInt, i64>(row, "revision")?,
-                action: NamedRow::get::<Text, String>(row, "action")?,
-                at: NamedRow::get::<Timestamptz, DateTime<Utc>>(row, "at")?,
+            schema: NamedRow::get::<Text, _>(row, "schema")?,
+            record,
+            state: Digest::from_slice(&state).ok_or("a digest of another length")?,
+            event: ChangeEvent {
+                id: NamedRow::get::<SqlUuid, _>(row, "id")?,
+                revision: NamedRow::get::<BigInt, _>(row, "revision")?,
+                action: NamedRow::get::<Text, _>(row, "action")?,
+                at: NamedRow::get::<Timestamptz, _>(row, "at")?,
                 meta: NamedRow::get::<Nullable<JsonText>, Option<String>>(row, "meta")?.map(Json::from_text),
             },
+            model: PhantomData,
         })
     }
 }
 
-impl EventSeen {
-    /// The record, if its key is of the model's kind.
-    fn key(self, kind: KeyKind) -> Option<(KeyValue, Digest, Cause)> {
-        let key = match (kind, self.record) {
-            (KeyKind::Uuid, RecordSeen::Uuid(key)) => KeyValue::Uuid(key),
-            (KeyKind::Text, RecordSeen::Text(key)) => KeyValue::Text(key),
-            (KeyKind::Int, RecordSeen::Int(key)) => KeyValue::Int(key),
-            (KeyKind::BigInt, RecordSeen::BigInt(key)) => KeyValue::BigInt(key),
-            _ => return None,
-        };
-        Some((key, self.state?, self.cause))
-    }
-}
-
-impl Causes {
+impl TransactionEvents {
     /// Takes an event; its row may have come already, or comes next.
-    pub(crate) fn add(&mut self, event: EventSeen, kind: KeyKind) {
-        if event.cause.action == names::SAVEPOINT || self.count >= MOST {
+    pub(crate) fn add<M>(&mut self, event: EventSeen<M>) {
+        if event.event.action == names::SAVEPOINT || self.count >= MOST {
             return;
         }
-        if let Some((key, state, cause)) = event.key(kind) {
-            self.waiting.entry(key).or_default().push_back((state, cause));
-            self.count += 1;
-        }
+        self.waiting.entry(event.record).or_default().push_back((event.state, event.event));
+        self.count += 1;
     }
 
     /// Whether there is an event of a record.
@@ -102,7 +79,7 @@ impl Causes {
     }
 
     /// The event that a record was brought to a state by. Those before it changed no row.
-    pub(crate) fn take(&mut self, key: &KeyValue, state: Digest) -> Option<Cause> {
+    pub(crate) fn take(&mut self, key: &KeyValue, state: Digest) -> Option<ChangeEvent> {
         let events = self.waiting.get_mut(key)?;
         let place = events.iter().position(|(it, _)| *it == state)?;
         let taken = events.drain(..=place).next_back();
@@ -110,7 +87,7 @@ impl Causes {
         if events.is_empty() {
             self.waiting.remove(key);
         }
-        taken.map(|(_, cause)| cause)
+        taken.map(|(_, event)| event)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -7,7 +7,7 @@ use evented_core::Position;
 use super::super::told::Interruption;
 use super::desk::{Place, RowChange, TableDesk};
 use super::place;
-use crate::wal::{Lsn, Message, Relation, Seen, Tail, Tuple, WalError};
+use crate::wal::{Message, Relation, Seen, Tail, Tuple, WalError};
 
 /// A tail, and who is told of it.
 pub(crate) struct TailSource {
@@ -35,8 +35,7 @@ impl TailSource {
     pub(crate) async fn step(&mut self) -> Result<Option<Position>, WalError> {
         match self.tail.next().await? {
             Message::Begin { xid, commit, .. } => {
-                let start = place(Lsn::ZERO, self.epoch);
-                self.open = Some(Place { start, xid, commit: commit.0, index: 0 });
+                self.open = Some(Place { epoch: self.epoch, xid, commit: commit.0, index: 0 });
             }
             Message::Relation { relation, seen } => self.describe(&relation, &seen),
             Message::Insert { relation, new } => {
