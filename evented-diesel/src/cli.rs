@@ -52,6 +52,9 @@
 //! evented rebuild items --dry-run
 //! evented bring-up items
 //! evented migrations status
+//! evented wal create-publication shop        the models' tables and logs, for a reader of PostgreSQL's WAL
+//! evented wal create-slot shop
+//! evented wal slot-status shop
 //! ```
 //!
 //! The database is `--database-url`, or `DATABASE_URL` of the environment. `--json` gives one JSON document on standard
@@ -60,7 +63,7 @@
 //! | exit code | |
 //! |---|---|
 //! | 0 | all is well |
-//! | 1 | a check found something, or something is to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `bring-up` that passed over rows, `log` of a record that cannot be replayed, `migrations check` and `status` |
+//! | 1 | a check found something, or something is to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `bring-up` that passed over rows, `log` of a record that cannot be replayed, `migrations check` and `status`, `wal check`, `wal slot-status` of a slot that is missing or lost, or will be |
 //! | 2 | the arguments make no sense, or something failed: the reason is on standard error, with `--json` as `{"error": …}` |
 
 use std::ffi::OsString;
@@ -99,6 +102,9 @@ pub struct Operators<Conn: Connection> {
     models: Vec<Box<dyn AnyModel<Conn::Driver>>>,
     logs: Vec<Box<dyn AnyLog<Conn::Driver>>>,
     migrations: Migrations,
+    /// What is published of each model.
+    #[cfg(feature = "wal")]
+    published: Vec<commands::wal::Tables>,
 }
 
 impl<Conn: Connection> fmt::Debug for Operators<Conn> {
@@ -109,7 +115,13 @@ impl<Conn: Connection> fmt::Debug for Operators<Conn> {
 
 impl<Conn: Connection> Default for Operators<Conn> {
     fn default() -> Self {
-        Self { models: Vec::new(), logs: Vec::new(), migrations: Migrations::new() }
+        Self {
+            models: Vec::new(),
+            logs: Vec::new(),
+            migrations: Migrations::new(),
+            #[cfg(feature = "wal")]
+            published: Vec::new(),
+        }
     }
 }
 
@@ -124,6 +136,8 @@ impl<Conn: Connection> Operators<Conn> {
         let known = self.models.iter().any(|model| model.schema() == M::SCHEMA);
         if !known {
             self.models.push(erased::model::<Conn::Backend, M, _>());
+            #[cfg(feature = "wal")]
+            self.published.push(Conn::tables::<M>());
         }
         self.event_log::<<M as Model>::Log>()
     }

@@ -78,20 +78,23 @@ mod states;
 #[cfg(feature = "wal")]
 mod tail;
 mod told;
+mod waiting;
+mod whole;
 
 pub use channel::{Channel, Kinds, Policy};
 pub use evented_core::{
     Change, ChangeEvent, ChangeKind, IntoScope, NotAPosition, Position, Scope, StreamId, Transaction,
 };
-pub use feed::{Feed, WholeFeed};
+pub use feed::Feed;
 #[cfg(feature = "wal")]
 pub use hub::TailingBuilder;
-pub use hub::{Delay, Holder, Hub, HubBuilder, HubError, StartError, Status, wake};
+pub use hub::{Delay, Holder, Hub, HubBuilder, HubError, StartError, Status, Subscribing, wake};
 pub use log::reader::{Changes, LogReader, NextChanges};
 pub use snapshot::{Snapshot, TakeSnapshot};
 #[cfg(feature = "wal")]
 pub use tail::{Mark, mark, published};
 pub use told::{Interruption, Unreadable};
+pub use whole::WholeFeed;
 
 /// Of how many records a reading remembers the state, unless it is said otherwise.
 const RECORDS: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();

@@ -30,7 +30,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         || {
             let url = url.clone();
             let hub = Hub::of::<Job>().start(move || PgConnection::establish(&url))?;
-            let _feed = hub.subscribe_with_buffer(Job::changes(), None, WRITES as usize + 1)?;
+            let _feed = hub.subscribing(Job::changes()).buffer(WRITES as usize + 1).feed()?;
             write(&mut conn)
         },
         || write(&mut other),

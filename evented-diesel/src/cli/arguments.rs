@@ -91,6 +91,10 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// What a reader of PostgreSQL's write-ahead log needs: publications and slots
+    #[cfg(feature = "wal")]
+    #[command(subcommand)]
+    Wal(Wal),
     /// Give each row that has no event a first one
     BringUp {
         /// The model's name in the log
@@ -147,6 +151,60 @@ pub(super) enum Migrations {
     Status,
     /// Make the logs that are missing, and bring those of an older form to today's
     Upgrade,
+}
+
+#[cfg(feature = "wal")]
+#[derive(Debug, Subcommand)]
+pub(super) enum Wal {
+    /// Publish tables: make the publication, or add to it what it lacks
+    CreatePublication {
+        /// The publication
+        publication: String,
+        #[command(flatten)]
+        tables: TablesArgument,
+    },
+    /// Remove a publication
+    DropPublication {
+        /// The publication
+        publication: String,
+    },
+    /// Make a durable slot, after the publication; from then on the server keeps its log for the slot's reader
+    CreateSlot {
+        /// The slot
+        slot: String,
+    },
+    /// Remove a slot, and all that is kept for it
+    DropSlot {
+        /// The slot
+        slot: String,
+    },
+    /// Whether a slot is read, how far its reader is behind, and how much of its log the server keeps for it
+    SlotStatus {
+        /// The slot
+        slot: String,
+    },
+    /// What is in the way of a reader, with what to do about it
+    Check {
+        /// The publication
+        publication: String,
+        /// The slot
+        #[arg(long, value_name = "SLOT")]
+        slot: Option<String>,
+        #[command(flatten)]
+        tables: TablesArgument,
+    },
+}
+
+/// Which tables; without any, those of all models and of their logs.
+#[cfg(feature = "wal")]
+#[derive(Debug, Args)]
+pub(super) struct TablesArgument {
+    /// The table of a model, and those of its log, by the model's name in the log
+    #[arg(long = "model", value_name = "SCHEMA")]
+    pub(super) models: Vec<String>,
+    /// Any other table: `orders`, or `shop.orders`
+    #[arg(long = "table", value_name = "TABLE")]
+    pub(super) tables: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -10,6 +10,8 @@ pub(super) mod migrations;
 pub(super) mod rebuild;
 pub(super) mod show;
 pub(super) mod verify;
+#[cfg(feature = "wal")]
+pub(super) mod wal;
 
 /// A key as JSON: an integer where it is one.
 pub(super) fn key_json(key: &KeyValue) -> serde_json::Value {

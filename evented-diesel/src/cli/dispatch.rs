@@ -8,10 +8,14 @@ use evented_core::KeyValue;
 
 use super::answer::Answer;
 use super::arguments::{Arguments, Command, Migrations, RecordArgument};
+#[cfg(feature = "wal")]
+use super::arguments::{TablesArgument, Wal};
 use super::commands::checkpoint::Key;
 use super::commands::migrations;
 use super::commands::show::When;
 use super::commands::verify::Verified;
+#[cfg(feature = "wal")]
+use super::commands::wal::{Asked, Tables};
 use super::connection::Connection;
 use super::erased::{AnyLog, AnyModel};
 use super::failure::Failure;
@@ -19,6 +23,8 @@ use super::{Operators, input};
 use crate::backend::Dialect;
 use crate::log::LogName;
 use crate::migrations::Flavour;
+#[cfg(feature = "wal")]
+use crate::wal::TableName;
 
 type Answered = Result<Box<dyn Answer>, Failure>;
 
@@ -117,6 +123,11 @@ where
             let model = operators.known(&schema)?;
             boxed(model.rebuild(&mut connect().await?).await?)
         }
+        #[cfg(feature = "wal")]
+        Command::Wal(asked) => {
+            let asked = operators.wal(asked)?;
+            boxed(Conn::wal(&mut connect().await?, asked).await?)
+        }
         Command::BringUp { schema, chunk } => {
             let model = operators.known(&schema)?;
             boxed(model.bring_up(&mut connect().await?, chunk).await?)
@@ -167,6 +178,42 @@ impl<Conn: Connection> Operators<Conn> {
     fn record(&self, record: &RecordArgument) -> Result<(&Model<Conn>, KeyValue), Failure> {
         let model = self.known(&record.schema)?;
         Ok((model, input::key(model.key(), &record.id)?))
+    }
+
+    #[cfg(feature = "wal")]
+    fn wal(&self, asked: Wal) -> Result<Asked, Failure> {
+        Ok(match asked {
+            Wal::CreatePublication { publication, tables } => {
+                Asked::CreatePublication { publication, tables: self.tables(tables)? }
+            }
+            Wal::DropPublication { publication } => Asked::DropPublication { publication },
+            Wal::CreateSlot { slot } => Asked::CreateSlot { slot },
+            Wal::DropSlot { slot } => Asked::DropSlot { slot },
+            Wal::SlotStatus { slot } => Asked::SlotStatus { slot },
+            Wal::Check { publication, slot, tables } => {
+                Asked::Check { publication, slot, tables: self.tables(tables)? }
+            }
+        })
+    }
+
+    /// The tables that were asked for; without any, those of all models.
+    #[cfg(feature = "wal")]
+    fn tables(&self, asked: TablesArgument) -> Result<Tables, Failure> {
+        let mut tables = Tables::default();
+        let all = asked.models.is_empty() && asked.tables.is_empty();
+        for schema in &asked.models {
+            self.known(schema)?;
+        }
+        for (model, of_model) in self.models.iter().zip(&self.published) {
+            if all || asked.models.iter().any(|schema| schema == model.schema()) {
+                tables.add(of_model);
+            }
+        }
+        tables.whole.extend(asked.tables.iter().map(|table| match table.split_once('.') {
+            Some((schema, table)) => TableName::from((schema, table)),
+            None => TableName::from(table.as_str()),
+        }));
+        Ok(tables)
     }
 
     fn hashed_logs(&self) -> Vec<&Log<Conn>> {

@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// A reason, in words.
 #[derive(Debug)]
-pub(super) struct Failure(pub(super) String);
+pub struct Failure(pub(super) String);
 
 impl Failure {
     pub(super) fn new(reason: impl Into<String>) -> Self {

@@ -10,6 +10,8 @@ mod migrations;
 mod records;
 mod upkeep;
 mod verified;
+#[cfg(feature = "wal")]
+mod wal;
 
 /// What the text is shown on.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,6 +1,7 @@
 //! Channels: which changes of a model somebody wants to hear of, and which of them they may.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use evented_core::{ChangeKind, IntoScope, KeyValue, Scope, ScopeKeys};
@@ -125,6 +126,18 @@ impl<M: Model> Channel<M> {
         self
     }
 
+    /// Whether it can be subscribed to, and may be. The policy is the caller's code: no lock is held while it is asked.
+    pub(crate) fn check(&self) -> Result<(), Denied> {
+        self.address()?;
+        let allowed = self.policy.as_ref().is_none_or(|policy| asked(|| policy.may_subscribe(self)));
+        if allowed { Ok(()) } else { Err(Denied::Policy { channel: self.to_string() }) }
+    }
+
+    /// Whether the record may be seen as it is here.
+    pub(crate) fn may_see(&self, record: &M) -> bool {
+        self.policy.as_ref().is_none_or(|policy| asked(|| policy.may_see(record)))
+    }
+
     pub(crate) fn address(&self) -> Result<&Address<M>, Denied> {
         self.address.as_ref().map_err(Clone::clone)
     }
@@ -183,4 +196,9 @@ impl<M: Model> fmt::Display for Channel<M> {
             Err(error) => write!(f, " of nothing: {error}"),
         }
     }
+}
+
+/// The answer of a policy: no, if it panics.
+fn asked(question: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(question)).unwrap_or(false)
 }

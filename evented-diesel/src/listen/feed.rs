@@ -3,19 +3,20 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_channel::{Receiver, RecvError, TryRecvError};
+use async_channel::Receiver;
 use evented_core::{Change, Position};
 use futures_core::Stream;
 
 use super::channel::Channel;
-use super::router::Router;
+use super::router::{Router, later};
 use super::snapshot::Snapshot;
 use super::told::{Interruption, Unreadable};
-use super::{Denied, lock};
+use super::{Denied, lock, waiting};
 use crate::model::Model;
 
 /// What waits in a subscriber's buffer.
@@ -40,8 +41,10 @@ pub struct Feed<M: Model> {
     ending: Ending,
     router: Weak<Mutex<Router<M>>>,
     /// What the subscriber has seen already.
-    seen: Option<Snapshot>,
+    seen: Option<Snapshot<M>>,
     start: Position,
+    /// The place of the last thing that was taken from the buffer.
+    taken: Position,
 }
 
 impl<M: Model> Feed<M> {
@@ -52,7 +55,7 @@ impl<M: Model> Feed<M> {
         router: Weak<Mutex<Router<M>>>,
         start: Position,
     ) -> Self {
-        Self { id, parcels: Box::pin(parcels), ending, router, seen: None, start }
+        Self { id, parcels: Box::pin(parcels), ending, router, seen: None, start, taken: start }
     }
 
     /// The subscription's number in [`Hub::subscriptions`](super::Hub::subscriptions).
@@ -67,8 +70,18 @@ impl<M: Model> Feed<M> {
         self.start
     }
 
+    /// How far it has told: who resumes from here misses nothing. It is the place of the last change that was given, or a
+    /// later one: changes that are none of this subscriber's move it on while nothing waits in the buffer. Who resumes keeps
+    /// it from time to time, also where nothing happens: from far away it takes longer, and a hub on the WAL does not
+    /// remember for ever.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        let drained = self.router.upgrade().and_then(|router| lock(&router).drained(self.id));
+        drained.map_or(self.taken, |drained| later(drained, self.taken))
+    }
+
     /// Passes over the changes that a reading of the table has seen already: see [`Snapshot`].
-    pub fn after(mut self, seen: Snapshot) -> Self {
+    pub fn after(mut self, seen: Snapshot<M>) -> Self {
         self.seen = Some(seen);
         self
     }
@@ -80,10 +93,11 @@ impl<M: Model> Feed<M> {
     ///
     /// A policy that forbids it, or a scope that cannot be.
     pub fn add(&mut self, channel: Channel<M>) -> Result<(), Denied> {
-        match self.router.upgrade() {
-            Some(router) => lock(&router).add(self.id, channel),
-            None => Ok(()),
+        channel.check()?;
+        if let Some(router) = self.router.upgrade() {
+            lock(&router).listen(self.id, channel);
         }
+        Ok(())
     }
 
     /// Listens no more on a channel. Changes that wait already are still told.
@@ -101,59 +115,56 @@ impl<M: Model> Feed<M> {
 
     /// The next change, for blocking code. `None` after the end, as [`next`](Self::next).
     pub fn recv(&mut self) -> Option<Result<Change<M>, Interruption>> {
-        loop {
-            match self.parcels.recv_blocking() {
-                Ok(parcel) => {
-                    if let Some(told) = self.open(parcel) {
-                        return Some(told);
-                    }
-                }
-                Err(RecvError) => return self.end(),
-            }
-        }
+        waiting::next(self)
     }
 
-    /// The next change, if there is one by then; `None` also after the end.
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Result<Change<M>, Interruption>> {
-        let until = std::time::Instant::now() + timeout;
-        loop {
-            if let Some(told) = self.try_recv() {
-                return Some(told);
-            }
-            let left = until.saturating_duration_since(std::time::Instant::now());
-            if left.is_zero() || self.parcels.is_closed() {
-                return self.try_recv();
-            }
-            // Short steps: a channel can be waited for with a limit of time from async code only.
-            std::thread::sleep(left.min(Duration::from_millis(1)));
-        }
+    /// The next change, for blocking code that does not want to wait longer than this.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout`; `Disconnected` after the end.
+    pub fn recv_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Result<Change<M>, Interruption>, RecvTimeoutError> {
+        waiting::next_until(self, Instant::now() + timeout)
     }
 
     /// The next change, if it is there.
-    pub fn try_recv(&mut self) -> Option<Result<Change<M>, Interruption>> {
-        loop {
-            match self.parcels.try_recv() {
-                Ok(parcel) => {
-                    if let Some(told) = self.open(parcel) {
-                        return Some(told);
-                    }
-                }
-                Err(TryRecvError::Empty) => return None,
-                Err(TryRecvError::Closed) => return self.end(),
-            }
-        }
+    ///
+    /// # Errors
+    ///
+    /// `Empty`; `Disconnected` after the end.
+    pub fn try_recv(&mut self) -> Result<Result<Change<M>, Interruption>, TryRecvError> {
+        waiting::next_now(self)
     }
 
-    fn open(&self, parcel: Parcel<M>) -> Option<Result<Change<M>, Interruption>> {
+    pub(crate) fn taken(&self) -> Position {
+        self.taken
+    }
+
+    pub(crate) fn poll_parcel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Parcel<M>>> {
+        self.parcels.as_mut().poll_next(cx)
+    }
+
+    /// What a parcel is to the subscriber, if anything.
+    pub(crate) fn open(&mut self, parcel: Parcel<M>) -> Option<Result<Change<M>, Interruption>> {
         match parcel {
-            Parcel::Change(change) if self.seen.as_ref().is_some_and(|seen| seen.has(&change)) => None,
-            Parcel::Change(change) => Some(Ok(change)),
-            Parcel::Unreadable(unreadable) => Some(Err(Interruption::Unreadable(unreadable))),
+            Parcel::Change(change) => {
+                self.taken = change.position();
+                let seen = self.seen.as_ref().is_some_and(|seen| seen.has(&change));
+                (!seen).then_some(Ok(change))
+            }
+            Parcel::Unreadable(unreadable) => {
+                self.taken = unreadable.position;
+                Some(Err(Interruption::Unreadable(unreadable)))
+            }
             Parcel::End => None,
         }
     }
 
-    fn end(&self) -> Option<Result<Change<M>, Interruption>> {
+    /// Why it has ended, once.
+    pub(crate) fn end<T>(&self) -> Option<Result<T, Interruption>> {
         lock(&self.ending).take().map(Err)
     }
 }
@@ -163,7 +174,7 @@ impl<M: Model> Stream for Feed<M> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let Some(parcel) = ready!(self.parcels.as_mut().poll_next(cx)) else {
+            let Some(parcel) = ready!(self.poll_parcel(cx)) else {
                 return Poll::Ready(self.end());
             };
             if let Some(told) = self.open(parcel) {
@@ -187,72 +198,5 @@ impl<M: Model> fmt::Debug for Feed<M> {
             .field("id", &self.id)
             .field("waiting", &self.parcels.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// A subscription whose changes come in whole transactions: those of a transaction that are on its channels, together.
-///
-/// See [`Hub::subscribe_whole`](super::Hub::subscribe_whole). On SQLite, which numbers no transactions, several can come
-/// as one, and never a part of one.
-#[must_use = "a feed that is dropped is unsubscribed"]
-#[derive(Debug)]
-pub struct WholeFeed<M: Model> {
-    feed: Feed<M>,
-    open: Vec<Change<M>>,
-}
-
-impl<M: Model> WholeFeed<M> {
-    pub(crate) fn new(feed: Feed<M>) -> Self {
-        Self { feed, open: Vec::new() }
-    }
-
-    /// Passes over the changes that a reading of the table has seen already: see [`Snapshot`].
-    pub fn after(mut self, seen: Snapshot) -> Self {
-        self.feed.seen = Some(seen);
-        self
-    }
-
-    /// The next transaction. `None` after the end. Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> Option<Result<Vec<Change<M>>, Interruption>> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
-    }
-
-    /// The next transaction, for blocking code. `None` after the end.
-    pub fn recv(&mut self) -> Option<Result<Vec<Change<M>>, Interruption>> {
-        loop {
-            match self.feed.parcels.recv_blocking() {
-                Ok(parcel) => {
-                    if let Some(told) = self.gather(parcel) {
-                        return Some(told);
-                    }
-                }
-                Err(RecvError) => return lock(&self.feed.ending).take().map(Err),
-            }
-        }
-    }
-
-    fn gather(&mut self, parcel: Parcel<M>) -> Option<Result<Vec<Change<M>>, Interruption>> {
-        let end = matches!(parcel, Parcel::End);
-        match self.feed.open(parcel) {
-            Some(Ok(change)) => self.open.push(change),
-            Some(Err(error)) => return Some(Err(error)),
-            None => {}
-        }
-        (end && !self.open.is_empty()).then(|| Ok(std::mem::take(&mut self.open)))
-    }
-}
-
-impl<M: Model> Stream for WholeFeed<M> {
-    type Item = Result<Vec<Change<M>>, Interruption>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            let Some(parcel) = ready!(self.feed.parcels.as_mut().poll_next(cx)) else {
-                return Poll::Ready(lock(&self.feed.ending).take().map(Err));
-            };
-            if let Some(told) = self.gather(parcel) {
-                return Poll::Ready(Some(told));
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The hub: reads once, and tells many.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,12 +10,13 @@ use event_listener::Listener as _;
 use evented_core::Position;
 
 use super::channel::Channel;
-use super::feed::{Feed, WholeFeed};
+use super::feed::Feed;
 use super::lock;
 use super::log::Source;
 use super::log::desk::{Desk, ModelDesk};
 use super::log::source::{PAGE, Planned};
-use super::router::{Router, Wanted};
+use super::router::Router;
+use super::whole::WholeFeed;
 use super::{Denied, RECORDS, Subscription};
 use crate::error::Error;
 use crate::model::Model;
@@ -24,6 +26,7 @@ mod asynchronous;
 mod blocking;
 mod shared;
 mod status;
+mod subscribing;
 #[cfg(feature = "wal")]
 mod tailing;
 mod worker;
@@ -31,6 +34,8 @@ mod worker;
 use shared::Shared;
 pub use shared::wake;
 pub use status::{Delay, Holder, Status};
+use subscribing::BUFFER;
+pub use subscribing::Subscribing;
 #[cfg(feature = "wal")]
 pub use tailing::TailingBuilder;
 use worker::{BoxError, Rhythm};
@@ -58,6 +63,7 @@ pub struct HubBuilder {
     plan: Vec<Planned>,
     shared: Arc<Shared>,
     rhythm: Rhythm,
+    records: NonZeroUsize,
 }
 
 /// Why a hub could not be started.
@@ -106,14 +112,11 @@ pub enum HubError {
     },
 }
 
-/// How many changes wait for a subscriber, unless it is said otherwise.
-const BUFFER: usize = 1_024;
-
 impl Hub {
     /// A hub for a model.
     pub fn of<M: Model>() -> HubBuilder {
         let rhythm = Rhythm { every: Duration::from_millis(4), gap: Duration::from_millis(1) };
-        HubBuilder { plan: Vec::new(), shared: Arc::default(), rhythm }.and::<M>()
+        HubBuilder { plan: Vec::new(), shared: Arc::default(), rhythm, records: RECORDS }.and::<M>()
     }
 
     fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
@@ -126,11 +129,11 @@ impl Hub {
     ///
     /// A model that the hub does not read, a policy that forbids it, a scope that cannot be.
     pub fn subscribe<M: Model>(&self, channel: Channel<M>) -> Result<Feed<M>, HubError> {
-        self.subscription(channel, None, BUFFER, false)
+        self.subscribing(channel).feed()
     }
 
     /// Subscribes from a place on: that of the last change somebody has seen, as
-    /// [`Change::position`](evented_core::Change::position) or
+    /// [`Change::position`](evented_core::Change::position), [`Feed::position`] or
     /// [`Interruption::Lagged`](super::Interruption::Lagged) says. What came since is told first.
     ///
     /// If the stream does not go on from there, the feed's first and only item is
@@ -141,46 +144,21 @@ impl Hub {
     /// As [`subscribe`](Self::subscribe). A position of another stream is none: it is a place from where the stream does not
     /// go on.
     pub fn subscribe_from<M: Model>(&self, channel: Channel<M>, from: Position) -> Result<Feed<M>, HubError> {
-        self.subscription(channel, Some(from), BUFFER, false)
+        self.subscribing(channel).from(from).feed()
     }
 
-    /// Subscribes to whole transactions.
+    /// Subscribes to whole transactions, from now on.
     ///
     /// # Errors
     ///
     /// As [`subscribe`](Self::subscribe).
     pub fn subscribe_whole<M: Model>(&self, channel: Channel<M>) -> Result<WholeFeed<M>, HubError> {
-        self.subscription(channel, None, BUFFER, true).map(WholeFeed::new)
+        self.subscribing(channel).whole_feed()
     }
 
-    /// [`subscribe`](Self::subscribe) or [`subscribe_from`](Self::subscribe_from) with a buffer of another size. It holds
-    /// at least 4 changes.
-    ///
-    /// # Errors
-    ///
-    /// As those.
-    pub fn subscribe_with_buffer<M: Model>(
-        &self,
-        channel: Channel<M>,
-        from: Option<Position>,
-        buffer: usize,
-    ) -> Result<Feed<M>, HubError> {
-        self.subscription(channel, from, buffer, false)
-    }
-
-    fn subscription<M: Model>(
-        &self,
-        channel: Channel<M>,
-        from: Option<Position>,
-        buffer: usize,
-        whole: bool,
-    ) -> Result<Feed<M>, HubError> {
-        let router = self.router::<M>()?;
-        let feed = lock(&router).subscribe(Wanted { channel, buffer, whole, from })?;
-        if from.is_some() {
-            wake();
-        }
-        Ok(feed)
+    /// A subscription of which more is to be said: `hub.subscribing(channel).from(position).buffer(64).feed()`.
+    pub fn subscribing<M: Model>(&self, channel: Channel<M>) -> Subscribing<'_, M> {
+        Subscribing { hub: self, channel, from: None, buffer: BUFFER }
     }
 
     fn router<M: Model>(&self) -> Result<Arc<Mutex<Router<M>>>, HubError> {
@@ -299,8 +277,7 @@ impl HubBuilder {
         }
         let shared = Arc::clone(&self.shared);
         let source = Source::of::<M::Log>();
-        let records = RECORDS;
-        let desk = Box::new(move |at: Position, epoch| {
+        let desk = Box::new(move |at: Position, epoch, records| {
             let router = Router::<M>::shared(at);
             shared.add_router(Arc::clone(&router));
             shared.passed(at);
@@ -320,8 +297,12 @@ impl HubBuilder {
         self
     }
 
-    fn into_parts(self) -> (Vec<Planned>, Arc<Shared>, Rhythm) {
-        (self.plan, self.shared, self.rhythm)
+    /// Of how many records of each model it remembers the state: 65,536, unless it is said here; at least 1,000. Up to
+    /// twice as many are in memory. Of others, the history is read again with their next event.
+    pub fn remember(mut self, records: NonZeroUsize) -> Self {
+        // The states of all records of a page are remembered until the page is told.
+        self.records = records.max(PAGE.into());
+        self
     }
 }
 
@@ -336,6 +317,3 @@ impl fmt::Debug for HubBuilder {
         f.debug_struct("HubBuilder").field("logs", &self.plan.len()).finish_non_exhaustive()
     }
 }
-
-// The states of all records of a page are remembered until the page is told.
-const _: () = assert!(RECORDS.get() as i64 >= PAGE);

@@ -5,7 +5,6 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Weak};
 
 use async_channel::Sender;
@@ -14,7 +13,7 @@ use evented_core::{Fact, KeyValue, Moment, Position, ScopeKey};
 use super::channel::{Address, Channel, Kinds};
 use super::feed::{Ending, Feed, Parcel};
 use super::told::{Interruption, Told, Unreadable};
-use super::{Denied, Subscription, lock};
+use super::{Subscription, lock};
 use crate::model::Model;
 use crate::observe;
 
@@ -33,7 +32,9 @@ pub(crate) struct Router<M: Model> {
     round: u64,
     /// The place of the last change.
     pub(crate) at: Position,
-    /// Who has been told a part of the transaction that is being told, and wants to know its end.
+    /// Whether a transaction has been told only in part.
+    is_open: bool,
+    /// Who has been told a part of that transaction, and wants to know its end.
     in_transaction: Vec<u64>,
     /// Who is still being told what was before.
     behind: Vec<u64>,
@@ -62,6 +63,8 @@ struct Subscriber<M: Model> {
     began: Option<Position>,
     /// The last change that it was looked at for.
     round: u64,
+    /// When its buffer was last empty: how far it had come.
+    drained: Position,
     /// Only what comes after this place: it has come that far by itself.
     after: Option<Position>,
     /// It is still being told what was before: the live stream passes it by.
@@ -115,6 +118,7 @@ impl<M: Model> Router<M> {
                 next_id: 0,
                 round: 0,
                 at,
+                is_open: false,
                 in_transaction: Vec::new(),
                 behind: Vec::new(),
                 recent,
@@ -123,16 +127,18 @@ impl<M: Model> Router<M> {
         })
     }
 
-    pub(crate) fn subscribe(&mut self, wanted: Wanted<M>) -> Result<Feed<M>, Denied> {
-        check(&wanted.channel)?;
+    /// A new subscription, to a channel that is [allowed](Channel::check).
+    pub(crate) fn subscribe(&mut self, wanted: Wanted<M>) -> Feed<M> {
         self.next_id += 1;
         let id = self.next_id;
-        // What is told at once to those who resume has room of its own.
+        // What is told at once to those who resume has room of its own; each change may end a transaction, which is told.
         let recent = self.recent.as_ref().filter(|_| wanted.from.is_some()).map_or(0, |it| it.changes.len());
+        let recent = if wanted.whole { 2 * recent } else { recent };
         let room = wanted.buffer.max(SMALLEST_BUFFER) + recent;
         // A bounded channel would take all of its room at once, also for those who never fill it.
         let (parcels, receiver) = async_channel::unbounded();
         let ending = Ending::default();
+        let start = wanted.from.unwrap_or(self.at);
         let subscriber = Subscriber {
             channels: Vec::new(),
             parcels,
@@ -142,40 +148,43 @@ impl<M: Model> Router<M> {
             in_transaction: false,
             began: None,
             round: 0,
+            drained: start,
             after: wanted.from,
-            behind: wanted.from.is_some() && self.recent.is_none(),
+            behind: wanted.from.is_some(),
         };
-        if subscriber.behind {
-            self.behind.push(id);
-        }
         self.subscribers.insert(id, subscriber);
         self.listen(id, wanted.channel);
-        if let (Some(from), Some(recent)) = (wanted.from, &self.recent) {
-            let is_near = from.epoch() == recent.from.epoch() || from.epoch() == 0;
-            if !is_near
-                || !matches!(from.partial_cmp(&recent.from), Some(Ordering::Equal | Ordering::Greater))
-            {
-                let reason = "the changes since that position are not there any more".into();
-                self.interrupt_one(id, Interruption::MustRefetch { reason });
-            } else {
-                for fact in recent.changes.clone() {
-                    self.round += 1;
-                    let key = fact.key.as_ref().map(M::key_value);
-                    self.tell_one(id, &fact, key.as_ref(), false);
-                }
-            }
+        match wanted.from {
+            Some(from) if self.recent.is_some() => self.tell_recent(id, from),
+            Some(_) => self.behind.push(id),
+            None => {}
         }
-        Ok(Feed::new(id, receiver, ending, self.this.clone(), wanted.from.unwrap_or(self.at)))
+        Feed::new(id, receiver, ending, self.this.clone(), start)
     }
 
-    pub(crate) fn add(&mut self, id: u64, channel: Channel<M>) -> Result<(), Denied> {
-        check(&channel)?;
-        self.listen(id, channel);
-        Ok(())
+    /// Tells somebody who is behind what is remembered of what they have missed; or that it is not.
+    fn tell_recent(&mut self, id: u64, from: Position) {
+        let Some(recent) = &self.recent else { return };
+        let is_near = from.epoch() == recent.from.epoch() || from.epoch() == 0;
+        if !is_near || !matches!(from.partial_cmp(&recent.from), Some(Ordering::Equal | Ordering::Greater)) {
+            let reason = "the changes since that position are not there any more".into();
+            return self.interrupt_one(id, Interruption::MustRefetch { reason });
+        }
+        let mut transaction = None;
+        for fact in recent.changes.clone() {
+            if transaction.replace(fact.transaction.commit).is_some_and(|it| it != fact.transaction.commit) {
+                self.tell_behind(id, &Told::End);
+            }
+            self.tell_behind(id, &Told::Fact(fact));
+        }
+        if !self.is_open {
+            self.tell_behind(id, &Told::End);
+        }
+        self.caught_up(id);
     }
 
-    /// Adds a channel that is allowed.
-    fn listen(&mut self, id: u64, channel: Channel<M>) {
+    /// Adds a channel that is [allowed](Channel::check).
+    pub(crate) fn listen(&mut self, id: u64, channel: Channel<M>) {
         let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
         if let Some(same) = subscriber.channels.iter_mut().find(|it| it.same_place(&channel)) {
             *same = channel;
@@ -253,6 +262,7 @@ impl<M: Model> Router<M> {
                 self.at = unreadable.position;
             }
             Told::End => {
+                self.is_open = false;
                 for id in std::mem::take(&mut self.in_transaction) {
                     self.end_transaction(id);
                 }
@@ -262,6 +272,7 @@ impl<M: Model> Router<M> {
 
     fn tell_fact(&mut self, fact: &Arc<Fact<M>>) {
         self.round += 1;
+        self.is_open = true;
         let key = fact.key.as_ref().map(M::key_value);
         let mut ids: Vec<u64> = self.all.clone();
         if fact.table.is_some() {
@@ -319,7 +330,10 @@ impl<M: Model> Router<M> {
 
     /// Puts something into a subscriber's buffer, or ends the subscription if that is full.
     fn send(&mut self, id: u64, parcel: Parcel<M>) {
-        let Some(subscriber) = self.subscribers.get(&id) else { return };
+        let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
+        if subscriber.parcels.is_empty() {
+            subscriber.drained = later(subscriber.drained, come(subscriber, self.at));
+        }
         if subscriber.parcels.len() >= subscriber.room {
             // A transaction of which only a part is there is told again from its beginning.
             let resume_from = subscriber.began.unwrap_or_else(|| come(subscriber, self.at));
@@ -410,6 +424,13 @@ impl<M: Model> Router<M> {
         self.unsubscribe(id);
     }
 
+    /// How far a subscriber had come when its buffer was last empty.
+    pub(crate) fn drained(&self, id: u64) -> Option<Position> {
+        let subscriber = self.subscribers.get(&id)?;
+        let is_empty = subscriber.parcels.is_empty() && !subscriber.in_transaction;
+        Some(if is_empty { come(subscriber, self.at) } else { subscriber.drained })
+    }
+
     pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
         let of = |(id, it): (&u64, &Subscriber<M>)| Subscription {
             id: *id,
@@ -424,12 +445,6 @@ impl<M: Model> Router<M> {
     }
 }
 
-fn check<M: Model>(channel: &Channel<M>) -> Result<(), Denied> {
-    channel.address()?;
-    let allowed = channel.policy.as_ref().is_none_or(|policy| asked(|| policy.may_subscribe(channel)));
-    if allowed { Ok(()) } else { Err(Denied::Policy { channel: channel.to_string() }) }
-}
-
 /// The change as a subscriber with these channels sees it.
 fn seen_by<M: Model>(
     channels: &[Channel<M>],
@@ -440,7 +455,7 @@ fn seen_by<M: Model>(
     for channel in channels {
         let may_see = |moment: Option<&Arc<Moment<M>>>| {
             let Some(moment) = moment else { return false };
-            channel.policy.as_ref().is_none_or(|policy| asked(|| policy.may_see(moment.record())))
+            channel.may_see(moment.record())
         };
         let was = channel.covers(key, || fact.scopes_before());
         let is = channel.covers(key, || fact.scopes_after());
@@ -455,11 +470,6 @@ fn seen_by<M: Model>(
     fact.seen(before, after).filter(|change| kinds.wants(change.kind()))
 }
 
-/// The answer of a policy: no, if it panics.
-fn asked(question: impl FnOnce() -> bool) -> bool {
-    catch_unwind(AssertUnwindSafe(question)).unwrap_or(false)
-}
-
 /// How far a subscriber has come, where the live stream is at a place.
 fn come<M: Model>(subscriber: &Subscriber<M>, at: Position) -> Position {
     match subscriber.after {
@@ -469,6 +479,6 @@ fn come<M: Model>(subscriber: &Subscriber<M>, at: Position) -> Position {
     }
 }
 
-fn later(one: Position, other: Position) -> Position {
+pub(crate) fn later(one: Position, other: Position) -> Position {
     if other > one { other } else { one }
 }

@@ -1,6 +1,7 @@
 //! What a transaction sees: so that a reading of a table and the changes after it fit together.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::marker::PhantomData;
 
 use diesel::deserialize::{self, QueryableByName};
@@ -22,12 +23,15 @@ use crate::statement::{LastPosition, Number, Statement, field, last_position, op
 /// already. Nothing is missed in between, and nothing comes twice. On PostgreSQL the transaction must be `REPEATABLE READ`
 /// or `SERIALIZABLE`: in others each statement sees something else.
 ///
-/// Who keeps the rows and resumes later, before any change has come, does so from [`Feed::start`](super::Feed::start). That
-/// is where the hub was, which may be before what the rows contain: some changes can come that are in them already.
+/// Who keeps the rows and resumes later does so from [`Feed::position`](super::Feed::position). Before any change has come,
+/// that is where the hub was, which may be before what the rows contain: some changes can come that are in them already,
+/// unless the snapshot is kept as well.
 ///
 /// It holds for a hub that reads the log and for one that reads the WAL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot(Seen);
+pub struct Snapshot<M> {
+    seen: Seen,
+    of: PhantomData<fn() -> M>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Seen {
@@ -38,15 +42,26 @@ enum Seen {
     Positions(i64),
 }
 
-impl Snapshot {
-    /// What the present transaction sees. Run it within one.
+impl<M> Snapshot<M> {
+    fn new(seen: Seen) -> Self {
+        Self { seen, of: PhantomData }
+    }
+}
+
+// For no model in particular: `Snapshot::of::<Item>()` says which.
+impl Snapshot<()> {
+    /// What the present transaction sees of a model. Run it within one.
     pub fn of<M: Model>() -> TakeSnapshot<M> {
         TakeSnapshot(PhantomData)
     }
+}
 
-    /// Whether a change was made before it.
-    pub(crate) fn has<M: Evented>(&self, change: &Change<M>) -> bool {
-        match &self.0 {
+impl<M: Evented> Snapshot<M> {
+    /// Whether a change is in it. [`Feed::after`](super::Feed::after) asks that of each change; who reads with a
+    /// [`LogReader`](super::LogReader) does so here.
+    #[must_use]
+    pub fn has(&self, change: &Change<M>) -> bool {
+        match &self.seen {
             Seen::Transactions { before, next, open, events } => {
                 let transaction = change.transaction();
                 if transaction.commit == 0 {
@@ -58,6 +73,18 @@ impl Snapshot {
             }
             Seen::Positions(last) => change.position().minor().cast_signed() <= *last,
         }
+    }
+}
+
+impl<M> Clone for Snapshot<M> {
+    fn clone(&self) -> Self {
+        Self::new(self.seen.clone())
+    }
+}
+
+impl<M> fmt::Debug for Snapshot<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Snapshot").field(&self.seen).finish()
     }
 }
 
@@ -98,9 +125,9 @@ impl<DB: Dialect> QueryableByName<DB> for SeenRow {
 }
 
 impl<DB: Dialect, M: Model> Operation<DB> for TakeSnapshot<M> {
-    type Output = Snapshot;
+    type Output = Snapshot<M>;
 
-    async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Snapshot, Error> {
+    async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Snapshot<M>, Error> {
         let of = |error| Error::of_log(M::Log::NAME.table, error);
         if !driver.in_transaction().map_err(of)? {
             return Err(Error::Snapshot { schema: M::SCHEMA });
@@ -113,10 +140,10 @@ impl<DB: Dialect, M: Model> Operation<DB> for TakeSnapshot<M> {
         if let Some((before, next, open)) = row.transactions {
             let seen = driver.load::<Number>(positions_from(M::Log::NAME, before)).await.map_err(of)?;
             let events = seen.into_iter().filter_map(|number| number.0).collect();
-            return Ok(Snapshot(Seen::Transactions { before, next, open, events }));
+            return Ok(Snapshot::new(Seen::Transactions { before, next, open, events }));
         }
         let last = driver.load::<LastPosition>(last_position(M::places())).await.map_err(of)?;
-        Ok(Snapshot(Seen::Positions(last.into_iter().next().and_then(|last| last.0).unwrap_or(0))))
+        Ok(Snapshot::new(Seen::Positions(last.into_iter().next().and_then(|last| last.0).unwrap_or(0))))
     }
 }
 

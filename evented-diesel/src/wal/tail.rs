@@ -157,6 +157,7 @@ impl<T: Transport> Core<T> {
         let from = config.from.unwrap_or_default();
         let begin = Begin { start: from, confirmed: from, system: config.system.clone(), ..Begin::default() };
         let (started, mut delays) = (Instant::now(), delays());
+        let mut told = None;
         let session = loop {
             let limit = started + config.opens_within;
             let opened = timeout_at(limit, session::open::<T>(&config, &begin)).await;
@@ -164,13 +165,15 @@ impl<T: Transport> Core<T> {
                 Ok(Ok(session)) => break session,
                 Ok(Err(Unopened::Never(error))) => return Err(error),
                 Ok(Err(Unopened::Later(failure))) => failure,
-                Err(_) => Failure::Io("the server takes too long".to_owned()),
+                // What was told before says more.
+                Err(_) => told.take().unwrap_or_else(|| Failure::Io("the server takes too long".to_owned())),
             };
             let delay = delays.next().unwrap_or_default();
             if Instant::now() + delay >= limit {
                 return Err(gave_up(&config, started, &failure));
             }
             tracing::debug!(name: "evented.wal.waiting", slot = config.slot.name(), %failure, "not open yet");
+            told = Some(failure);
             sleep(delay).await;
         };
         let Session { wire, system, start } = session;

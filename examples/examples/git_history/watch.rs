@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -60,16 +61,17 @@ fn count(hub: &Hub, mut feed: Feed<File>, expected: &AtomicU64) -> Result<Counts
     let (mut counts, mut seen) = (Counts::new(), 0);
     while seen < expected.load(Ordering::SeqCst) {
         match feed.recv_timeout(Duration::from_millis(20)) {
-            Some(Ok(change)) => {
+            Ok(Ok(change)) => {
                 *counts.entry(change.actor().unwrap_or_default()).or_default() += 1;
                 seen += 1;
             }
             // A large commit is more than a buffer: nothing is lost, and reading goes on from there.
-            Some(Err(Interruption::Lagged { resume_from })) => {
+            Ok(Err(Interruption::Lagged { resume_from })) => {
                 feed = hub.subscribe_from(File::changes(), resume_from)?;
             }
-            Some(Err(other)) => return Err(other.into()),
-            None => {}
+            Ok(Err(other)) => return Err(other.into()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the hub was stopped")),
         }
     }
     Ok(counts)

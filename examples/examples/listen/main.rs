@@ -84,7 +84,7 @@ fn both(file: &str, out: &mut impl Write) -> anyhow::Result<()> {
         // Not a guess at how long it may take: once this returns, the change is in the feed or none of its business.
         hub.wait_for_blocking(position, Duration::from_secs(60))?;
         let mut heard = false;
-        while let Some(change) = feed.try_recv() {
+        while let Ok(change) = feed.try_recv() {
             writeln!(out, "    {}", show::change(&change?)?)?;
             heard = true;
         }

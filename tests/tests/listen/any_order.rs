@@ -153,7 +153,7 @@ impl World {
 /// What a feed has told, by record.
 fn heard(feed: &mut Feed<Item>) -> HashMap<Id<Item>, Vec<Sides>> {
     let mut heard: HashMap<_, Vec<Sides>> = HashMap::new();
-    while let Some(change) = feed.try_recv() {
+    while let Ok(change) = feed.try_recv() {
         let change = change.unwrap();
         heard.entry(*change.key().unwrap()).or_default().push(sides(&change));
     }
@@ -206,7 +206,7 @@ async fn run(seed: u64) -> usize {
     let first = first.record;
 
     let hub = db.hub(Hub::of::<Item>()).await;
-    let subscribe = |channel| hub.subscribe_with_buffer(channel, None, 100_000).unwrap();
+    let subscribe = |channel| hub.subscribing(channel).buffer(100_000).feed().unwrap();
     let mut all = subscribe(Item::changes());
     let mut one = subscribe(Item::changes().record(first.id));
     let mut scoped = subscribe(Item::changes().scope(Item::ORG.eq(ours)));

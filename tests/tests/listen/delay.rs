@@ -1,5 +1,6 @@
 //! A transaction that stays open delays what comes after it, and loses nothing; the hub says whose it is.
 
+use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -32,7 +33,7 @@ async fn an_open_transaction_is_named_and_loses_nothing() {
     let session = delay.holder.unwrap();
     assert_eq!((session.name.as_str(), session.state.as_str()), ("the holder", "idle in transaction"));
     assert!(session.pid.is_some() && delay.for_so_long >= Duration::from_secs(1));
-    assert!(feed.try_recv().is_none());
+    assert_eq!(feed.try_recv().err(), Some(TryRecvError::Empty));
     assert!(hub.wait_for_blocking(late.position(), Duration::ZERO).is_err());
 
     holder.batch_execute("COMMIT").unwrap();

@@ -51,7 +51,7 @@ async fn thousands_come_and_go_while_changes_are_told() {
     let hub = db.hub(Hub::of::<Item>()).await;
     let ours = org();
     let mut stays =
-        hub.subscribe_with_buffer(Item::changes().scope(Item::ORG.eq(ours)), None, 100_000).unwrap();
+        hub.subscribing(Item::changes().scope(Item::ORG.eq(ours))).buffer(100_000).feed().unwrap();
     let coming = {
         let hub = hub.clone();
         std::thread::spawn(move || {
@@ -73,4 +73,26 @@ async fn thousands_come_and_go_while_changes_are_told() {
         change(&mut stays).await;
     }
     assert_eq!(hub.subscriptions::<Item>().unwrap().len(), 1);
+}
+
+/// A hub that remembers few records reads the history of the others again, and tells the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_remembered_is_read_again() {
+    let mut db = SyncSqlite::new().await;
+    let few = std::num::NonZeroUsize::MIN;
+    let hub = db.hub(Hub::of::<Item>().remember(few)).await;
+    let mut feed = hub.subscribing(Item::changes()).buffer(10_000).feed().unwrap();
+    let made = db.run(batch((0..3_000).map(|_| Item::insert(lamp(org()))))).await.unwrap();
+    for round in 0..2 {
+        let added = db.run(batch(made.iter().map(|item| item.add_value(AddValue(1))))).await.unwrap();
+        if round == 0 {
+            for _ in &made {
+                change(&mut feed).await;
+            }
+        }
+        for item in &added {
+            let told = change(&mut feed).await;
+            assert_eq!((told.before().map(|it| it.value), told.after()), (Some(round), Some(item)));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Who hears of what, in which order, and from where on: the same from both sources.
 
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use evented_diesel::listen::{
@@ -42,7 +43,7 @@ async fn kinds<M: Model>(feed: &mut Feed<M>, count: usize) -> Vec<ChangeKind> {
 /// Nothing more is told: what was written last has been told to everyone, and the feed is empty.
 async fn nothing_more<M: Model>(hub: &Hub, feed: &mut Feed<M>, until: Position) {
     hub.wait_for(until).await.unwrap();
-    assert!(feed.try_recv().is_none());
+    assert_eq!(feed.try_recv().err(), Some(TryRecvError::Empty));
 }
 
 #[tokio::test]
@@ -212,7 +213,7 @@ async fn what_may_not_be_seen_is_not_told() {
 async fn a_subscriber_that_is_too_slow_is_told_where_to_resume() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
-    let mut slow = hub.subscribe_with_buffer(Item::changes(), None, 4).unwrap();
+    let mut slow = hub.subscribing(Item::changes()).buffer(4).feed().unwrap();
     let mut fast = hub.subscribe(Item::changes()).unwrap();
     let mut made = Vec::new();
     for _ in 0..10 {
@@ -236,7 +237,7 @@ async fn a_subscriber_that_is_too_slow_is_told_where_to_resume() {
 
     // The position is a text, and is read again.
     let resume_from: Position = resume_from.to_string().parse().unwrap();
-    let mut again = hub.subscribe_with_buffer(Item::changes(), Some(resume_from), 5).unwrap();
+    let mut again = hub.subscribing(Item::changes()).from(resume_from).buffer(5).feed().unwrap();
     while heard.len() < 10 {
         heard.push(*change(&mut again).await.key().unwrap());
     }
@@ -309,6 +310,78 @@ async fn a_transaction_can_come_whole() {
 }
 
 #[tokio::test]
+async fn who_wants_whole_transactions_resumes_between_two() {
+    let mut db = Db::new().await;
+    let hub = hub(&mut db).await;
+    let mut feed = hub.subscribing(Item::changes()).buffer(100).whole_feed().unwrap();
+    let mut told = Vec::new();
+    for value in [1, 2] {
+        db.begin().await;
+        let item = db.run(Item::insert(lamp(org()))).await.unwrap();
+        let last = db.run(item.add_value(AddValue(value)).recorded()).await.unwrap();
+        db.commit().await;
+        // SQLite numbers no transactions: two could come as one.
+        hub.wait_for(place(&mut db, &last).await).await.unwrap();
+        told.push(item.id);
+    }
+    let first = transaction(&mut feed).await;
+    assert_eq!(first.iter().map(|it| *it.key().unwrap()).collect::<Vec<_>>(), [told[0]; 2]);
+    let mut again = hub.subscribing(Item::changes()).from(feed.position()).whole_feed().unwrap();
+    let second = transaction(&mut again).await;
+    assert_eq!(second.iter().map(|it| *it.key().unwrap()).collect::<Vec<_>>(), [told[1]; 2]);
+    assert_eq!(second[1].position(), again.position());
+    let third = db.run(Item::insert(lamp(org()))).await.unwrap();
+    assert_eq!(transaction(&mut again).await[0].key(), Some(&third.id));
+}
+
+#[tokio::test]
+async fn a_feed_knows_how_far_it_is_also_where_nothing_happens() {
+    let mut db = Db::new().await;
+    let hub = hub(&mut db).await;
+    let ours = org();
+    let by_scope = || Item::changes().scope(Item::ORG.eq(ours));
+    let mut feed = hub.subscribe(by_scope()).unwrap();
+    let start = feed.position();
+    assert_eq!(start, feed.start());
+    let stranger = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
+    hub.wait_for(place(&mut db, &stranger).await).await.unwrap();
+    let passed = feed.position();
+    assert!(passed > start);
+    let item = db.run(Item::insert(lamp(ours))).await.unwrap();
+    let last = db.run(item.add_value(AddValue(1)).recorded()).await.unwrap();
+    hub.wait_for(place(&mut db, &last).await).await.unwrap();
+    // What waits in the buffer was not given.
+    assert_eq!(feed.position(), passed);
+    let mut again = hub.subscribe_from(by_scope(), feed.position()).unwrap();
+    assert_eq!(kinds(&mut again, 2).await, [ChangeKind::Insert, ChangeKind::Update]);
+    for _ in 0..2 {
+        let change = change(&mut feed).await;
+        assert_eq!(feed.position(), change.position());
+    }
+}
+
+/// A policy that looks at the hub before it answers.
+struct Curious(Hub);
+impl Policy<Item> for Curious {
+    fn may_subscribe(&self, _: &Channel<Item>) -> bool {
+        self.0.subscriptions::<Item>().unwrap().is_empty()
+    }
+    fn may_see(&self, _: &Item) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_policy_may_ask_the_hub() {
+    let mut db = Db::new().await;
+    let hub = hub(&mut db).await;
+    let only_one = || Item::changes().allowed_by(Curious(hub.clone()));
+    let mut feed = hub.subscribe(only_one()).unwrap();
+    assert!(matches!(hub.subscribe(only_one()), Err(HubError::Denied(_))));
+    assert!(feed.add(only_one()).is_err());
+}
+
+#[tokio::test]
 async fn a_hub_that_is_stopped_ends_its_feeds() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
@@ -320,6 +393,8 @@ async fn a_hub_that_is_stopped_ends_its_feeds() {
     hub.stop();
     assert_eq!(change(&mut feed).await.kind(), ChangeKind::Insert);
     assert!(next(&mut feed).await.is_none());
+    assert_eq!(feed.try_recv().err(), Some(TryRecvError::Disconnected));
+    assert_eq!(feed.recv_timeout(Duration::from_secs(60)).err(), Some(RecvTimeoutError::Disconnected));
     assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped)));
     assert!(matches!(hub.wait_for(told).await, Err(HubError::Stopped)));
 }

@@ -80,7 +80,7 @@ async fn a_role_that_may_not_read_the_log_is_told_what_it_lacks() {
 async fn a_slot_has_one_reader() {
     let stage = Stage::new(TABLE);
     let tail = stage.tail().await;
-    let error = refused(stage.config().opens_within(Duration::from_millis(500))).await;
+    let error = refused(stage.config().opens_within(Duration::from_secs(2))).await;
     assert_eq!(error, WalError::SlotBusy { slot: stage.name.clone() });
     drop(tail);
     stage.tail().await;

@@ -58,11 +58,11 @@ impl HubBuilder {
         F: FnMut() -> T + Send + 'static,
         T: Future<Output = Result<C, E>> + Send + 'static,
     {
-        let (plan, shared, rhythm) = self.into_parts();
+        let Self { plan, shared, rhythm, records } = self;
         let mut connector = Connect(connect);
         let mut driver =
             Connector::<C::Backend>::connect(&mut connector).await.map_err(StartError::Connect)?;
-        let source = LogSource::open(&mut driver, plan).await?;
+        let source = LogSource::open(&mut driver, plan, records).await?;
         super::lock(&shared.status).connected = true;
         let worker = Worker { shared: Arc::clone(&shared), connector, pace: Task, rhythm };
         tokio::spawn(worker.run::<C::Backend>(source, driver));

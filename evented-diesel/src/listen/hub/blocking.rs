@@ -56,12 +56,12 @@ impl HubBuilder {
         E: Into<BoxError>,
         F: FnMut() -> Result<C, E> + Send + 'static,
     {
-        let (plan, shared, rhythm) = self.into_parts();
+        let Self { plan, shared, rhythm, records } = self;
         let mut connector = Connect(connect);
         let begun = ready(async {
             let mut driver =
                 Connector::<C::Backend>::connect(&mut connector).await.map_err(StartError::Connect)?;
-            let source = LogSource::open(&mut driver, plan).await?;
+            let source = LogSource::open(&mut driver, plan, records).await?;
             Ok::<_, StartError>((driver, source))
         });
         let (driver, source) = begun.unwrap_or(Err(StartError::Waited))?;

@@ -112,7 +112,7 @@ impl<C, P: Pace> Worker<C, P> {
                     continue;
                 }
             };
-            match source.reopen(&mut driver).await {
+            match source.reopen(&mut driver, |position| self.shared.passed(position)).await {
                 Ok(()) => {
                     let mut status = lock(&self.shared.status);
                     (status.connected, status.error) = (true, None);

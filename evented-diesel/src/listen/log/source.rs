@@ -1,5 +1,7 @@
 //! What a hub reads: some logs, each for some models, over one connection.
 
+use std::num::{NonZeroU16, NonZeroUsize};
+
 use evented_core::Position;
 
 use super::super::lane::{position, spot};
@@ -13,7 +15,7 @@ use crate::run::driver::Driver;
 use crate::statement::{Logged, Mark, Spot};
 
 /// How many events are read at once.
-pub(crate) const PAGE: i64 = 1_000;
+pub(crate) const PAGE: NonZeroU16 = NonZeroU16::new(1_000).unwrap();
 
 /// A log, and who reads it.
 pub(crate) struct Tap {
@@ -41,14 +43,16 @@ pub(crate) struct Planned {
     pub(crate) desks: Vec<PlannedDesk>,
 }
 
-/// Makes a model's desk, once it is known where reading begins, and in which epoch.
-pub(crate) type PlannedDesk = Box<dyn FnOnce(Position, u64) -> Box<dyn Desk> + Send>;
+/// Makes a model's desk, once it is known where reading begins, in which epoch, and the states of how many records are
+/// remembered.
+pub(crate) type PlannedDesk = Box<dyn FnOnce(Position, u64, NonZeroUsize) -> Box<dyn Desk> + Send>;
 
 impl LogSource {
     /// Begins at the present.
     pub(crate) async fn open<DB: Dialect, D: Driver<DB>>(
         driver: &mut D,
         plan: Vec<Planned>,
+        records: NonZeroUsize,
     ) -> Result<Self, Error> {
         let mut taps = Vec::with_capacity(plan.len());
         for Planned { source, desks } in plan {
@@ -56,15 +60,19 @@ impl LogSource {
             let epoch = epoch(driver, source.log).await?;
             let after = now(mark.horizon, last);
             let told = last_final(driver, &source, epoch, &mark).await?;
-            let desks = desks.into_iter().map(|desk| desk(told, epoch)).collect();
+            let desks = desks.into_iter().map(|desk| desk(told, epoch, records)).collect();
             taps.push(Tap { source, desks, epoch, told, after });
         }
         Ok(Self { taps, drained: None, held_behind: None })
     }
 
     /// After the connection was made anew: whether the logs go on as they did. Where one does not, its subscribers are
-    /// told, and it begins anew at the present.
-    pub(crate) async fn reopen<DB: Dialect, D: Driver<DB>>(&mut self, driver: &mut D) -> Result<(), Error> {
+    /// told, and it begins anew at the present. `passed` hears how far each log has been told now.
+    pub(crate) async fn reopen<DB: Dialect, D: Driver<DB>>(
+        &mut self,
+        driver: &mut D,
+        mut passed: impl FnMut(Position) + Send,
+    ) -> Result<(), Error> {
         self.drained = None;
         for tap in &mut self.taps {
             let mark = mark(driver, tap.source.log).await?;
@@ -75,6 +83,7 @@ impl LogSource {
                 Err(Error::MustRefetch { reason, .. }) => tap.restart(driver, epoch, reason).await?,
                 Err(other) => return Err(other),
             }
+            passed(tap.told);
         }
         Ok(())
     }
@@ -139,7 +148,7 @@ impl Tap {
                 Err(other) => return Err(other),
             }
         }
-        let read = page(driver, &self.source, self.after, mark.horizon, PAGE).await?;
+        let read = page(driver, &self.source, self.after, mark.horizon, PAGE.get().into()).await?;
         let more = read.next_txid.is_some();
         let (stream, epoch) = (self.source.stream, self.epoch);
         let ends = read.ends::<DB>();
@@ -207,7 +216,7 @@ async fn serve<DB: Dialect, D: Driver<DB>>(
             Err(other) => return Err(other),
         },
     };
-    let size = i64::try_from(room).unwrap_or(PAGE).min(PAGE);
+    let size = i64::try_from(room).unwrap_or(i64::MAX).min(PAGE.get().into());
     if size == 0 {
         return Ok(false);
     }

@@ -235,15 +235,11 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
     }
 
     fn commit(&mut self) {
-        let mut any = false;
         while let Some(mut fact) = self.held.pop_front() {
             fact.transaction.last = self.held.is_empty();
-            any = true;
             self.tell(fact);
         }
-        if any {
-            lock(&self.router).tell(&Told::End);
-        }
+        lock(&self.router).tell(&Told::End);
         self.events.clear();
     }
 

@@ -113,7 +113,7 @@ pub(super) async fn is_published<D: Driver<Pg>>(
     Ok(!texts(driver, name, query).await?.is_empty())
 }
 
-/// Removes a publication, if there is one. A slot that still holds changes cannot be read any more.
+/// Removes a publication; says whether there was one. A slot that still holds changes cannot be read any more.
 pub fn drop_publication(name: impl Into<String>) -> DropPublication {
     DropPublication(name.into())
 }
@@ -124,10 +124,16 @@ pub fn drop_publication(name: impl Into<String>) -> DropPublication {
 pub struct DropPublication(String);
 
 impl Operation<Pg> for DropPublication {
-    type Output = ();
+    type Output = bool;
 
-    async fn perform<D: Driver<Pg>>(self, driver: &mut D) -> Result<(), Error> {
-        let sql = format!("DROP PUBLICATION IF EXISTS {}", quoted(&self.0));
-        run(driver, &named("publication", &self.0), &sql).await
+    async fn perform<D: Driver<Pg>>(self, driver: &mut D) -> Result<bool, Error> {
+        let name = named("publication", &self.0);
+        let mut known = Statement::new("SELECT 1::text FROM pg_publication WHERE pubname = ");
+        known.value(self.0.as_str());
+        let known = !texts(driver, &name, known).await?.is_empty();
+        if known {
+            run(driver, &name, &format!("DROP PUBLICATION IF EXISTS {}", quoted(&self.0))).await?;
+        }
+        Ok(known)
     }
 }
