@@ -20,7 +20,7 @@ use crate::interrupt;
 use crate::run::{cargo_in, root, succeed, wait};
 use crate::test::{Server, has_nextest};
 use copy::Copy;
-use patch::Patch;
+use patch::{Patch, Test};
 
 /// A broken lock makes a test hang rather than fail, and nobody waits for ever.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -69,7 +69,7 @@ pub(crate) fn run(name: Option<&str>) -> Result<()> {
         let verdict = lab.try_patch(patch)?;
         println!("xtask: {}: {verdict}", patch.name);
         missed += usize::from(verdict != Verdict::Red);
-        table.add_row([&patch.name, &patch.invariant, &patch.test, &verdict.to_string()]);
+        table.add_row([&patch.name, &patch.invariant, &patch.test.to_string(), &verdict.to_string()]);
     }
     println!("\n{table}");
     let logs = lab.logs.display();
@@ -100,7 +100,7 @@ impl Lab {
     fn demand_green(&self, patches: &[Patch]) -> Result<()> {
         // One by one, as a filter that selects nothing would hide behind the others.
         for test in patches.iter().map(|patch| &patch.test).collect::<BTreeSet<_>>() {
-            succeed(&format!("without any patch, {test}"), &self.tests(&[test]))?;
+            succeed(&format!("without any patch, {test}"), &self.tests(test, &[&test.name]))?;
         }
         Ok(())
     }
@@ -111,11 +111,11 @@ impl Lab {
             return Ok(Verdict::DoesNotApply);
         }
         let log = |stage: &str| self.logs.join(format!("{}.{stage}.log", patch.name));
-        let build = to_file(&self.tests(&["--no-run"]), &log("build"));
+        let build = to_file(&self.tests(&patch.test, &["--no-run"]), &log("build"));
         if !wait("cargo", &build, None)?.is_some_and(|status| status.success()) {
             return Ok(Verdict::DoesNotBuild);
         }
-        let test = to_file(&self.tests(&[&patch.test]), &log("test"));
+        let test = to_file(&self.tests(&patch.test, &[&patch.test.name]), &log("test"));
         let status = wait("the tests", &test, Some(LIMIT))?;
         interrupt::check()?;
         // What the runners report when all went well but for a test.
@@ -129,9 +129,10 @@ impl Lab {
     }
 
     /// The runner of tests in the copy.
-    fn tests(&self, args: &[&str]) -> Expression {
+    fn tests(&self, of: &Test, args: &[&str]) -> Expression {
         let runner: &[&str] = if self.nextest { &["nextest", "run"] } else { &["test"] };
-        let args = runner.iter().chain(&["-p", "evented-tests"]).chain(args);
+        let program = ["-p", "evented-tests", "--test", &of.program];
+        let args = runner.iter().chain(&program).chain(args);
         let command = cargo_in(self.copy.path(), args).env("CARGO_TARGET_DIR", &self.target);
         self.server.tell(&command)
     }

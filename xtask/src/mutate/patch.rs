@@ -1,5 +1,6 @@
 //! The patches of `tests/break`: each one breaks an invariant of the library.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +12,23 @@ pub(super) struct Patch {
     pub(super) path: PathBuf,
     /// What no longer holds with the patch.
     pub(super) invariant: String,
-    /// The part of a test's name that selects who has to notice.
-    pub(super) test: String,
+    /// Who has to notice.
+    pub(super) test: Test,
+}
+
+/// Some tests.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Test {
+    /// The program of tests that they are in: only that one is built.
+    pub(super) program: String,
+    /// The part of their names that selects them.
+    pub(super) name: String,
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.program, self.name)
+    }
 }
 
 /// The patches in `dir` whose names contain `name`, in the order of their names.
@@ -43,6 +59,9 @@ fn read(path: PathBuf) -> Result<Patch> {
         value.map(String::from).with_context(|| format!("{} does not begin with \"{key} …\"", path.display()))
     };
     let (invariant, test) = (field("# invariant:")?, field("# test:")?);
+    let (program, test) =
+        test.split_once(' ').with_context(|| format!("{}: {test} of what?", path.display()))?;
+    let test = Test { program: program.to_owned(), name: test.trim().to_owned() };
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Patch { name, path, invariant, test })
 }
