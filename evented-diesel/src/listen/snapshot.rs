@@ -10,11 +10,13 @@ use evented_core::{Change, Evented};
 
 use crate::backend::Dialect;
 use crate::error::Error;
-use crate::log::EventLog;
+use crate::log::{EventLog, LogName};
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::statement::{LastPosition, Number, Statement, field, last_position, optional, positions_from};
+use crate::statement::{
+    LastPosition, Number, Statement, field, last_position, optional, positions_from, table_exists,
+};
 
 /// What a transaction sees of a model's changes.
 ///
@@ -138,8 +140,15 @@ impl<DB: Dialect, M: Model> Operation<DB> for TakeSnapshot<M> {
             return Err(Error::Snapshot { schema: M::SCHEMA });
         }
         if let Some((before, next, open)) = row.transactions {
-            let seen = driver.load::<Number>(positions_from(M::Log::NAME, before)).await.map_err(of)?;
-            let events = seen.into_iter().filter_map(|number| number.0).collect();
+            let LogName { schema, table } = M::Log::NAME;
+            let logs = driver.load::<Number>(table_exists(schema, table)).await.map_err(of)?;
+            // A table that others write may have none: its changes come from the write-ahead log.
+            let events = if logs.first().is_some_and(|number| number.0 == Some(0)) {
+                HashSet::new()
+            } else {
+                let seen = driver.load::<Number>(positions_from(M::Log::NAME, before)).await.map_err(of)?;
+                seen.into_iter().filter_map(|number| number.0).collect()
+            };
             return Ok(Snapshot::new(Seen::Transactions { before, next, open, events }));
         }
         let last = driver.load::<LastPosition>(last_position(M::places())).await.map_err(of)?;

@@ -7,7 +7,7 @@ mod models;
 mod program;
 
 macro_rules! settings {
-    ($($setting:ident: $db:ident, $url:expr;)*) => {$(
+    ($($setting:ident: $db:ident, $url:expr, $wal:literal;)*) => {$(
         #[path = "."]
         mod $setting {
             use evented_tests::db::$db as Db;
@@ -33,13 +33,15 @@ macro_rules! settings {
             mod reading;
             #[path = "upkeep.rs"]
             mod upkeep;
+            #[path = $wal]
+            mod wal;
         }
     )*};
 }
 
 settings!(
-    sync_sqlite: SyncSqlite, |db| db.path().to_string_lossy().into_owned();
-    async_sqlite: AsyncSqlite, |db| db.path().to_string_lossy().into_owned();
-    sync_postgres: SyncPostgres, |db| db.url.clone();
-    async_postgres: AsyncPostgres, |db| db.url.clone();
+    sync_sqlite: SyncSqlite, |db| db.path().to_string_lossy().into_owned(), "no_wal.rs";
+    async_sqlite: AsyncSqlite, |db| db.path().to_string_lossy().into_owned(), "no_wal.rs";
+    sync_postgres: SyncPostgres, |db| db.url.clone(), "wal.rs";
+    async_postgres: AsyncPostgres, |db| db.url.clone(), "wal.rs";
 );

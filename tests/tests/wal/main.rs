@@ -9,6 +9,7 @@ mod hub;
 mod kill;
 mod killed;
 mod memory;
+mod others;
 mod proxy;
 mod resume;
 mod rows;

@@ -23,7 +23,7 @@ use crate::wal::{Config, TableName, Tail, WalError};
 /// It tells of every change of the models' rows, also by `psql` and by other programs. Their tables have `REPLICA IDENTITY
 /// FULL`, and are in the publication. If those of their logs are in it as well
 /// ([`published`](super::super::published) names both), a change by a command of this library comes with its action and
-/// its author.
+/// its author. A table that only others write needs no log.
 #[must_use = "a hub tells nothing until it is started"]
 pub struct TailingBuilder {
     desks: Vec<PlannedTable>,
