@@ -66,7 +66,7 @@ async fn its_rows_and_the_changes_after_them_fit_together() {
     let feed = hub.subscribe(Order::changes()).unwrap();
     stage.sql("INSERT INTO orders VALUES (1, 'north', 1, NULL)");
     let mut other = stage.connect();
-    let reading = stage.conn().build_transaction().repeatable_read();
+    let mut reading = stage.conn().build_transaction().repeatable_read();
     let (seen, rows) = reading
         .run::<_, Error, _>(|conn| {
             let seen = Snapshot::of::<Order>().run(conn)?;
