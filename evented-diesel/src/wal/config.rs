@@ -48,7 +48,8 @@ impl Config {
     /// Reads `publication` through `slot`, on the server of this URL: `postgres://user:password@host:port/database`, or
     /// `key=value` pairs, with the parameters of libpq that have to do with a single host, `options`, `sslmode`
     /// (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`), `sslrootcert`, `sslcert` and `sslkey`. A host that
-    /// begins with `/` is the directory of a socket. Without `sslmode` it is `prefer`.
+    /// begins with `/` is the directory of a socket. Without `sslmode` it is `prefer`. `verify-ca` looks at the name in the
+    /// certificate as well, as `verify-full` does; without `sslrootcert` Mozilla's authorities are trusted.
     ///
     /// # Errors
     ///

@@ -16,3 +16,4 @@ mod rows;
 mod server;
 mod setup;
 mod stage;
+mod tls;

@@ -76,8 +76,8 @@ fn tls(tls: &Tls) -> TlsConfig {
         TlsMode::Disable => SslMode::Disable,
         TlsMode::Prefer => SslMode::Prefer,
         TlsMode::Require => SslMode::Require,
-        TlsMode::VerifyCa => SslMode::VerifyCa,
-        TlsMode::VerifyFull => SslMode::VerifyFull,
+        // The crate's own mode for the first does not do what it says: it looks at the name, too, and with another error.
+        TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::VerifyFull,
     };
     TlsConfig {
         mode,
