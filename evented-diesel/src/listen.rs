@@ -72,6 +72,8 @@ mod feed;
 mod hub;
 mod lane;
 pub(crate) mod log;
+#[cfg(feature = "async-postgres")]
+mod relay;
 mod router;
 mod snapshot;
 mod states;
@@ -90,6 +92,8 @@ pub use feed::Feed;
 pub use hub::TailingBuilder;
 pub use hub::{Delay, Holder, Hub, HubBuilder, HubError, StartError, Status, Subscribing, wake};
 pub use log::reader::{Changes, LogReader, NextChanges};
+#[cfg(feature = "async-postgres")]
+pub use relay::Relay;
 pub use snapshot::{Snapshot, TakeSnapshot};
 #[cfg(feature = "wal")]
 pub use tail::{Mark, mark, published};

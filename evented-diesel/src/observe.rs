@@ -18,6 +18,7 @@
 //! | `evented.drift.after_write` | event, warn | `schema`, `record`, `columns` | the database holds something else than was written |
 //! | `evented.drift.lost` | event, warn | `schema`, `record`, `error` | a deleted row held a change that no log can keep |
 //! | `evented.listen.failed` | event, warn | `error` | a hub could not read, and tries again |
+//! | `evented.listen.relay` | event, warn | `error` | a relay of hints lost its connection, and tries again |
 //! | `evented.listen.ended` | event, warn | `error` | a hub cannot read the write-ahead log any more, and stops |
 //! | `evented.listen.delayed` | event, warn | `txid`, `pid`, `holder` | an open transaction has kept changes back for a second |
 //! | `evented.listen.lagged` | event, debug | `schema`, `subscription` | a subscriber fell behind, and its subscription ends |
@@ -137,6 +138,12 @@ pub(crate) fn drift(what: Drifted, schema: &'static str, record: &KeyValue, colu
 /// A hub lost its connection, or could not read.
 pub(crate) fn listen_failed(error: &Error) {
     tracing::warn!(name: "evented.listen.failed", %error, "a hub could not read, and tries again");
+}
+
+/// A relay of hints has no connection.
+#[cfg(feature = "async-postgres")]
+pub(crate) fn relay_failed(error: &dyn Display) {
+    tracing::warn!(name: "evented.listen.relay", %error, "a relay of hints lost its connection, and tries again");
 }
 
 /// The write-ahead log cannot be read any more.

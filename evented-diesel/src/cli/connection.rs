@@ -4,7 +4,7 @@
 use super::commands::wal;
 #[cfg(feature = "wal")]
 use super::erased::Steps;
-#[cfg(feature = "wal")]
+#[cfg(all(feature = "wal", feature = "sqlite"))]
 use super::failure::Failure;
 use crate::backend::Dialect;
 #[cfg(feature = "wal")]
@@ -39,6 +39,7 @@ pub trait Connection: Send + Sized + 'static {
 }
 
 /// On a database that has a write-ahead log to be read.
+#[cfg_attr(not(feature = "__pg"), allow(unused_macros))]
 macro_rules! with_wal {
     () => {
         #[cfg(feature = "wal")]
@@ -53,6 +54,7 @@ macro_rules! with_wal {
 }
 
 /// On one that has none.
+#[cfg_attr(not(feature = "sqlite"), allow(unused_macros))]
 macro_rules! without_wal {
     () => {
         #[cfg(feature = "wal")]

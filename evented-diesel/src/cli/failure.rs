@@ -10,6 +10,7 @@ use crate::error::Error;
 
 /// A reason, in words.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "wal"), allow(unreachable_pub, reason = "in a signature that it brings"))]
 pub struct Failure(pub(super) String);
 
 impl Failure {

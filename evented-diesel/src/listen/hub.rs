@@ -32,13 +32,19 @@ mod tailing;
 mod worker;
 
 use shared::Shared;
+#[cfg(feature = "async-postgres")]
+pub(crate) use shared::committed;
+pub(crate) use shared::look;
 pub use shared::wake;
 pub use status::{Delay, Holder, Status};
 use subscribing::BUFFER;
 pub use subscribing::Subscribing;
 #[cfg(feature = "wal")]
 pub use tailing::TailingBuilder;
-use worker::{BoxError, Rhythm};
+pub(crate) use worker::BoxError;
+#[cfg(feature = "async-postgres")]
+pub(crate) use worker::pauses;
+use worker::{LOOK, Rhythm};
 
 /// Tells subscribers of the changes of some models.
 ///
@@ -115,7 +121,7 @@ pub enum HubError {
 impl Hub {
     /// A hub for a model.
     pub fn of<M: Model>() -> HubBuilder {
-        let rhythm = Rhythm { every: Duration::from_millis(4), gap: Duration::from_millis(1) };
+        let rhythm = Rhythm { every: LOOK, gap: Duration::from_millis(1) };
         HubBuilder { plan: Vec::new(), shared: Arc::default(), rhythm, records: RECORDS }.and::<M>()
     }
 
@@ -210,7 +216,7 @@ impl Hub {
             if self.has_told(position)? {
                 return Ok(());
             }
-            wake();
+            look();
             progress.await;
         }
     }
@@ -227,7 +233,7 @@ impl Hub {
             if self.has_told(position)? {
                 return Ok(());
             }
-            wake();
+            look();
             if progress.wait_deadline(until).is_none() {
                 return Err(HubError::TimedOut { position });
             }
@@ -291,7 +297,7 @@ impl HubBuilder {
     }
 
     /// How often it looks for changes when nothing hints at any: each 4 milliseconds, unless it is said here. It is the
-    /// time that a change by another process takes to be told, at most.
+    /// time that a change by another process takes to be told, at most; with a `Relay` in both, it is told at once.
     pub fn look_every(mut self, time: Duration) -> Self {
         self.rhythm.every = time;
         self

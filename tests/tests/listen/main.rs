@@ -12,6 +12,7 @@ mod given_again;
 mod kill;
 mod killed;
 mod many;
+mod relay;
 mod server;
 
 use std::time::Duration;

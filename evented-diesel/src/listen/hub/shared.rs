@@ -16,12 +16,30 @@ use crate::model::Model;
 /// Hints that something may have been committed. All hubs of a process wait for it: a hint too many costs a look.
 static HINTS: Event = Event::new();
 
-/// Says that something may have been committed, so that the hubs of this process look at once.
+/// Says that something may have been committed in this process. Relays wait for it, and tell those of other processes.
+#[cfg(feature = "async-postgres")]
+static COMMITS: Event = Event::new();
+
+/// Says that something may have been committed, so that the hubs of this process look at once. A `Relay` tells those of
+/// other processes.
 ///
 /// The library's own commands say so after they have committed. Say so after a transaction of your own, if a few
 /// milliseconds count: without it a hub finds the change by looking as often as it does anyway.
 pub fn wake() {
+    #[cfg(feature = "async-postgres")]
+    COMMITS.notify(usize::MAX);
+    look();
+}
+
+/// Makes the hubs of this process look at once.
+pub(crate) fn look() {
     HINTS.notify(usize::MAX);
+}
+
+/// The next time that something may have been committed in this process.
+#[cfg(feature = "async-postgres")]
+pub(crate) fn committed() -> EventListener {
+    COMMITS.listen()
 }
 
 /// What a hub's handles and its worker share.
@@ -67,7 +85,7 @@ impl Shared {
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.progress.notify(usize::MAX);
-        wake();
+        look();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

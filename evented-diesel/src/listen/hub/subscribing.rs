@@ -7,7 +7,7 @@ use super::super::feed::Feed;
 use super::super::lock;
 use super::super::router::Wanted;
 use super::super::whole::WholeFeed;
-use super::shared::wake;
+use super::shared::look;
 use super::{Hub, HubError};
 use crate::model::Model;
 
@@ -63,7 +63,7 @@ impl<M: Model> Subscribing<'_, M> {
         channel.check()?;
         let feed = lock(&router).subscribe(Wanted { channel, buffer, whole, from });
         if from.is_some() {
-            wake();
+            look();
         }
         Ok(feed)
     }

@@ -41,6 +41,9 @@ pub(crate) struct Rhythm {
     pub(crate) gap: Duration,
 }
 
+/// How often a hub looks, unless it is said otherwise; and while an open transaction may keep something back, at least.
+pub(crate) const LOOK: Duration = Duration::from_millis(4);
+
 /// How long an open transaction keeps changes back before it is looked up whose it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -76,7 +79,10 @@ impl<C, P: Pace> Worker<C, P> {
             match told {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.pace.wait_for_hint(self.rhythm.every).await;
+                    // Nobody hints at the end of a transaction that keeps something back.
+                    let every = self.rhythm.every;
+                    let every = if source.held_behind.is_some() { every.min(LOOK) } else { every };
+                    self.pace.wait_for_hint(every).await;
                     let left = self.rhythm.gap.saturating_sub(looked.elapsed());
                     if !left.is_zero() {
                         self.pace.sleep(left).await;
@@ -192,7 +198,7 @@ impl From<HolderRow> for Holder {
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The pauses between attempts to connect: growing, and not the same for all.
-fn pauses() -> impl Iterator<Item = Duration> {
+pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(LONGEST_PAUSE)
