@@ -1,6 +1,7 @@
 //! The boards: a database, and a hub that listens to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
@@ -24,6 +25,8 @@ pub struct Board {
     pub hub: Hub,
     /// One connection for all requests. A larger program takes a pool; the hub has a connection of its own either way.
     pub conn: Arc<Mutex<Conn>>,
+    /// After how long a silence a page is sent a sign of life.
+    pub quiet: Duration,
 }
 
 impl Board {
@@ -43,7 +46,7 @@ impl Board {
         }
         let file = file.to_owned();
         let hub = Hub::of::<Item>().spawn(move || connect(file.clone())).await?;
-        Ok(Self { hub, conn: Arc::new(Mutex::new(conn)) })
+        Ok(Self { hub, conn: Arc::new(Mutex::new(conn)), quiet: Duration::from_secs(15) })
     }
 
     /// The items of an organisation, and a feed of what changes after.

@@ -76,7 +76,12 @@ impl Looking {
                 self.feed = Some(feed);
                 return Ok(Some(event));
             };
-            match feed.next().await {
+            let Ok(next) = tokio::time::timeout(self.board.quiet, feed.next()).await else {
+                // A proxy may close a connection on which nothing comes, and a page that is gone is noticed when something
+                // is sent. With its place the page has also seen what others did meanwhile, on their boards.
+                return Ok(Some(Event::default().id(feed.position().to_string()).comment("quiet")));
+            };
+            match next {
                 Some(Ok(change)) => match told(&change) {
                     Some(told) => return Ok(Some(event(change.position(), &told)?)),
                     None => continue,

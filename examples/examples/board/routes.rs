@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{KeepAlive, Sse};
+use axum::response::sse::Sse;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -42,8 +42,7 @@ async fn events(
 ) -> Result<impl IntoResponse, Failed> {
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let looking = Looking::new(board, viewer, org, seen)?;
-    // A proxy may close a connection on which nothing comes, and a page that is gone is noticed when something is sent.
-    Ok(Sse::new(looking.events()).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(looking.events()))
 }
 
 #[derive(Deserialize)]

@@ -18,7 +18,8 @@ struct Server {
 impl Server {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let board = Board::open(&folder.path().join("board.db").to_string_lossy()).await.unwrap();
+        let mut board = Board::open(&folder.path().join("board.db").to_string_lossy()).await.unwrap();
+        board.quiet = Duration::from_millis(20);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, routes::routes(board)).await });
@@ -79,19 +80,25 @@ struct Page {
 }
 
 impl Page {
-    /// The next event: its id and what it says. A test that waits for what never comes is red, and does not hang.
+    /// The next event that says something, and its id.
     async fn next(&mut self) -> (String, Value) {
+        loop {
+            if let (id, Some(told)) = self.sign().await {
+                return (id, told);
+            }
+        }
+    }
+
+    /// The next sign of life: an id, and what it says, if anything. A test that waits for what never comes is red, and does
+    /// not hang.
+    async fn sign(&mut self) -> (String, Option<Value>) {
         loop {
             if let Some((event, rest)) = self.unread.split_once("\n\n") {
                 let field = |name| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                let told = field("id:").zip(field("data:"));
-                let told = told.map(|(id, data)| (id.to_owned(), serde_json::from_str(data).unwrap()));
+                let id = field("id:").expect("an id").to_owned();
+                let told = field("data:").map(|data| serde_json::from_str(data).unwrap());
                 self.unread = rest.to_owned();
-                match told {
-                    Some(told) => return told,
-                    // A comment that keeps the connection alive.
-                    None => continue,
-                }
+                return (id, told);
             }
             let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk());
             let chunk = chunk.await.expect("in time").unwrap().expect("not the end");
@@ -164,6 +171,23 @@ async fn who_is_cut_off_after_the_list_goes_on_from_the_list() {
         told = page.told().await.0;
     }
     assert_eq!(told, "put Chair by ada");
+}
+
+#[tokio::test]
+async fn a_page_on_which_nothing_happens_keeps_up_with_the_others() {
+    let server = Server::start().await;
+    let (mut red, _) = server.look(1, "red").await;
+    let (mut blue, _) = server.look(2, "blue").await;
+    server.add("red", "Lamp").await;
+    let (_, place) = red.told().await;
+    // It has been told nothing, and has seen as much.
+    loop {
+        let (id, told) = blue.sign().await;
+        assert_eq!(told, None);
+        if id == place {
+            break;
+        }
+    }
 }
 
 #[tokio::test]
