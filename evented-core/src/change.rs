@@ -16,6 +16,8 @@ pub struct Change<M: Evented> {
     kind: ChangeKind,
     before: Option<Arc<Moment<M>>>,
     after: Option<Arc<Moment<M>>>,
+    /// What is told of the event, where that is not all of it.
+    part: Option<Box<ChangeEvent>>,
     fact: Arc<Fact<M>>,
 }
 
@@ -93,6 +95,13 @@ pub struct ChangeEvent {
 }
 
 impl ChangeEvent {
+    /// What may be told of it to somebody who sees one side of the record alone: who did what, and not what they noted.
+    fn outside(&self) -> Self {
+        let actor = self.meta.as_ref().and_then(Meta::actor_of);
+        let meta = Meta { actor, ..Meta::default() }.to_json();
+        Self { meta, action: self.action.clone(), ..*self }
+    }
+
     /// Actor, cause, correlation and the caller's own entries.
     #[must_use]
     pub fn meta(&self) -> Meta {
@@ -138,7 +147,10 @@ impl<M: Evented> Fact<M> {
         let told = |kind, before, after| {
             let before = if before { self.before.clone() } else { None };
             let after = if after { self.after.clone() } else { None };
-            Some(Change { kind, before, after, fact: Arc::clone(self) })
+            let is_outside = matches!(kind, ChangeKind::Enter | ChangeKind::Leave);
+            let part = self.event.as_ref().filter(|event| is_outside && event.meta.is_some());
+            let part = part.map(|event| Box::new(event.outside()));
+            Some(Change { kind, before, after, part, fact: Arc::clone(self) })
         };
         if let Some(kind) = self.table {
             return told(kind, false, false);
@@ -216,10 +228,11 @@ impl<M: Evented> Change<M> {
         self.fact.transaction
     }
 
-    /// The event it was recorded as, where that is known.
+    /// The event it was recorded as, where that is known. Of one by which a record [enters](ChangeKind::Enter) or
+    /// [leaves](ChangeKind::Leave) it says who did what; its other metadata is for those who see both sides.
     #[must_use]
     pub fn event(&self) -> Option<&ChangeEvent> {
-        self.fact.event.as_ref()
+        self.part.as_deref().or(self.fact.event.as_ref())
     }
 
     /// The action's name in the log, where it was recorded.
@@ -263,6 +276,7 @@ impl<M: Evented> Clone for Change<M> {
             kind: self.kind,
             before: self.before.clone(),
             after: self.after.clone(),
+            part: self.part.clone(),
             fact: Arc::clone(&self.fact),
         }
     }

@@ -104,14 +104,17 @@ async fn a_scope_hears_of_its_records_and_of_those_that_come_and_go() {
     let item = db.run(Item::insert(lamp(ours))).await.unwrap();
     db.run(Item::insert(lamp(org()))).await.unwrap();
     let moved = ItemChanges { org_id: Some(theirs), ..Default::default() };
-    let item = db.run(item.update(moved)).await.unwrap();
+    let item = db.run(item.update(moved).by("ann").meta(serde_json::json!({"why": "they pay more"}))).await.unwrap();
     let item = db.run(item.add_value(AddValue(1))).await.unwrap();
     let back = ItemChanges { org_id: Some(ours), ..Default::default() };
     let item = db.run(item.update(back)).await.unwrap();
     let last = db.run(item.delete().recorded()).await.unwrap();
 
     use ChangeKind::{Delete, Enter, Insert, Leave, Update};
-    assert_eq!(kinds(&mut feed, 2).await, [Insert, Leave]);
+    assert_eq!(kinds(&mut feed, 1).await, [Insert]);
+    let left = change(&mut feed).await;
+    assert_eq!((left.kind(), left.action(), left.actor().as_deref()), (Leave, Some("update"), Some("ann")));
+    assert!(left.event().unwrap().meta().own.is_empty(), "what was noted is for those who see both sides");
     let entered = change(&mut feed).await;
     assert_eq!((entered.kind(), entered.before()), (Enter, None));
     assert_eq!(entered.entered().collect::<Vec<_>>(), [&[("org", "org_id")]]);
