@@ -43,7 +43,8 @@ impl Kinds {
 /// What a subscriber may know: asked when it subscribes, and of each record it would be told.
 ///
 /// A policy holds what it must know of the subscriber. A closure over a record is one: `move |item: &Item| item.org_id ==
-/// org`. It is asked on the hub's own thread or task: let it decide from what is at hand. If it panics, the answer is no.
+/// org`. Let it decide from what is at hand: [`may_see`](Self::may_see) is asked on the hub's own thread or task, where
+/// everybody waits for it, and the hub itself must not be asked for anything there. If it panics, the answer is no.
 pub trait Policy<M>: Send + Sync {
     /// Whether the channel may be subscribed to at all. Yes, unless it is said here.
     fn may_subscribe(&self, channel: &Channel<M>) -> bool

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_channel::Receiver;
 use evented_core::{Change, Position};
@@ -127,7 +127,7 @@ impl<M: Model> Feed<M> {
         &mut self,
         timeout: Duration,
     ) -> Result<Result<Change<M>, Interruption>, RecvTimeoutError> {
-        waiting::next_until(self, Instant::now() + timeout)
+        waiting::next_within(self, timeout)
     }
 
     /// The next change, if it is there.

@@ -4,26 +4,26 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_listener::Listener as _;
 use evented_core::Position;
 
 use super::channel::Channel;
 use super::feed::Feed;
-use super::lock;
 use super::log::Source;
 use super::log::desk::{Desk, ModelDesk};
 use super::log::source::{PAGE, Planned};
 use super::router::Router;
 use super::whole::WholeFeed;
-use super::{Denied, RECORDS, Subscription};
+use super::{Denied, RECORDS, Subscription, lock, waiting};
 use crate::error::Error;
 use crate::model::Model;
 
 #[cfg(feature = "__async")]
 mod asynchronous;
 mod blocking;
+mod running;
 mod shared;
 mod status;
 mod subscribing;
@@ -227,15 +227,19 @@ impl Hub {
     ///
     /// As that; and [`HubError::TimedOut`].
     pub fn wait_for_blocking(&self, position: Position, timeout: Duration) -> Result<(), HubError> {
-        let until = Instant::now() + timeout;
+        let until = waiting::deadline(timeout);
         loop {
             let progress = self.inner.shared.progress.listen();
             if self.has_told(position)? {
                 return Ok(());
             }
             look();
-            if progress.wait_deadline(until).is_none() {
-                return Err(HubError::TimedOut { position });
+            match until {
+                None => progress.wait(),
+                Some(until) if progress.wait_deadline(until).is_none() => {
+                    return Err(HubError::TimedOut { position });
+                }
+                Some(_) => {}
             }
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct Router<M: Model> {
     /// Who is still being told what was before.
     behind: Vec<u64>,
     recent: Option<Recent<M>>,
+    /// Nothing will be told any more.
+    closed: bool,
     this: Weak<Mutex<Self>>,
 }
 
@@ -122,13 +124,17 @@ impl<M: Model> Router<M> {
                 in_transaction: Vec::new(),
                 behind: Vec::new(),
                 recent,
+                closed: false,
                 this: this.clone(),
             })
         })
     }
 
-    /// A new subscription, to a channel that is [allowed](Channel::check).
-    pub(crate) fn subscribe(&mut self, wanted: Wanted<M>) -> Feed<M> {
+    /// A new subscription, to a channel that is [allowed](Channel::check). None if the hub has stopped.
+    pub(crate) fn subscribe(&mut self, wanted: Wanted<M>) -> Option<Feed<M>> {
+        if self.closed {
+            return None;
+        }
         self.next_id += 1;
         let id = self.next_id;
         // What is told at once to those who resume has room of its own; each change may end a transaction, which is told.
@@ -159,7 +165,7 @@ impl<M: Model> Router<M> {
             Some(_) => self.behind.push(id),
             None => {}
         }
-        Feed::new(id, receiver, ending, self.this.clone(), start)
+        Some(Feed::new(id, receiver, ending, self.this.clone(), start))
     }
 
     /// Tells somebody who is behind what is remembered of what they have missed; or that it is not.
@@ -354,8 +360,9 @@ impl<M: Model> Router<M> {
         self.forget_places();
     }
 
-    /// Ends every subscription without an error: the hub stops.
+    /// Ends every subscription without an error, and takes no more: the hub stops.
     pub(crate) fn close(&mut self) {
+        self.closed = true;
         self.subscribers.clear();
         self.forget_places();
     }

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use parking::Parker;
@@ -16,12 +16,19 @@ pub(crate) fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     })?
 }
 
-/// Waits for it up to a time.
-pub(crate) fn next_until<S: Stream + Unpin>(
+/// Waits for it so long.
+pub(crate) fn next_within<S: Stream + Unpin>(
     stream: &mut S,
-    until: Instant,
+    time: Duration,
 ) -> Result<S::Item, RecvTimeoutError> {
-    let come = wait(stream, |parker| parker.park_deadline(until));
+    let until = deadline(time);
+    let come = wait(stream, |parker| match until {
+        Some(until) => parker.park_deadline(until),
+        None => {
+            parker.park();
+            true
+        }
+    });
     come.ok_or(RecvTimeoutError::Timeout)?.ok_or(RecvTimeoutError::Disconnected)
 }
 
@@ -32,6 +39,11 @@ pub(crate) fn next_now<S: Stream + Unpin>(stream: &mut S) -> Result<S::Item, Try
         Poll::Ready(None) => Err(TryRecvError::Disconnected),
         Poll::Pending => Err(TryRecvError::Empty),
     }
+}
+
+/// The end of a time that begins now; `None` if that is never.
+pub(crate) fn deadline(time: Duration) -> Option<Instant> {
+    Instant::now().checked_add(time)
 }
 
 /// What the stream gives, or `None` as soon as `park` was not woken.
@@ -49,8 +61,6 @@ fn wait<S: Stream + Unpin>(stream: &mut S, mut park: impl FnMut(&Parker) -> bool
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn channel() -> (async_channel::Sender<i32>, Pin<Box<async_channel::Receiver<i32>>>) {
@@ -67,11 +77,10 @@ mod tests {
             }
         });
         assert!((0..500).all(|number| next(&mut receiver) == Some(number)));
-        let far = Instant::now() + Duration::from_secs(3_600);
-        assert!((500..1_000).all(|number| next_until(&mut receiver, far) == Ok(number)));
+        assert!((500..1_000).all(|number| next_within(&mut receiver, Duration::MAX) == Ok(number)));
         thread.join().unwrap();
         assert_eq!(next(&mut receiver), None);
-        assert_eq!(next_until(&mut receiver, far), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(next_within(&mut receiver, Duration::MAX), Err(RecvTimeoutError::Disconnected));
         assert_eq!(next_now(&mut receiver), Err(TryRecvError::Disconnected));
     }
 
@@ -79,9 +88,8 @@ mod tests {
     fn nothing_is_waited_for_up_to_a_time() {
         let (sender, mut receiver) = channel();
         assert_eq!(next_now(&mut receiver), Err(TryRecvError::Empty));
-        let now = Instant::now();
-        assert_eq!(next_until(&mut receiver, now), Err(RecvTimeoutError::Timeout));
+        assert_eq!(next_within(&mut receiver, Duration::ZERO), Err(RecvTimeoutError::Timeout));
         sender.try_send(7).unwrap();
-        assert_eq!(next_until(&mut receiver, now), Ok(7));
+        assert_eq!(next_within(&mut receiver, Duration::ZERO), Ok(7));
     }
 }

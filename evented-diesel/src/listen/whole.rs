@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use evented_core::{Change, Position};
 use futures_core::Stream;
@@ -95,7 +95,7 @@ impl<M: Model> WholeFeed<M> {
         &mut self,
         timeout: Duration,
     ) -> Result<Result<Vec<Change<M>>, Interruption>, RecvTimeoutError> {
-        waiting::next_until(self, Instant::now() + timeout)
+        waiting::next_within(self, timeout)
     }
 
     /// The next transaction, if it is there, whole.

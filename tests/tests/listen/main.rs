@@ -6,6 +6,7 @@
 mod any_order;
 mod copies;
 mod delay;
+mod ends;
 mod equal;
 mod given_again;
 #[path = "../crash/kill.rs"]

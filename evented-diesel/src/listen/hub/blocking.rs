@@ -6,6 +6,7 @@ use std::time::Duration;
 use diesel::connection::LoadConnection;
 
 use super::super::log::source::LogSource;
+use super::running::Running;
 use super::shared::hint;
 use super::worker::{BoxError, Connector, Pace, Worker};
 use super::{Hub, HubBuilder, StartError};
@@ -66,6 +67,7 @@ impl HubBuilder {
         });
         let (driver, source) = begun.unwrap_or(Err(StartError::Waited))?;
         super::lock(&shared.status).connected = true;
+        let source = Running::new(source, Arc::clone(&shared));
         let worker = Worker { shared: Arc::clone(&shared), connector, pace: Thread, rhythm };
         let thread = std::thread::Builder::new().name("evented-hub".to_owned());
         let thread = thread.spawn(move || {

@@ -84,6 +84,7 @@ impl Shared {
 
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        lock(&self.status).connected = false;
         self.progress.notify(usize::MAX);
         look();
     }

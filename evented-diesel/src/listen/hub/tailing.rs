@@ -12,6 +12,7 @@ use super::super::tail::desk::{ModelTable, TableDesk};
 use super::super::tail::source::TailSource;
 use super::super::tail::{epoch, place};
 use super::super::told::Interruption;
+use super::running::Running;
 use super::shared::{Shared, hint};
 use super::{Hub, StartError, lock};
 use crate::model::Rows;
@@ -109,14 +110,15 @@ impl TailingBuilder {
         Ok(Hub::new(shared, Some(thread)))
     }
 
-    async fn open(self, config: Config) -> Result<(TailSource, Arc<Shared>), StartError> {
+    async fn open(self, config: Config) -> Result<(Running<TailSource>, Arc<Shared>), StartError> {
         let tail = Tail::open(config.whole_rows_of(self.tables)).await?;
         let epoch = epoch(tail.system());
         let at = place(tail.start(), epoch);
         self.shared.passed(at);
         let desks = self.desks.into_iter().map(|desk| desk(at, self.recent)).collect();
         lock(&self.shared.status).connected = true;
-        Ok((TailSource::new(tail, desks, epoch), self.shared))
+        let source = TailSource::new(tail, desks, epoch);
+        Ok((Running::new(source, Arc::clone(&self.shared)), self.shared))
     }
 }
 
@@ -124,7 +126,7 @@ impl TailingBuilder {
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Works until the hub stops, or the log cannot be read any more.
-async fn work(mut source: TailSource, shared: Arc<Shared>) {
+async fn work(mut source: Running<TailSource>, shared: Arc<Shared>) {
     while !shared.is_stopping() {
         // A hint is also how a hub is told to stop.
         let stepped = tokio::select! {
@@ -141,7 +143,6 @@ async fn work(mut source: TailSource, shared: Arc<Shared>) {
                 (status.connected, status.error) = (false, Some(error.to_string()));
                 drop(status);
                 source.interrupt(&Interruption::MustRefetch { reason: reason(&error).into() });
-                shared.stop();
                 break;
             }
             None => {}
@@ -150,8 +151,6 @@ async fn work(mut source: TailSource, shared: Arc<Shared>) {
         let mut status = lock(&shared.status);
         (status.connected, status.reconnects) = (tail.connected, tail.reconnects);
     }
-    source.close();
-    shared.progress.notify(usize::MAX);
 }
 
 fn reason(error: &WalError) -> String {

@@ -8,6 +8,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::super::lock;
 use super::super::log::source::LogSource;
+use super::running::Running;
 use super::shared::Shared;
 use super::status::{Delay, Holder};
 use crate::backend::Dialect;
@@ -63,7 +64,7 @@ struct Held {
 
 impl<C, P: Pace> Worker<C, P> {
     /// Works until the hub stops.
-    pub(crate) async fn run<DB: Dialect>(mut self, mut source: LogSource, mut driver: C::Driver)
+    pub(crate) async fn run<DB: Dialect>(mut self, mut source: Running<LogSource>, mut driver: C::Driver)
     where
         C: Connector<DB>,
     {
@@ -94,8 +95,6 @@ impl<C, P: Pace> Worker<C, P> {
                 },
             }
         }
-        source.close();
-        self.shared.progress.notify(usize::MAX);
     }
 
     /// Makes a new connection and goes on where the old one was; `None` if the hub stops meanwhile.
