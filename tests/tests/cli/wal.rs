@@ -19,7 +19,7 @@ async fn a_publication_and_a_slot_are_made_looked_at_and_removed() {
 
     let check = ["wal", "check", "shop", "--slot", &slot, "--model", "notes", "--json"];
     let problems = run(&db, &check).json(1)["problems"].to_string();
-    for missing in ["no publication", "no slot", "ALTER TABLE \\\"notes\\\" REPLICA IDENTITY FULL"] {
+    for missing in ["`wal create-publication`, before the slot", "`wal create-slot`", "ALTER TABLE \\\"notes\\\" REPLICA IDENTITY FULL"] {
         assert!(problems.contains(missing), "{missing}: {problems}");
     }
 

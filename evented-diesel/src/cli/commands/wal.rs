@@ -9,7 +9,7 @@ use crate::log::EventLog;
 use crate::model::Rows;
 use crate::operation::Operation;
 use crate::run::driver::Driver;
-use crate::wal::{self, SlotHealth, SlotStatus, TableName};
+use crate::wal::{self, Problem, SlotHealth, SlotStatus, TableName};
 
 /// The tables that are read.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +137,17 @@ async fn perform<D: Driver<Pg>>(driver: &mut D, asked: Asked) -> Result<Done, Er
             let check = tables.whole.into_iter().fold(check, |check, table| check.table(table));
             let check = tables.logs.into_iter().fold(check, |check, table| check.keyed(table));
             let problems = check.perform(driver).await?;
-            Done::Checked { publication, problems: problems.iter().map(ToString::to_string).collect() }
+            Done::Checked { publication, problems: problems.iter().map(told).collect() }
         }
     })
+}
+
+/// What is in the way. What is done in code there is done by a command here.
+fn told(problem: &Problem) -> String {
+    let (there, here) = match problem {
+        Problem::MissingPublication { .. } => ("wal::create_publication", "wal create-publication"),
+        Problem::MissingSlot { .. } => ("wal::create_slot", "wal create-slot"),
+        _ => return problem.to_string(),
+    };
+    problem.to_string().replace(there, here)
 }
