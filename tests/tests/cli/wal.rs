@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Db, run};
 use crate::models::create;
 
-/// A name that no other test has: slots are the server's.
+/// A name that no other test has: slots are the server's, and publications the database's.
 fn name() -> String {
     format!("cli_{}", uuid::Uuid::now_v7().simple())
 }
@@ -15,20 +15,20 @@ async fn a_publication_and_a_slot_are_made_looked_at_and_removed() {
     let mut db = Db::new().await;
     create(&mut db).await;
     db.sql("CREATE TABLE bare (n INTEGER)").await;
-    let slot = name();
+    let (slot, shop) = (name(), name());
 
-    let check = ["wal", "check", "shop", "--slot", &slot, "--model", "notes", "--json"];
+    let check = ["wal", "check", &shop, "--slot", &slot, "--model", "notes", "--json"];
     let problems = run(&db, &check).json(1)["problems"].to_string();
     for missing in ["`wal create-publication`, before the slot", "`wal create-slot`", "ALTER TABLE \\\"notes\\\" REPLICA IDENTITY FULL"] {
         assert!(problems.contains(missing), "{missing}: {problems}");
     }
 
-    let publish = ["wal", "create-publication", "shop", "--model", "notes", "--table", "bare", "--json"];
+    let publish = ["wal", "create-publication", &shop, "--model", "notes", "--table", "bare", "--json"];
     let added = run(&db, &publish).json(0);
-    assert_eq!(added, json!({"publication": "shop", "added": [r#""notes""#, r#""bare""#, r#""notes_events""#]}));
-    let all = run(&db, &["wal", "create-publication", "shop"]);
-    assert!(all.text(0).starts_with("shop: published \"items\", \"pages\""), "{all:?}");
-    assert_eq!(run(&db, &["wal", "create-publication", "shop"]).text(0), "shop: every table was published\n");
+    assert_eq!(added, json!({"publication": shop, "added": [r#""notes""#, r#""bare""#, r#""notes_events""#]}));
+    let all = run(&db, &["wal", "create-publication", &shop]);
+    assert!(all.text(0).starts_with(&format!("{shop}: published \"items\", \"pages\"")), "{all:?}");
+    assert_eq!(run(&db, &["wal", "create-publication", &shop]).text(0), format!("{shop}: every table was published\n"));
 
     let made = run(&db, &["wal", "create-slot", &slot, "--json"]).json(0);
     assert_eq!((&made["slot"], &made["new"]), (&json!(slot), &json!(true)));
@@ -36,7 +36,7 @@ async fn a_publication_and_a_slot_are_made_looked_at_and_removed() {
     assert_eq!((&again["at"], &again["new"]), (&made["at"], &json!(false)));
 
     db.sql("ALTER TABLE notes REPLICA IDENTITY FULL; INSERT INTO notes (text) VALUES ('Milk')").await;
-    assert_eq!(run(&db, &check[..7]).text(0), "shop: all is there\n");
+    assert_eq!(run(&db, &check[..7]).text(0), format!("{shop}: all is there\n"));
     let status = run(&db, &["wal", "slot-status", &slot, "--json"]).json(0);
     let status = &status["status"];
     assert_eq!((&status["active"], &status["health"]), (&json!(false), &json!("reserved")));
@@ -47,9 +47,9 @@ async fn a_publication_and_a_slot_are_made_looked_at_and_removed() {
     assert_eq!(run(&db, &["wal", "drop-slot", &slot]).text(0), format!("{slot}: removed\n"));
     assert_eq!(run(&db, &["wal", "drop-slot", &slot]).text(0), format!("there is no slot {slot}\n"));
     assert_eq!(run(&db, &["wal", "slot-status", &slot, "--json"]).json(1), json!({"slot": slot, "status": null}));
-    let dropped = |dropped: bool| json!({"publication": "shop", "dropped": dropped});
+    let dropped = |dropped: bool| json!({"publication": shop, "dropped": dropped});
     for was_there in [true, false] {
-        let done = run(&db, &["wal", "drop-publication", "shop", "--json"]).json(0);
+        let done = run(&db, &["wal", "drop-publication", &shop, "--json"]).json(0);
         assert_eq!(done, dropped(was_there));
     }
 }
