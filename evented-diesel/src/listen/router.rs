@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
 
 use async_channel::Sender;
-use evented_core::{Fact, KeyValue, Moment, Position, ScopeKey};
+use evented_core::{Fact, KeyValue, Moment, Position};
 
 use super::channel::{Address, Channel, Kinds};
 use super::feed::{Ending, Feed, Parcel};
@@ -17,16 +17,17 @@ use super::{Subscription, lock};
 use crate::model::Model;
 use crate::observe;
 
+mod places;
+
+use places::Places;
+
 /// A smaller buffer could not hold what comes at once.
 const SMALLEST_BUFFER: usize = 4;
 
 /// Who listens to the changes of one model.
 pub(crate) struct Router<M: Model> {
     subscribers: HashMap<u64, Subscriber<M>>,
-    all: Vec<u64>,
-    records: HashMap<KeyValue, Vec<u64>>,
-    /// For each combination of the model's scopes.
-    scopes: Vec<HashMap<ScopeKey, Vec<u64>>>,
+    places: Places<M>,
     next_id: u64,
     /// The number of the change that is being told.
     round: u64,
@@ -114,9 +115,7 @@ impl<M: Model> Router<M> {
         Arc::new_cyclic(|this| {
             Mutex::new(Self {
                 subscribers: HashMap::new(),
-                all: Vec::new(),
-                records: HashMap::new(),
-                scopes: M::SCOPES.iter().map(|_| HashMap::new()).collect(),
+                places: Places::new(),
                 next_id: 0,
                 round: 0,
                 at,
@@ -196,18 +195,14 @@ impl<M: Model> Router<M> {
             *same = channel;
             return;
         }
-        if let Some(list) = self.list(&channel) {
-            list.push(id);
-        }
-        if let Some(subscriber) = self.subscribers.get_mut(&id) {
-            subscriber.channels.push(channel);
-        }
+        self.places.add(id, &channel);
+        subscriber.channels.push(channel);
     }
 
     pub(crate) fn remove(&mut self, id: u64, channel: &Channel<M>) {
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
             subscriber.channels.retain(|it| !it.same_place(channel));
-            self.unlist(id, channel);
+            self.places.remove(id, channel);
         }
     }
 
@@ -217,36 +212,8 @@ impl<M: Model> Router<M> {
                 self.behind.retain(|it| *it != id);
             }
             for channel in &subscriber.channels {
-                self.unlist(id, channel);
+                self.places.remove(id, channel);
             }
-        }
-    }
-
-    /// The subscribers of a channel's place.
-    fn list(&mut self, channel: &Channel<M>) -> Option<&mut Vec<u64>> {
-        match channel.address().ok()? {
-            Address::All => Some(&mut self.all),
-            Address::Record(key) => Some(self.records.entry(key.clone()).or_default()),
-            Address::Scope(scope) => {
-                let scopes = self.scopes.get_mut(scope.combination())?;
-                Some(scopes.entry(scope.key()?).or_default())
-            }
-        }
-    }
-
-    fn unlist(&mut self, id: u64, channel: &Channel<M>) {
-        let Some(list) = self.list(channel) else { return };
-        list.retain(|it| *it != id);
-        if !list.is_empty() {
-            return;
-        }
-        match channel.address() {
-            Ok(Address::Record(key)) => drop(self.records.remove(key)),
-            Ok(Address::Scope(scope)) => {
-                let scopes = self.scopes.get_mut(scope.combination());
-                drop(scopes.zip(scope.key()).and_then(|(scopes, key)| scopes.remove(&key)));
-            }
-            Ok(Address::All) | Err(_) => {}
         }
     }
 
@@ -280,18 +247,11 @@ impl<M: Model> Router<M> {
         self.round += 1;
         self.is_open = true;
         let key = fact.key.as_ref().map(M::key_value);
-        let mut ids: Vec<u64> = self.all.clone();
-        if fact.table.is_some() {
-            ids = self.subscribers.keys().copied().collect();
-        }
-        ids.extend(key.as_ref().and_then(|key| self.records.get(key)).into_iter().flatten());
-        for (place, scopes) in self.scopes.iter().enumerate() {
-            let (before, after) = (fact.scopes_before().get(place), fact.scopes_after().get(place));
-            ids.extend(before.and_then(|key| scopes.get(&key)).into_iter().flatten());
-            if after != before {
-                ids.extend(after.and_then(|key| scopes.get(&key)).into_iter().flatten());
-            }
-        }
+        let ids = if fact.table.is_some() {
+            self.subscribers.keys().copied().collect()
+        } else {
+            self.places.concerned(fact, key.as_ref())
+        };
         for id in ids {
             self.tell_one(id, fact, key.as_ref(), false);
         }
@@ -368,9 +328,7 @@ impl<M: Model> Router<M> {
     }
 
     fn forget_places(&mut self) {
-        self.all.clear();
-        self.records.clear();
-        self.scopes.iter_mut().for_each(HashMap::clear);
+        self.places.clear();
         self.in_transaction.clear();
         self.behind.clear();
     }
