@@ -1,5 +1,8 @@
 //! Whatever ends a hub ends its feeds: nobody waits for ever.
 
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
 use evented_diesel::listen::{Hub, HubError};
 use evented_tests::db::{AsyncPostgres, AsyncSqlite};
 use evented_tests::models::{Item, Note};
@@ -16,7 +19,10 @@ macro_rules! ends {
             });
             assert!(hub.status().connected);
             drop(runtime);
-            assert!(feed.recv().is_none());
+            assert_eq!(
+                feed.recv_timeout(Duration::from_secs(60)).err(),
+                Some(RecvTimeoutError::Disconnected)
+            );
             assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped)));
             assert!(matches!(hub.subscribe(Note::changes()), Err(HubError::Stopped)));
             assert!(!hub.status().connected);
