@@ -25,10 +25,12 @@ fn say(words: &str) {
     out.flush().unwrap();
 }
 
-/// A consumer as it should be: what it does and its position are one transaction.
+/// A consumer as it should be: what it does and its position are one transaction, and it goes on from the position that it
+/// has read and from no other. The server may still be at work for a process that was killed.
 struct Consumer {
     conn: PgConnection,
     tail: Tail,
+    at: Lsn,
 }
 
 impl Consumer {
@@ -38,13 +40,14 @@ impl Consumer {
             diesel::sql_query("SELECT at AS text FROM position").get_result(&mut conn).unwrap();
         let (_, slot) = url.rsplit_once('/').unwrap();
         let config = Config::from_url(url, Slot::durable(slot), PUBLICATION).unwrap();
-        let from = position.text.unwrap().parse().unwrap();
+        let at = position.text.unwrap().parse().unwrap();
         let tail =
-            Tail::open(config.from(Some(from)).status_interval(Duration::from_millis(20))).await.unwrap();
-        Self { conn, tail }
+            Tail::open(config.from(Some(at)).status_interval(Duration::from_millis(20))).await.unwrap();
+        Self { conn, tail, at }
     }
 
-    fn handle(&mut self, transaction: &Transaction) {
+    /// Handles a transaction; gives no for an answer if somebody else has moved on.
+    fn handle(&mut self, transaction: &Transaction) -> bool {
         let (commit, end) = (transaction.commit, transaction.end);
         let ids = transaction.messages.iter().filter_map(|message| match message {
             Message::Insert { new, .. } => match &new.cells()[0] {
@@ -55,10 +58,17 @@ impl Consumer {
         });
         let rows: Vec<_> = ids.map(|id| format!("({id}, '{commit}')")).collect();
         let rows = rows.join(", ");
-        let sql = format!(
-            "BEGIN; INSERT INTO sink (id, commit) VALUES {rows}; UPDATE position SET at = '{end}'; COMMIT"
-        );
-        self.conn.batch_execute(&sql).unwrap();
+        let insert = format!("INSERT INTO sink (id, commit) VALUES {rows}");
+        let advance = format!("UPDATE position SET at = '{end}' WHERE at = '{}'", self.at);
+        let done = self.conn.transaction(|conn| {
+            if diesel::sql_query(&advance).execute(conn)? == 0 {
+                return Ok(false);
+            }
+            conn.batch_execute(&insert)?;
+            Ok::<_, diesel::result::Error>(true)
+        });
+        self.at = end;
+        done.unwrap()
     }
 }
 
@@ -78,7 +88,11 @@ async fn reads_until_it_is_killed() {
         let transaction = transaction(&mut consumer.tail).await;
         say(BEGUN);
         moment();
-        consumer.handle(&transaction);
+        if !consumer.handle(&transaction) {
+            drop(consumer);
+            consumer = Consumer::open(&url).await;
+            continue;
+        }
         moment();
         consumer.tail.confirm(transaction.end);
         moment();
@@ -118,8 +132,10 @@ async fn nothing_is_lost_and_nothing_is_done_twice_whenever_the_reader_is_killed
     let mut consumer = Consumer::open(&stage.url).await;
     loop {
         let transaction = transaction(&mut consumer.tail).await;
-        consumer.handle(&transaction);
-        if transaction.commit >= end {
+        if !consumer.handle(&transaction) {
+            drop(consumer);
+            consumer = Consumer::open(&stage.url).await;
+        } else if transaction.commit >= end {
             break;
         }
     }
