@@ -40,6 +40,7 @@ mod system;
 mod tail;
 mod transport;
 mod tuple;
+mod watch;
 
 pub use config::{Config, ConfigError, Format, Slot};
 pub use decode::DecodeError;

@@ -19,6 +19,17 @@ pub(super) struct Begin {
     pub(super) again: bool,
     /// Whether the server said of the stream that something it needs does not exist.
     pub(super) undefined: bool,
+    /// The publications, as they were found; none before the first connection.
+    pub(super) published: Published,
+}
+
+/// The publications of a stream.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Published {
+    /// In the order of the configuration, by what tells one from another of the same name.
+    oids: Vec<String>,
+    /// Whether the server passes over what a publication misses, and says nothing: since version 18.
+    pub(super) is_silent: bool,
 }
 
 /// A stream that has begun.
@@ -27,6 +38,7 @@ pub(super) struct Session<T> {
     pub(super) system: System,
     /// Where the stream begins: everything that is committed after that comes.
     pub(super) start: Lsn,
+    pub(super) published: Published,
 }
 
 /// Why there is none.
@@ -59,14 +71,14 @@ pub(super) async fn open<T: Transport>(config: &Config, begin: &Begin) -> Result
     if let Some(found) = text(&level, 0).filter(|found| *found != "logical") {
         return Err(WalError::WalLevel { found: found.to_owned() }.into());
     }
-    publications(&mut wire, config, begin).await?;
+    let published = publications(&mut wire, config, begin).await?;
     tables(&mut wire, config).await?;
     let start = match &config.slot {
         Slot::Durable(slot) => durable(&mut wire, config, begin, slot).await?.max(begin.start),
         Slot::Temporary(slot) => temporary(&mut wire, config, slot).await?,
     };
     wire.start().await.map_err(judge)?;
-    Ok(Session { wire, system, start })
+    Ok(Session { wire, system, start, published })
 }
 
 fn identify(rows: &[Row]) -> Result<(System, Lsn), WalError> {
@@ -77,21 +89,39 @@ fn identify(rows: &[Row]) -> Result<(System, Lsn), WalError> {
     read().ok_or_else(|| WalError::Protocol(format!("IDENTIFY_SYSTEM gives {rows:?}")))
 }
 
-async fn publications<T: Transport>(wire: &mut T, config: &Config, begin: &Begin) -> Result<(), Unopened> {
-    for publication in &config.publications {
-        let query =
-            format!("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = {}", literal(publication));
-        if wire.query(&query).await.map_err(|failure| judge(config, failure))?.is_empty() {
+/// Looks whether the publications are there, and are those that were there before.
+pub(super) async fn publications<T: Transport>(
+    wire: &mut T,
+    config: &Config,
+    begin: &Begin,
+) -> Result<Published, Unopened> {
+    let mut published = Published::default();
+    for (place, publication) in config.publications.iter().enumerate() {
+        let query = format!(
+            "SELECT oid, current_setting('server_version_num')::int >= 180000 \
+             FROM pg_catalog.pg_publication WHERE pubname = {}",
+            literal(publication)
+        );
+        let rows = wire.query(&query).await.map_err(|failure| judge(config, failure))?;
+        let Some(oid) = text(&rows, 0) else {
             return Err(WalError::MissingPublication { publication: publication.clone() }.into());
+        };
+        published.is_silent = text(&rows, 1) == Some("t");
+        let known = begin.published.oids.get(place);
+        if published.is_silent && known.is_some_and(|known| known != oid) {
+            return Err(younger(publication));
         }
+        published.oids.push(oid.to_owned());
     }
     match config.publications.first() {
         // It is here, and the stream says that it is not: the stream is at a time before it was made.
-        Some(publication) if begin.undefined => {
-            Err(must_refetch(Gap::PublicationYounger { publication: publication.clone() }))
-        }
-        _ => Ok(()),
+        Some(publication) if begin.undefined => Err(younger(publication)),
+        _ => Ok(published),
     }
+}
+
+fn younger(publication: &str) -> Unopened {
+    must_refetch(Gap::PublicationYounger { publication: publication.to_owned() })
 }
 
 /// Looks whether the tables that are to come whole do so.

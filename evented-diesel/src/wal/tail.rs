@@ -7,9 +7,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::config::{Config, Slot};
-use super::session::{self, Begin, Session, Unopened};
+use super::session::{self, Begin, Published, Session, Unopened};
 use super::stream::Stream;
 use super::transport::{Failure, Transport, Wire};
+use super::watch::Watch;
 use super::{Gap, Lsn, Message, Status, System, WalError};
 
 /// The log of a server, read as it is written.
@@ -41,6 +42,10 @@ use super::{Gap, Lsn, Message, Status, System, WalError};
 ///   gap.
 /// - A large transaction is not held in memory: its changes are passed on as they come, and the server waits if the
 ///   consumer does.
+///
+/// Since version 18 PostgreSQL passes over, in silence, what was written while there was no publication of that name: after
+/// the slot was made, and before the publication was. Make the publication first, and never anew without a new slot. One
+/// that is dropped or made anew under its reader is noticed there within ten seconds.
 ///
 /// A slot that is dropped and made again under its name while nobody reads is not noticed: nothing tells one from the
 /// other. Who does that forgets the position that belongs to it.
@@ -122,6 +127,9 @@ struct Core<T: Transport> {
     waiting: Option<Instant>,
     /// How it has ended.
     ended: Option<WalError>,
+    published: Published,
+    /// Looks whether the publications are there, where the server would not say it.
+    watch: Option<Watch>,
 }
 
 enum Link<T> {
@@ -176,11 +184,27 @@ impl<T: Transport> Core<T> {
             told = Some(failure);
             sleep(delay).await;
         };
-        let Session { wire, system, start } = session;
+        let Session { wire, system, start, published } = session;
+        let watch = published.is_silent.then(|| {
+            let known = Begin { published: published.clone(), ..Begin::default() };
+            Watch::start::<T>(config.clone(), known)
+        });
         let stream = Stream::new(from);
         let last = Instant::now();
         let link = Link::Up(wire);
-        Ok(Self { config, stream, link, system, start, reconnects: 0, last, waiting: None, ended: None })
+        Ok(Self {
+            config,
+            stream,
+            link,
+            system,
+            start,
+            reconnects: 0,
+            last,
+            waiting: None,
+            ended: None,
+            published,
+            watch,
+        })
     }
 
     async fn next(&mut self) -> Result<Message, WalError> {
@@ -215,7 +239,12 @@ impl<T: Transport> Core<T> {
             // Not from the last piece on: a consumer that was busy has not looked.
             let since = *self.waiting.get_or_insert_with(Instant::now);
             let silent = since.max(self.last) + self.config.liveness;
-            let failure = match timeout_at(silent, wire.next()).await {
+            let next = tokio::select! {
+                biased;
+                gone = Watch::gone(self.watch.as_mut()) => return Err(gone),
+                next = timeout_at(silent, wire.next()) => next,
+            };
+            let failure = match next {
                 Ok(Ok(frame)) => {
                     self.last = Instant::now();
                     self.waiting = None;
@@ -268,6 +297,7 @@ impl<T: Transport> Core<T> {
                 system: Some(self.system.clone()),
                 again: true,
                 undefined: *undefined,
+                published: self.published.clone(),
             };
             let (config, delay) = (self.config.clone(), delays.next().unwrap_or_default());
             tokio::spawn(async move {

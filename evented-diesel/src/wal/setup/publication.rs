@@ -13,7 +13,8 @@ use crate::wal::sql::quoted;
 /// Publishes tables under a name: makes the publication, or adds to it the tables that it lacks. What it has besides
 /// stays. Run at each start of a program, it does nothing where nothing is missing.
 ///
-/// Make it before the slot: a slot that holds changes from before its publication cannot be read. Only tables that are
+/// Make it before the slot: a slot that holds changes from before its publication cannot be read, and since version 18 of
+/// PostgreSQL those changes are passed over in silence. Only tables that are
 /// named are published. (`FOR ALL TABLES` would make PostgreSQL refuse to update every table that has no key.)
 ///
 /// A partitioned table is published as one: its changes come as changes of the table that was named.
