@@ -11,7 +11,7 @@ mod constraint;
 pub struct RecordName {
     /// The model's name in the log.
     pub schema: &'static str,
-    /// The record's key; `None` for a record that has none yet.
+    /// The record's key; `None` for a record that has none yet, and for what is about all of them.
     pub key: Option<KeyValue>,
 }
 
@@ -19,7 +19,7 @@ impl std::fmt::Display for RecordName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.key {
             Some(key) => write!(f, "{} {key}", self.schema),
-            None => write!(f, "new record of {}", self.schema),
+            None => f.write_str(self.schema),
         }
     }
 }

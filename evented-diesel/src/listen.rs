@@ -114,7 +114,10 @@ pub enum Denied {
         channel: String,
     },
     /// A channel of two places: which of them was meant, or whether both, it does not say.
-    #[error("a channel of `{schema}` listens at one place; subscribe to each, or use `Feed::add`")]
+    #[error(
+        "a channel of `{schema}` listens at one place: subscribe to each, use `Feed::add`, or declare the combination \
+             in `scopes(…)` and pass a tuple"
+    )]
     TwoPlaces {
         /// The model's name in the log.
         schema: &'static str,

@@ -32,9 +32,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let text = error.to_string();
-        // No command makes a record: where an error names none, it is about all of them.
-        Self(text.strip_prefix("new record of ").map(str::to_owned).unwrap_or(text))
+        Self(error.to_string())
     }
 }
 

@@ -45,6 +45,11 @@ impl Kinds {
 /// A policy holds what it must know of the subscriber. A closure over a record is one: `move |item: &Item| item.org_id ==
 /// org`. Let it decide from what is at hand: [`may_see`](Self::may_see) is asked on the hub's own thread or task, where
 /// everybody waits for it, and the hub itself must not be asked for anything there. If it panics, the answer is no.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a policy for the changes of `{M}`",
+    label = "neither a closure `|record: &{M}| -> bool` nor a `Policy<{M}>`",
+    note = "implement `Policy<{M}>` for it, or pass a closure"
+)]
 pub trait Policy<M>: Send + Sync {
     /// Whether the channel may be subscribed to at all. Yes, unless it is said here.
     fn may_subscribe(&self, channel: &Channel<M>) -> bool

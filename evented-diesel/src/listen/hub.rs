@@ -107,9 +107,21 @@ pub enum HubError {
     /// The subscriber may not.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The hub was stopped.
-    #[error("the hub was stopped")]
-    Stopped,
+    /// The hub was stopped, or could not go on.
+    #[error("the hub was stopped{}", .reason.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
+    Stopped {
+        /// Why it could not go on.
+        reason: Option<String>,
+    },
+    /// A hub on the write-ahead log was asked for a place in an event log.
+    #[error(
+        "the hub reads the write-ahead log, and {position} is of an event log: wait for a `listen::mark()` \
+             that is run after the write"
+    )]
+    OtherStream {
+        /// What was asked for.
+        position: Position,
+    },
     /// It took longer than the caller wanted to wait.
     #[error("the hub has not come to {position} in time")]
     TimedOut {
@@ -169,7 +181,7 @@ impl Hub {
 
     fn router<M: Model>(&self) -> Result<Arc<Mutex<Router<M>>>, HubError> {
         if self.inner.shared.is_stopping() {
-            return Err(HubError::Stopped);
+            return Err(self.stopped());
         }
         let router = self.inner.shared.router::<M>();
         router.ok_or_else(|| HubError::NotListening { what: format!("`{}`", M::SCHEMA) })
@@ -246,12 +258,20 @@ impl Hub {
 
     fn has_told(&self, position: Position) -> Result<bool, HubError> {
         if self.inner.shared.is_stopping() {
-            return Err(HubError::Stopped);
+            return Err(self.stopped());
         }
-        let told = self.inner.shared.told(position.stream());
-        let told =
-            told.ok_or_else(|| HubError::NotListening { what: format!("the stream of {position}") })?;
-        Ok(told >= position)
+        match self.inner.shared.told(position.stream()) {
+            Some(told) => Ok(told >= position),
+            #[cfg(feature = "wal")]
+            None if self.inner.shared.told(super::tail::stream()).is_some() => {
+                Err(HubError::OtherStream { position })
+            }
+            None => Err(HubError::NotListening { what: format!("the stream of {position}") }),
+        }
+    }
+
+    fn stopped(&self) -> HubError {
+        HubError::Stopped { reason: lock(&self.inner.shared.status).error.clone() }
     }
 
     /// Stops the hub: its feeds end, after what waits in their buffers. A hub on a thread has stopped when this returns,

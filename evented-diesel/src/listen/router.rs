@@ -33,6 +33,8 @@ pub(crate) struct Router<M: Model> {
     round: u64,
     /// The place of the last change.
     pub(crate) at: Position,
+    /// Who does not resume hears of what is behind this place.
+    now: Position,
     /// Whether a transaction has been told only in part.
     is_open: bool,
     /// Who has been told a part of that transaction, and wants to know its end.
@@ -101,17 +103,17 @@ pub(crate) struct Wanted<M: Model> {
 
 impl<M: Model> Router<M> {
     pub(crate) fn shared(at: Position) -> Arc<Mutex<Self>> {
-        Self::new(at, None)
+        Self::new(at, at, None)
     }
 
     /// One that keeps so many changes for those who subscribe from a place before now: where the stream cannot be read
-    /// again.
+    /// again. What comes up to `now` is told to those alone.
     #[cfg(feature = "wal")]
-    pub(crate) fn remembering(at: Position, changes: usize) -> Arc<Mutex<Self>> {
-        Self::new(at, Some(Recent { changes: VecDeque::new(), most: changes, from: at }))
+    pub(crate) fn remembering(at: Position, now: Position, changes: usize) -> Arc<Mutex<Self>> {
+        Self::new(at, now, Some(Recent { changes: VecDeque::new(), most: changes, from: at }))
     }
 
-    fn new(at: Position, recent: Option<Recent<M>>) -> Arc<Mutex<Self>> {
+    fn new(at: Position, now: Position, recent: Option<Recent<M>>) -> Arc<Mutex<Self>> {
         Arc::new_cyclic(|this| {
             Mutex::new(Self {
                 subscribers: HashMap::new(),
@@ -119,6 +121,7 @@ impl<M: Model> Router<M> {
                 next_id: 0,
                 round: 0,
                 at,
+                now,
                 is_open: false,
                 in_transaction: Vec::new(),
                 behind: Vec::new(),
@@ -143,7 +146,7 @@ impl<M: Model> Router<M> {
         // A bounded channel would take all of its room at once, also for those who never fill it.
         let (parcels, receiver) = async_channel::unbounded();
         let ending = Ending::default();
-        let start = wanted.from.unwrap_or(self.at);
+        let start = wanted.from.unwrap_or_else(|| later(self.now, self.at));
         let subscriber = Subscriber {
             channels: Vec::new(),
             parcels,
@@ -154,7 +157,7 @@ impl<M: Model> Router<M> {
             began: None,
             round: 0,
             drained: start,
-            after: wanted.from,
+            after: Some(start),
             behind: wanted.from.is_some(),
         };
         self.subscribers.insert(id, subscriber);
@@ -310,6 +313,12 @@ impl<M: Model> Router<M> {
             // Nobody is there any more.
             self.unsubscribe(id);
         }
+    }
+
+    /// All is told up to a place, between two transactions.
+    #[cfg(feature = "wal")]
+    pub(crate) fn passed(&mut self, at: Position) {
+        self.at = later(self.at, at);
     }
 
     /// Ends every subscription.

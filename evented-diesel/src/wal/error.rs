@@ -152,7 +152,9 @@ pub enum Gap {
         message: String,
     },
     /// The publication was dropped and made again: what was written in between cannot be told.
-    #[error("the publication `{publication}` is younger than changes that the slot still holds")]
+    #[error(
+        "the publication `{publication}` is younger than changes that the slot still holds: make the slot anew"
+    )]
     PublicationYounger {
         /// The publication.
         publication: String,

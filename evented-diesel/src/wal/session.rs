@@ -38,6 +38,8 @@ pub(super) struct Session<T> {
     pub(super) system: System,
     /// Where the stream begins: everything that is committed after that comes.
     pub(super) start: Lsn,
+    /// How far the server had written its log.
+    pub(super) written: Lsn,
     pub(super) published: Published,
 }
 
@@ -78,7 +80,7 @@ pub(super) async fn open<T: Transport>(config: &Config, begin: &Begin) -> Result
         Slot::Temporary(slot) => temporary(&mut wire, config, slot).await?,
     };
     wire.start().await.map_err(judge)?;
-    Ok(Session { wire, system, start, published })
+    Ok(Session { wire, system, start, written, published })
 }
 
 fn identify(rows: &[Row]) -> Result<(System, Lsn), WalError> {

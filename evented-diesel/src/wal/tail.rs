@@ -93,6 +93,11 @@ impl Tail {
         self.0.start
     }
 
+    /// Where the server was when the tail was opened: what is committed later is behind that.
+    pub(crate) fn opened_at(&self) -> Lsn {
+        self.0.written.max(self.0.start)
+    }
+
     /// Which server it reads. It belongs to every position.
     #[must_use]
     pub fn system(&self) -> &System {
@@ -120,6 +125,8 @@ struct Core<T: Transport> {
     link: Link<T>,
     system: System,
     start: Lsn,
+    /// Where the server was when it was opened.
+    written: Lsn,
     reconnects: u64,
     /// When the last piece came.
     last: Instant,
@@ -184,7 +191,7 @@ impl<T: Transport> Core<T> {
             told = Some(failure);
             sleep(delay).await;
         };
-        let Session { wire, system, start, published } = session;
+        let Session { wire, system, start, written, published } = session;
         let watch = published.is_silent.then(|| {
             let known = Begin { published: published.clone(), ..Begin::default() };
             Watch::start::<T>(config.clone(), known)
@@ -198,6 +205,7 @@ impl<T: Transport> Core<T> {
             link,
             system,
             start,
+            written,
             reconnects: 0,
             last,
             waiting: None,

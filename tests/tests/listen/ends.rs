@@ -23,8 +23,8 @@ macro_rules! ends {
                 feed.recv_timeout(Duration::from_secs(60)).err(),
                 Some(RecvTimeoutError::Disconnected)
             );
-            assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped)));
-            assert!(matches!(hub.subscribe(Note::changes()), Err(HubError::Stopped)));
+            assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped { .. })));
+            assert!(matches!(hub.subscribe(Note::changes()), Err(HubError::Stopped { .. })));
             assert!(!hub.status().connected);
         }
     };

@@ -332,7 +332,7 @@ async fn who_wants_whole_transactions_resumes_between_two() {
     let mut again = hub.subscribing(Item::changes()).from(feed.position()).whole_feed().unwrap();
     let second = transaction(&mut again).await;
     assert_eq!(second.iter().map(|it| *it.key().unwrap()).collect::<Vec<_>>(), [told[1]; 2]);
-    assert_eq!(second[1].position(), again.position());
+    assert!(again.position() >= second[1].position());
     let third = db.run(Item::insert(lamp(org()))).await.unwrap();
     assert_eq!(transaction(&mut again).await[0].key(), Some(&third.id));
 }
@@ -357,10 +357,12 @@ async fn a_feed_knows_how_far_it_is_also_where_nothing_happens() {
     assert_eq!(feed.position(), passed);
     let mut again = hub.subscribe_from(by_scope(), feed.position()).unwrap();
     assert_eq!(kinds(&mut again, 2).await, [ChangeKind::Insert, ChangeKind::Update]);
-    for _ in 0..2 {
-        let change = change(&mut feed).await;
-        assert_eq!(feed.position(), change.position());
-    }
+    let told = change(&mut feed).await;
+    assert_eq!(feed.position(), told.position());
+    let mut again = hub.subscribe_from(by_scope(), feed.position()).unwrap();
+    assert_eq!(change(&mut again).await.kind(), ChangeKind::Update);
+    let told = change(&mut feed).await;
+    assert!(feed.position() >= told.position());
 }
 
 /// A policy that looks at the hub before it answers.
@@ -398,8 +400,8 @@ async fn a_hub_that_is_stopped_ends_its_feeds() {
     assert!(next(&mut feed).await.is_none());
     assert_eq!(feed.try_recv().err(), Some(TryRecvError::Disconnected));
     assert_eq!(feed.recv_timeout(Duration::from_secs(60)).err(), Some(RecvTimeoutError::Disconnected));
-    assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped)));
-    assert!(matches!(hub.wait_for(told).await, Err(HubError::Stopped)));
+    assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped { .. })));
+    assert!(matches!(hub.wait_for(told).await, Err(HubError::Stopped { .. })));
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ async fn a_slot_that_is_lost_ends_the_hub_and_says_so() {
     assert!(matches!(end, Interruption::MustRefetch { .. }), "{end}");
     assert!(end.to_string().contains("was dropped"), "{end}");
     assert!(next(&mut feed).await.is_none());
-    assert!(matches!(hub.subscribe(Note::changes()), Err(HubError::Stopped)));
+    assert!(matches!(hub.subscribe(Note::changes()), Err(HubError::Stopped { reason: Some(_) })));
     assert!(hub.status().error.is_some());
 }
 
@@ -232,4 +232,41 @@ async fn a_server_that_crashes_under_load_loses_no_change_of_a_hub_and_tells_non
     let committed = stage.texts("SELECT id::text AS text FROM notes ORDER BY id");
     assert_eq!(committed.len(), 4_000);
     assert_eq!(told, committed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_begins_again_tells_what_was_missed_to_those_who_come_back() {
+    let mut stage = stage();
+    let hub = Hub::tailing::<Note>().spawn(stage.config()).await.unwrap();
+    let mut feed = hub.subscribe(Note::changes()).unwrap();
+    stage.sql("INSERT INTO notes (text) VALUES ('a')");
+    let told = change(&mut feed).await.position();
+    // Others write: the place moves on all the same.
+    stage.sql("UPDATE items SET name = name");
+    let here = stage.run(listen::mark()).unwrap();
+    hub.wait_for(here).await.unwrap();
+    let kept = feed.position();
+    assert!(kept > told && kept >= here, "{kept} {told} {here}");
+    hub.stop();
+    while hub.status().connected {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stage.sql("INSERT INTO notes (text) VALUES ('b')");
+
+    let hub = Hub::tailing::<Note>().spawn(stage.config()).await.unwrap();
+    let mut new = hub.subscribe(Note::changes()).unwrap();
+    let mut back = hub.subscribe_from(Note::changes(), kept).unwrap();
+    stage.sql("INSERT INTO notes (text) VALUES ('c')");
+    let text = |change: Change<Note>| change.into_after().unwrap().text;
+    assert_eq!(text(change(&mut new).await), "c");
+    assert_eq!([text(change(&mut back).await), text(change(&mut back).await)], ["b", "c"]);
+}
+
+#[tokio::test]
+async fn the_place_of_a_write_in_its_log_is_none_of_the_write_ahead_log() {
+    let mut stage = stage();
+    let hub = Hub::tailing::<Note>().spawn(stage.config()).await.unwrap();
+    let written = stage.run(Note::insert(NewNote { text: "a".into() }).recorded()).unwrap();
+    let refused = hub.wait_for(written.position()).await.unwrap_err();
+    assert!(refused.to_string().contains("listen::mark()"), "{refused}");
 }

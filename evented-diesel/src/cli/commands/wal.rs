@@ -132,21 +132,27 @@ async fn perform<D: Driver<Pg>>(driver: &mut D, asked: Asked) -> Result<Done, Er
             Done::Slot { slot, status }
         }
         Asked::Check { publication, slot, tables } => {
-            let check = wal::check(&publication);
+            let (check, logs) = (wal::check(&publication), tables.logs.clone());
             let check = slot.into_iter().fold(check, |check, slot| check.slot(slot));
             let check = tables.whole.into_iter().fold(check, |check, table| check.table(table));
             let check = tables.logs.into_iter().fold(check, |check, table| check.keyed(table));
             let problems = check.perform(driver).await?;
-            Done::Checked { publication, problems: problems.iter().map(told).collect() }
+            Done::Checked {
+                publication,
+                problems: problems.iter().map(|problem| told(problem, &logs)).collect(),
+            }
         }
     })
 }
 
 /// What is in the way. What is done in code there is done by a command here.
-fn told(problem: &Problem) -> String {
+fn told(problem: &Problem, logs: &[TableName]) -> String {
     let (there, here) = match problem {
         Problem::MissingPublication { .. } => ("wal::create_publication", "wal create-publication"),
         Problem::MissingSlot { .. } => ("wal::create_slot", "wal create-slot"),
+        Problem::MissingTable { table } if logs.contains(table) => {
+            return format!("{problem}: make the logs with `migrations upgrade`");
+        }
         _ => return problem.to_string(),
     };
     problem.to_string().replace(there, here)

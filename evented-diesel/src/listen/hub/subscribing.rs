@@ -62,7 +62,7 @@ impl<M: Model> Subscribing<'_, M> {
         let router = hub.router::<M>()?;
         channel.check()?;
         let feed = lock(&router).subscribe(Wanted { channel, buffer, whole, from });
-        let feed = feed.ok_or(HubError::Stopped)?;
+        let feed = feed.ok_or_else(|| hub.stopped())?;
         if from.is_some() {
             look();
         }

@@ -33,7 +33,16 @@ pub struct TailingBuilder {
     recent: usize,
 }
 
-type PlannedTable = Box<dyn FnOnce(Position, usize) -> Box<dyn TableDesk> + Send>;
+type PlannedTable = Box<dyn FnOnce(Begin, usize) -> Box<dyn TableDesk> + Send>;
+
+/// Where a hub begins.
+#[derive(Clone, Copy)]
+struct Begin {
+    /// With the first change that the server keeps for it.
+    at: Position,
+    /// Where the server was when the hub began.
+    now: Position,
+}
 
 /// How many changes of each model are kept for those who resume.
 const RECENT: usize = 1_024;
@@ -54,8 +63,8 @@ impl TailingBuilder {
         }
         let shared = Arc::clone(&self.shared);
         self.tables.push(TableName::of::<M>());
-        self.desks.push(Box::new(move |at, recent| {
-            let router = Router::<M>::remembering(at, recent);
+        self.desks.push(Box::new(move |begin: Begin, recent| {
+            let router = Router::<M>::remembering(begin.at, begin.now, recent);
             shared.add_router(Arc::clone(&router));
             Box::new(ModelTable::new(router))
         }));
@@ -70,6 +79,9 @@ impl TailingBuilder {
     }
 
     /// Starts the hub on a task of tokio's.
+    ///
+    /// A durable slot keeps what is written while no hub reads. It is told to those who
+    /// [resume](Hub::subscribe_from) from before; others hear of what is written from the start on.
     ///
     /// # Errors
     ///
@@ -113,9 +125,9 @@ impl TailingBuilder {
     async fn open(self, config: Config) -> Result<(Running<TailSource>, Arc<Shared>), StartError> {
         let tail = Tail::open(config.whole_rows_of(self.tables)).await?;
         let epoch = epoch(tail.system());
-        let at = place(tail.start(), epoch);
-        self.shared.passed(at);
-        let desks = self.desks.into_iter().map(|desk| desk(at, self.recent)).collect();
+        let begin = Begin { at: place(tail.start(), epoch), now: place(tail.opened_at(), epoch) };
+        self.shared.passed(begin.at);
+        let desks = self.desks.into_iter().map(|desk| desk(begin, self.recent)).collect();
         lock(&self.shared.status).connected = true;
         let source = TailSource::new(tail, desks, epoch);
         Ok((Running::new(source, Arc::clone(&self.shared)), self.shared))

@@ -27,6 +27,8 @@ pub(crate) trait TableDesk: Send {
     fn truncate(&mut self, at: Place);
     /// The transaction is whole.
     fn commit(&mut self);
+    /// All is told up to a place, between two transactions.
+    fn passed(&mut self, at: Position);
     /// The transaction comes anew from its begin: what was told of it is not told again.
     fn restart(&mut self);
     fn interrupt(&mut self, why: &Interruption);
@@ -241,6 +243,10 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
         }
         lock(&self.router).tell(&Told::End);
         self.events.clear();
+    }
+
+    fn passed(&mut self, at: Position) {
+        lock(&self.router).passed(at);
     }
 
     fn restart(&mut self) {

@@ -7,7 +7,7 @@ use evented_core::Position;
 use super::super::told::Interruption;
 use super::desk::{Place, RowChange, TableDesk};
 use super::place;
-use crate::wal::{Message, Relation, Seen, Tail, Tuple, WalError};
+use crate::wal::{Lsn, Message, Relation, Seen, Tail, Tuple, WalError};
 
 /// A tail, and who is told of it.
 pub(crate) struct TailSource {
@@ -53,16 +53,23 @@ impl TailSource {
                 self.open = None;
                 self.desks.iter_mut().for_each(|desk| desk.commit());
                 self.tail.confirm(end);
-                return Ok(Some(place(end, self.epoch)));
+                return Ok(Some(self.passed(end)));
             }
             Message::Restarted => {
                 self.open = None;
                 self.desks.iter_mut().for_each(|desk| desk.restart());
             }
-            Message::Idle { at } => return Ok(Some(place(at, self.epoch))),
+            Message::Idle { at } => return Ok(Some(self.passed(at))),
             Message::Logical { .. } => {}
         }
         Ok(None)
+    }
+
+    /// All is told up to a place, between two transactions.
+    fn passed(&mut self, at: Lsn) -> Position {
+        let at = place(at, self.epoch);
+        self.desks.iter_mut().for_each(|desk| desk.passed(at));
+        at
     }
 
     fn describe(&mut self, relation: &Relation, seen: &Seen) {
