@@ -40,14 +40,14 @@ impl Looking {
     ///
     /// If the viewer may not.
     pub fn new(board: Board, viewer: Viewer, org: i32, seen: Option<Position>) -> Result<Self, HubError> {
-        // Without a place to go on from the subscription is made with the list. Whether it is allowed is asked now.
-        let feed = match seen.map(|seen| board.hub.subscribe_from(channel(org, viewer), seen)) {
-            // An id of another program, or of another version of this one, is as good as none.
-            None | Some(Err(HubError::NotListening { .. })) => {
+        let feed = match seen {
+            // A place that another program gave out is refused by the feed, and the list comes.
+            Some(seen) => Some(board.hub.subscribe_from(channel(org, viewer), seen)?),
+            // Without a place the subscription is made with the list. Whether it is allowed is asked now.
+            None => {
                 drop(board.hub.subscribe(channel(org, viewer))?);
                 None
             }
-            Some(feed) => Some(feed?),
         };
         Ok(Self { board, viewer, org, feed })
     }
