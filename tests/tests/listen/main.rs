@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod any_order;
+mod busy;
 mod copies;
 mod delay;
 mod ends;

@@ -89,6 +89,8 @@ impl<C, P: Pace> Worker<C, P> {
                         self.pace.sleep(left).await;
                     }
                 }
+                // SQLite: somebody writes just now. The connection is as good as before.
+                Err(Error::Busy { .. }) => self.pace.sleep(LOOK).await,
                 Err(error) => match self.reconnect(&mut source, &error).await {
                     Some(again) => driver = again,
                     None => break,
