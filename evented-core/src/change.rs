@@ -1,5 +1,6 @@
 //! What a listener is told: one change of one record.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,6 @@ use crate::{Changeset, Evented, FieldError, Json, Meta, Position, Scope, ScopeKe
 ///
 /// The same change can be an update to one listener and an [`Enter`](ChangeKind::Enter) to another: what a listener may
 /// not see is not in it.
-#[derive(Debug)]
 pub struct Change<M: Evented> {
     kind: ChangeKind,
     before: Option<Arc<Moment<M>>>,
@@ -131,12 +131,32 @@ pub struct Fact<M: Evented> {
 impl<M: Evented> Fact<M> {
     /// The scopes that the record was in.
     pub fn scopes_before(&self) -> &ScopeKeys {
-        self.before.as_ref().map_or(&ScopeKeys::NONE, |moment| moment.scopes())
+        scopes(&self.before)
     }
 
     /// The scopes that it is in.
     pub fn scopes_after(&self) -> &ScopeKeys {
-        self.after.as_ref().map_or(&ScopeKeys::NONE, |moment| moment.scopes())
+        scopes(&self.after)
+    }
+
+    /// What the change is to somebody who sees these two sides of it; `None` if that is nothing.
+    #[must_use]
+    pub fn kind(&self, sees_before: bool, sees_after: bool) -> Option<ChangeKind> {
+        if self.table.is_some() {
+            return self.table;
+        }
+        let sees_before = sees_before && self.before.is_some();
+        let sees_after = sees_after && self.after.is_some();
+        match (self.before.is_some(), self.after.is_some()) {
+            (false, _) if sees_after => Some(ChangeKind::Insert),
+            (_, false) if sees_before => Some(ChangeKind::Delete),
+            _ => match (sees_before, sees_after) {
+                (true, true) => Some(ChangeKind::Update),
+                (false, true) => Some(ChangeKind::Enter),
+                (true, false) => Some(ChangeKind::Leave),
+                (false, false) => None,
+            },
+        }
     }
 
     /// The change as somebody sees it who sees these two sides of it; `None` if that is nothing.
@@ -144,29 +164,16 @@ impl<M: Evented> Fact<M> {
     /// `sees_before` and `sees_after` say whether the record as it was, and as it is, may be seen.
     #[must_use]
     pub fn seen(self: &Arc<Self>, sees_before: bool, sees_after: bool) -> Option<Change<M>> {
-        let told = |kind, before, after| {
-            let before = if before { self.before.clone() } else { None };
-            let after = if after { self.after.clone() } else { None };
-            let is_outside = matches!(kind, ChangeKind::Enter | ChangeKind::Leave);
-            let part = self.event.as_ref().filter(|event| is_outside && event.meta.is_some());
-            let part = part.map(|event| Box::new(event.outside()));
-            Some(Change { kind, before, after, part, fact: Arc::clone(self) })
-        };
-        if let Some(kind) = self.table {
-            return told(kind, false, false);
-        }
-        let sees_before = sees_before && self.before.is_some();
-        let sees_after = sees_after && self.after.is_some();
-        match (self.before.is_some(), self.after.is_some()) {
-            (false, _) if sees_after => told(ChangeKind::Insert, false, true),
-            (_, false) if sees_before => told(ChangeKind::Delete, true, false),
-            _ => match (sees_before, sees_after) {
-                (true, true) => told(ChangeKind::Update, true, true),
-                (false, true) => told(ChangeKind::Enter, false, true),
-                (true, false) => told(ChangeKind::Leave, true, false),
-                (false, false) => None,
-            },
-        }
+        let kind = self.kind(sees_before, sees_after)?;
+        let is_outside = matches!(kind, ChangeKind::Enter | ChangeKind::Leave);
+        let part = self.event.as_ref().filter(|event| is_outside && event.meta.is_some());
+        Some(Change {
+            kind,
+            before: if sees_before { self.before.clone() } else { None },
+            after: if sees_after { self.after.clone() } else { None },
+            part: part.map(|event| Box::new(event.outside())),
+            fact: Arc::clone(self),
+        })
     }
 }
 
@@ -247,15 +254,20 @@ impl<M: Evented> Change<M> {
         self.event()?.meta().actor
     }
 
-    /// The scopes, by their names and fields as in [`Evented::SCOPES`], that the record is in now and was not before.
+    /// The scopes, by their names and fields as in [`Evented::SCOPES`], that the record is in now and was not before, as far
+    /// as the listener sees it.
     pub fn entered(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
-        moved::<M>(self.fact.scopes_after(), self.fact.scopes_before())
+        moved::<M>(scopes(&self.after), scopes(&self.before))
     }
 
-    /// The scopes that it was in before and is not in now.
+    /// The scopes that it was in before and is not in now, as far as the listener sees it.
     pub fn left(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
-        moved::<M>(self.fact.scopes_before(), self.fact.scopes_after())
+        moved::<M>(scopes(&self.before), scopes(&self.after))
     }
+}
+
+fn scopes<M: Evented>(side: &Option<Arc<Moment<M>>>) -> &ScopeKeys {
+    side.as_ref().map_or(&ScopeKeys::NONE, |moment| moment.scopes())
 }
 
 /// The scopes that are in the first list, with these values, and not in the second.
@@ -279,5 +291,19 @@ impl<M: Evented> Clone for Change<M> {
             part: self.part.clone(),
             fact: Arc::clone(&self.fact),
         }
+    }
+}
+
+// Of what is told, and of nothing else.
+impl<M: Evented + fmt::Debug> fmt::Debug for Change<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("kind", &self.kind)
+            .field("before", &self.before())
+            .field("after", &self.after())
+            .field("event", &self.event())
+            .field("position", &self.position())
+            .field("transaction", &self.transaction())
+            .finish()
     }
 }

@@ -13,7 +13,7 @@ use evented_core::{Change, Position};
 use futures_core::Stream;
 
 use super::channel::Channel;
-use super::router::{Router, later};
+use super::router::{Router, later, with};
 use super::snapshot::Snapshot;
 use super::told::{Interruption, Unreadable};
 use super::{Denied, lock, waiting};
@@ -95,7 +95,7 @@ impl<M: Model> Feed<M> {
     pub fn add(&mut self, channel: Channel<M>) -> Result<(), Denied> {
         channel.check()?;
         if let Some(router) = self.router.upgrade() {
-            lock(&router).listen(self.id, channel);
+            with(&router, |router| router.listen(self.id, channel));
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl<M: Model> Feed<M> {
     /// Listens no more on a channel. Changes that wait already are still told.
     pub fn remove(&mut self, channel: &Channel<M>) {
         if let Some(router) = self.router.upgrade() {
-            lock(&router).remove(self.id, channel);
+            with(&router, |router| router.remove(self.id, channel));
         }
     }
 
@@ -187,7 +187,7 @@ impl<M: Model> Stream for Feed<M> {
 impl<M: Model> Drop for Feed<M> {
     fn drop(&mut self) {
         if let Some(router) = self.router.upgrade() {
-            lock(&router).unsubscribe(self.id);
+            with(&router, |router| router.unsubscribe(self.id));
         }
     }
 }

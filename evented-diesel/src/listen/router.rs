@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 use async_channel::Sender;
 use evented_core::{Fact, KeyValue, Moment, Position};
 
-use super::channel::{Address, Channel, Kinds};
+use super::channel::{Address, Channel};
 use super::feed::{Ending, Feed, Parcel};
 use super::told::{Interruption, Told, Unreadable};
 use super::{Subscription, lock};
@@ -44,15 +44,54 @@ pub(crate) struct Router<M: Model> {
     recent: Option<Recent<M>>,
     /// Nothing will be told any more.
     closed: bool,
+    /// What has left, and with it values of the users': they are dropped where no lock is held. See [`with`].
+    gone: Gone<M>,
     this: Weak<Mutex<Self>>,
 }
 
-/// The last changes, where the stream cannot be read again.
+/// Subscriptions and channels that have left.
+type Gone<M> = (Vec<Subscriber<M>>, Vec<Channel<M>>);
+
+/// Does something with a router. The policies of what leaves by that are dropped after the lock was given back: they may
+/// hold feeds, or the hub.
+pub(crate) fn with<M: Model, R>(router: &Mutex<Router<M>>, work: impl FnOnce(&mut Router<M>) -> R) -> R {
+    let mut locked = lock(router);
+    let done = work(&mut locked);
+    let gone = std::mem::take(&mut locked.gone);
+    drop(locked);
+    drop(gone);
+    done
+}
+
+/// What was told last, where the stream cannot be read again.
 struct Recent<M: Model> {
-    changes: VecDeque<Arc<Fact<M>>>,
+    told: VecDeque<Told<M>>,
+    /// How many of that are changes.
+    changes: usize,
+    /// How many changes are kept.
     most: usize,
     /// All changes after this place are here.
     from: Position,
+}
+
+impl<M: Model> Recent<M> {
+    fn new(from: Position, most: usize) -> Self {
+        Self { told: VecDeque::new(), changes: 0, most, from }
+    }
+
+    fn keep(&mut self, told: &Told<M>) {
+        self.changes += usize::from(!matches!(told, Told::End));
+        self.told.push_back(told.clone());
+        while self.changes > self.most || matches!(self.told.front(), Some(Told::End)) {
+            match self.told.pop_front() {
+                Some(Told::Fact(fact)) => self.from = fact.position,
+                Some(Told::Unreadable(unreadable)) => self.from = unreadable.position,
+                Some(Told::End) => continue,
+                None => return,
+            }
+            self.changes -= 1;
+        }
+    }
 }
 
 struct Subscriber<M: Model> {
@@ -64,6 +103,8 @@ struct Subscriber<M: Model> {
     whole: bool,
     /// Whether it has been told a part of the transaction that is being told, and wants to know its end.
     in_transaction: bool,
+    /// It wants whole transactions, and came within one, which was committed before: that is not told.
+    skips: bool,
     /// The place before that transaction, if it wants whole ones.
     began: Option<Position>,
     /// The last change that it was looked at for.
@@ -110,7 +151,7 @@ impl<M: Model> Router<M> {
     /// again. What comes up to `now` is told to those alone.
     #[cfg(feature = "wal")]
     pub(crate) fn remembering(at: Position, now: Position, changes: usize) -> Arc<Mutex<Self>> {
-        Self::new(at, now, Some(Recent { changes: VecDeque::new(), most: changes, from: at }))
+        Self::new(at, now, Some(Recent::new(at, changes)))
     }
 
     fn new(at: Position, now: Position, recent: Option<Recent<M>>) -> Arc<Mutex<Self>> {
@@ -127,6 +168,7 @@ impl<M: Model> Router<M> {
                 behind: Vec::new(),
                 recent,
                 closed: false,
+                gone: (Vec::new(), Vec::new()),
                 this: this.clone(),
             })
         })
@@ -139,10 +181,9 @@ impl<M: Model> Router<M> {
         }
         self.next_id += 1;
         let id = self.next_id;
-        // What is told at once to those who resume has room of its own; each change may end a transaction, which is told.
-        let recent = self.recent.as_ref().filter(|_| wanted.from.is_some()).map_or(0, |it| it.changes.len());
-        let recent = if wanted.whole { 2 * recent } else { recent };
-        let room = wanted.buffer.max(SMALLEST_BUFFER) + recent;
+        // What is told at once to those who resume has room of its own.
+        let recent = self.recent.as_ref().filter(|_| wanted.from.is_some()).map_or(0, |it| it.told.len());
+        let room = wanted.buffer.max(SMALLEST_BUFFER).saturating_add(recent);
         // A bounded channel would take all of its room at once, also for those who never fill it.
         let (parcels, receiver) = async_channel::unbounded();
         let ending = Ending::default();
@@ -154,12 +195,16 @@ impl<M: Model> Router<M> {
             ending: Arc::clone(&ending),
             whole: wanted.whole,
             in_transaction: false,
+            skips: wanted.whole && wanted.from.is_none() && self.is_open,
             began: None,
             round: 0,
             drained: start,
             after: Some(start),
             behind: wanted.from.is_some(),
         };
+        if subscriber.skips {
+            self.in_transaction.push(id);
+        }
         self.subscribers.insert(id, subscriber);
         self.listen(id, wanted.channel);
         match wanted.from {
@@ -178,15 +223,8 @@ impl<M: Model> Router<M> {
             let reason = "the changes since that position are not there any more".into();
             return self.interrupt_one(id, Interruption::MustRefetch { reason });
         }
-        let mut transaction = None;
-        for fact in recent.changes.clone() {
-            if transaction.replace(fact.transaction.commit).is_some_and(|it| it != fact.transaction.commit) {
-                self.tell_behind(id, &Told::End);
-            }
-            self.tell_behind(id, &Told::Fact(fact));
-        }
-        if !self.is_open {
-            self.tell_behind(id, &Told::End);
+        for told in recent.told.clone() {
+            self.tell_behind(id, &told);
         }
         self.caught_up(id);
     }
@@ -195,7 +233,7 @@ impl<M: Model> Router<M> {
     pub(crate) fn listen(&mut self, id: u64, channel: Channel<M>) {
         let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
         if let Some(same) = subscriber.channels.iter_mut().find(|it| it.same_place(&channel)) {
-            *same = channel;
+            self.gone.1.push(std::mem::replace(same, channel));
             return;
         }
         self.places.add(id, &channel);
@@ -204,7 +242,8 @@ impl<M: Model> Router<M> {
 
     pub(crate) fn remove(&mut self, id: u64, channel: &Channel<M>) {
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
-            subscriber.channels.retain(|it| !it.same_place(channel));
+            let left = subscriber.channels.extract_if(.., |it| it.same_place(channel));
+            self.gone.1.extend(left);
             self.places.remove(id, channel);
         }
     }
@@ -217,11 +256,15 @@ impl<M: Model> Router<M> {
             for channel in &subscriber.channels {
                 self.places.remove(id, channel);
             }
+            self.gone.0.push(subscriber);
         }
     }
 
     /// Tells everyone whom it concerns.
     pub(crate) fn tell(&mut self, told: &Told<M>) {
+        if let Some(recent) = &mut self.recent {
+            recent.keep(told);
+        }
         match told {
             Told::Fact(fact) => self.tell_fact(fact),
             Told::Unreadable(unreadable) => {
@@ -259,12 +302,6 @@ impl<M: Model> Router<M> {
             self.tell_one(id, fact, key.as_ref(), false);
         }
         self.at = fact.position;
-        if let Some(recent) = &mut self.recent {
-            recent.changes.push_back(Arc::clone(fact));
-            while recent.changes.len() > recent.most {
-                recent.from = recent.changes.pop_front().map_or(recent.from, |fact| fact.position);
-            }
-        }
     }
 
     /// Tells one subscriber, if it concerns them.
@@ -274,14 +311,17 @@ impl<M: Model> Router<M> {
             return;
         }
         subscriber.round = self.round;
-        if subscriber.after.is_some_and(|after| fact.position <= after) {
+        if subscriber.skips || subscriber.after.is_some_and(|after| fact.position <= after) {
             return;
         }
         let Some(change) = seen_by(&subscriber.channels, fact, key) else { return };
         if subscriber.whole && !subscriber.in_transaction {
             subscriber.in_transaction = true;
             subscriber.began = Some(come(subscriber, self.at));
-            self.in_transaction.push(id);
+            // Of those who are behind the live stream knows no end.
+            if !behind {
+                self.in_transaction.push(id);
+            }
         }
         self.send(id, Parcel::Change(change));
     }
@@ -289,6 +329,7 @@ impl<M: Model> Router<M> {
     /// Says that the transaction of which somebody was told a part has ended.
     fn end_transaction(&mut self, id: u64) {
         let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
+        subscriber.skips = false;
         if std::mem::take(&mut subscriber.in_transaction) {
             self.send(id, Parcel::End);
             if let Some(subscriber) = self.subscribers.get_mut(&id) {
@@ -316,7 +357,6 @@ impl<M: Model> Router<M> {
     }
 
     /// All is told up to a place, between two transactions.
-    #[cfg(feature = "wal")]
     pub(crate) fn passed(&mut self, at: Position) {
         self.at = later(self.at, at);
     }
@@ -325,6 +365,7 @@ impl<M: Model> Router<M> {
     pub(crate) fn interrupt(&mut self, why: &Interruption) {
         for (_, subscriber) in self.subscribers.drain() {
             *lock(&subscriber.ending) = Some(why.clone());
+            self.gone.0.push(subscriber);
         }
         self.forget_places();
     }
@@ -332,7 +373,7 @@ impl<M: Model> Router<M> {
     /// Ends every subscription without an error, and takes no more: the hub stops.
     pub(crate) fn close(&mut self) {
         self.closed = true;
-        self.subscribers.clear();
+        self.gone.0.extend(self.subscribers.drain().map(|(_, subscriber)| subscriber));
         self.forget_places();
     }
 
@@ -369,10 +410,7 @@ impl<M: Model> Router<M> {
                 self.send(id, Parcel::Unreadable(unreadable_to_it));
                 self.advance(id, unreadable.position);
             }
-            Told::End => {
-                self.in_transaction.retain(|it| *it != id);
-                self.end_transaction(id);
-            }
+            Told::End => self.end_transaction(id),
         }
     }
 
@@ -387,6 +425,9 @@ impl<M: Model> Router<M> {
         self.behind.retain(|it| *it != id);
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
             subscriber.behind = false;
+            if subscriber.in_transaction {
+                self.in_transaction.push(id);
+            }
         }
     }
 
@@ -425,7 +466,7 @@ fn seen_by<M: Model>(
     fact: &Arc<Fact<M>>,
     key: Option<&KeyValue>,
 ) -> Option<evented_core::Change<M>> {
-    let (mut before, mut after, mut kinds) = (false, false, Kinds::empty());
+    let (mut before, mut after, mut wanted) = (false, false, false);
     for channel in channels {
         let may_see = |moment: Option<&Arc<Moment<M>>>| {
             let Some(moment) = moment else { return false };
@@ -434,14 +475,12 @@ fn seen_by<M: Model>(
         let was = channel.covers(key, || fact.scopes_before());
         let is = channel.covers(key, || fact.scopes_after());
         let (was, is) = (was && may_see(fact.before.as_ref()), is && may_see(fact.after.as_ref()));
-        // One that may see nothing of it asks for nothing.
-        if was || is || fact.table.is_some() {
-            kinds |= channel.kinds;
-        }
+        // A channel asks for what the change is to itself alone: a further one takes nothing away.
+        wanted |= fact.kind(was, is).is_some_and(|kind| channel.kinds.wants(kind));
         before |= was;
         after |= is;
     }
-    fact.seen(before, after).filter(|change| kinds.wants(change.kind()))
+    if wanted { fact.seen(before, after) } else { None }
 }
 
 /// How far a subscriber has come, where the live stream is at a place.

@@ -14,6 +14,16 @@ pub(crate) enum Told<M: Evented> {
     End,
 }
 
+impl<M: Evented> Clone for Told<M> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Fact(fact) => Self::Fact(Arc::clone(fact)),
+            Self::Unreadable(unreadable) => Self::Unreadable(unreadable.clone()),
+            Self::End => Self::End,
+        }
+    }
+}
+
 /// An event that today's code cannot read: one of a newer version of the program, say.
 #[derive(Debug, Clone)]
 pub struct Unreadable {

@@ -4,8 +4,7 @@ use evented_core::Position;
 
 use super::super::channel::Channel;
 use super::super::feed::Feed;
-use super::super::lock;
-use super::super::router::Wanted;
+use super::super::router::{Wanted, with};
 use super::super::whole::WholeFeed;
 use super::shared::look;
 use super::{Hub, HubError};
@@ -61,7 +60,7 @@ impl<M: Model> Subscribing<'_, M> {
         let Self { hub, channel, from, buffer } = self;
         let router = hub.router::<M>()?;
         channel.check()?;
-        let feed = lock(&router).subscribe(Wanted { channel, buffer, whole, from });
+        let feed = with(&router, |router| router.subscribe(Wanted { channel, buffer, whole, from }));
         let feed = feed.ok_or_else(|| hub.stopped())?;
         if from.is_some() {
             look();

@@ -8,7 +8,7 @@ use evented_core::{KeyValue, Position, StoredEvent, StreamId};
 
 use super::super::lane::Lane;
 use super::super::lock;
-use super::super::router::Router;
+use super::super::router::{Router, with};
 use super::super::told::{Interruption, Told};
 use super::Source;
 use crate::log::LogName;
@@ -94,13 +94,14 @@ impl<M: Model> ModelDesk<M> {
         if told.is_empty() {
             return;
         }
-        let mut router = lock(&self.router);
-        for told in told {
-            match of {
-                Reading::Live => router.tell(told),
-                Reading::Behind(id) => router.tell_behind(id, told),
+        with(&self.router, |router| {
+            for told in told {
+                match of {
+                    Reading::Live => router.tell(told),
+                    Reading::Behind(id) => router.tell_behind(id, told),
+                }
             }
-        }
+        });
     }
 }
 
@@ -153,25 +154,25 @@ impl<M: Model> Desk for ModelDesk<M> {
 
     fn caught_up(&mut self, id: u64) {
         self.behind.remove(&id);
-        lock(&self.router).caught_up(id);
+        with(&self.router, |router| router.caught_up(id));
     }
 
     fn interrupt_one(&mut self, id: u64, why: Interruption) {
         self.behind.remove(&id);
-        lock(&self.router).interrupt_one(id, why);
+        with(&self.router, |router| router.interrupt_one(id, why));
     }
 
     fn restart(&mut self, why: &Interruption, epoch: u64, at: Position) {
-        let mut router = lock(&self.router);
-        router.interrupt(why);
-        router.at = at;
-        drop(router);
+        with(&self.router, |router| {
+            router.interrupt(why);
+            router.at = at;
+        });
         self.epoch = epoch;
         self.live = Lane::new(self.records, self.stream, epoch);
         self.behind.clear();
     }
 
     fn close(&mut self) {
-        lock(&self.router).close();
+        with(&self.router, Router::close);
     }
 }

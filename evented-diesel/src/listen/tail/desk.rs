@@ -7,7 +7,7 @@ use diesel::pg::Pg;
 use evented_core::{ChangeKind, Digest, Fact, KeyValue, Moment, Position, Transaction};
 
 use super::super::lock;
-use super::super::router::Router;
+use super::super::router::{Router, with};
 use super::super::told::{Interruption, Told, Unreadable};
 use super::events::{EventSeen, TransactionEvents};
 use crate::log::EventLog;
@@ -157,7 +157,7 @@ impl<M: Rows<Pg>> ModelTable<M> {
             return;
         }
         self.told = Some(position);
-        lock(&self.router).tell(&told);
+        with(&self.router, |router| router.tell(&told));
     }
 
     fn concerning_table(&mut self, kind: ChangeKind, at: Place) {
@@ -241,7 +241,7 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
             fact.transaction.last = self.held.is_empty();
             self.tell(fact);
         }
-        lock(&self.router).tell(&Told::End);
+        with(&self.router, |router| router.tell(&Told::End));
         self.events.clear();
     }
 
@@ -255,10 +255,10 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
     }
 
     fn interrupt(&mut self, why: &Interruption) {
-        lock(&self.router).interrupt(why);
+        with(&self.router, |router| router.interrupt(why));
     }
 
     fn close(&mut self) {
-        lock(&self.router).close();
+        with(&self.router, Router::close);
     }
 }
