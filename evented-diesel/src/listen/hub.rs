@@ -31,6 +31,7 @@ mod subscribing;
 mod tailing;
 mod worker;
 
+pub(crate) use shared::Reached;
 use shared::Shared;
 #[cfg(feature = "async-postgres")]
 pub(crate) use shared::committed;
@@ -202,7 +203,7 @@ impl Hub {
         lock(&self.inner.shared.status).clone()
     }
 
-    /// How far the changes of a model have been told: all up to this place.
+    /// How far the changes of a model have been told: the place of the last one in its stream.
     ///
     /// # Errors
     ///
@@ -210,7 +211,8 @@ impl Hub {
     pub fn position<M: Model>(&self) -> Result<Position, HubError> {
         let stream = lock(&*self.router::<M>()?).at.stream();
         let told = self.inner.shared.told(stream);
-        told.ok_or_else(|| HubError::NotListening { what: format!("`{}`", M::SCHEMA) })
+        let told = told.ok_or_else(|| HubError::NotListening { what: format!("`{}`", M::SCHEMA) })?;
+        Ok(told.last)
     }
 
     /// Waits until all subscribers have been told of a write: until it is in their buffers. Not of those whose buffer was
@@ -261,7 +263,7 @@ impl Hub {
             return Err(self.stopped());
         }
         match self.inner.shared.told(position.stream()) {
-            Some(told) => Ok(told >= position),
+            Some(told) => Ok(told.to >= position),
             #[cfg(feature = "wal")]
             None if self.inner.shared.told(super::tail::stream()).is_some() => {
                 Err(HubError::OtherStream { position })
@@ -310,7 +312,7 @@ impl HubBuilder {
         let desk = Box::new(move |at: Position, epoch, records| {
             let router = Router::<M>::shared(at);
             shared.add_router(Arc::clone(&router));
-            shared.passed(at);
+            shared.passed(Reached { last: at, to: at });
             Box::new(ModelDesk::new(router, source.stream, epoch, records)) as Box<dyn Desk>
         });
         match self.plan.iter_mut().find(|planned| planned.source.stream == source.stream) {

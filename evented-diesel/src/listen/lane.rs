@@ -16,6 +16,13 @@ use crate::statement::{Logged, Spot};
 /// How many histories are read with one statement, where there are as many.
 const MANY: usize = 64;
 
+/// An action that panics with what its event says.
+#[derive(Debug, thiserror::Error)]
+#[error("the action `{action}` panics with it")]
+struct Panicked {
+    action: String,
+}
+
 /// One reading of a log, as far as one model is concerned.
 pub(crate) struct Lane<M: Model> {
     pub(crate) states: States<M>,
@@ -74,16 +81,15 @@ impl<M: Model> Lane<M> {
 
     /// [`take`](Self::take), after its history was told. If that did not lead up to it, there is a gap.
     pub(crate) fn take_after_history(&mut self, logged: Logged, out: &mut Vec<Told<M>>) {
-        let Some(Logged { record, event, .. }) = self.take(logged, out) else { return };
+        let Some(logged) = self.take(logged, out) else { return };
+        let event = &logged.event;
         let source = ReplayError {
             revision: event.revision,
-            action: event.action,
+            action: event.action.clone(),
             version: event.version,
-            reason: ReplayFault::Gap { after: self.states.revision(&record), found: event.revision },
+            reason: ReplayFault::Gap { after: self.states.revision(&logged.record), found: event.revision },
         };
-        let place = (event.txid, event.position);
-        let position = position(self.stream, self.epoch, place, Some(event.id));
-        self.unreadable(record, position, source, out);
+        self.unreadable(&logged, source, out);
     }
 
     /// Takes the next event; gives what is known to be told by that. An event of a record that is not known as it was
@@ -95,9 +101,11 @@ impl<M: Model> Lane<M> {
             Ok(None) => return None,
             Err(Unfolded::Lacking) => return Some(logged),
             Err(Unfolded::Fault(source)) => {
-                let place = (logged.event.txid, logged.event.position);
-                let position = position(self.stream, self.epoch, place, Some(logged.event.id));
-                self.unreadable(logged.record, position, source, out);
+                self.unreadable(&logged, source, out);
+                return None;
+            }
+            Err(Unfolded::Panicked) => {
+                self.unreadable(&logged, Panicked { action: logged.event.action.clone() }, out);
                 return None;
             }
         };
@@ -129,13 +137,14 @@ impl<M: Model> Lane<M> {
 
     fn unreadable(
         &mut self,
-        record: KeyValue,
-        position: Position,
-        source: ReplayError,
+        logged: &Logged,
+        source: impl std::error::Error + Send + Sync + 'static,
         out: &mut Vec<Told<M>>,
     ) {
         self.release(false, out);
-        out.push(Told::Unreadable(Unreadable { record: Some(record), position, source: Arc::new(source) }));
+        let position = self.position((logged.event.txid, logged.event.position), logged.event.id);
+        let record = Some(logged.record.clone());
+        out.push(Told::Unreadable(Unreadable { record, position, source: Arc::new(source) }));
     }
 
     /// The transaction is told whole: its last change is known now.

@@ -96,6 +96,19 @@ pub(crate) async fn page<DB: Dialect, D: Driver<DB>>(
     Ok(LogPage { events, next_txid: next.map(|next| next.event.txid) })
 }
 
+/// The events of a record up to the last of these, from the first one on: where the savepoint they start with is of no use.
+pub(crate) async fn whole_history<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    table: LogName,
+    schema: &str,
+    record: KeyValue,
+    known: &[StoredEvent],
+) -> Result<Vec<(KeyValue, Vec<StoredEvent>)>, Error> {
+    let wanted = [(record, known.last().map_or(0, |event| event.revision))];
+    histories_of(driver, source, table, schema, &wanted, false).await
+}
+
 /// The events of several records of one table, each up to a revision.
 pub(crate) async fn histories_of<DB: Dialect, D: Driver<DB>>(
     driver: &mut D,
@@ -103,8 +116,9 @@ pub(crate) async fn histories_of<DB: Dialect, D: Driver<DB>>(
     table: LogName,
     schema: &str,
     wanted: &[(KeyValue, i64)],
+    from_savepoint: bool,
 ) -> Result<Vec<(KeyValue, Vec<StoredEvent>)>, Error> {
-    let statement = histories(table, source.shared.then_some(schema), wanted);
+    let statement = histories(table, source.shared.then_some(schema), wanted, from_savepoint);
     let mut histories: Vec<(KeyValue, Vec<StoredEvent>)> = Vec::new();
     for Logged { record, event, .. } in load(driver, source, statement).await? {
         match histories.last_mut() {

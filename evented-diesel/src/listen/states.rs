@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use evented_core::{KeyValue, Moment, ReplayError, StoredEvent, names, next_state};
+use evented_core::{Digest, Evented, KeyValue, Moment, ReplayError, StoredEvent, names, next_state};
 
 use crate::model::Model;
 
@@ -37,6 +38,8 @@ pub(crate) enum Unfolded {
     Lacking,
     /// It cannot be replayed.
     Fault(ReplayError),
+    /// Code of the users' panicked with it.
+    Panicked,
 }
 
 impl<M: Model> Known<M> {
@@ -47,6 +50,13 @@ impl<M: Model> Known<M> {
 
     fn record(&self) -> Option<&M> {
         self.moment.as_deref().map(Moment::record)
+    }
+
+    /// Whether it is what an event says that it left.
+    fn is_as_recorded(&self, event: &StoredEvent) -> bool {
+        // What another version of the program wrote has another digest.
+        let digest = || self.record().map_or(Ok(Digest::NOTHING), Evented::state_digest);
+        event.version != M::VERSION || digest().is_ok_and(|digest| digest == event.state)
     }
 
     /// Applies the next event; `None` for one that changes nothing.
@@ -61,10 +71,19 @@ impl<M: Model> Known<M> {
             return Ok(None);
         }
         let after = next_state::<M>(key, self.record(), event)?.map(|record| Arc::new(Moment::new(record)));
+        // Found out here, and not where others wait.
+        if let Some(after) = &after {
+            after.scopes();
+        }
         self.revision = event.revision;
         let before = std::mem::replace(&mut self.moment, after.clone());
         Ok(Some(Folded { before, after }))
     }
+}
+
+/// What comes of code of the users': nothing, if it panics.
+fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 impl<M: Model> States<M> {
@@ -88,16 +107,27 @@ impl<M: Model> States<M> {
 
     /// Takes a record's history, oldest first, up to some event. A part that cannot be replayed ends it: the event after
     /// it is told as one that cannot be read.
-    pub(crate) fn learn(&mut self, record: &KeyValue, history: &[StoredEvent]) {
-        let Some(key) = M::key_from(record.clone()) else { return };
+    ///
+    /// A savepoint that it starts with is only a short cut: if it cannot be used, the answer is no, and the whole history is
+    /// wanted.
+    pub(crate) fn learn(&mut self, record: &KeyValue, history: &[StoredEvent]) -> bool {
+        let Some(key) = M::key_from(record.clone()) else { return true };
         let mut known = Known::nothing();
         for event in history {
-            let starts = known.revision == 0 && event.action == names::SAVEPOINT;
-            if event.revision != known.revision + 1 && !starts || known.fold(&key, event).is_err() {
+            let starts = known.revision == 0 && event.revision > 1 && event.action == names::SAVEPOINT;
+            if event.revision != known.revision + 1 && !starts {
+                break;
+            }
+            let folded = caught(|| known.fold(&key, event).is_ok());
+            if starts && !(folded == Some(true) && known.is_as_recorded(event)) {
+                return false;
+            }
+            if folded != Some(true) {
                 break;
             }
         }
         self.put(record, known);
+        true
     }
 
     /// Applies the next event; `None` for one that changes nothing.
@@ -114,16 +144,20 @@ impl<M: Model> States<M> {
         if let Some(known) = self.young.get_mut(record)
             && known.revision == event.revision - 1
         {
-            return known.fold(key, event).map_err(Unfolded::Fault);
+            let folded = caught(|| known.fold(key, event));
+            if folded.is_none() {
+                self.young.remove(record);
+            }
+            return folded.ok_or(Unfolded::Panicked)?.map_err(Unfolded::Fault);
         }
         let known = match self.old.remove(record) {
             Some(known) if known.revision == event.revision - 1 => Some(known),
             _ => (event.revision <= 1).then(Known::nothing),
         };
         let Some(mut known) = known else { return Err(Unfolded::Lacking) };
-        let folded = known.fold(key, event).map_err(Unfolded::Fault);
+        let folded = caught(|| known.fold(key, event)).ok_or(Unfolded::Panicked)?;
         self.put(record, known);
-        folded
+        folded.map_err(Unfolded::Fault)
     }
 
     /// How far a record's history is known; 0 if it is not.

@@ -188,11 +188,13 @@ impl<DB: Dialect> QueryableByName<DB> for HolderRow {
     }
 }
 
-/// The events of several records of a log's table, each up to a revision and from its last savepoint on, oldest first.
+/// The events of several records of a log's table, each up to a revision, oldest first: all of them, or from the last
+/// savepoint on.
 pub(crate) fn histories<'q, DB: Dialect>(
     table: LogName,
     schema: Option<&'q str>,
     wanted: &'q [(KeyValue, i64)],
+    from_savepoint: bool,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
     columns(&mut statement, schema.is_some());
@@ -204,6 +206,10 @@ pub(crate) fn histories<'q, DB: Dialect>(
             statement.sql(" AND e.schema = ").value(schema);
         }
         statement.sql(" AND e.revision <= ").value(*revision);
+        if !from_savepoint {
+            statement.sql(")");
+            continue;
+        }
         statement.sql(" AND e.revision >= COALESCE((SELECT max(s.revision) FROM ").log(table);
         statement.sql(" s WHERE s.action = 'savepoint' AND s.record_id = ").value(record);
         if let Some(schema) = schema {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
-use evented_diesel::listen::{Hub, Interruption, Kinds, LogReader, Snapshot};
+use evented_diesel::listen::{Hub, Interruption, Kinds, LogReader, Position, Snapshot};
 use evented_diesel::migrations::Flavour;
 use evented_diesel::{Error, Run};
 use evented_test_server::{Cluster, Settings, Stop};
@@ -40,9 +40,9 @@ async fn a_transaction_s_number_that_is_given_again_after_a_crash_is_told() {
         conn.batch_execute("BEGIN; SELECT txid_current(); ROLLBACK").unwrap();
     }
     let next_number = number(&mut conn, "SELECT txid_snapshot_xmax(txid_current_snapshot()) AS n");
-    while hub.position::<Item>().unwrap().major().cast_signed() < next_number - 1 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let last = hub.position::<Item>().unwrap();
+    let beyond = Position::new(last.stream(), next_number.cast_unsigned() - 1, 0).in_epoch(last.epoch());
+    hub.wait_for(beyond).await.unwrap();
     drop(conn);
     cluster.stop(Stop::Immediate).unwrap();
     cluster.start_again().unwrap();

@@ -14,6 +14,7 @@ mod given_again;
 mod kill;
 mod killed;
 mod many;
+mod promises;
 mod relay;
 mod server;
 

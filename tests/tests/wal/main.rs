@@ -10,6 +10,7 @@ mod kill;
 mod killed;
 mod memory;
 mod others;
+mod promises;
 mod proxy;
 mod resume;
 mod rows;

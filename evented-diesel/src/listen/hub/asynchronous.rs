@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_async::AsyncConnection;
+use event_listener::EventListener;
 
 use super::super::log::source::LogSource;
 use super::running::Running;
-use super::shared::hint;
 use super::worker::{BoxError, Connector, Pace, Worker};
 use super::{Hub, HubBuilder, StartError};
 use crate::backend::Dialect;
@@ -34,8 +34,8 @@ where
 struct Task;
 
 impl Pace for Task {
-    async fn wait_for_hint(&self, at_most: Duration) {
-        let _ = tokio::time::timeout(at_most, hint()).await;
+    async fn wait_for(&self, hint: EventListener, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, hint).await;
     }
 
     async fn sleep(&self, time: Duration) {

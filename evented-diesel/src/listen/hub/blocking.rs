@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::LoadConnection;
+use event_listener::{EventListener, Listener as _};
 
 use super::super::log::source::LogSource;
 use super::running::Running;
-use super::shared::hint;
 use super::worker::{BoxError, Connector, Pace, Worker};
 use super::{Hub, HubBuilder, StartError};
 use crate::backend::Dialect;
@@ -32,9 +32,8 @@ where
 struct Thread;
 
 impl Pace for Thread {
-    async fn wait_for_hint(&self, at_most: Duration) {
-        use event_listener::Listener as _;
-        let _ = hint().wait_timeout(at_most);
+    async fn wait_for(&self, hint: EventListener, at_most: Duration) {
+        let _ = hint.wait_timeout(at_most);
     }
 
     async fn sleep(&self, time: Duration) {

@@ -42,6 +42,15 @@ pub(crate) fn committed() -> EventListener {
     COMMITS.listen()
 }
 
+/// How far a stream has been told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reached {
+    /// The last thing that was told. By it a stream that does not go on is noticed.
+    pub(crate) last: Position,
+    /// All before this place is told: nothing can come any more between the two.
+    pub(crate) to: Position,
+}
+
 /// What a hub's handles and its worker share.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -50,7 +59,7 @@ pub(crate) struct Shared {
     /// The routers, by their models.
     routers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
     /// How far each stream has been told.
-    told: Mutex<HashMap<StreamId, Position>>,
+    told: Mutex<HashMap<StreamId, Reached>>,
     /// Somebody has been told more, or the hub stops.
     pub(crate) progress: Event,
     stopping: AtomicBool,
@@ -72,13 +81,13 @@ impl Shared {
         routers.get(&TypeId::of::<M>())?.downcast_ref::<Arc<Mutex<Router<M>>>>().cloned()
     }
 
-    /// Remembers that all was told up to a place.
-    pub(crate) fn passed(&self, position: Position) {
-        lock(&self.told).insert(position.stream(), position);
+    /// Remembers how far all was told.
+    pub(crate) fn passed(&self, reached: Reached) {
+        lock(&self.told).insert(reached.last.stream(), reached);
         self.progress.notify(usize::MAX);
     }
 
-    pub(crate) fn told(&self, stream: StreamId) -> Option<Position> {
+    pub(crate) fn told(&self, stream: StreamId) -> Option<Reached> {
         lock(&self.told).get(&stream).copied()
     }
 

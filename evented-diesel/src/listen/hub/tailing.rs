@@ -13,7 +13,7 @@ use super::super::tail::source::TailSource;
 use super::super::tail::{epoch, place};
 use super::super::told::Interruption;
 use super::running::Running;
-use super::shared::{Shared, hint};
+use super::shared::{Reached, Shared, hint};
 use super::{Hub, StartError, lock};
 use crate::model::Rows;
 use crate::observe;
@@ -126,7 +126,7 @@ impl TailingBuilder {
         let tail = Tail::open(config.whole_rows_of(self.tables)).await?;
         let epoch = epoch(tail.system());
         let begin = Begin { at: place(tail.start(), epoch), now: place(tail.opened_at(), epoch) };
-        self.shared.passed(begin.at);
+        self.shared.passed(Reached { last: begin.at, to: begin.at });
         let desks = self.desks.into_iter().map(|desk| desk(begin, self.recent)).collect();
         lock(&self.shared.status).connected = true;
         let source = TailSource::new(tail, desks, epoch);
@@ -147,7 +147,7 @@ async fn work(mut source: Running<TailSource>, shared: Arc<Shared>) {
             _ = tokio::time::timeout(LOOK, hint()) => None,
         };
         match stepped {
-            Some(Ok(Some(told))) => shared.passed(told),
+            Some(Ok(Some(told))) => shared.passed(Reached { last: told, to: told }),
             Some(Ok(None)) => continue,
             Some(Err(error)) => {
                 observe::tail_ended(&error);

@@ -4,12 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use event_listener::EventListener;
 
 use super::super::lock;
 use super::super::log::source::LogSource;
 use super::running::Running;
-use super::shared::Shared;
+use super::shared::{Shared, hint};
 use super::status::{Delay, Holder};
 use crate::backend::Dialect;
 use crate::error::Error;
@@ -29,7 +30,7 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// How time passes, blocking or async.
 pub(crate) trait Pace: Send + Sync {
     /// Waits for a hint, or so long.
-    fn wait_for_hint(&self, at_most: Duration) -> impl Future<Output = ()> + Send;
+    fn wait_for(&self, hint: EventListener, at_most: Duration) -> impl Future<Output = ()> + Send;
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
@@ -69,21 +70,31 @@ impl<C, P: Pace> Worker<C, P> {
         C: Connector<DB>,
     {
         let mut held: Option<Held> = None;
-        while !self.shared.is_stopping() {
+        let mut pauses = pauses();
+        loop {
+            // From here on: what is hinted at while it works is not missed.
+            let hint = hint();
+            if self.shared.is_stopping() {
+                break;
+            }
             let looked = Instant::now();
             let shared = Arc::clone(&self.shared);
-            let told = source.poll(&mut driver, |position| shared.passed(position)).await;
+            let told = source.poll(&mut driver, |reached| shared.passed(reached)).await;
             let told = match told {
                 Ok(more) => self.watch_delay(&mut driver, source.held_behind, &mut held).await.map(|()| more),
                 Err(error) => Err(error),
             };
+            if told.is_ok() {
+                pauses = self::pauses();
+            }
             match told {
                 Ok(true) => {}
                 Ok(false) => {
-                    // Nobody hints at the end of a transaction that keeps something back.
+                    // Nobody hints at the end of a transaction that keeps something back, nor at room in a buffer.
                     let every = self.rhythm.every;
-                    let every = if source.held_behind.is_some() { every.min(LOOK) } else { every };
-                    self.pace.wait_for_hint(every).await;
+                    let is_due = source.held_behind.is_some() || source.serves;
+                    let every = if is_due { every.min(LOOK) } else { every };
+                    self.pace.wait_for(hint, every).await;
                     let left = self.rhythm.gap.saturating_sub(looked.elapsed());
                     if !left.is_zero() {
                         self.pace.sleep(left).await;
@@ -91,7 +102,7 @@ impl<C, P: Pace> Worker<C, P> {
                 }
                 // SQLite: somebody writes just now. The connection is as good as before.
                 Err(Error::Busy { .. }) => self.pace.sleep(LOOK).await,
-                Err(error) => match self.reconnect(&mut source, &error).await {
+                Err(error) => match self.reconnect(&mut source, &error, &mut pauses).await {
                     Some(again) => driver = again,
                     None => break,
                 },
@@ -100,13 +111,17 @@ impl<C, P: Pace> Worker<C, P> {
     }
 
     /// Makes a new connection and goes on where the old one was; `None` if the hub stops meanwhile.
-    async fn reconnect<DB: Dialect>(&mut self, source: &mut LogSource, why: &Error) -> Option<C::Driver>
+    async fn reconnect<DB: Dialect>(
+        &mut self,
+        source: &mut LogSource,
+        why: &Error,
+        pauses: &mut ExponentialBackoff,
+    ) -> Option<C::Driver>
     where
         C: Connector<DB>,
     {
         observe::listen_failed(why);
         self.failed(why.to_string());
-        let mut pauses = pauses();
         loop {
             if self.shared.is_stopping() {
                 return None;
@@ -119,7 +134,7 @@ impl<C, P: Pace> Worker<C, P> {
                     continue;
                 }
             };
-            match source.reopen(&mut driver, |position| self.shared.passed(position)).await {
+            match source.reopen(&mut driver, |reached| self.shared.passed(reached)).await {
                 Ok(()) => {
                     let mut status = lock(&self.shared.status);
                     (status.connected, status.error) = (true, None);
@@ -199,7 +214,7 @@ impl From<HolderRow> for Holder {
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The pauses between attempts to connect: growing, and not the same for all.
-pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
+pub(crate) fn pauses() -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(LONGEST_PAUSE)

@@ -35,12 +35,15 @@ pub(crate) trait Desk: Send {
     fn read_to(&mut self, id: u64, place: Spot);
     /// Of which records it must be told the history before this event, and those after it.
     fn lacking(&mut self, of: Reading, source: &Source, first: &Logged, rest: &[Logged]) -> Wanted;
-    fn learn(&mut self, of: Reading, record: &KeyValue, history: &[StoredEvent]);
+    /// Takes a record's history. No for an answer: the whole one is wanted.
+    fn learn(&mut self, of: Reading, record: &KeyValue, history: &[StoredEvent]) -> bool;
     /// Takes the next event, and tells what follows from it. It comes back if the record's history must be told first.
     fn take(&mut self, of: Reading, event: Logged) -> Option<Logged>;
     fn take_after_history(&mut self, of: Reading, event: Logged);
     /// A transaction is whole.
     fn end(&mut self, of: Reading);
+    /// All is told up to a place, between two transactions.
+    fn passed(&mut self, at: Position);
     /// Somebody has been told all that the live reading was told.
     fn caught_up(&mut self, id: u64);
     fn interrupt_one(&mut self, id: u64, why: Interruption);
@@ -129,8 +132,8 @@ impl<M: Model> Desk for ModelDesk<M> {
         self.lane(of).lacking(std::iter::once(first).chain(rest))
     }
 
-    fn learn(&mut self, of: Reading, record: &KeyValue, history: &[StoredEvent]) {
-        self.lane(of).states.learn(record, history);
+    fn learn(&mut self, of: Reading, record: &KeyValue, history: &[StoredEvent]) -> bool {
+        self.lane(of).states.learn(record, history)
     }
 
     fn take(&mut self, of: Reading, event: Logged) -> Option<Logged> {
@@ -150,6 +153,10 @@ impl<M: Model> Desk for ModelDesk<M> {
         let mut told = Vec::new();
         self.lane(of).end(&mut told);
         self.tell(of, &told);
+    }
+
+    fn passed(&mut self, at: Position) {
+        with(&self.router, |router| router.passed(at));
     }
 
     fn caught_up(&mut self, id: u64) {

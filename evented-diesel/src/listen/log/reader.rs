@@ -6,7 +6,9 @@ use evented_core::{Change, Position};
 
 use super::super::lane::{Lane, position, spot};
 use super::super::told::{Interruption, Told};
-use super::{BEGINNING, Source, check_log, check_position, epoch, histories_of, mark, page};
+use super::{
+    BEGINNING, Source, check_log, check_position, epoch, histories_of, last_final, mark, page, whole_history,
+};
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::model::Model;
@@ -37,7 +39,12 @@ enum Start {
 struct Open<M: Model> {
     lane: Lane<M>,
     after: Spot,
-    told: Position,
+    /// The last event that was read.
+    read: Position,
+    /// What was read and is not handed out yet: a page that failed, or was dropped, is handed out with the next one.
+    told: Vec<Told<M>>,
+    /// The last event that was handed out.
+    given: Position,
 }
 
 impl<M: Model> std::fmt::Debug for Open<M> {
@@ -95,10 +102,10 @@ impl<M: Model> LogReader<M> {
         self
     }
 
-    /// The place of the last event that was read: reading can go on from there. `None` before the first page.
+    /// The place of the last event of the last page: reading can go on from there. `None` before the first page.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.open.as_ref().map(|open| open.told)
+        self.open.as_ref().map(|open| open.given)
     }
 
     /// Reads the next changes; none if there are no more by now.
@@ -129,12 +136,10 @@ impl<DB: Dialect, M: Model> Operation<DB> for NextChanges<'_, M> {
             none => {
                 let (last, mark) = check_log(driver, source.log).await?;
                 let epoch = epoch(driver, source.log).await?;
-                let (after, told) = match reader.start {
+                let (after, read) = match reader.start {
                     Start::Beginning => (BEGINNING, position(source.stream, epoch, (0, 0), None)),
-                    Start::Now => {
-                        let now = now(mark.horizon, last);
-                        (now, position(source.stream, epoch, now, None))
-                    }
+                    // A place by which a log that does not go on is noticed.
+                    Start::Now => (now(mark.horizon, last), last_final(driver, &source, epoch, &mark).await?),
                     Start::After(position) => {
                         check_position(driver, &source, epoch, &mark, position).await?;
                         (spot(position), position)
@@ -142,7 +147,8 @@ impl<DB: Dialect, M: Model> Operation<DB> for NextChanges<'_, M> {
                 };
                 let page = usize::try_from(reader.size).ok().and_then(NonZeroUsize::new);
                 let records = reader.records.max(page.unwrap_or(NonZeroUsize::MIN));
-                (none.insert(Open { lane: Lane::new(records, source.stream, epoch), after, told }), mark)
+                let lane = Lane::new(records, source.stream, epoch);
+                (none.insert(Open { lane, after, read, told: Vec::new(), given: read }), mark)
             }
         };
         next(driver, &source, open, &mark, reader.size).await
@@ -166,11 +172,10 @@ async fn next<DB: Dialect, M: Model, D: Driver<DB>>(
 ) -> Result<Changes<M>, Error> {
     if !DB::NUMBERS_TRANSACTIONS {
         // A file can be restored under a connection that stays: the same positions are given again.
-        check_position(driver, source, open.told.epoch(), mark, open.told).await?;
+        check_position(driver, source, open.read.epoch(), mark, open.read).await?;
     }
     let read = page(driver, source, open.after, mark.horizon, size).await?;
     let mine = |logged: &Logged| source.is_of(M::SCHEMA, logged);
-    let mut told = Vec::with_capacity(read.events.len());
     let ends = read.ends::<DB>();
     let more = read.next_txid.is_some();
     let mut events = read.events.into_iter();
@@ -179,24 +184,32 @@ async fn next<DB: Dialect, M: Model, D: Driver<DB>>(
         let place = (logged.event.txid, logged.event.position);
         let here = open.lane.position(place, logged.event.id);
         if mine(&logged)
-            && let Some(logged) = open.lane.take(logged, &mut told)
+            && let Some(logged) = open.lane.take(logged, &mut open.told)
         {
             let rest = events.as_slice().iter().filter(|logged| mine(logged));
             for (table, wanted) in open.lane.lacking(std::iter::once(&logged).chain(rest)) {
-                for (record, history) in histories_of(driver, source, table, M::SCHEMA, &wanted).await? {
-                    open.lane.states.learn(&record, &history);
+                for (record, history) in histories_of(driver, source, table, M::SCHEMA, &wanted, true).await?
+                {
+                    if !open.lane.states.learn(&record, &history) {
+                        for (record, history) in
+                            whole_history(driver, source, table, M::SCHEMA, record, &history).await?
+                        {
+                            open.lane.states.learn(&record, &history);
+                        }
+                    }
                 }
             }
-            open.lane.take_after_history(logged, &mut told);
+            open.lane.take_after_history(logged, &mut open.told);
         }
-        (open.after, open.told) = (place, here);
+        (open.after, open.read) = (place, here);
         if end {
-            open.lane.end(&mut told);
+            open.lane.end(&mut open.told);
         }
     }
     // A transaction that goes on in the next page: its last change so far is told now all the same.
-    open.lane.flush(&mut told);
-    let changes = told.into_iter().filter_map(|told| match told {
+    open.lane.flush(&mut open.told);
+    open.given = open.read;
+    let changes = open.told.drain(..).filter_map(|told| match told {
         Told::Fact(fact) => fact.seen(true, true).map(Ok),
         Told::Unreadable(unreadable) => Some(Err(Interruption::Unreadable(unreadable))),
         Told::End => None,

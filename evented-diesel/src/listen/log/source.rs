@@ -1,18 +1,23 @@
 //! What a hub reads: some logs, each for some models, over one connection.
 
 use std::num::{NonZeroU16, NonZeroUsize};
+use std::time::{Duration, Instant};
 
 use evented_core::Position;
 
+use super::super::hub::Reached;
 use super::super::lane::{position, spot};
 use super::super::told::Interruption;
 use super::desk::{Behind, Desk, Reading};
 use super::reader::now;
-use super::{Source, check_log, check_position, epoch, histories_of, last_final, mark, page};
+use super::{Source, check_log, check_position, epoch, histories_of, last_final, mark, page, whole_history};
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::run::driver::Driver;
 use crate::statement::{Logged, Mark, Spot};
+
+/// How long those who are behind are served before it is looked again for all the others.
+const TURN: Duration = Duration::from_millis(10);
 
 /// How many events are read at once.
 pub(crate) const PAGE: NonZeroU16 = NonZeroU16::new(1_000).unwrap();
@@ -26,6 +31,8 @@ pub(crate) struct Tap {
     told: Position,
     /// Where reading goes on: at the last event, or behind it, where nothing can come any more.
     after: Spot,
+    /// Who was served last of those who are behind.
+    served: u64,
 }
 
 /// Some logs of one database.
@@ -35,6 +42,8 @@ pub(crate) struct LogSource {
     drained: Option<Mark>,
     /// The oldest transaction that is still open, as far as that keeps events back.
     pub(crate) held_behind: Option<i64>,
+    /// Whether somebody is still being told what was before.
+    pub(crate) serves: bool,
 }
 
 /// A log with its models, before it is known where reading begins.
@@ -61,9 +70,9 @@ impl LogSource {
             let after = now(mark.horizon, last);
             let told = last_final(driver, &source, epoch, &mark).await?;
             let desks = desks.into_iter().map(|desk| desk(told, epoch, records)).collect();
-            taps.push(Tap { source, desks, epoch, told, after });
+            taps.push(Tap { source, desks, epoch, told, after, served: 0 });
         }
-        Ok(Self { taps, drained: None, held_behind: None })
+        Ok(Self { taps, drained: None, held_behind: None, serves: false })
     }
 
     /// After the connection was made anew: whether the logs go on as they did. Where one does not, its subscribers are
@@ -71,7 +80,7 @@ impl LogSource {
     pub(crate) async fn reopen<DB: Dialect, D: Driver<DB>>(
         &mut self,
         driver: &mut D,
-        mut passed: impl FnMut(Position) + Send,
+        mut passed: impl FnMut(Reached) + Send,
     ) -> Result<(), Error> {
         self.drained = None;
         for tap in &mut self.taps {
@@ -83,7 +92,7 @@ impl LogSource {
                 Err(Error::MustRefetch { reason, .. }) => tap.restart(driver, epoch, reason).await?,
                 Err(other) => return Err(other),
             }
-            passed(tap.told);
+            passed(Reached { last: tap.told, to: tap.told });
         }
         Ok(())
     }
@@ -92,7 +101,7 @@ impl LogSource {
     pub(crate) async fn poll<DB: Dialect, D: Driver<DB>>(
         &mut self,
         driver: &mut D,
-        mut passed: impl FnMut(Position) + Send,
+        mut passed: impl FnMut(Reached) + Send,
     ) -> Result<bool, Error> {
         let Some(first) = self.taps.first() else { return Ok(false) };
         let mark = mark(driver, first.source.log).await?;
@@ -104,8 +113,12 @@ impl LogSource {
             }
             self.drained = (!more).then(|| mark.clone());
         }
+        self.serves = false;
+        let until = Instant::now() + TURN;
         for tap in &mut self.taps {
-            more |= tap.serve_behind(driver, &mark).await?;
+            let served = tap.serve_behind(driver, &mark, until).await?;
+            more |= served.more;
+            self.serves |= served.any;
         }
         Ok(more)
     }
@@ -125,10 +138,12 @@ impl Tap {
         epoch: u64,
         reason: &str,
     ) -> Result<(), Error> {
+        // First of all: what comes may not be readable at all.
+        let why = Interruption::MustRefetch { reason: reason.into() };
+        self.desks.iter_mut().for_each(|desk| desk.restart(&why, epoch, self.told));
         let (last, mark) = check_log(driver, self.source.log).await?;
         let told = last_final(driver, &self.source, epoch, &mark).await?;
         (self.epoch, self.after, self.told) = (epoch, now(mark.horizon, last), told);
-        let why = Interruption::MustRefetch { reason: reason.into() };
         self.desks.iter_mut().for_each(|desk| desk.restart(&why, epoch, told));
         Ok(())
     }
@@ -138,7 +153,7 @@ impl Tap {
         &mut self,
         driver: &mut D,
         mark: &Mark,
-        passed: &mut (impl FnMut(Position) + Send),
+        passed: &mut (impl FnMut(Reached) + Send),
     ) -> Result<bool, Error> {
         if !DB::NUMBERS_TRANSACTIONS {
             // A file can be restored under a connection that stays: the same positions are given again.
@@ -154,9 +169,12 @@ impl Tap {
         let ends = read.ends::<DB>();
         let source = &self.source;
         let mut events = read.events.into_iter();
+        // The last change of a transaction that goes on is not told yet.
+        let (mut whole, mut reached) = (true, self.after);
         for end in ends {
             let Some(logged) = events.next() else { break };
             let (place, id) = ((logged.event.txid, logged.event.position), logged.event.id);
+            (whole, reached) = (end, self.after);
             if let Some(desk) = self.desks.iter_mut().find(|desk| source.is_of(desk.schema(), &logged)) {
                 tell(driver, source, desk.as_mut(), Reading::Live, logged, events.as_slice()).await?;
             }
@@ -170,24 +188,49 @@ impl Tap {
             // Nothing can come any more before the oldest transaction that is open.
             self.after = self.after.max((horizon - 1, i64::MAX));
         }
-        passed(position(stream, epoch, self.after, None));
+        if whole {
+            reached = self.after;
+            // Also for those to whose model nothing has happened.
+            self.desks.iter_mut().for_each(|desk| desk.passed(self.told));
+        }
+        passed(Reached { last: self.told, to: position(stream, epoch, reached, None) });
         Ok(more)
     }
 
-    /// Tells those who are behind what there is room for.
+    /// Tells those who are behind what there is room for, one after the other, up to a time: the others do not wait for
+    /// them. Who was not served goes first the next time.
     async fn serve_behind<DB: Dialect, D: Driver<DB>>(
         &mut self,
         driver: &mut D,
         mark: &Mark,
-    ) -> Result<bool, Error> {
-        let mut more = false;
+        until: Instant,
+    ) -> Result<Served, Error> {
+        let mut served = Served::default();
         for desk in &mut self.desks {
-            for behind in desk.behind() {
-                more |= serve(driver, &self.source, self.epoch, mark, desk.as_mut(), behind).await?;
+            let mut behind = desk.behind();
+            let first = behind.iter().position(|it| it.id > self.served).unwrap_or(0);
+            behind.rotate_left(first);
+            for behind in behind {
+                if Instant::now() >= until {
+                    served.more = true;
+                    break;
+                }
+                served.any = true;
+                self.served = behind.id;
+                served.more |= serve(driver, &self.source, self.epoch, mark, desk.as_mut(), behind).await?;
             }
         }
-        Ok(more)
+        Ok(served)
     }
+}
+
+/// How those who are behind were served.
+#[derive(Default)]
+struct Served {
+    /// Whether there was anybody.
+    any: bool,
+    /// Whether there is more to be told that there is room for.
+    more: bool,
 }
 
 /// Tells somebody who is behind what there is room for; says whether there is more.
@@ -254,8 +297,14 @@ async fn tell<DB: Dialect, D: Driver<DB>>(
 ) -> Result<(), Error> {
     let Some(logged) = desk.take(of, logged) else { return Ok(()) };
     for (table, wanted) in desk.lacking(of, source, &logged, rest) {
-        for (record, history) in histories_of(driver, source, table, desk.schema(), &wanted).await? {
-            desk.learn(of, &record, &history);
+        for (record, history) in histories_of(driver, source, table, desk.schema(), &wanted, true).await? {
+            if !desk.learn(of, &record, &history) {
+                for (record, history) in
+                    whole_history(driver, source, table, desk.schema(), record, &history).await?
+                {
+                    desk.learn(of, &record, &history);
+                }
+            }
         }
     }
     desk.take_after_history(of, logged);

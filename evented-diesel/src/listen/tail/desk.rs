@@ -52,9 +52,19 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place of a row, from 2 on: 0 is before the transaction, and between two rows there is a place for what is said of
+    /// their table. That may be said once and not again, where a transaction that was cut comes anew: the rows have their
+    /// places either way.
     fn position(self) -> Position {
-        // From 1 on: 0 is before the transaction.
-        Position::new(super::stream(), self.commit, self.index + 1).in_epoch(self.epoch)
+        self.at(2 * self.index + 2)
+    }
+
+    fn before(self) -> Position {
+        self.at(2 * self.index + 1)
+    }
+
+    fn at(self, place: u64) -> Position {
+        Position::new(super::stream(), self.commit, place).in_epoch(self.epoch)
     }
 
     fn transaction(self) -> Transaction {
@@ -160,13 +170,13 @@ impl<M: Rows<Pg>> ModelTable<M> {
         with(&self.router, |router| router.tell(&told));
     }
 
-    fn concerning_table(&mut self, kind: ChangeKind, at: Place) {
+    fn concerning_table(&mut self, kind: ChangeKind, position: Position, at: Place) {
         self.held.push_back(Fact {
             key: None,
             before: None,
             after: None,
             table: Some(kind),
-            position: at.position(),
+            position,
             transaction: at.transaction(),
             event: None,
         });
@@ -186,7 +196,7 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
     fn describe(&mut self, relation: &Relation, at: Place, altered: bool) {
         self.places = Some(Places::of::<M>(relation).map_err(Arc::new));
         if altered {
-            self.concerning_table(ChangeKind::SchemaChanged, at);
+            self.concerning_table(ChangeKind::SchemaChanged, at.before(), at);
         }
     }
 
@@ -233,7 +243,7 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
     }
 
     fn truncate(&mut self, at: Place) {
-        self.concerning_table(ChangeKind::Truncate, at);
+        self.concerning_table(ChangeKind::Truncate, at.position(), at);
     }
 
     fn commit(&mut self) {

@@ -83,9 +83,8 @@ impl TailSource {
         };
         let altered = matches!(seen, Seen::Changed { .. });
         for desk in &of.rows {
-            let (Some(desk), Some(open)) = (self.desks.get_mut(*desk), &mut self.open) else { continue };
+            let (Some(desk), Some(open)) = (self.desks.get_mut(*desk), &self.open) else { continue };
             desk.describe(relation, *open, altered);
-            open.index += u64::from(altered);
         }
         self.tables.insert(relation.oid, of);
     }
