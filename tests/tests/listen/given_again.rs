@@ -19,7 +19,7 @@ struct Number {
     n: i64,
 }
 
-fn number(conn: &mut PgConnection, sql: &str) -> i64 {
+pub(crate) fn number(conn: &mut PgConnection, sql: &str) -> i64 {
     diesel::sql_query(sql).get_result::<Number>(conn).unwrap().n
 }
 

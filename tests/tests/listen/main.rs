@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod any_order;
+mod broken;
 mod busy;
 mod copies;
 mod delay;
@@ -16,6 +17,7 @@ mod killed;
 mod many;
 mod promises;
 mod relay;
+mod resuming;
 mod server;
 
 use std::time::Duration;

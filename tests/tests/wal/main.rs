@@ -13,6 +13,7 @@ mod others;
 mod promises;
 mod proxy;
 mod resume;
+mod resuming;
 mod rows;
 mod server;
 mod setup;

@@ -1,0 +1,224 @@
+//! Logs that are broken, restored or brought from elsewhere, and reading that fails.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use evented_diesel::listen::{Hub, LogReader};
+use evented_diesel::migrations::Flavour;
+use evented_diesel::{Error, Run};
+use evented_tests::models::{AddValue, Item};
+
+use super::promises::{File, LONG};
+use super::{lamp, org};
+
+/// The place of a reader that began at the present says nothing by which a restored file would be noticed.
+#[test]
+fn a_reader_that_began_at_the_present_notices_an_older_copy_of_a_file() {
+    let file = File::new();
+    let mut conn = file.open();
+    conn.batch_execute("PRAGMA journal_mode = DELETE").unwrap();
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    drop(conn);
+    let backup = file.folder.path().join("backup.db");
+    std::fs::copy(file.path(), &backup).unwrap();
+    let mut conn = file.open();
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    let mut reader = LogReader::<Item>::now();
+    reader.page().run(&mut conn).unwrap();
+    let position = reader.position().unwrap();
+    drop(conn);
+    std::fs::copy(&backup, file.path()).unwrap();
+    let mut conn = file.open();
+    // At the same place.
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    let read = LogReader::<Item>::from(position).page().run(&mut conn);
+    assert!(matches!(read, Err(Error::MustRefetch { .. })), "{:?}", read.map(|it| it.changes.len()));
+}
+
+/// A page that fails in the middle has moved on over what it had read before.
+#[test]
+fn a_page_that_fails_loses_nothing() {
+    let file = File::new();
+    let mut conn = file.open();
+    let old = Item::insert(lamp(org())).run(&mut conn).unwrap();
+    let mut reader = LogReader::<Item>::now().remember(NonZeroUsize::MIN);
+    assert_eq!(reader.page().run(&mut conn).unwrap().changes.len(), 0);
+    let new = Item::insert(lamp(org())).run(&mut conn).unwrap();
+    let newer = Item::insert(lamp(org())).run(&mut conn).unwrap();
+    old.add_value(AddValue(1)).run(&mut conn).unwrap();
+    // The history of the old record cannot be read for a while: a broken connection or a timeout does the same.
+    conn.batch_execute(
+        "DROP TRIGGER IF EXISTS items_events_no_update; \
+         UPDATE items_events SET at = 'no time' WHERE position = 1",
+    )
+    .unwrap();
+    let refused = reader.page().run(&mut conn);
+    assert!(refused.is_err(), "{refused:?}");
+    drop(refused);
+    let good =
+        "UPDATE items_events SET at = (SELECT at FROM items_events WHERE position = 2) WHERE position = 1";
+    conn.batch_execute(good).unwrap();
+    let told: Vec<_> = reader
+        .page()
+        .run(&mut conn)
+        .unwrap()
+        .changes
+        .into_iter()
+        .map(|it| *it.unwrap().key().unwrap())
+        .collect();
+    assert_eq!(told, [new.id, newer.id, old.id], "an insert was lost");
+}
+
+/// As `given_again` for a hub: for a reader that began at the present.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_began_at_the_present_reads_what_is_written_with_a_number_that_is_given_again() {
+    use evented_test_server::{Cluster, Settings, Stop};
+    let options = vec!["wal_writer_delay=10s".to_owned(), "autovacuum=off".to_owned()];
+    let mut cluster = Cluster::start(Settings { options, ..Settings::default() }).unwrap();
+    let url = cluster.url();
+    let mut conn = PgConnection::establish(&url).unwrap();
+    conn.batch_execute(&evented_tests::db::tables(Flavour::Postgres)).unwrap();
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    for _ in 0..50 {
+        conn.batch_execute("BEGIN; SELECT txid_current(); ROLLBACK").unwrap();
+    }
+    let mut reader = LogReader::<Item>::now();
+    reader.page().run(&mut conn).unwrap();
+    let position = reader.position().unwrap();
+    let number = "SELECT txid_snapshot_xmax(txid_current_snapshot()) AS n";
+    let beyond = super::given_again::number(&mut conn, number);
+    drop(conn);
+    cluster.stop(Stop::Immediate).unwrap();
+    cluster.start_again().unwrap();
+    let mut conn = PgConnection::establish(&url).unwrap();
+    // Some transactions pass, so that the place is one of the past again; then something is written.
+    let written = Item::insert(lamp(org())).recorded().run(&mut conn).unwrap();
+    assert!(written.txid < beyond, "the server gives no number again");
+    for _ in 0..60 {
+        conn.batch_execute("BEGIN; SELECT txid_current(); ROLLBACK").unwrap();
+    }
+    match LogReader::<Item>::from(position).page().run(&mut conn) {
+        Err(Error::MustRefetch { .. }) => {}
+        read => assert_eq!(read.unwrap().changes.len(), 1, "lost in silence"),
+    }
+}
+
+/// The place that a hub says it has come to, of a file that was restored since.
+#[test]
+fn the_place_of_a_hub_is_noticed_to_be_of_a_file_that_was_restored() {
+    let file = File::new();
+    let mut conn = file.open();
+    conn.batch_execute("PRAGMA journal_mode = DELETE").unwrap();
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    drop(conn);
+    let backup = file.folder.path().join("backup.db");
+    std::fs::copy(file.path(), &backup).unwrap();
+    let mut conn = file.open();
+    let hub = file.hub(Hub::of::<Item>());
+    let last = Item::insert(lamp(org())).recorded().run(&mut conn).unwrap();
+    hub.wait_for_blocking(last.position(), LONG).unwrap();
+    let position = hub.position::<Item>().unwrap();
+    hub.stop();
+    drop((hub, conn));
+    std::fs::copy(&backup, file.path()).unwrap();
+    let mut conn = file.open();
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    let hub = file.hub(Hub::of::<Item>());
+    let mut feed = hub.subscribe_from(Item::changes(), position).unwrap();
+    let told = feed.recv_timeout(Duration::from_secs(2));
+    assert!(told.is_ok(), "lost in silence: {told:?}");
+}
+
+/// The server behind the URL is another one, into which the log was brought by a dump: its numbers are ahead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn feeds_hear_of_a_log_that_was_brought_from_elsewhere() {
+    use evented_diesel::listen::Interruption;
+    use evented_test_server::Stop;
+    let (mut old, url) = super::server();
+    let (_new, other) = super::server();
+    let at = std::sync::Arc::new(std::sync::Mutex::new(url.clone()));
+    let of_hub = at.clone();
+    let hub = Hub::of::<Item>().start(move || PgConnection::establish(&of_hub.lock().unwrap())).unwrap();
+    let mut feed = hub.subscribe(Item::changes()).unwrap();
+    Item::insert(lamp(org())).run(&mut PgConnection::establish(&url).unwrap()).unwrap();
+    super::change(&mut feed).await;
+    let mut conn = PgConnection::establish(&other).unwrap();
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    conn.batch_execute(
+        "ALTER TABLE items_events DISABLE TRIGGER append_only; UPDATE items_events SET txid = 9999999",
+    )
+    .unwrap();
+    *at.lock().unwrap() = other;
+    tokio::task::spawn_blocking(move || old.stop(Stop::Immediate).unwrap()).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(15), feed.next()).await;
+    assert!(matches!(told, Ok(Some(Err(Interruption::MustRefetch { .. })))), "{told:?}, {:?}", hub.status());
+}
+
+/// The pauses between attempts grow only while there is no connection: where there is one and reading fails, a hub
+/// connects many times in a second, for ever.
+#[test]
+fn a_hub_that_cannot_read_does_not_connect_all_the_time() {
+    let file = File::new();
+    let mut conn = file.open();
+    let item = Item::insert(lamp(org())).run(&mut conn).unwrap();
+    let hub = file.hub(Hub::of::<Item>());
+    conn.batch_execute(&format!(
+        "INSERT INTO items_events (record_id, revision, at, version, schema, action, payload, id, state, position) \
+         VALUES (x'{}', 2, 'no time', 2, 'items', 'add', '1', x'{}', x'{}', 2)",
+        item.id.uuid().simple(),
+        uuid::Uuid::now_v7().simple(),
+        "01".repeat(16)
+    ))
+    .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let status = hub.status();
+    assert!(status.reconnects <= 12, "{status:?}");
+}
+
+/// A savepoint is only a short cut: whoever reads the record does without one that cannot be read.
+#[tokio::test]
+async fn a_savepoint_that_cannot_be_read_stops_nobody() {
+    let mut db = evented_tests::db::SyncPostgres::new().await;
+    let item = db.run(Item::insert(lamp(org()))).await.unwrap();
+    db.run(Item::savepoint(item.id)).await.unwrap();
+    let broken = "UPDATE items_events SET payload = '{\"name\": 7}' WHERE action = 'savepoint'";
+    evented_tests::raw::tamper(&mut db, "items_events", broken).await;
+    assert_eq!(db.run(Item::replay(item.id)).await.unwrap().unwrap().name, "Lamp");
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let mut feed = hub.subscribe(Item::changes()).unwrap();
+    let last = db.run(item.add_value(AddValue(1)).recorded()).await.unwrap();
+    hub.wait_for(last.position()).await.unwrap();
+    let mut told = Vec::new();
+    while let Ok(change) = feed.try_recv() {
+        told.push(change);
+    }
+    assert!(matches!(told.last(), Some(Ok(change)) if change.after() == Some(&last.record)), "{told:?}");
+}
+
+/// Nor one that says what never was: its digest does not hold.
+#[tokio::test]
+async fn a_savepoint_that_says_what_never_was_is_not_believed() {
+    let mut db = evented_tests::db::SyncPostgres::new().await;
+    let item = db.run(Item::insert(lamp(org()))).await.unwrap();
+    db.run(Item::savepoint(item.id)).await.unwrap();
+    let stranger = org();
+    let wrong = format!(
+        "UPDATE items_events SET payload = replace(payload::text, '{}', '{}')::json WHERE action = 'savepoint'",
+        item.org_id, stranger
+    );
+    evented_tests::raw::tamper(&mut db, "items_events", &wrong).await;
+    assert_eq!(db.run(Item::replay(item.id)).await.unwrap().unwrap().org_id, item.org_id);
+    let hub = db.hub(Hub::of::<Item>()).await;
+    let mut strangers = hub.subscribe(Item::changes().scope(Item::ORG.eq(stranger))).unwrap();
+    let mut feed = hub.subscribe(Item::changes().record(item.id)).unwrap();
+    let last = db.run(item.add_value(AddValue(1)).recorded()).await.unwrap();
+    hub.wait_for(last.position()).await.unwrap();
+    let mut told = Vec::new();
+    while let Ok(change) = feed.try_recv() {
+        told.push(change);
+    }
+    assert!(strangers.try_recv().is_err(), "told to strangers");
+    assert!(matches!(told.last(), Some(Ok(change)) if change.after() == Some(&last.record)), "{told:?}");
+}
