@@ -53,8 +53,8 @@ pub(crate) use row::{
     push_insert_values, push_set, remove_row, row_of, set_row,
 };
 pub(crate) use stream::{
-    BigIntKeys, EventId, FinalEvent, HolderRow, IntKeys, LastSpot, Logged, LoggedRow, Mark, Spot, TextKeys,
-    UuidKeys, event_at, final_event, histories, last_spot, positions_from, stream_page,
+    BigIntKeys, EventId, FinalEvent, HolderRow, IntKeys, LastSpot, Logged, LoggedRow, Mark, PlaceRow, Spot,
+    TextKeys, UuidKeys, event_at, final_event, histories, last_spot, next_place, positions_from, stream_page,
 };
 pub(crate) use table::{ColumnNames, column_names, count_without_events, rows_between, rows_without_events};
 

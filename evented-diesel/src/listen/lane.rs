@@ -7,6 +7,7 @@ use std::sync::Arc;
 use evented_core::{ChangeEvent, Fact, KeyValue, Position, ReplayError, ReplayFault, StreamId, Transaction};
 use uuid::Uuid;
 
+use super::log::Broken;
 use super::states::{States, Unfolded};
 use super::told::{Told, Unreadable};
 use crate::log::{EventLog, LogName};
@@ -145,6 +146,14 @@ impl<M: Model> Lane<M> {
         let position = self.position((logged.event.txid, logged.event.position), logged.event.id);
         let record = Some(logged.record.clone());
         out.push(Told::Unreadable(Unreadable { record, position, source: Arc::new(source) }));
+    }
+
+    /// The next event is one that cannot be read at all.
+    pub(crate) fn broken(&mut self, broken: &Broken, out: &mut Vec<Told<M>>) {
+        self.release(false, out);
+        let position = position(self.stream, self.epoch, broken.place, None);
+        let source = Arc::clone(&broken.source) as Arc<dyn std::error::Error + Send + Sync>;
+        out.push(Told::Unreadable(Unreadable { record: None, position, source }));
     }
 
     /// The transaction is told whole: its last change is known now.

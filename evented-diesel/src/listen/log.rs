@@ -5,6 +5,8 @@
 //! can appear behind the reader. A transaction that stays open delays, and never loses. On SQLite there is one writer at a
 //! time, and the position alone is that order.
 
+use std::sync::Arc;
+
 use evented_core::{KeyKind, KeyValue, Position, StoredEvent, StreamId};
 
 use super::lane::{anchor_of, position as place_of, spot};
@@ -13,8 +15,8 @@ use crate::error::Error;
 use crate::log::{EventLog, LogName};
 use crate::run::driver::Driver;
 use crate::statement::{
-    BigIntKeys, EventId, FinalEvent, IntKeys, LastSpot, Logged, LoggedRow, Mark, Number, Spot, Statement,
-    TextKeys, UuidKeys, event_at, final_event, histories, last_spot, stream_page,
+    BigIntKeys, EventId, FinalEvent, IntKeys, LastSpot, Logged, LoggedRow, Mark, Number, PlaceRow, Spot,
+    Statement, TextKeys, UuidKeys, event_at, final_event, histories, last_spot, next_place, stream_page,
 };
 
 pub(crate) mod desk;
@@ -39,6 +41,11 @@ impl Source {
         Self { log: L::NAME, keys: L::KEY, stream: stream_of(L::NAME), shared: L::SHARED }
     }
 
+    /// Whether an event that cannot be read may be one of a model.
+    pub(crate) fn may_be_of(&self, schema: &str, broken: &Broken) -> bool {
+        !self.shared || broken.schema.as_deref().is_none_or(|it| it == schema)
+    }
+
     /// Whether an event is one of a model.
     pub(crate) fn is_of(&self, schema: &str, logged: &Logged) -> bool {
         !self.shared || logged.schema.as_deref() == Some(schema)
@@ -56,8 +63,17 @@ pub(crate) fn stream_of(log: LogName) -> StreamId {
 /// Some events in a row.
 pub(crate) struct LogPage {
     pub(crate) events: Vec<Logged>,
+    /// The event after them, if it cannot be read at all.
+    pub(crate) broken: Option<Broken>,
     /// The event that comes after them, as far as that is known now: its transaction.
     pub(crate) next_txid: Option<i64>,
+}
+
+/// An event whose row cannot be read: somebody wrote it by hand.
+pub(crate) struct Broken {
+    pub(crate) place: Spot,
+    schema: Option<String>,
+    pub(crate) source: Arc<Error>,
 }
 
 impl LogPage {
@@ -88,12 +104,70 @@ pub(crate) async fn page<DB: Dialect, D: Driver<DB>>(
     horizon: Option<i64>,
     size: i64,
 ) -> Result<LogPage, Error> {
+    let mut size = size;
+    loop {
+        match readable_page(driver, source, after, horizon, size).await {
+            Err(error) if is_garbage(&error) && size > 1 => size /= 2,
+            Err(error) if is_garbage(&error) => return next_alone(driver, source, after, horizon).await,
+            other => return other,
+        }
+    }
+}
+
+/// Whether it is a row that is none, and not the connection.
+fn is_garbage(error: &Error) -> bool {
+    matches!(error, Error::Log { source: diesel::result::Error::DeserializationError(_), .. })
+}
+
+/// The next event alone, where it, or the one after it, cannot be read.
+async fn next_alone<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    after: Spot,
+    horizon: Option<i64>,
+) -> Result<LogPage, Error> {
+    let statement = stream_page(source.log, source.shared, after, horizon, 1);
+    let (events, broken) = match load(driver, source, statement).await {
+        Ok(events) => (events, None),
+        Err(error) if is_garbage(&error) => match place_after(driver, source, after, horizon).await? {
+            Some(PlaceRow(place, schema)) => {
+                (Vec::new(), Some(Broken { place, schema, source: Arc::new(error) }))
+            }
+            None => return Err(error),
+        },
+        Err(other) => return Err(other),
+    };
+    let last = events.last().map(|logged| (logged.event.txid, logged.event.position));
+    let next = match last.or(broken.as_ref().map(|broken| broken.place)) {
+        Some(last) => place_after(driver, source, last, horizon).await?,
+        None => None,
+    };
+    Ok(LogPage { events, broken, next_txid: next.map(|PlaceRow((txid, _), _)| txid) })
+}
+
+async fn place_after<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    after: Spot,
+    horizon: Option<i64>,
+) -> Result<Option<PlaceRow>, Error> {
+    let rows = driver.load::<PlaceRow>(next_place(source.log, after, horizon)).await;
+    Ok(rows.map_err(|error| Error::of_log(source.log.table, error))?.into_iter().next())
+}
+
+async fn readable_page<DB: Dialect, D: Driver<DB>>(
+    driver: &mut D,
+    source: &Source,
+    after: Spot,
+    horizon: Option<i64>,
+    size: i64,
+) -> Result<LogPage, Error> {
     // One more than is wanted: it says whether the last one ends its transaction.
     let statement = stream_page(source.log, source.shared, after, horizon, size + 1);
     let mut events = load(driver, source, statement).await?;
     let more = usize::try_from(size).is_ok_and(|size| events.len() > size);
     let next = if more { events.pop() } else { None };
-    Ok(LogPage { events, next_txid: next.map(|next| next.event.txid) })
+    Ok(LogPage { events, broken: None, next_txid: next.map(|next| next.event.txid) })
 }
 
 /// The events of a record up to the last of these, from the first one on: where the savepoint they start with is of no use.
@@ -119,8 +193,24 @@ pub(crate) async fn histories_of<DB: Dialect, D: Driver<DB>>(
     from_savepoint: bool,
 ) -> Result<Vec<(KeyValue, Vec<StoredEvent>)>, Error> {
     let statement = histories(table, source.shared.then_some(schema), wanted, from_savepoint);
+    let loaded = match load(driver, source, statement).await {
+        // One by one, so that a row that cannot be read is the matter of its record alone.
+        Err(error) if is_garbage(&error) => {
+            let mut readable = Vec::new();
+            for wanted in wanted {
+                let wanted = std::slice::from_ref(wanted);
+                let statement = histories(table, source.shared.then_some(schema), wanted, from_savepoint);
+                match load(driver, source, statement).await {
+                    Err(error) if is_garbage(&error) => {}
+                    other => readable.extend(other?),
+                }
+            }
+            readable
+        }
+        other => other?,
+    };
     let mut histories: Vec<(KeyValue, Vec<StoredEvent>)> = Vec::new();
-    for Logged { record, event, .. } in load(driver, source, statement).await? {
+    for Logged { record, event, .. } in loaded {
         match histories.last_mut() {
             Some((last, events)) if *last == record => events.push(event),
             _ => histories.push((record, vec![event])),

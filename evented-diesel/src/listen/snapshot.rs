@@ -29,7 +29,9 @@ use crate::statement::{
 /// that is where the hub was, which may be before what the rows contain: some changes can come that are in them already,
 /// unless the snapshot is kept as well.
 ///
-/// It holds for a hub that reads the log and for one that reads the WAL.
+/// It holds for a hub that reads the log and for one that reads the WAL. The transaction should not have written before: of
+/// its own writes a hub on the WAL tells again what the rows contain, and on SQLite, where positions are given again, a
+/// snapshot of a transaction that is rolled back after it has written hides what is written next.
 pub struct Snapshot<M> {
     seen: Seen,
     of: PhantomData<fn() -> M>,

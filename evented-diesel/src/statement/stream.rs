@@ -69,7 +69,38 @@ pub(crate) fn stream_page<'q, DB: Dialect>(
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
     columns(&mut statement, shared);
-    statement.sql(" FROM ").log(log).sql(" e WHERE ");
+    statement.sql(" FROM ").log(log);
+    behind(&mut statement, after, before_txid, limit);
+    statement
+}
+
+/// The place of the next event after a place, and its model as far as that can be read: where the event itself cannot.
+pub(crate) fn next_place<'q, DB: Dialect>(
+    log: LogName,
+    after: Spot,
+    before_txid: Option<i64>,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new(
+        "SELECT CAST(e.txid AS BIGINT), CAST(e.position AS BIGINT), CAST(e.schema AS TEXT) FROM ",
+    );
+    statement.log(log);
+    behind(&mut statement, after, before_txid, 1);
+    statement
+}
+
+/// A place in a log, and the model of the event there.
+pub(crate) struct PlaceRow(pub(crate) Spot, pub(crate) Option<String>);
+
+impl<DB: Dialect> QueryableByName<DB> for PlaceRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let place = (field(row, 0, DB::read_big_int)?, field(row, 1, DB::read_big_int)?);
+        Ok(Self(place, optional(row, 2, DB::read_text)?))
+    }
+}
+
+/// The events of a log after a place, in their order, of transactions before one that has not ended.
+fn behind<DB: Dialect>(statement: &mut Statement<'_, DB>, after: Spot, before_txid: Option<i64>, limit: i64) {
+    statement.sql(" e WHERE ");
     if DB::NUMBERS_TRANSACTIONS {
         statement.sql("(e.txid, e.position) > (").value(after.0).sql(", ").value(after.1).sql(")");
     } else {
@@ -80,7 +111,6 @@ pub(crate) fn stream_page<'q, DB: Dialect>(
     }
     let order = if DB::NUMBERS_TRANSACTIONS { "e.txid, e.position" } else { "e.position" };
     statement.sql(" ORDER BY ").sql(order).sql(" LIMIT ").value(limit);
-    statement
 }
 
 /// What may have been committed so far.

@@ -10,7 +10,7 @@ use super::super::lane::Lane;
 use super::super::lock;
 use super::super::router::{Router, with};
 use super::super::told::{Interruption, Told};
-use super::Source;
+use super::{Broken, Source};
 use crate::log::LogName;
 use crate::model::Model;
 use crate::statement::{Logged, Spot};
@@ -40,6 +40,8 @@ pub(crate) trait Desk: Send {
     /// Takes the next event, and tells what follows from it. It comes back if the record's history must be told first.
     fn take(&mut self, of: Reading, event: Logged) -> Option<Logged>;
     fn take_after_history(&mut self, of: Reading, event: Logged);
+    /// The next event is one that cannot be read at all.
+    fn broken(&mut self, of: Reading, broken: &Broken);
     /// A transaction is whole.
     fn end(&mut self, of: Reading);
     /// All is told up to a place, between two transactions.
@@ -146,6 +148,12 @@ impl<M: Model> Desk for ModelDesk<M> {
     fn take_after_history(&mut self, of: Reading, event: Logged) {
         let mut told = Vec::new();
         self.lane(of).take_after_history(event, &mut told);
+        self.tell(of, &told);
+    }
+
+    fn broken(&mut self, of: Reading, broken: &Broken) {
+        let mut told = Vec::new();
+        self.lane(of).broken(broken, &mut told);
         self.tell(of, &told);
     }
 

@@ -206,6 +206,14 @@ async fn next<DB: Dialect, M: Model, D: Driver<DB>>(
             open.lane.end(&mut open.told);
         }
     }
+    if let Some(broken) = read.broken {
+        if source.may_be_of(M::SCHEMA, &broken) {
+            open.lane.broken(&broken, &mut open.told);
+        }
+        (open.after, open.read) =
+            (broken.place, position(source.stream, open.read.epoch(), broken.place, None));
+        open.lane.end(&mut open.told);
+    }
     // A transaction that goes on in the next page: its last change so far is told now all the same.
     open.lane.flush(&mut open.told);
     open.given = open.read;

@@ -184,6 +184,14 @@ impl Tap {
                 self.desks.iter_mut().for_each(|desk| desk.end(Reading::Live));
             }
         }
+        if let Some(broken) = read.broken {
+            (whole, reached) = (true, self.after);
+            for desk in self.desks.iter_mut().filter(|desk| source.may_be_of(desk.schema(), &broken)) {
+                desk.broken(Reading::Live, &broken);
+            }
+            (self.after, self.told) = (broken.place, position(stream, epoch, broken.place, None));
+            self.desks.iter_mut().for_each(|desk| desk.end(Reading::Live));
+        }
         if !more && let Some(horizon) = mark.horizon {
             // Nothing can come any more before the oldest transaction that is open.
             self.after = self.after.max((horizon - 1, i64::MAX));
@@ -278,6 +286,13 @@ async fn serve<DB: Dialect, D: Driver<DB>>(
         if end {
             desk.end(of);
         }
+    }
+    if let Some(broken) = read.broken {
+        if source.may_be_of(desk.schema(), &broken) {
+            desk.broken(of, &broken);
+        }
+        desk.read_to(id, broken.place);
+        desk.end(of);
     }
     if !more {
         desk.caught_up(id);
