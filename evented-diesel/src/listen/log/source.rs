@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::run::driver::Driver;
 use crate::statement::{Logged, Mark, Spot};
 
-/// How long those who are behind are served before it is looked again for all the others.
+/// How long those who are behind at a desk are served before it is looked again for all the others.
 const TURN: Duration = Duration::from_millis(10);
 
 /// How many events are read at once.
@@ -31,8 +31,10 @@ pub(crate) struct Tap {
     told: Position,
     /// Where reading goes on: at the last event, or behind it, where nothing can come any more.
     after: Spot,
-    /// Who was served last of those who are behind.
-    served: u64,
+    /// The place before the transaction of which only a part has been read.
+    open_since: Option<Spot>,
+    /// Who was served last of those who are behind, at each desk.
+    served: Vec<u64>,
 }
 
 /// Some logs of one database.
@@ -69,8 +71,9 @@ impl LogSource {
             let epoch = epoch(driver, source.log).await?;
             let after = now(mark.horizon, last);
             let told = last_final(driver, &source, epoch, &mark).await?;
-            let desks = desks.into_iter().map(|desk| desk(told, epoch, records)).collect();
-            taps.push(Tap { source, desks, epoch, told, after, served: 0 });
+            let desks: Vec<_> = desks.into_iter().map(|desk| desk(told, epoch, records)).collect();
+            let served = vec![0; desks.len()];
+            taps.push(Tap { source, desks, epoch, told, after, open_since: None, served });
         }
         Ok(Self { taps, drained: None, held_behind: None, serves: false })
     }
@@ -92,7 +95,8 @@ impl LogSource {
                 Err(Error::MustRefetch { reason, .. }) => tap.restart(driver, epoch, reason).await?,
                 Err(other) => return Err(other),
             }
-            passed(Reached { last: tap.told, to: tap.told });
+            let begun = |place| position(tap.source.stream, tap.epoch, place, None);
+            passed(Reached { last: tap.told, to: tap.open_since.map_or(tap.told, begun) });
         }
         Ok(())
     }
@@ -114,9 +118,8 @@ impl LogSource {
             self.drained = (!more).then(|| mark.clone());
         }
         self.serves = false;
-        let until = Instant::now() + TURN;
         for tap in &mut self.taps {
-            let served = tap.serve_behind(driver, &mark, until).await?;
+            let served = tap.serve_behind(driver, &mark).await?;
             more |= served.more;
             self.serves |= served.any;
         }
@@ -144,6 +147,7 @@ impl Tap {
         let (last, mark) = check_log(driver, self.source.log).await?;
         let told = last_final(driver, &self.source, epoch, &mark).await?;
         (self.epoch, self.after, self.told) = (epoch, now(mark.horizon, last), told);
+        self.open_since = None;
         self.desks.iter_mut().for_each(|desk| desk.restart(&why, epoch, told));
         Ok(())
     }
@@ -169,12 +173,10 @@ impl Tap {
         let ends = read.ends::<DB>();
         let source = &self.source;
         let mut events = read.events.into_iter();
-        // The last change of a transaction that goes on is not told yet.
-        let (mut whole, mut reached) = (true, self.after);
         for end in ends {
             let Some(logged) = events.next() else { break };
             let (place, id) = ((logged.event.txid, logged.event.position), logged.event.id);
-            (whole, reached) = (end, self.after);
+            self.open_since.get_or_insert(self.after);
             if let Some(desk) = self.desks.iter_mut().find(|desk| source.is_of(desk.schema(), &logged)) {
                 tell(driver, source, desk.as_mut(), Reading::Live, logged, events.as_slice()).await?;
             }
@@ -182,25 +184,27 @@ impl Tap {
             self.told = position(stream, epoch, place, Some(id));
             if end {
                 self.desks.iter_mut().for_each(|desk| desk.end(Reading::Live));
+                self.open_since = None;
             }
         }
         if let Some(broken) = read.broken {
-            (whole, reached) = (true, self.after);
             for desk in self.desks.iter_mut().filter(|desk| source.may_be_of(desk.schema(), &broken)) {
                 desk.broken(Reading::Live, &broken);
             }
             (self.after, self.told) = (broken.place, position(stream, epoch, broken.place, None));
             self.desks.iter_mut().for_each(|desk| desk.end(Reading::Live));
+            self.open_since = None;
         }
         if !more && let Some(horizon) = mark.horizon {
             // Nothing can come any more before the oldest transaction that is open.
             self.after = self.after.max((horizon - 1, i64::MAX));
         }
-        if whole {
-            reached = self.after;
+        if self.open_since.is_none() {
             // Also for those to whose model nothing has happened.
             self.desks.iter_mut().for_each(|desk| desk.passed(self.told));
         }
+        // Of a transaction that goes on the last change is not told yet.
+        let reached = self.open_since.unwrap_or(self.after);
         passed(Reached { last: self.told, to: position(stream, epoch, reached, None) });
         Ok(more)
     }
@@ -211,12 +215,12 @@ impl Tap {
         &mut self,
         driver: &mut D,
         mark: &Mark,
-        until: Instant,
     ) -> Result<Served, Error> {
         let mut served = Served::default();
-        for desk in &mut self.desks {
+        for (desk, last) in self.desks.iter_mut().zip(&mut self.served) {
+            let until = Instant::now() + TURN;
             let mut behind = desk.behind();
-            let first = behind.iter().position(|it| it.id > self.served).unwrap_or(0);
+            let first = behind.iter().position(|it| it.id > *last).unwrap_or(0);
             behind.rotate_left(first);
             for behind in behind {
                 if Instant::now() >= until {
@@ -224,7 +228,7 @@ impl Tap {
                     break;
                 }
                 served.any = true;
-                self.served = behind.id;
+                *last = behind.id;
                 served.more |= serve(driver, &self.source, self.epoch, mark, desk.as_mut(), behind).await?;
             }
         }
