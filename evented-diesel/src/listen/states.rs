@@ -71,10 +71,6 @@ impl<M: Model> Known<M> {
             return Ok(None);
         }
         let after = next_state::<M>(key, self.record(), event)?.map(|record| Arc::new(Moment::new(record)));
-        // Found out here, and not where others wait.
-        if let Some(after) = &after {
-            after.scopes();
-        }
         self.revision = event.revision;
         let before = std::mem::replace(&mut self.moment, after.clone());
         Ok(Some(Folded { before, after }))
@@ -82,7 +78,7 @@ impl<M: Model> Known<M> {
 }
 
 /// What comes of code of the users': nothing, if it panics.
-fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
-use evented_core::{KeyValue, Position, StoredEvent, StreamId};
+use evented_core::{Fact, KeyValue, Position, StoredEvent, StreamId};
 
 use super::super::lane::Lane;
 use super::super::lock;
 use super::super::router::{Router, with};
-use super::super::told::{Interruption, Told};
+use super::super::states::caught;
+use super::super::told::{Interruption, Told, Unreadable};
 use super::{Broken, Source};
 use crate::log::LogName;
 use crate::model::Model;
@@ -95,9 +96,17 @@ impl<M: Model> ModelDesk<M> {
         }
     }
 
-    fn tell(&self, of: Reading, told: &[Told<M>]) {
+    fn tell(&self, of: Reading, told: &mut [Told<M>]) {
         if told.is_empty() {
             return;
+        }
+        // The scopes are found out here, and not where others wait.
+        for told in told.iter_mut() {
+            if let Told::Fact(fact) = told
+                && caught(|| (fact.scopes_before().get(0), fact.scopes_after().get(0))).is_none()
+            {
+                *told = Told::Unreadable(no_scopes(fact));
+            }
         }
         with(&self.router, |router| {
             for told in told {
@@ -108,6 +117,15 @@ impl<M: Model> ModelDesk<M> {
             }
         });
     }
+}
+
+/// What is told of a change of a record that panics where its scopes are looked for.
+fn no_scopes<M: Model>(fact: &Fact<M>) -> Unreadable {
+    #[derive(Debug, thiserror::Error)]
+    #[error("it panics where its scopes are looked for")]
+    struct NoScopes;
+    let record = fact.key.as_ref().map(M::key_value);
+    Unreadable { record, position: fact.position, source: Arc::new(NoScopes) }
 }
 
 impl<M: Model> Desk for ModelDesk<M> {
@@ -141,26 +159,26 @@ impl<M: Model> Desk for ModelDesk<M> {
     fn take(&mut self, of: Reading, event: Logged) -> Option<Logged> {
         let mut told = Vec::new();
         let taken = self.lane(of).take(event, &mut told);
-        self.tell(of, &told);
+        self.tell(of, &mut told);
         taken
     }
 
     fn take_after_history(&mut self, of: Reading, event: Logged) {
         let mut told = Vec::new();
         self.lane(of).take_after_history(event, &mut told);
-        self.tell(of, &told);
+        self.tell(of, &mut told);
     }
 
     fn broken(&mut self, of: Reading, broken: &Broken) {
         let mut told = Vec::new();
         self.lane(of).broken(broken, &mut told);
-        self.tell(of, &told);
+        self.tell(of, &mut told);
     }
 
     fn end(&mut self, of: Reading) {
         let mut told = Vec::new();
         self.lane(of).end(&mut told);
-        self.tell(of, &told);
+        self.tell(of, &mut told);
     }
 
     fn passed(&mut self, at: Position) {

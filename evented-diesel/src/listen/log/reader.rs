@@ -175,6 +175,7 @@ async fn next<DB: Dialect, M: Model, D: Driver<DB>>(
         check_position(driver, source, open.read.epoch(), mark, open.read).await?;
     }
     let read = page(driver, source, open.after, mark.horizon, size).await?;
+    open.told.reserve(read.events.len());
     let mine = |logged: &Logged| source.is_of(M::SCHEMA, logged);
     let ends = read.ends::<DB>();
     let more = read.next_txid.is_some();
