@@ -4,13 +4,12 @@
 //! costs depends on how many subscriptions it matches, and not on how many there are.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
-use async_channel::Sender;
-use evented_core::{Fact, KeyValue, Moment, Position};
+use evented_core::{Fact, KeyValue, Position};
 
-use super::channel::{Address, Channel};
+use super::channel::Channel;
 use super::feed::{Ending, Feed, Parcel};
 use super::told::{Interruption, Told, Unreadable};
 use super::{Subscription, lock};
@@ -18,8 +17,13 @@ use crate::model::Model;
 use crate::observe;
 
 mod places;
+mod recent;
+mod subscriber;
 
 use places::Places;
+use recent::Recent;
+pub(crate) use subscriber::later;
+use subscriber::{Subscriber, seen_by};
 
 /// A smaller buffer could not hold what comes at once.
 const SMALLEST_BUFFER: usize = 4;
@@ -61,80 +65,6 @@ pub(crate) fn with<M: Model, R>(router: &Mutex<Router<M>>, work: impl FnOnce(&mu
     drop(locked);
     drop(gone);
     done
-}
-
-/// What was told last, where the stream cannot be read again.
-struct Recent<M: Model> {
-    told: VecDeque<Told<M>>,
-    /// How many of that are changes.
-    changes: usize,
-    /// How many changes are kept.
-    most: usize,
-    /// All changes after this place are here.
-    from: Position,
-}
-
-impl<M: Model> Recent<M> {
-    fn new(from: Position, most: usize) -> Self {
-        Self { told: VecDeque::new(), changes: 0, most, from }
-    }
-
-    fn keep(&mut self, told: &Told<M>) {
-        // One end is enough: of most transactions nothing is told here but that.
-        if matches!((told, self.told.back()), (Told::End, None | Some(Told::End))) {
-            return;
-        }
-        self.changes += usize::from(!matches!(told, Told::End));
-        self.told.push_back(told.clone());
-        while self.changes > self.most || matches!(self.told.front(), Some(Told::End)) {
-            match self.told.pop_front() {
-                Some(Told::Fact(fact)) => self.from = fact.position,
-                Some(Told::Unreadable(unreadable)) => self.from = unreadable.position,
-                Some(Told::End) => continue,
-                None => return,
-            }
-            self.changes -= 1;
-        }
-    }
-}
-
-struct Subscriber<M: Model> {
-    channels: Vec<Channel<M>>,
-    parcels: Sender<Parcel<M>>,
-    /// How many parcels wait at most.
-    room: usize,
-    ending: Ending,
-    whole: bool,
-    /// Whether it has been told a part of the transaction that is being told, and wants to know its end.
-    in_transaction: bool,
-    /// It wants whole transactions, and came within one, which was committed before: that is not told.
-    skips: bool,
-    /// The place before that transaction, if it wants whole ones.
-    began: Option<Position>,
-    /// The last change that it was looked at for.
-    round: u64,
-    /// When its buffer was last empty: how far it had come.
-    drained: Position,
-    /// Only what comes after this place: it has come that far by itself.
-    after: Option<Position>,
-    /// It is still being told what was before: the live stream passes it by.
-    behind: bool,
-}
-
-impl<M: Model> Subscriber<M> {
-    /// What it may know of an event that nobody can read: whether the record is one that it may see cannot be found out, so
-    /// that only who sees all of them, or asked for this one, is told which it is.
-    fn may_know(&self, unreadable: &Unreadable) -> Unreadable {
-        let sees = |channel: &Channel<M>| {
-            channel.policy.is_none()
-                && match channel.address() {
-                    Ok(Address::All) => true,
-                    Ok(Address::Record(key)) => unreadable.record.as_ref() == Some(key),
-                    Ok(Address::Scope(_)) | Err(_) => false,
-                }
-        };
-        if self.channels.iter().any(sees) { unreadable.clone() } else { unreadable.hidden() }
-    }
 }
 
 /// What a new subscriber wants.
@@ -203,7 +133,7 @@ impl<M: Model> Router<M> {
             began: None,
             round: 0,
             drained: start,
-            after: Some(start),
+            after: start,
             behind: wanted.from.is_some(),
         };
         if subscriber.skips {
@@ -273,9 +203,7 @@ impl<M: Model> Router<M> {
             Told::Fact(fact) => self.tell_fact(fact),
             Told::Unreadable(unreadable) => {
                 // Those who are behind come to it by themselves.
-                let is_new = |it: &Subscriber<M>| {
-                    !it.behind && it.after.is_none_or(|after| after < unreadable.position)
-                };
+                let is_new = |it: &Subscriber<M>| !it.behind && it.after < unreadable.position;
                 let new = self.subscribers.iter().filter(|(_, it)| is_new(it));
                 let told = |(id, it): (&u64, &Subscriber<M>)| (*id, it.may_know(unreadable));
                 let told: Vec<(u64, Unreadable)> = new.map(told).collect();
@@ -315,13 +243,13 @@ impl<M: Model> Router<M> {
             return;
         }
         subscriber.round = self.round;
-        if subscriber.skips || subscriber.after.is_some_and(|after| fact.position <= after) {
+        if subscriber.skips || fact.position <= subscriber.after {
             return;
         }
         let Some(change) = seen_by(&subscriber.channels, fact, key) else { return };
         if subscriber.whole && !subscriber.in_transaction {
             subscriber.in_transaction = true;
-            subscriber.began = Some(come(subscriber, self.at));
+            subscriber.began = Some(subscriber.come(self.at));
             // Of those who are behind the live stream knows no end.
             if !behind {
                 self.in_transaction.push(id);
@@ -346,11 +274,11 @@ impl<M: Model> Router<M> {
     fn send(&mut self, id: u64, parcel: Parcel<M>) {
         let Some(subscriber) = self.subscribers.get_mut(&id) else { return };
         if subscriber.parcels.is_empty() {
-            subscriber.drained = later(subscriber.drained, come(subscriber, self.at));
+            subscriber.drained = later(subscriber.drained, subscriber.come(self.at));
         }
         if subscriber.parcels.len() >= subscriber.room {
             // A transaction of which only a part is there is told again from its beginning.
-            let resume_from = subscriber.began.unwrap_or_else(|| come(subscriber, self.at));
+            let resume_from = subscriber.began.unwrap_or_else(|| subscriber.come(self.at));
             *lock(&subscriber.ending) = Some(Interruption::Lagged { resume_from });
             observe::listen_lagged(M::SCHEMA, id);
             self.unsubscribe(id);
@@ -394,7 +322,7 @@ impl<M: Model> Router<M> {
             let room = it.room.saturating_sub(it.parcels.len());
             // One change is held back until the next is known, and each may end a transaction, which is told, too.
             let events = if it.whole { room / 2 } else { room };
-            Some((*id, it.after?, events.saturating_sub(1)))
+            Some((*id, it.after, events.saturating_sub(1)))
         };
         self.behind.iter().filter_map(place).collect()
     }
@@ -420,7 +348,7 @@ impl<M: Model> Router<M> {
 
     fn advance(&mut self, id: u64, to: Position) {
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
-            subscriber.after = Some(subscriber.after.map_or(to, |after| later(after, to)));
+            subscriber.after = later(subscriber.after, to);
         }
     }
 
@@ -447,7 +375,7 @@ impl<M: Model> Router<M> {
     pub(crate) fn drained(&self, id: u64) -> Option<Position> {
         let subscriber = self.subscribers.get(&id)?;
         let is_empty = subscriber.parcels.is_empty() && !subscriber.in_transaction;
-        Some(if is_empty { come(subscriber, self.at) } else { subscriber.drained })
+        Some(if is_empty { subscriber.come(self.at) } else { subscriber.drained })
     }
 
     pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
@@ -462,40 +390,4 @@ impl<M: Model> Router<M> {
         list.sort_by_key(|subscription| subscription.id);
         list
     }
-}
-
-/// The change as a subscriber with these channels sees it.
-fn seen_by<M: Model>(
-    channels: &[Channel<M>],
-    fact: &Arc<Fact<M>>,
-    key: Option<&KeyValue>,
-) -> Option<evented_core::Change<M>> {
-    let (mut before, mut after, mut wanted) = (false, false, false);
-    for channel in channels {
-        let may_see = |moment: Option<&Arc<Moment<M>>>| {
-            let Some(moment) = moment else { return false };
-            channel.may_see(moment.record())
-        };
-        let was = channel.covers(key, || fact.scopes_before());
-        let is = channel.covers(key, || fact.scopes_after());
-        let (was, is) = (was && may_see(fact.before.as_ref()), is && may_see(fact.after.as_ref()));
-        // A channel asks for what the change is to itself alone: a further one takes nothing away.
-        wanted |= fact.kind(was, is).is_some_and(|kind| channel.kinds.wants(kind));
-        before |= was;
-        after |= is;
-    }
-    if wanted { fact.seen(before, after) } else { None }
-}
-
-/// How far a subscriber has come, where the live stream is at a place.
-fn come<M: Model>(subscriber: &Subscriber<M>, at: Position) -> Position {
-    match subscriber.after {
-        Some(after) if subscriber.behind => after,
-        Some(after) => later(after, at),
-        None => at,
-    }
-}
-
-pub(crate) fn later(one: Position, other: Position) -> Position {
-    if other > one { other } else { one }
 }
