@@ -23,7 +23,6 @@ use crate::model::Model;
 #[cfg(feature = "__async")]
 mod asynchronous;
 mod blocking;
-mod running;
 mod shared;
 mod status;
 mod subscribing;

@@ -8,7 +8,6 @@ use diesel_async::AsyncConnection;
 use event_listener::EventListener;
 
 use super::super::log::source::LogSource;
-use super::running::Running;
 use super::worker::{BoxError, Connector, Pace, Worker};
 use super::{Hub, HubBuilder, StartError};
 use crate::backend::Dialect;
@@ -65,7 +64,6 @@ impl HubBuilder {
             Connector::<C::Backend>::connect(&mut connector).await.map_err(StartError::Connect)?;
         let source = LogSource::open(&mut driver, plan, records).await?;
         super::lock(&shared.status).connected = true;
-        let source = Running::new(source, Arc::clone(&shared));
         let worker = Worker { shared: Arc::clone(&shared), connector, pace: Task, rhythm };
         tokio::spawn(worker.run::<C::Backend>(source, driver));
         Ok(Hub::new(shared, None))

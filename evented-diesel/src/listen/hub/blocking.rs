@@ -7,7 +7,6 @@ use diesel::connection::LoadConnection;
 use event_listener::{EventListener, Listener as _};
 
 use super::super::log::source::LogSource;
-use super::running::Running;
 use super::worker::{BoxError, Connector, Pace, Worker};
 use super::{Hub, HubBuilder, StartError};
 use crate::backend::Dialect;
@@ -66,7 +65,6 @@ impl HubBuilder {
         });
         let (driver, source) = begun.unwrap_or(Err(StartError::Waited))?;
         super::lock(&shared.status).connected = true;
-        let source = Running::new(source, Arc::clone(&shared));
         let worker = Worker { shared: Arc::clone(&shared), connector, pace: Thread, rhythm };
         let thread = std::thread::Builder::new().name("evented-hub".to_owned());
         let thread = thread.spawn(move || {

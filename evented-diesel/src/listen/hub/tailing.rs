@@ -12,7 +12,6 @@ use super::super::tail::desk::{ModelTable, TableDesk};
 use super::super::tail::source::TailSource;
 use super::super::tail::{epoch, place};
 use super::super::told::Interruption;
-use super::running::Running;
 use super::shared::{Reached, Shared, hint};
 use super::{Hub, StartError, lock};
 use crate::model::Rows;
@@ -88,8 +87,9 @@ impl TailingBuilder {
     /// If the log cannot be read: see [`WalError`]. A table that is not published, or whose replica identity is not full,
     /// is told with the statement to run.
     pub async fn spawn(self, config: Config) -> Result<Hub, StartError> {
-        let (source, shared) = self.open(config).await?;
-        tokio::spawn(work(source, Arc::clone(&shared)));
+        let work = self.open(config).await?;
+        let shared = Arc::clone(&work.shared);
+        tokio::spawn(work.run());
         Ok(Hub::new(shared, None))
     }
 
@@ -109,9 +109,9 @@ impl TailingBuilder {
             };
             runtime.block_on(async {
                 match self.open(config).await {
-                    Ok((source, shared)) => {
-                        let _ = opened.send(Ok(Arc::clone(&shared)));
-                        work(source, shared).await;
+                    Ok(work) => {
+                        let _ = opened.send(Ok(Arc::clone(&work.shared)));
+                        work.run().await;
                     }
                     Err(error) => drop(opened.send(Err(error))),
                 }
@@ -122,46 +122,60 @@ impl TailingBuilder {
         Ok(Hub::new(shared, Some(thread)))
     }
 
-    async fn open(self, config: Config) -> Result<(Running<TailSource>, Arc<Shared>), StartError> {
+    async fn open(self, config: Config) -> Result<TailWorker, StartError> {
         let tail = Tail::open(config.whole_rows_of(self.tables)).await?;
         let epoch = epoch(tail.system());
         let begin = Begin { at: place(tail.start(), epoch), now: place(tail.opened_at(), epoch) };
         self.shared.passed(Reached { last: begin.at, to: begin.at });
         let desks = self.desks.into_iter().map(|desk| desk(begin, self.recent)).collect();
         lock(&self.shared.status).connected = true;
-        let source = TailSource::new(tail, desks, epoch);
-        Ok((Running::new(source, Arc::clone(&self.shared)), self.shared))
+        Ok(TailWorker { shared: self.shared, source: TailSource::new(tail, desks, epoch) })
     }
 }
 
 /// How often it looks whether it is to stop, and how it is doing.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Works until the hub stops, or the log cannot be read any more.
-async fn work(mut source: Running<TailSource>, shared: Arc<Shared>) {
-    while !shared.is_stopping() {
-        // A hint is also how a hub is told to stop.
-        let stepped = tokio::select! {
-            biased;
-            stepped = source.step() => Some(stepped),
-            _ = tokio::time::timeout(LOOK, hint()) => None,
-        };
-        match stepped {
-            Some(Ok(Some(told))) => shared.passed(Reached { last: told, to: told }),
-            Some(Ok(None)) => continue,
-            Some(Err(error)) => {
-                observe::tail_ended(&error);
-                let mut status = lock(&shared.status);
-                (status.connected, status.error) = (false, Some(error.to_string()));
-                drop(status);
-                source.interrupt(&Interruption::MustRefetch { reason: reason(&error).into() });
-                break;
+/// Reads, and tells.
+struct TailWorker {
+    shared: Arc<Shared>,
+    source: TailSource,
+}
+
+/// However it ends, also with a runtime that is shut down: nobody waits for ever for the hub.
+impl Drop for TailWorker {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+impl TailWorker {
+    /// Works until the hub stops, or the log cannot be read any more.
+    async fn run(mut self) {
+        while !self.shared.is_stopping() {
+            // A hint is also how a hub is told to stop.
+            let stepped = tokio::select! {
+                biased;
+                stepped = self.source.step() => Some(stepped),
+                _ = tokio::time::timeout(LOOK, hint()) => None,
+            };
+            match stepped {
+                Some(Ok(Some(told))) => self.shared.passed(Reached { last: told, to: told }),
+                Some(Ok(None)) => continue,
+                Some(Err(error)) => {
+                    observe::tail_ended(&error);
+                    let mut status = lock(&self.shared.status);
+                    (status.connected, status.error) = (false, Some(error.to_string()));
+                    drop(status);
+                    self.source.interrupt(&Interruption::MustRefetch { reason: reason(&error).into() });
+                    break;
+                }
+                None => {}
             }
-            None => {}
+            let tail = self.source.tail.status();
+            let mut status = lock(&self.shared.status);
+            (status.connected, status.reconnects) = (tail.connected, tail.reconnects);
         }
-        let tail = source.tail.status();
-        let mut status = lock(&shared.status);
-        (status.connected, status.reconnects) = (tail.connected, tail.reconnects);
     }
 }
 

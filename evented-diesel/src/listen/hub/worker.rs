@@ -9,7 +9,6 @@ use event_listener::EventListener;
 
 use super::super::lock;
 use super::super::log::source::LogSource;
-use super::running::Running;
 use super::shared::{Shared, hint};
 use super::status::{Delay, Holder};
 use crate::backend::Dialect;
@@ -63,9 +62,16 @@ struct Held {
     asked: Option<Instant>,
 }
 
+/// However it ends, also with a runtime that is shut down: nobody waits for ever for the hub. (Its feeds end with the desks.)
+impl<C, P> Drop for Worker<C, P> {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
 impl<C, P: Pace> Worker<C, P> {
     /// Works until the hub stops.
-    pub(crate) async fn run<DB: Dialect>(mut self, mut source: Running<LogSource>, mut driver: C::Driver)
+    pub(crate) async fn run<DB: Dialect>(mut self, mut source: LogSource, mut driver: C::Driver)
     where
         C: Connector<DB>,
     {

@@ -52,7 +52,6 @@ pub(crate) trait Desk: Send {
     fn interrupt_one(&mut self, id: u64, why: Interruption);
     /// The log does not go on: everyone is told, and it begins anew, in another epoch.
     fn restart(&mut self, why: &Interruption, epoch: u64, at: Position);
-    fn close(&mut self);
 }
 
 /// Somebody who is still behind.
@@ -204,8 +203,11 @@ impl<M: Model> Desk for ModelDesk<M> {
         self.live = Lane::new(self.records, self.stream, epoch);
         self.behind.clear();
     }
+}
 
-    fn close(&mut self) {
+/// Nothing will be told any more: its feeds end.
+impl<M: Model> Drop for ModelDesk<M> {
+    fn drop(&mut self) {
         with(&self.router, Router::close);
     }
 }

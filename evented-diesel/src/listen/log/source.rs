@@ -125,12 +125,6 @@ impl LogSource {
         }
         Ok(more)
     }
-
-    pub(crate) fn close(&mut self) {
-        for desk in self.taps.iter_mut().flat_map(|tap| &mut tap.desks) {
-            desk.close();
-        }
-    }
 }
 
 impl Tap {

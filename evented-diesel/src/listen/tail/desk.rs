@@ -32,7 +32,6 @@ pub(crate) trait TableDesk: Send {
     /// The transaction comes anew from its begin: what was told of it is not told again.
     fn restart(&mut self);
     fn interrupt(&mut self, why: &Interruption);
-    fn close(&mut self);
 }
 
 /// A change of a row, as the log has it.
@@ -267,8 +266,11 @@ impl<M: Rows<Pg>> TableDesk for ModelTable<M> {
     fn interrupt(&mut self, why: &Interruption) {
         with(&self.router, |router| router.interrupt(why));
     }
+}
 
-    fn close(&mut self) {
+/// Nothing will be told any more: its feeds end.
+impl<M: Rows<Pg>> Drop for ModelTable<M> {
+    fn drop(&mut self) {
         with(&self.router, Router::close);
     }
 }

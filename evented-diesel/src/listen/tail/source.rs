@@ -120,8 +120,4 @@ impl TailSource {
     pub(crate) fn interrupt(&mut self, why: &Interruption) {
         self.desks.iter_mut().for_each(|desk| desk.interrupt(why));
     }
-
-    pub(crate) fn close(&mut self) {
-        self.desks.iter_mut().for_each(|desk| desk.close());
-    }
 }
