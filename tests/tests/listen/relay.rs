@@ -90,6 +90,9 @@ async fn relays_that_lose_their_connections_come_back() {
     let mut feed = hub.subscribe(Item::changes()).unwrap();
     let _relay = relay(&url).await;
     let mut writer = Writer::start(&url);
+    // Both ends are there.
+    writer.write();
+    change(&mut feed).await;
     let mut conn = PgConnection::establish(&url).unwrap();
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'relay'";
     for _ in 0..5 {
