@@ -16,20 +16,14 @@ use super::{lamp, org};
 /// The place of a reader that began at the present says nothing by which a restored file would be noticed.
 #[test]
 fn a_reader_that_began_at_the_present_notices_an_older_copy_of_a_file() {
-    let file = File::new();
-    let mut conn = file.open();
-    conn.batch_execute("PRAGMA journal_mode = DELETE").unwrap();
-    Item::insert(lamp(org())).run(&mut conn).unwrap();
-    drop(conn);
-    let backup = file.folder.path().join("backup.db");
-    std::fs::copy(file.path(), &backup).unwrap();
+    let (file, copy) = File::with_copy();
     let mut conn = file.open();
     Item::insert(lamp(org())).run(&mut conn).unwrap();
     let mut reader = LogReader::<Item>::now();
     reader.page().run(&mut conn).unwrap();
     let position = reader.position().unwrap();
     drop(conn);
-    std::fs::copy(&backup, file.path()).unwrap();
+    std::fs::copy(&copy, file.path()).unwrap();
     let mut conn = file.open();
     // At the same place.
     Item::insert(lamp(org())).run(&mut conn).unwrap();
@@ -110,13 +104,7 @@ async fn a_reader_that_began_at_the_present_reads_what_is_written_with_a_number_
 /// The place that a hub says it has come to, of a file that was restored since.
 #[test]
 fn the_place_of_a_hub_is_noticed_to_be_of_a_file_that_was_restored() {
-    let file = File::new();
-    let mut conn = file.open();
-    conn.batch_execute("PRAGMA journal_mode = DELETE").unwrap();
-    Item::insert(lamp(org())).run(&mut conn).unwrap();
-    drop(conn);
-    let backup = file.folder.path().join("backup.db");
-    std::fs::copy(file.path(), &backup).unwrap();
+    let (file, copy) = File::with_copy();
     let mut conn = file.open();
     let hub = file.hub(Hub::of::<Item>());
     let last = Item::insert(lamp(org())).recorded().run(&mut conn).unwrap();
@@ -124,7 +112,7 @@ fn the_place_of_a_hub_is_noticed_to_be_of_a_file_that_was_restored() {
     let position = hub.position::<Item>().unwrap();
     hub.stop();
     drop((hub, conn));
-    std::fs::copy(&backup, file.path()).unwrap();
+    std::fs::copy(&copy, file.path()).unwrap();
     let mut conn = file.open();
     Item::insert(lamp(org())).run(&mut conn).unwrap();
     let hub = file.hub(Hub::of::<Item>());

@@ -6,6 +6,7 @@
 mod any_order;
 mod broken;
 mod busy;
+mod comes_back;
 mod copies;
 mod delay;
 mod ends;

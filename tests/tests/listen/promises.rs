@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use evented_diesel::Run;
-use evented_diesel::listen::{ChangeKind, Hub, HubBuilder, Kinds, Policy};
+use evented_diesel::listen::{ChangeKind, Feed, Hub, HubBuilder, Kinds, Policy};
 use evented_diesel::migrations::Flavour;
 use evented_tests::models::{Item, ItemChanges};
 
@@ -16,7 +16,7 @@ const NEVER: Duration = Duration::from_secs(3_600);
 pub(crate) const LONG: Duration = Duration::from_secs(8);
 
 pub(crate) struct File {
-    pub(crate) folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl File {
@@ -26,6 +26,18 @@ impl File {
         conn.batch_execute("PRAGMA journal_mode = WAL").unwrap();
         conn.batch_execute(&evented_tests::db::tables(Flavour::Sqlite)).unwrap();
         file
+    }
+
+    /// A file with a record in it, and a copy of that beside it.
+    pub(crate) fn with_copy() -> (Self, std::path::PathBuf) {
+        let file = Self::new();
+        let mut conn = file.open();
+        conn.batch_execute("PRAGMA journal_mode = DELETE").unwrap();
+        Item::insert(lamp(org())).run(&mut conn).unwrap();
+        drop(conn);
+        let copy = file.folder.path().join("copy.db");
+        std::fs::copy(file.path(), &copy).unwrap();
+        (file, copy)
     }
 
     pub(crate) fn path(&self) -> String {
@@ -67,6 +79,36 @@ impl Policy<Item> for Gate {
     }
 }
 
+/// A hub that looks when it is told to, and is at work: its one subscriber has yet to be told of the record `Gate`.
+struct AtWork {
+    _file: File,
+    conn: SqliteConnection,
+    hub: Hub,
+    feed: Feed<Item>,
+    /// Lets it go on.
+    open: mpsc::Sender<()>,
+}
+
+fn at_work() -> AtWork {
+    let file = File::new();
+    let mut conn = file.open();
+    let hub = file.hub(Hub::of::<Item>().look_every(NEVER));
+    let (gate, reached, open) = gate("Gate");
+    let feed = hub.subscribe(Item::changes().allowed_by(gate)).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    Item::insert(named("Gate")).run(&mut conn).unwrap();
+    reached.recv_timeout(LONG).unwrap();
+    AtWork { _file: file, conn, hub, feed, open }
+}
+
+/// So that a test that is red ends, too: a hub that has missed a hint gets another one.
+fn let_it_end() {
+    for _ in 0..10 {
+        evented_diesel::listen::wake();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn named(name: &str) -> evented_tests::models::NewItem {
     evented_tests::models::NewItem { name: name.into(), ..lamp(org()) }
 }
@@ -74,38 +116,20 @@ fn named(name: &str) -> evented_tests::models::NewItem {
 /// A command's hint that comes while the hub is at work is lost: nobody listens for it until it waits.
 #[test]
 fn a_hint_while_the_hub_works_is_not_lost() {
-    let file = File::new();
-    let mut conn = file.open();
-    let hub = file.hub(Hub::of::<Item>().look_every(NEVER));
-    let (gate, reached, open) = gate("Gate");
-    let mut feed = hub.subscribe(Item::changes().allowed_by(gate)).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    Item::insert(named("Gate")).run(&mut conn).unwrap();
-    reached.recv_timeout(LONG).unwrap();
+    let AtWork { _file, mut conn, hub: _hub, mut feed, open } = at_work();
     let second = Item::insert(named("Second")).run(&mut conn).unwrap();
     open.send(()).unwrap();
     assert_eq!(feed.recv_timeout(LONG).unwrap().unwrap().after().unwrap().name, "Gate");
     let told = feed.recv_timeout(LONG);
     let known = told.as_ref().ok().and_then(|it| it.as_ref().ok()).and_then(|it| it.key().copied());
-    // So that the test ends.
-    for _ in 0..10 {
-        evented_diesel::listen::wake();
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let_it_end();
     assert_eq!(known, Some(second.id), "{told:?}");
 }
 
 /// The same for `stop`, which joins the thread.
 #[test]
 fn a_hub_that_is_told_to_stop_while_it_works_stops() {
-    let file = File::new();
-    let mut conn = file.open();
-    let hub = file.hub(Hub::of::<Item>().look_every(NEVER));
-    let (gate, reached, open) = gate("Gate");
-    let _feed = hub.subscribe(Item::changes().allowed_by(gate)).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    Item::insert(named("Gate")).run(&mut conn).unwrap();
-    reached.recv_timeout(LONG).unwrap();
+    let AtWork { _file, conn: _conn, hub, feed: _feed, open } = at_work();
     let (stopped, has_stopped) = mpsc::channel();
     std::thread::spawn(move || {
         hub.stop();
@@ -114,10 +138,7 @@ fn a_hub_that_is_told_to_stop_while_it_works_stops() {
     std::thread::sleep(Duration::from_millis(200));
     open.send(()).unwrap();
     let has = has_stopped.recv_timeout(LONG);
-    for _ in 0..10 {
-        evented_diesel::listen::wake();
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let_it_end();
     assert!(has.is_ok(), "`stop` does not return: {has:?}");
 }
 
@@ -138,10 +159,7 @@ fn who_catches_up_does_not_wait_for_the_next_look() {
     while got < 20 && feed.recv_timeout(Duration::from_secs(4)).is_ok() {
         got += 1;
     }
-    for _ in 0..10 {
-        evented_diesel::listen::wake();
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let_it_end();
     assert_eq!(got, 20);
 }
 
@@ -447,23 +465,13 @@ fn a_feed_whose_policy_keeps_another_feed_can_be_dropped() {
 /// Nor is that of somebody who waits.
 #[test]
 fn who_waits_while_the_hub_works_does_not_wait_for_ever() {
-    let file = File::new();
-    let mut conn = file.open();
-    let hub = file.hub(Hub::of::<Item>().look_every(NEVER));
-    let (gate, reached, open) = gate("Gate");
-    let _feed = hub.subscribe(Item::changes().allowed_by(gate)).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    Item::insert(named("Gate")).run(&mut conn).unwrap();
-    reached.recv_timeout(LONG).unwrap();
+    let AtWork { _file, mut conn, hub, feed: _feed, open } = at_work();
     let second = Item::insert(named("Second")).recorded().run(&mut conn).unwrap();
     let of_thread = hub.clone();
     let waiting = std::thread::spawn(move || of_thread.wait_for_blocking(second.position(), LONG).is_ok());
     std::thread::sleep(Duration::from_millis(200));
     open.send(()).unwrap();
     let waited = waiting.join().unwrap();
-    for _ in 0..10 {
-        evented_diesel::listen::wake();
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let_it_end();
     assert!(waited, "it waits until the next look");
 }

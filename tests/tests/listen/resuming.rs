@@ -1,86 +1,24 @@
 //! Feeds that are dropped and made again from their positions, whatever happens: nothing is missed, nothing comes twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use diesel::connection::TransactionManager;
 use diesel::{Connection, PgConnection};
-use evented_diesel::listen::{Channel, Feed, Hub, Interruption, Position, WholeFeed};
+use evented_diesel::listen::{Change, Hub};
 use evented_diesel::{Id, Run};
 use evented_tests::models::{AddValue, Item, Org};
 
+use super::comes_back::Reader;
 use super::kill::Dice;
 use super::{lamp, org};
 
 type Manager = <PgConnection as Connection>::TransactionManager;
 
-enum Any {
-    Feed(Feed<Item>),
-    Whole(WholeFeed<Item>),
-}
-
-struct Reader {
-    feed: Option<Any>,
-    whole: bool,
-    channel: Channel<Item>,
-    from: Position,
-    heard: Vec<(Id<Item>, i32)>,
-    groups: Vec<Vec<i64>>,
-}
-
-impl Reader {
-    fn resume(&mut self, hub: &Hub, dice: &mut Dice) {
-        let text: Position = self.from.to_string().parse().unwrap();
-        let buffer = if self.whole { 5_000 } else { 4 + dice.below(12) as usize };
-        let it = hub.subscribing(self.channel.clone()).from(text).buffer(buffer);
-        self.feed = Some(if self.whole {
-            Any::Whole(it.whole_feed().unwrap())
-        } else {
-            Any::Feed(it.feed().unwrap())
-        });
-    }
-
-    /// Takes at most so many.
-    fn take(&mut self, most: u64) {
-        for _ in 0..most {
-            match self.feed.as_mut().unwrap() {
-                Any::Feed(feed) => match feed.try_recv() {
-                    Ok(Ok(change)) => self.hear(std::slice::from_ref(&change)),
-                    Ok(Err(Interruption::Lagged { resume_from })) => {
-                        self.from = resume_from;
-                        self.feed = None;
-                        return;
-                    }
-                    Ok(Err(error)) => panic!("{error}"),
-                    Err(_) => return,
-                },
-                Any::Whole(feed) => match feed.try_recv() {
-                    Ok(Ok(changes)) => {
-                        self.groups.push(changes.iter().map(|it| it.transaction().id).collect());
-                        self.hear(&changes);
-                    }
-                    Ok(Err(error)) => panic!("{error}"),
-                    Err(_) => return,
-                },
-            }
-        }
-    }
-
-    fn hear(&mut self, changes: &[evented_diesel::listen::Change<Item>]) {
-        for change in changes {
-            let side = change.after().or(change.before()).unwrap();
-            self.heard.push((side.id, side.value));
-        }
-    }
-
-    fn leave(&mut self) {
-        if let Some(feed) = self.feed.take() {
-            self.from = match &feed {
-                Any::Feed(feed) => feed.position(),
-                Any::Whole(feed) => feed.position(),
-            };
-        }
-    }
+/// A record and its value.
+fn told(change: &Change<Item>) -> (Id<Item>, i32) {
+    let side = change.after().or(change.before()).unwrap();
+    (side.id, side.value)
 }
 
 async fn run(seed: u64) {
@@ -89,14 +27,7 @@ async fn run(seed: u64) {
     let hub = db.hub(Hub::of::<Item>()).await;
     let orgs: [Id<Org>; 2] = [org(), org()];
     let start = hub.subscribe(Item::changes()).unwrap().start();
-    let reader = |channel: Channel<Item>, whole| Reader {
-        feed: None,
-        whole,
-        channel,
-        from: start,
-        heard: Vec::new(),
-        groups: Vec::new(),
-    };
+    let reader = |channel, whole| Reader::new(channel, whole, start);
     let scoped = || Item::changes().scope(Item::ORG.eq(orgs[0]));
     let mut readers = [
         reader(scoped(), false),
@@ -145,8 +76,8 @@ async fn run(seed: u64) {
         for reader in &mut readers {
             match dice.below(6) {
                 0 => reader.leave(),
-                1 | 2 if reader.feed.is_some() => reader.take(dice.below(6)),
-                _ if reader.feed.is_none() => reader.resume(&hub, &mut dice),
+                1 | 2 if !reader.is_away() => reader.take(dice.below(6)),
+                _ if reader.is_away() => reader.resume(&hub, 4 + dice.below(12) as usize),
                 _ => {}
             }
         }
@@ -165,15 +96,15 @@ async fn run(seed: u64) {
     let last = Item::insert(lamp(orgs[0])).recorded().run(&mut writers[0].0).unwrap();
     committed.entry(last.record.id).or_default().push(0);
     hub.wait_for(last.position()).await.unwrap();
-    let all_of = |reader: &Reader| reader.heard.iter().any(|it| it.0 == last.record.id);
+    let all_of = |reader: &Reader<Item>| reader.heard.iter().any(|it| it.key() == Some(&last.record.id));
     for (number, reader) in readers.iter_mut().enumerate() {
         for round in 0.. {
             if all_of(reader) {
                 break;
             }
             assert!(round < 4_000, "seed {seed}, reader {number}: the last never comes");
-            if reader.feed.is_none() {
-                reader.resume(&hub, &mut dice);
+            if reader.is_away() {
+                reader.resume(&hub, 4 + dice.below(12) as usize);
             }
             reader.take(1_000);
             if dice.below(10) == 0 {
@@ -182,8 +113,8 @@ async fn run(seed: u64) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let mut heard: HashMap<Id<Item>, Vec<i32>> = HashMap::new();
-        for (id, value) in &reader.heard {
-            heard.entry(*id).or_default().push(*value);
+        for (id, value) in reader.heard.iter().map(told) {
+            heard.entry(id).or_default().push(value);
         }
         if number % 2 == 1 {
             assert_eq!(heard, committed, "seed {seed}, reader {number}");
@@ -192,15 +123,16 @@ async fn run(seed: u64) {
                 assert_eq!(values, &committed[id], "seed {seed}, reader {number}");
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for group in &reader.groups {
-            let ids: std::collections::HashSet<_> = group.iter().collect();
+            let group: Vec<_> = group.iter().map(|change| change.transaction().id).collect();
+            let ids: HashSet<_> = group.iter().collect();
             assert_eq!(ids.len(), 1, "seed {seed}, reader {number}: several transactions as one {group:?}");
             assert!(seen.insert(group[0]), "seed {seed}, reader {number}: in parts {group:?}");
         }
     }
-    let few: std::collections::HashSet<_> = readers[0].heard.iter().collect();
-    assert_eq!(few, readers[2].heard.iter().collect(), "seed {seed}: the scope");
+    let few = |reader: &Reader<Item>| reader.heard.iter().map(told).collect::<HashSet<_>>();
+    assert_eq!(few(&readers[0]), few(&readers[2]), "seed {seed}: the scope");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

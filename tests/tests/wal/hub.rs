@@ -21,15 +21,15 @@ fn stage_on(server: &str) -> Stage {
     Stage::on(server, &format!("{TABLES}\n{logs}\n{whole}"))
 }
 
-fn stage() -> Stage {
+pub(crate) fn stage() -> Stage {
     stage_on(&evented_tests::db::postgres_url())
 }
 
-async fn next<M: Model>(feed: &mut Feed<M>) -> Option<Result<Change<M>, Interruption>> {
+pub(crate) async fn next<M: Model>(feed: &mut Feed<M>) -> Option<Result<Change<M>, Interruption>> {
     tokio::time::timeout(Duration::from_secs(60), feed.next()).await.expect("in time")
 }
 
-async fn change<M: Model>(feed: &mut Feed<M>) -> Change<M> {
+pub(crate) async fn change<M: Model>(feed: &mut Feed<M>) -> Change<M> {
     next(feed).await.expect("a change").expect("no error")
 }
 

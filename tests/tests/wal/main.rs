@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod changes;
+#[path = "../listen/comes_back.rs"]
+mod comes_back;
 mod errors;
 mod hub;
 #[path = "../crash/kill.rs"]

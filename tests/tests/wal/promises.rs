@@ -2,29 +2,13 @@
 
 use std::time::Duration;
 
-use evented_diesel::Model;
-use evented_diesel::listen::{self, Change, ChangeKind, Feed, Hub, Interruption};
+use evented_diesel::listen::{self, ChangeKind, Feed, Hub, Interruption};
 use evented_diesel::wal::{Config, Slot};
 use evented_tests::models::Note;
 
+use super::hub::{change, next, stage};
 use super::proxy::Proxy;
-use super::stage::{PUBLICATION, Stage};
-
-const TABLES: &str = include_str!("../../src/models/postgres.sql");
-
-pub(crate) fn stage() -> Stage {
-    let logs = evented_tests::db::logs().up_sql(evented_diesel::migrations::Flavour::Postgres);
-    let whole = "ALTER TABLE items REPLICA IDENTITY FULL; ALTER TABLE notes REPLICA IDENTITY FULL";
-    Stage::on(&evented_tests::db::postgres_url(), &format!("{TABLES}\n{logs}\n{whole}"))
-}
-
-async fn next<M: Model>(feed: &mut Feed<M>) -> Option<Result<Change<M>, Interruption>> {
-    tokio::time::timeout(Duration::from_secs(30), feed.next()).await.expect("in time")
-}
-
-async fn change<M: Model>(feed: &mut Feed<M>) -> Change<M> {
-    next(feed).await.expect("a change").expect("no error")
-}
+use super::stage::PUBLICATION;
 
 const ROWS: i32 = 20_000;
 

@@ -6,76 +6,17 @@ use std::time::Duration;
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
-use evented_diesel::listen::{self, Feed, Hub, Interruption, Position, WholeFeed};
+use evented_diesel::listen::{self, Change, Hub};
 use evented_tests::models::Note;
 
+use super::comes_back::Reader;
+use super::hub::stage;
 use super::kill::Dice;
-use super::promises::stage;
 
-enum Any {
-    Feed(Feed<Note>),
-    Whole(WholeFeed<Note>),
-}
-
-struct Reader {
-    feed: Option<Any>,
-    whole: bool,
-    from: Position,
-    heard: Vec<String>,
-    groups: Vec<(u64, usize)>,
-}
-
-impl Reader {
-    fn resume(&mut self, hub: &Hub) {
-        let text: Position = self.from.to_string().parse().unwrap();
-        let it = hub.subscribing(Note::changes()).from(text).buffer(if self.whole { 5_000 } else { 9 });
-        self.feed = Some(if self.whole {
-            Any::Whole(it.whole_feed().unwrap())
-        } else {
-            Any::Feed(it.feed().unwrap())
-        });
-    }
-
-    fn take(&mut self, most: u64) {
-        for _ in 0..most {
-            let mut told = Vec::new();
-            match self.feed.as_mut().unwrap() {
-                Any::Feed(feed) => match feed.try_recv() {
-                    Ok(Ok(change)) => told.push(change),
-                    Ok(Err(Interruption::Lagged { resume_from })) => {
-                        self.from = resume_from;
-                        self.feed = None;
-                        return;
-                    }
-                    Ok(Err(error)) => panic!("{error}"),
-                    Err(_) => return,
-                },
-                Any::Whole(feed) => match feed.try_recv() {
-                    Ok(Ok(changes)) => {
-                        let commit = changes[0].transaction().commit;
-                        assert!(changes.iter().all(|it| it.transaction().commit == commit));
-                        self.groups.push((commit, changes.len()));
-                        told = changes;
-                    }
-                    Ok(Err(error)) => panic!("{error}"),
-                    Err(_) => return,
-                },
-            }
-            for change in told {
-                let side = change.after().or(change.before()).unwrap();
-                self.heard.push(format!("{:?} {} {}", change.kind(), side.id, side.text));
-            }
-        }
-    }
-
-    fn leave(&mut self) {
-        if let Some(feed) = self.feed.take() {
-            self.from = match &feed {
-                Any::Feed(feed) => feed.position(),
-                Any::Whole(feed) => feed.position(),
-            };
-        }
-    }
+/// A change as a text.
+fn told(change: &Change<Note>) -> String {
+    let side = change.after().or(change.before()).unwrap();
+    format!("{:?} {} {}", change.kind(), side.id, side.text)
 }
 
 async fn run(seed: u64) {
@@ -84,8 +25,7 @@ async fn run(seed: u64) {
     let hub = Hub::tailing::<Note>().keep_recent(100_000).spawn(stage.config()).await.unwrap();
     let mut live = hub.subscribing(Note::changes()).buffer(100_000).feed().unwrap();
     let start = live.start();
-    let reader = |whole| Reader { feed: None, whole, from: start, heard: Vec::new(), groups: Vec::new() };
-    let mut readers = [reader(false), reader(true)];
+    let mut readers = [false, true].map(|whole| Reader::new(Note::changes(), whole, start));
     let mut writers: Vec<(PgConnection, Vec<String>, bool)> =
         (0..3).map(|_| (stage.connect(), Vec::new(), false)).collect();
     let mut committed: Vec<String> = Vec::new();
@@ -122,8 +62,8 @@ async fn run(seed: u64) {
         for reader in &mut readers {
             match dice.below(6) {
                 0 => reader.leave(),
-                1 | 2 if reader.feed.is_some() => reader.take(dice.below(12)),
-                _ if reader.feed.is_none() => reader.resume(&hub),
+                1 | 2 if !reader.is_away() => reader.take(dice.below(12)),
+                _ if reader.is_away() => reader.resume(&hub, 9),
                 _ => {}
             }
         }
@@ -148,9 +88,7 @@ async fn run(seed: u64) {
     tokio::time::timeout(Duration::from_secs(60), hub.wait_for(here)).await.expect("in time").unwrap();
     let mut all = Vec::new();
     while let Ok(change) = live.try_recv() {
-        let change = change.unwrap();
-        let side = change.after().or(change.before()).unwrap();
-        all.push(format!("{:?} {} {}", change.kind(), side.id, side.text));
+        all.push(told(&change.unwrap()));
     }
     assert_eq!(all, committed, "seed {seed}: live");
     for (number, reader) in readers.iter_mut().enumerate() {
@@ -158,17 +96,22 @@ async fn run(seed: u64) {
             if reader.heard.len() >= committed.len() {
                 break;
             }
-            if reader.feed.is_none() {
-                reader.resume(&hub);
+            if reader.is_away() {
+                reader.resume(&hub, 9);
             }
             reader.take(7);
             if dice.below(5) == 0 {
                 reader.leave();
             }
         }
-        assert_eq!(reader.heard, committed, "seed {seed}, reader {number}");
-        let commits: HashSet<_> = reader.groups.iter().map(|it| it.0).collect();
-        assert_eq!(commits.len(), reader.groups.len(), "seed {seed}: in parts");
+        let heard: Vec<_> = reader.heard.iter().map(told).collect();
+        assert_eq!(heard, committed, "seed {seed}, reader {number}");
+        let mut commits = HashSet::new();
+        for group in &reader.groups {
+            let commit = group[0].transaction().commit;
+            assert!(group.iter().all(|it| it.transaction().commit == commit), "seed {seed}: several as one");
+            assert!(commits.insert(commit), "seed {seed}: in parts");
+        }
     }
 }
 
