@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use evented_core::{KeyKind, KeyValue, Position, StoredEvent, StreamId};
+use evented_core::{KeyKind, Position, StreamId};
 
 use super::lane::{anchor_of, position as place_of, spot};
 use crate::backend::Dialect;
@@ -16,10 +16,11 @@ use crate::log::{EventLog, LogName};
 use crate::run::driver::Driver;
 use crate::statement::{
     BigIntKeys, EventId, FinalEvent, IntKeys, LastSpot, Logged, LoggedRow, Mark, Number, PlaceRow, Spot,
-    Statement, TextKeys, UuidKeys, event_at, final_event, histories, last_spot, next_place, stream_page,
+    Statement, TextKeys, UuidKeys, event_at, final_event, last_spot, next_place, stream_page,
 };
 
 pub(crate) mod desk;
+mod histories;
 pub(crate) mod reader;
 pub(crate) mod source;
 
@@ -168,55 +169,6 @@ async fn readable_page<DB: Dialect, D: Driver<DB>>(
     let more = usize::try_from(size).is_ok_and(|size| events.len() > size);
     let next = if more { events.pop() } else { None };
     Ok(LogPage { events, broken: None, next_txid: next.map(|next| next.event.txid) })
-}
-
-/// The events of a record up to the last of these, from the first one on: where the savepoint they start with is of no use.
-pub(crate) async fn whole_history<DB: Dialect, D: Driver<DB>>(
-    driver: &mut D,
-    source: &Source,
-    table: LogName,
-    schema: &str,
-    record: KeyValue,
-    known: &[StoredEvent],
-) -> Result<Vec<(KeyValue, Vec<StoredEvent>)>, Error> {
-    let wanted = [(record, known.last().map_or(0, |event| event.revision))];
-    histories_of(driver, source, table, schema, &wanted, false).await
-}
-
-/// The events of several records of one table, each up to a revision.
-pub(crate) async fn histories_of<DB: Dialect, D: Driver<DB>>(
-    driver: &mut D,
-    source: &Source,
-    table: LogName,
-    schema: &str,
-    wanted: &[(KeyValue, i64)],
-    from_savepoint: bool,
-) -> Result<Vec<(KeyValue, Vec<StoredEvent>)>, Error> {
-    let statement = histories(table, source.shared.then_some(schema), wanted, from_savepoint);
-    let loaded = match load(driver, source, statement).await {
-        // One by one, so that a row that cannot be read is the matter of its record alone.
-        Err(error) if is_garbage(&error) => {
-            let mut readable = Vec::new();
-            for wanted in wanted {
-                let wanted = std::slice::from_ref(wanted);
-                let statement = histories(table, source.shared.then_some(schema), wanted, from_savepoint);
-                match load(driver, source, statement).await {
-                    Err(error) if is_garbage(&error) => {}
-                    other => readable.extend(other?),
-                }
-            }
-            readable
-        }
-        other => other?,
-    };
-    let mut histories: Vec<(KeyValue, Vec<StoredEvent>)> = Vec::new();
-    for Logged { record, event, .. } in loaded {
-        match histories.last_mut() {
-            Some((last, events)) if *last == record => events.push(event),
-            _ => histories.push((record, vec![event])),
-        }
-    }
-    Ok(histories)
 }
 
 /// Loads events, whose keys are of the log's kind.

@@ -6,9 +6,8 @@ use evented_core::{Change, Position};
 
 use super::super::lane::{Lane, position, spot};
 use super::super::told::{Interruption, Told};
-use super::{
-    BEGINNING, Source, check_log, check_position, epoch, histories_of, last_final, mark, page, whole_history,
-};
+use super::histories::learn_histories;
+use super::{BEGINNING, Source, check_log, check_position, epoch, last_final, mark, page};
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::model::Model;
@@ -188,18 +187,10 @@ async fn next<DB: Dialect, M: Model, D: Driver<DB>>(
             && let Some(logged) = open.lane.take(logged, &mut open.told)
         {
             let rest = events.as_slice().iter().filter(|logged| mine(logged));
-            for (table, wanted) in open.lane.lacking(std::iter::once(&logged).chain(rest)) {
-                for (record, history) in histories_of(driver, source, table, M::SCHEMA, &wanted, true).await?
-                {
-                    if !open.lane.states.learn(&record, &history) {
-                        for (record, history) in
-                            whole_history(driver, source, table, M::SCHEMA, record, &history).await?
-                        {
-                            open.lane.states.learn(&record, &history);
-                        }
-                    }
-                }
-            }
+            let wanted = open.lane.lacking(std::iter::once(&logged).chain(rest));
+            let states = &mut open.lane.states;
+            let learn = |record: &_, history: &[_]| states.learn(record, history);
+            learn_histories(driver, source, M::SCHEMA, wanted, learn).await?;
             open.lane.take_after_history(logged, &mut open.told);
         }
         (open.after, open.read) = (place, here);

@@ -9,8 +9,9 @@ use super::super::hub::Reached;
 use super::super::lane::{position, spot};
 use super::super::told::Interruption;
 use super::desk::{Behind, Desk, Reading};
+use super::histories::learn_histories;
 use super::reader::now;
-use super::{Source, check_log, check_position, epoch, histories_of, last_final, mark, page, whole_history};
+use super::{Source, check_log, check_position, epoch, last_final, mark, page};
 use crate::backend::Dialect;
 use crate::error::Error;
 use crate::run::driver::Driver;
@@ -309,17 +310,9 @@ async fn tell<DB: Dialect, D: Driver<DB>>(
     rest: &[Logged],
 ) -> Result<(), Error> {
     let Some(logged) = desk.take(of, logged) else { return Ok(()) };
-    for (table, wanted) in desk.lacking(of, source, &logged, rest) {
-        for (record, history) in histories_of(driver, source, table, desk.schema(), &wanted, true).await? {
-            if !desk.learn(of, &record, &history) {
-                for (record, history) in
-                    whole_history(driver, source, table, desk.schema(), record, &history).await?
-                {
-                    desk.learn(of, &record, &history);
-                }
-            }
-        }
-    }
+    let (schema, wanted) = (desk.schema(), desk.lacking(of, source, &logged, rest));
+    let learn = |record: &_, history: &[_]| desk.learn(of, record, history);
+    learn_histories(driver, source, schema, wanted, learn).await?;
     desk.take_after_history(of, logged);
     Ok(())
 }
