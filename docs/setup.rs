@@ -1,12 +1,12 @@
 // What the blocks of the book share: the table, the model and the actions of "Getting started", and a connection.
-// `tests/src/book.rs` includes this file; the blocks take it in by a hidden line.
+// `tests/src/book.rs` includes this file; the blocks import it by a hidden line.
 
 pub use chrono::{DateTime, TimeDelta, Utc};
 pub use diesel::connection::SimpleConnection;
 pub use diesel::prelude::*;
-pub use evented_diesel::migrations::{Flavour, Migrations};
+pub use evented_diesel::migrations::{Database, Migrations};
 pub use evented_diesel::prelude::*;
-pub use evented_diesel::{Attrs, Command, Drift, Error, EventLog, Fields, IntoTarget, KeyValue, Model, State};
+pub use evented_diesel::{Command, Drift, Error, Fields, IntoRecordRef, KeyValue, Model, RawPayload, State};
 pub use serde::{Deserialize, Serialize};
 pub use uuid::Uuid;
 
@@ -24,7 +24,7 @@ diesel::table! {
     }
 }
 
-/// A thing in a shop.
+/// An item in a shop.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = items)]
 #[evented(actions(Archive, Restore), check = Item::valid)]
@@ -42,28 +42,28 @@ pub struct Item {
 }
 
 impl Item {
-    fn valid(&self) -> Result<(), Invalid> {
-        let mut faults = Invalid::none();
+    fn valid(&self) -> Result<(), ValidationErrors> {
+        let mut errors = ValidationErrors::none();
         if self.name.is_empty() {
-            faults.add("name", "is empty");
+            errors.add("name", "is empty");
         }
         if self.price < 0 {
-            faults.add("price", "is negative");
+            errors.add("price", "is negative");
         }
-        faults.into_result()
+        errors.into_result()
     }
 }
 
-/// Puts the item away; it can be restored.
+/// Archives the item. `Restore` undoes it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Archive {
     pub reason: String,
 }
 
 impl Action<Item> for Archive {
-    fn check(&self, item: &Item, _: &Context) -> Result<(), Invalid> {
+    fn check(&self, item: &Item, _: &Context) -> Result<(), ValidationErrors> {
         if item.archived_at.is_some() {
-            return Err(Invalid::field("archived_at", "is already archived"));
+            return Err(ValidationErrors::field("archived_at", "is already archived"));
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Action<Item> for Archive {
     }
 }
 
-/// Takes it out again.
+/// Restores an archived item.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Restore;
 
@@ -82,7 +82,7 @@ impl Action<Item> for Restore {
     }
 }
 
-/// What a new lamp is made of.
+/// The input of a new lamp.
 pub fn lamp() -> NewItem {
     NewItem { name: "Lamp".into(), price: 30, note: None }
 }
@@ -97,7 +97,7 @@ pub fn connect() -> SqliteConnection {
         )",
     )
     .expect("the table");
-    conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Flavour::Sqlite)).expect("its log");
+    Migrations::of::<Item>().run(&mut conn).expect("its log");
     conn
 }
 
@@ -116,7 +116,7 @@ diesel::table! {
 #[event_log(table = "ledger", schemas(Account), hashed)]
 pub struct Ledger;
 
-/// Money of somebody's.
+/// A bank account.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = accounts)]
 #[evented(log = Ledger, actions(Deposit))]
@@ -141,11 +141,11 @@ pub fn bank() -> SqliteConnection {
     let mut conn = SqliteConnection::establish(":memory:").expect("SQLite in memory");
     conn.batch_execute("CREATE TABLE accounts (id BLOB PRIMARY KEY, owner TEXT NOT NULL, balance INTEGER NOT NULL)")
         .expect("the table");
-    conn.batch_execute(&Migrations::new().event_log::<Ledger>().up_sql(Flavour::Sqlite)).expect("its log");
+    Migrations::new().event_log::<Ledger>().run(&mut conn).expect("its log");
     conn
 }
 
-/// Changes a log by hand: whoever owns the tables can drop what keeps them append-only.
+/// Changes a log by hand. The owner of the tables can drop the triggers that keep them append-only.
 pub fn tamper(conn: &mut SqliteConnection, log: &str, sql: &str) {
     let drop = format!("DROP TRIGGER IF EXISTS {log}_no_update; DROP TRIGGER IF EXISTS {log}_no_delete");
     conn.batch_execute(&drop).expect("the triggers");

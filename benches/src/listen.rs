@@ -1,4 +1,4 @@
-//! Listening: the log and the write-ahead log as sources, and the hub.
+//! Benchmarks of feeds: the log and the write-ahead log as sources, and the hub.
 
 use crate::report::Report;
 use crate::setup::Bench;

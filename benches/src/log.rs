@@ -1,10 +1,10 @@
-//! Whole logs and tables: hashes, checks, rebuild and bring-up.
+//! Benchmarks of whole logs and tables: hashes, checks, rebuild and backfill.
 
 use crate::report::Report;
 use crate::setup::Bench;
 
 mod append;
-pub(crate) mod bring_up;
+pub(crate) mod backfill;
 mod chain;
 mod memory;
 mod models;
@@ -19,5 +19,5 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     rebuild::run(bench, report)?;
     memory::run(bench, report)?;
     tamper::run(bench, report)?;
-    bring_up::run(bench, report)
+    backfill::run(bench, report)
 }

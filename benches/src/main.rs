@@ -1,6 +1,6 @@
 //! Measures the library side by side with the alternatives, in interleaved rounds of one run, and prints ratios.
 //!
-//! Run it by `cargo xtask bench`, which starts a PostgreSQL with `fsync` on.
+//! Run it with `cargo xtask bench`, which starts a PostgreSQL server with `fsync` on.
 
 mod listen;
 mod log;
@@ -18,19 +18,20 @@ use clap::Parser;
 /// Compares the library with hand-written code, raw statements and pgbench.
 #[derive(Parser)]
 struct Arguments {
-    /// Which comparisons to run: `record`, `log`, `listen`, or a part of a name such as `record/update`.
+    /// The comparisons to run: `record`, `log`, `listen`, or the beginning of a name such as `record/update`. Default:
+    /// all.
     #[arg(default_value = "")]
     suite: String,
-    /// Write the ratios into this file.
+    /// Write the ratios to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// How many rounds each comparison has.
+    /// The number of rounds of each comparison.
     #[arg(long, default_value_t = 9)]
     rounds: usize,
-    /// The server.
+    /// The URL of the PostgreSQL server.
     #[arg(long, env = "EVENTED_BENCH_POSTGRES")]
     url: String,
-    /// Where pgbench is.
+    /// The folder that contains pgbench.
     #[arg(long, env = "EVENTED_PG_BIN")]
     pg_bin: PathBuf,
     /// Internal: stream a table of this many events, for its peak memory.
@@ -42,9 +43,9 @@ struct Arguments {
     /// Internal: read the write-ahead log through this slot.
     #[arg(long, hide = true)]
     tail: Option<String>,
-    /// Internal: bring rows up, until killed.
+    /// Internal: backfill rows, until killed.
     #[arg(long, hide = true)]
-    bring_up: bool,
+    backfill: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,8 +59,8 @@ fn main() -> anyhow::Result<()> {
     if arguments.verify_and_rebuild {
         return log::verify_and_rebuild(&arguments.url);
     }
-    if arguments.bring_up {
-        return log::bring_up::bring_up(&arguments.url);
+    if arguments.backfill {
+        return log::backfill::backfill(&arguments.url);
     }
     let mut report = report::Report::default();
     let bench = setup::Bench {

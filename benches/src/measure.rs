@@ -1,31 +1,31 @@
-//! Interleaved rounds: what both sides of a comparison did, in the same minute on the same machine.
+//! Measures both sides of a comparison in interleaved rounds, in the same minute on the same machine.
 
 use std::time::{Duration, Instant};
 
-/// The ratio of two times, over several rounds.
+/// The ratio of two times over several rounds.
 #[derive(Debug, Clone)]
 pub(crate) struct Ratio {
-    /// The middle of the rounds' ratios.
+    /// The median of the rounds' ratios.
     pub(crate) median: f64,
-    /// The lowest and the highest of them.
+    /// The lowest and the highest ratio.
     pub(crate) spread: (f64, f64),
-    /// The middle of our times, and of the baseline's.
+    /// The median of our times, and of the baseline's times.
     pub(crate) times: (Duration, Duration),
-    /// The best of each: what is left of them on a machine with other things to do.
+    /// The best time of each side: the least disturbed one on a busy machine.
     pub(crate) best: (Duration, Duration),
 }
 
-/// Runs both sides alternately, each going first in every other round, and compares the times they took.
+/// Runs both sides alternately and compares their times. Each side goes first in every other round.
 ///
 /// # Errors
 ///
-/// Those of the two sides.
+/// The errors of the two sides.
 pub(crate) fn compare(
     rounds: usize,
     mut ours: impl FnMut() -> anyhow::Result<()>,
     mut baseline: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<Ratio> {
-    // One round for the caches of both.
+    // One round to warm the caches of both sides.
     ours()?;
     baseline()?;
     let (mut ratios, mut our_times, mut base_times) = (Vec::new(), Vec::new(), Vec::new());
@@ -54,7 +54,7 @@ pub(crate) fn compare(
     })
 }
 
-/// How long something takes.
+/// Returns how long `run` takes.
 pub(crate) fn timed(run: &mut impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
     let start = Instant::now();
     run()?;

@@ -1,6 +1,6 @@
-//! Streaming a whole table: its peak memory must not grow with the log.
+//! Measures the peak memory of streaming a whole table, which must not grow with the log.
 //!
-//! Each measurement is a process of its own, since a peak does not come down again.
+//! Each measurement runs in its own process, because the peak of a process never decreases.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use crate::setup::{Bench, fresh};
 
 const FEW: i64 = 10_000;
 const MANY: i64 = 1_000_000;
-/// How much more the larger log may take.
+/// How many more MB the larger log may use.
 const ALLOWED_MB: f64 = 16.0;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
@@ -42,7 +42,7 @@ fn fill(url: &str, events: i64) -> anyhow::Result<String> {
     Ok(url)
 }
 
-/// The peak of a process that streams the table.
+/// Returns the peak memory of a process that streams the table, in MB.
 fn peak(url: &str, events: i64) -> anyhow::Result<f64> {
     let program = std::env::current_exe()?;
     let output = Command::new(program)
@@ -53,7 +53,7 @@ fn peak(url: &str, events: i64) -> anyhow::Result<f64> {
     text.trim().parse().with_context(|| format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// The child: streams the first so many events and prints its peak memory in MB.
+/// Runs in the child process: streams the first `events` events, and prints its peak memory in MB.
 pub(crate) fn stream(url: &str, events: i64) -> anyhow::Result<()> {
     let mut conn = PgConnection::establish(url)?;
     let mut table = Task::table_at(events);
@@ -66,7 +66,7 @@ pub(crate) fn stream(url: &str, events: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The peak so far, in MB.
+/// Returns the peak memory of this process so far, in MB.
 pub(crate) fn peak_of_this_process() -> anyhow::Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak in /proc")?;

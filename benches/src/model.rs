@@ -1,4 +1,4 @@
-//! The model that is measured, and the same by hand.
+//! The model that the benchmarks measure, and its tables.
 
 use diesel::prelude::*;
 use evented_diesel::prelude::*;
@@ -30,12 +30,12 @@ pub(crate) const POSTGRES: &str =
 pub(crate) const SQLITE: &str =
     "CREATE TABLE tasks (id BLOB PRIMARY KEY, name TEXT NOT NULL, done BOOLEAN NOT NULL)";
 
-/// A new task.
+/// Returns the input of a new task.
 pub(crate) fn new(name: impl Into<String>) -> NewTask {
     NewTask { name: name.into() }
 }
 
-/// An update of its name.
+/// Returns an update of a task's name.
 pub(crate) fn renamed(name: impl Into<String>) -> TaskChanges {
     TaskChanges { name: Some(name.into()), done: None }
 }

@@ -1,4 +1,4 @@
-//! Commands and readings of single records.
+//! Benchmarks of commands on, and reads of, single records.
 
 use crate::report::Report;
 use crate::setup::Bench;

@@ -1,4 +1,4 @@
-//! The table of ratios, for eyes and for scripts.
+//! Prints the table of ratios, and writes it for scripts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,12 +27,13 @@ struct Row {
 }
 
 impl Report {
-    /// A time that should be at most so many times the baseline's. `operations` says how many the times are for.
+    /// Adds a time that should be at most `target` times the baseline's time. `operations` is the number of operations
+    /// that the times are for.
     pub(crate) fn at_most(&mut self, name: &str, target: f64, ratio: &Ratio, operations: u32) {
         self.row(name, ratio.median, target, "at most", detail(ratio, operations));
     }
 
-    /// A rate that should be at least so many times the baseline's.
+    /// Adds a rate that should be at least `target` times the baseline's rate.
     pub(crate) fn at_least(&mut self, name: &str, target: f64, ratio: &Ratio, operations: u32) {
         self.row(name, 1.0 / ratio.median, target, "at least", detail(ratio, operations));
     }
@@ -50,7 +51,7 @@ impl Report {
         self.rows.push(Row { name: name.to_owned(), ratio, target, direction, detail });
     }
 
-    /// Something worth knowing that has no target.
+    /// Adds a note without a target.
     pub(crate) fn note(&mut self, text: String) {
         eprintln!("{text}");
         self.notes.push(text);

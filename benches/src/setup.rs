@@ -1,4 +1,4 @@
-//! Databases to measure on.
+//! Sets up the databases to measure on.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,11 +6,11 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 
 use crate::model::{POSTGRES, Task};
 
-/// What a run was asked for.
+/// The arguments of a run.
 pub(crate) struct Bench {
     pub(crate) url: String,
     pub(crate) pg_bin: PathBuf,
@@ -19,17 +19,17 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Whether a comparison was asked for.
+    /// Whether the arguments select a comparison.
     pub(crate) fn wants(&self, name: &str) -> bool {
         name.starts_with(&self.suite)
     }
 
-    /// A schema of its own with fresh tables, and the URL that leads into it.
+    /// Creates a separate schema with new tables, and returns the URL of the schema.
     pub(crate) fn fresh(&self, schema: &str) -> anyhow::Result<String> {
         fresh(&self.url, schema)
     }
 
-    /// Transactions per second of a pgbench script.
+    /// Returns the transactions per second of a pgbench script.
     pub(crate) fn pgbench(&self, url: &str, script: &str, clients: u32, seconds: u32) -> anyhow::Result<f64> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("script.sql");
@@ -48,13 +48,13 @@ impl Bench {
     }
 }
 
-/// A schema with fresh tables, and the URL that leads into it.
+/// Creates a schema with new tables, and returns the URL of the schema.
 pub(crate) fn fresh(url: &str, schema: &str) -> anyhow::Result<String> {
     let mut conn = PgConnection::establish(url)?;
     conn.batch_execute(&format!(
         "SET client_min_messages = warning; DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; \
          SET search_path = {schema}; {POSTGRES}; {log}",
-        log = Migrations::new().log::<Task>().up_sql(Flavour::Postgres),
+        log = Migrations::new().log::<Task>().up_sql(Database::Postgres),
     ))?;
     Ok(format!("{url}?options=-csearch_path%3D{schema}"))
 }

@@ -1,4 +1,4 @@
-//! A payload of an older schema version, on its way to today's form.
+//! Upcasting: the payload of an event of an older schema version, as the upcast steps change it.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -6,33 +6,34 @@ use serde_json::{Map, Value};
 
 use crate::{Fields, names};
 
-/// The payload of one event, as a JSON object that an upcast step may change, with the action and the schema
-/// version it was written under.
+/// The payload of one event as a JSON object that an upcast step may change, with the event's action and the schema
+/// version that the event was written under.
 ///
 /// ```
-/// use evented_core::Attrs;
+/// use evented_core::RawPayload;
 ///
-/// fn v0_to_v1(attrs: &mut Attrs) {
+/// fn v0_to_v1(attrs: &mut RawPayload) {
 ///     attrs.rename("title", "name");
 ///     if attrs.action() == "insert" {
 ///         attrs.set("value", 1);
 ///     }
 /// }
-/// let mut attrs = Attrs::new("insert", 0, serde_json::json!({"title": "Lamp"}));
+/// let mut attrs = RawPayload::new("insert", 0, serde_json::json!({"title": "Lamp"}));
 /// v0_to_v1(&mut attrs);
 /// assert_eq!(attrs.get("name"), Some(&"Lamp".into()));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attrs {
+pub struct RawPayload {
     action: String,
     version: i32,
     map: Map<String, Value>,
-    /// The payload of an action that is no struct with named fields: kept as it is while no step sets a key.
+    /// The payload of an action that is not a struct with named fields. It stays unchanged unless a step sets a key.
     plain: Option<Value>,
 }
 
-impl Attrs {
-    /// The payload of an event. That of a unit or tuple struct has no keys; it stays as it is, unless a step sets some.
+impl RawPayload {
+    /// Creates a payload from an event's JSON. The payload of a unit or tuple struct has no keys; it stays unchanged
+    /// unless a step sets one.
     #[must_use]
     pub fn new(action: impl Into<String>, version: i32, payload: Value) -> Self {
         let (map, plain) = match payload {
@@ -42,67 +43,68 @@ impl Attrs {
         Self { action: action.into(), version, map, plain }
     }
 
-    /// The payload of an action that is no struct with named fields, such as `struct Add(i32)`.
+    /// The payload, if the action is not a struct with named fields, such as `struct Add(i32)`; `None` if it is one.
     #[must_use]
     pub fn plain(&self) -> Option<&Value> {
         self.plain.as_ref()
     }
 
-    /// The event's action, by its name in the log.
+    /// The name of the event's action in the log.
     #[must_use]
     pub fn action(&self) -> &str {
         &self.action
     }
 
-    /// The schema version the event was written under.
+    /// The schema version that the event was written under.
     #[must_use]
     pub fn version(&self) -> i32 {
         self.version
     }
 
-    /// Whether the event was written under this version.
+    /// Whether the event was written under this schema version.
     #[must_use]
     pub fn version_is(&self, version: i32) -> bool {
         self.version == version
     }
 
-    /// Whether the event was written under one of these versions: `0..=2`, `0..3` or `[0, 2]`.
+    /// Whether the event was written under one of these schema versions: `0..=2`, `0..3` or `[0, 2]`.
     #[must_use]
-    pub fn version_in(&self, versions: impl Versions) -> bool {
+    pub fn version_in(&self, versions: impl VersionSet) -> bool {
         versions.have(self.version)
     }
 
-    /// The value under a key.
+    /// The value of a key; `None` if the payload does not have the key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key)
     }
 
-    /// Whether there is something under the key, `null` included.
+    /// Whether the payload has the key. A key whose value is `null` counts.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
 
-    /// Sets the value under a key.
+    /// Sets the value of a key.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<Value>) {
         self.map.insert(key.into(), value.into());
     }
 
-    /// Takes the value under a key out.
+    /// Removes a key and returns its value; `None` if the payload does not have the key.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.map.remove(key)
     }
 
-    /// Moves a value to another key, if it is there.
+    /// Moves a value to another key. Does nothing if the payload does not have the key `from`.
     pub fn rename(&mut self, from: &str, to: impl Into<String>) {
         if let Some(value) = self.map.remove(from) {
             self.map.insert(to.into(), value);
         }
     }
 
-    /// Moves a field to its new name, if the payload is made of fields: that of an insert, an update, a savepoint or an
-    /// external change. A custom action may use the same word for something else. The derive calls it for `renamed`.
+    /// Renames a field, if the payload consists of fields: the payload of an insert, an update, a savepoint or an
+    /// external change. Leaves the payload of a custom action unchanged, which may use the same key for something
+    /// else. The derive calls this for `renamed`.
     pub fn rename_field(&mut self, from: &str, to: impl Into<String>) {
         let of_fields = [names::INSERT, names::UPDATE, names::SAVEPOINT, names::EXTERNAL];
         if of_fields.contains(&self.action.as_str()) {
@@ -110,12 +112,12 @@ impl Attrs {
         }
     }
 
-    /// All keys and values.
+    /// Iterates over all keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.map.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The payload as it stands.
+    /// The payload as JSON, with the changes made so far.
     #[must_use]
     pub fn into_value(self) -> Value {
         match self.plain {
@@ -133,28 +135,28 @@ impl Attrs {
     }
 }
 
-/// A set of schema versions, for [`Attrs::version_in`].
-pub trait Versions {
-    /// Whether the version is one of them.
+/// A set of schema versions, for [`RawPayload::version_in`].
+pub trait VersionSet {
+    /// Whether the set contains the version.
     fn have(&self, version: i32) -> bool;
 }
 
-impl Versions for Range<i32> {
+impl VersionSet for Range<i32> {
     fn have(&self, version: i32) -> bool {
         self.contains(&version)
     }
 }
-impl Versions for RangeInclusive<i32> {
+impl VersionSet for RangeInclusive<i32> {
     fn have(&self, version: i32) -> bool {
         self.contains(&version)
     }
 }
-impl<const N: usize> Versions for [i32; N] {
+impl<const N: usize> VersionSet for [i32; N] {
     fn have(&self, version: i32) -> bool {
         self.contains(&version)
     }
 }
-impl Versions for &[i32] {
+impl VersionSet for &[i32] {
     fn have(&self, version: i32) -> bool {
         self.contains(&version)
     }

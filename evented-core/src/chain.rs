@@ -1,11 +1,11 @@
-//! Hashes by which changed events are found: a chain for each record, and a root over a part of a log.
+//! Hashes that reveal changed events: a hash chain for each record, and a root over a range of a log.
 //!
-//! The hash of an event is over all that the event says and over the hash of the event before it in its record. JSON is
-//! hashed in its canonical form, so that a database may keep it in another spelling; what has no canonical form is
-//! hashed as it stands.
+//! The hash of an event covers everything that the event records, and the hash of the previous event of the same
+//! record. JSON is hashed in its canonical form, so that a database may store it in another spelling. JSON without a
+//! canonical form is hashed as it is.
 //!
-//! A root is that of a Merkle tree over events in the order of the log. Unlike a chain it tells, too, whether events
-//! were taken away at the end, or a record with all of its events.
+//! A root is the root of a Merkle tree over events in log order. Unlike a chain, it also reveals that events were
+//! removed at the end of the log, or that a record was removed with all of its events.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -20,39 +20,39 @@ mod merkle;
 pub use hash::{EventHash, NotAHash, Root};
 pub use merkle::{Leaf, RootBuilder};
 
-/// What the hash of an event is over.
+/// The parts of an event that its hash covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Chained<'a> {
     /// The event's id.
     pub id: Uuid,
-    /// The model's name.
+    /// The model's name in the log.
     pub schema: &'a str,
-    /// The record.
+    /// The record's key.
     pub record: &'a KeyValue,
-    /// The event's place in its record.
+    /// The event's revision: its number in the record's history, from 1.
     pub revision: i64,
-    /// The action's name.
+    /// The action's name in the log.
     pub action: &'a str,
-    /// The schema version.
+    /// The schema version that the event was written under.
     pub version: i32,
-    /// When.
+    /// When the event was made. The hash covers it to the microsecond.
     pub at: DateTime<Utc>,
-    /// The action's own form.
+    /// The action in its JSON form.
     pub payload: &'a Json,
-    /// Who, why, and the caller's own entries.
+    /// Actor, cause, correlation and the caller's own entries; `None` if there are none.
     pub meta: Option<&'a Json>,
-    /// The digest of the state it led to.
+    /// The digest of the state after the event.
     pub state: &'a Digest,
 }
 
-/// Names what is hashed, so that no other hash of BLAKE3 can pass for one of these.
+/// A prefix that separates these hashes from all other uses of BLAKE3.
 const EVENT: &[u8] = b"evented 1 event";
 
 impl Chained<'_> {
-    /// The hash of the event after the one with the hash `previous`, or as the first of its record.
+    /// The hash of this event. `previous` is the hash of the record's previous event; `None` for its first one.
     #[must_use]
     pub fn hash(&self, previous: Option<&EventHash>) -> EventHash {
-        // One buffer and one call: most events are short, and BLAKE3 is fastest so.
+        // One buffer and one call: most events are short, and BLAKE3 is fastest this way.
         let mut bytes = Vec::with_capacity(512);
         bytes.extend_from_slice(EVENT);
         part(&mut bytes, previous.map_or(&[], EventHash::as_bytes));
@@ -68,7 +68,8 @@ impl Chained<'_> {
         part(&mut bytes, self.action.as_bytes());
         bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&self.at.timestamp_micros().to_le_bytes());
-        // Their digests and not the documents, so that these can be erased one day and the chain still be checked.
+        // The hash covers the digests of the documents, so that a document can be erased later and the chain still be
+        // checked.
         bytes.extend_from_slice(digest_of(self.payload).as_bytes());
         match self.meta {
             Some(meta) => bytes.extend_from_slice(digest_of(meta).as_bytes()),
@@ -79,7 +80,7 @@ impl Chained<'_> {
     }
 }
 
-/// With its length before it, so that neighbours cannot run together.
+/// Appends a part with its length before it, so that two neighbouring parts cannot be confused with one.
 fn part(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
     bytes.extend_from_slice(part);
@@ -124,7 +125,7 @@ mod tests {
         chained.hash(None)
     }
 
-    /// What is stored in logs for years depends on these bytes.
+    /// Logs store these hashes for years, so the bytes must never change.
     #[test]
     fn the_hash_of_an_event_never_changes() {
         let found = hash(r#"{"name":"Lamp","value":3}"#, |_| {});

@@ -1,4 +1,4 @@
-//! What a listener is told: one change of one record.
+//! Changes as a subscriber receives them: one change of one record.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,138 +8,140 @@ use uuid::Uuid;
 
 use crate::{Changeset, Evented, FieldError, Json, Meta, Position, Scope, ScopeKeys};
 
-/// A change of a record, as one listener sees it.
+/// A change of a record, as one subscriber sees it.
 ///
-/// The same change can be an update to one listener and an [`Enter`](ChangeKind::Enter) to another: what a listener may
-/// not see is not in it.
+/// The same change can be an update to one subscriber and an [`Enter`](ChangeKind::Enter) to another. It does not
+/// contain what the subscriber may not see.
 pub struct Change<M: Evented> {
     kind: ChangeKind,
-    before: Option<Arc<Moment<M>>>,
-    after: Option<Arc<Moment<M>>>,
-    /// What is told of the event, where that is not all of it.
+    before: Option<Arc<RecordState<M>>>,
+    after: Option<Arc<RecordState<M>>>,
+    /// The part of the event that the subscriber may see; `None` if that is the whole event.
     part: Option<Box<ChangeEvent>>,
-    fact: Arc<Fact<M>>,
+    raw_change: Arc<RawChange<M>>,
 }
 
-/// A record as it was at some moment, and the scopes that it was in.
+/// A record before or after a change, and the scopes that it is in.
 #[derive(Debug)]
-pub struct Moment<M> {
+pub struct RecordState<M> {
     record: M,
-    /// Found out when they are first asked for.
+    /// Computed at the first use.
     scopes: OnceLock<ScopeKeys>,
 }
 
-impl<M: Evented> Moment<M> {
-    /// A record as it is now.
+impl<M: Evented> RecordState<M> {
+    /// Creates a state from a record.
     pub fn new(record: M) -> Self {
         Self { record, scopes: OnceLock::new() }
     }
 
-    /// The record.
+    /// The record in this state.
     pub fn record(&self) -> &M {
         &self.record
     }
 
-    /// The scopes that it is in.
+    /// The scopes that the record is in.
     pub fn scopes(&self) -> &ScopeKeys {
         self.scopes.get_or_init(|| Scope::keys_of(&self.record))
     }
 }
 
-/// What a change is to the listener.
+/// What a change is to the subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChangeKind {
-    /// The record is new.
+    /// The record was created.
     Insert,
-    /// Some of its fields changed; or none, if an action left all as they were.
+    /// The record was updated. The set of changed fields is empty if an action changed none.
     Update,
-    /// It is gone.
+    /// The record was deleted.
     Delete,
-    /// It was elsewhere, or hidden, and is now where the listener listens.
+    /// The record was outside the channel, or hidden from the subscriber, and is now visible in the channel.
     Enter,
-    /// It is now elsewhere, or hidden from the listener.
+    /// The record left the channel, or is now hidden from the subscriber.
     Leave,
-    /// The whole table was emptied by `TRUNCATE`. Told by the WAL alone.
+    /// `TRUNCATE` emptied the whole table. Only the WAL reports it.
     Truncate,
-    /// The table has other columns than before. Told by the WAL alone.
+    /// The columns of the table changed. Only the WAL reports it.
     SchemaChanged,
 }
 
-/// The transaction of a change.
+/// The transaction that a change belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its number, in the write-ahead log the lower 32 bits of it; 0 on SQLite, which numbers none.
+    /// The transaction's number; from the WAL, its lower 32 bits. 0 on SQLite, which numbers no transactions.
     pub id: i64,
-    /// Where it was committed, in the WAL; 0 where the source is a log.
+    /// The position of the commit in the WAL. 0 if the source is a log.
     pub commit: u64,
-    /// The place of the change among those of the transaction that the source has read, from 0 on.
+    /// The index of the change among the changes of the transaction that the source has read, from 0.
     pub index: u64,
-    /// Whether it is the last one. On SQLite, whether all that was committed is told with it.
+    /// Whether this is the last change of the transaction. On SQLite: whether the source has delivered everything
+    /// that was committed.
     pub last: bool,
 }
 
-/// The event that a change was recorded as.
+/// The event that recorded a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChangeEvent {
-    /// Its id.
+    /// The event's id.
     pub id: Uuid,
-    /// Its place in the record's history.
+    /// The event's revision: its number in the record's history, from 1.
     pub revision: i64,
     /// The action's name in the log.
     pub action: String,
-    /// When it happened.
+    /// When the event happened.
     pub at: DateTime<Utc>,
-    /// Actor, cause, correlation and the caller's own entries, as stored.
+    /// Actor, cause, correlation and the caller's own entries, as stored; `None` if there are none.
     pub meta: Option<Json>,
 }
 
 impl ChangeEvent {
-    /// What may be told of it to somebody who sees one side of the record alone: who did what, and not what they noted.
+    /// The event for a subscriber that sees one side of the change only: action and actor, without the other
+    /// metadata.
     fn outside(&self) -> Self {
         let actor = self.meta.as_ref().and_then(Meta::actor_of);
         let meta = Meta { actor, ..Meta::default() }.to_json();
         Self { meta, action: self.action.clone(), ..*self }
     }
 
-    /// Actor, cause, correlation and the caller's own entries.
+    /// Actor, cause, correlation and the caller's own entries. Empty if the event has none.
     #[must_use]
     pub fn meta(&self) -> Meta {
         self.meta.as_ref().map(Meta::from_json).unwrap_or_default()
     }
 }
 
-/// A change as its source knows it, before it is told to anyone.
+/// A change as its source read it, before any channel or policy filtered it.
 #[derive(Debug)]
-pub struct Fact<M: Evented> {
-    /// The record; `None` for what concerns the whole table.
+pub struct RawChange<M: Evented> {
+    /// The record's key; `None` for a change of the whole table.
     pub key: Option<M::Key>,
-    /// The record as it was; `None` if there was none.
-    pub before: Option<Arc<Moment<M>>>,
-    /// The record as it is; `None` if there is none any more.
-    pub after: Option<Arc<Moment<M>>>,
-    /// For what concerns the whole table: what it is.
+    /// The record before the change; `None` if it did not exist.
+    pub before: Option<Arc<RecordState<M>>>,
+    /// The record after the change; `None` if it no longer exists.
+    pub after: Option<Arc<RecordState<M>>>,
+    /// The kind of a change of the whole table; `None` for a change of a record.
     pub table: Option<ChangeKind>,
-    /// Its place in the stream.
+    /// The position of the change in the stream.
     pub position: Position,
-    /// Its transaction.
+    /// The transaction that the change belongs to.
     pub transaction: Transaction,
-    /// The event it was recorded as, where that is known: a change by plain SQL has none.
+    /// The event that recorded the change, if known. A change by plain SQL has none.
     pub event: Option<ChangeEvent>,
 }
 
-impl<M: Evented> Fact<M> {
-    /// The scopes that the record was in.
+impl<M: Evented> RawChange<M> {
+    /// The scopes that the record was in before the change.
     pub fn scopes_before(&self) -> &ScopeKeys {
         scopes(&self.before)
     }
 
-    /// The scopes that it is in.
+    /// The scopes that the record is in after the change.
     pub fn scopes_after(&self) -> &ScopeKeys {
         scopes(&self.after)
     }
 
-    /// What the change is to somebody who sees these two sides of it; `None` if that is nothing.
+    /// What the change is to a subscriber that may see these sides of it; `None` if the subscriber sees no change.
     #[must_use]
     pub fn kind(&self, sees_before: bool, sees_after: bool) -> Option<ChangeKind> {
         if self.table.is_some() {
@@ -159,9 +161,10 @@ impl<M: Evented> Fact<M> {
         }
     }
 
-    /// The change as somebody sees it who sees these two sides of it; `None` if that is nothing.
+    /// The change for a subscriber that may see these sides of it; `None` if the subscriber sees no change.
     ///
-    /// `sees_before` and `sees_after` say whether the record as it was, and as it is, may be seen.
+    /// `sees_before` says whether the subscriber may see the record before the change, `sees_after` whether it may
+    /// see the record after it.
     #[must_use]
     pub fn seen(self: &Arc<Self>, sees_before: bool, sees_after: bool) -> Option<Change<M>> {
         let kind = self.kind(sees_before, sees_after)?;
@@ -172,7 +175,7 @@ impl<M: Evented> Fact<M> {
             before: if sees_before { self.before.clone() } else { None },
             after: if sees_after { self.after.clone() } else { None },
             part: part.map(|event| Box::new(event.outside())),
-            fact: Arc::clone(self),
+            raw_change: Arc::clone(self),
         })
     }
 }
@@ -184,93 +187,95 @@ impl<M: Evented> Change<M> {
         M::SCHEMA
     }
 
-    /// What it is to this listener.
+    /// What the change is to this subscriber.
     #[must_use]
     pub fn kind(&self) -> ChangeKind {
         self.kind
     }
 
-    /// The record's key; `None` for what concerns the whole table.
+    /// The record's key; `None` for a change of the whole table.
     #[must_use]
     pub fn key(&self) -> Option<&M::Key> {
-        self.fact.key.as_ref()
+        self.raw_change.key.as_ref()
     }
 
-    /// The record as it was, as far as the listener may see it.
+    /// The record before the change; `None` if it did not exist or the subscriber may not see it.
     #[must_use]
     pub fn before(&self) -> Option<&M> {
-        self.before.as_deref().map(Moment::record)
+        self.before.as_deref().map(RecordState::record)
     }
 
-    /// The record as it is, as far as the listener may see it.
+    /// The record after the change; `None` if it no longer exists or the subscriber may not see it.
     #[must_use]
     pub fn after(&self) -> Option<&M> {
-        self.after.as_deref().map(Moment::record)
+        self.after.as_deref().map(RecordState::record)
     }
 
-    /// [`after`](Self::after), to keep.
+    /// A clone of [`after`](Self::after).
     #[must_use]
     pub fn into_after(self) -> Option<M> {
         self.after().cloned()
     }
 
-    /// The fields that differ, with their values before and after, as far as the listener may see both.
+    /// The fields that differ, with their values before and after the change. A side that the subscriber may not see
+    /// counts as no record.
     ///
     /// # Errors
     ///
     /// A field whose value has no JSON form.
-    pub fn changes(&self) -> Result<Changeset, FieldError> {
+    pub fn changeset(&self) -> Result<Changeset, FieldError> {
         Changeset::between(self.before(), self.after())
     }
 
-    /// Its place in the stream: reading can go on after it.
+    /// The position of the change in the stream. A subscriber can resume after it.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.fact.position
+        self.raw_change.position
     }
 
-    /// Its transaction.
+    /// The transaction that the change belongs to.
     #[must_use]
     pub fn transaction(&self) -> Transaction {
-        self.fact.transaction
+        self.raw_change.transaction
     }
 
-    /// The event it was recorded as, where that is known. Of one by which a record [enters](ChangeKind::Enter) or
-    /// [leaves](ChangeKind::Leave) it says who did what; its other metadata is for those who see both sides.
+    /// The event that recorded the change, if known. If the record [enters](ChangeKind::Enter) or
+    /// [leaves](ChangeKind::Leave), the event has the action and the actor only; its other metadata goes to
+    /// subscribers that see both sides.
     #[must_use]
     pub fn event(&self) -> Option<&ChangeEvent> {
-        self.part.as_deref().or(self.fact.event.as_ref())
+        self.part.as_deref().or(self.raw_change.event.as_ref())
     }
 
-    /// The action's name in the log, where it was recorded.
+    /// The action's name in the log, if an event recorded the change.
     #[must_use]
     pub fn action(&self) -> Option<&str> {
         self.event().map(|event| event.action.as_str())
     }
 
-    /// Who did it, where that was recorded.
+    /// The actor of the event, if one was recorded.
     #[must_use]
     pub fn actor(&self) -> Option<String> {
         self.event()?.meta().actor
     }
 
-    /// The scopes, by their names and fields as in [`Evented::SCOPES`], that the record is in now and was not before, as far
-    /// as the listener sees it.
+    /// The scopes that the record is in now and was not in before, as far as the subscriber sees it. Each is given by
+    /// its names and fields, as in [`Evented::SCOPES`].
     pub fn entered(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
         moved::<M>(scopes(&self.after), scopes(&self.before))
     }
 
-    /// The scopes that it was in before and is not in now, as far as the listener sees it.
+    /// The scopes that the record was in before and is not in now, as far as the subscriber sees it.
     pub fn left(&self) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + '_ {
         moved::<M>(scopes(&self.before), scopes(&self.after))
     }
 }
 
-fn scopes<M: Evented>(side: &Option<Arc<Moment<M>>>) -> &ScopeKeys {
+fn scopes<M: Evented>(side: &Option<Arc<RecordState<M>>>) -> &ScopeKeys {
     side.as_ref().map_or(&ScopeKeys::NONE, |moment| moment.scopes())
 }
 
-/// The scopes that are in the first list, with these values, and not in the second.
+/// The scopes that are in the first list and not, with the same values, in the second.
 fn moved<'a, M: Evented>(
     here: &'a ScopeKeys,
     there: &'a ScopeKeys,
@@ -289,12 +294,12 @@ impl<M: Evented> Clone for Change<M> {
             before: self.before.clone(),
             after: self.after.clone(),
             part: self.part.clone(),
-            fact: Arc::clone(&self.fact),
+            raw_change: Arc::clone(&self.raw_change),
         }
     }
 }
 
-// Of what is told, and of nothing else.
+// Shows only what the subscriber may see.
 impl<M: Evented + fmt::Debug> fmt::Debug for Change<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Change")

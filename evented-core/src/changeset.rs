@@ -1,4 +1,4 @@
-//! What differs between two states of a record.
+//! The difference between two states of a record.
 
 use std::fmt;
 
@@ -9,26 +9,27 @@ use crate::{Evented, FieldError};
 
 /// The fields that differ between two states, in the order of the struct.
 ///
-/// Printed, it reads `name: "Lamp" → "Desk lamp", value: 3 → 4`.
+/// It is displayed as `name: "Lamp" → "Desk lamp", value: 3 → 4`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Changeset {
     changes: Vec<FieldChange>,
 }
 
-/// One differing field.
+/// A field that differs, with its two values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FieldChange {
     /// The field's name.
     pub field: &'static str,
-    /// Its value before; `null` where there was no record.
+    /// The value before; `null` if there was no record.
     pub from: Value,
-    /// Its value after; `null` where there is no record any more.
+    /// The value after; `null` if there is no longer a record.
     pub to: Value,
 }
 
 impl Changeset {
-    /// What differs between two states of a record; "no record" is a state as well.
+    /// Compares two states of a record. `None` is the state "no record".
     ///
     /// # Errors
     ///
@@ -45,24 +46,24 @@ impl Changeset {
         Ok(Self { changes })
     }
 
-    /// The change of one field, if it differs.
+    /// The change of one field; `None` if the field does not differ.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&FieldChange> {
         self.changes.iter().find(|change| change.field == field)
     }
 
-    /// All differing fields.
+    /// Iterates over all fields that differ, in the order of the struct.
     pub fn iter(&self) -> std::slice::Iter<'_, FieldChange> {
         self.changes.iter()
     }
 
-    /// Whether nothing differs.
+    /// Whether no field differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// How many fields differ.
+    /// The number of fields that differ.
     #[must_use]
     pub fn len(&self) -> usize {
         self.changes.len()

@@ -1,31 +1,31 @@
-//! From a request and a state to a decision: the event to append and the state it leads to.
+//! Decides what a command does: the event to append, and the state after it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    ActionOf, Context, Create, EventBody, Evented, FieldDigests, FieldError, Invalid, Json, Payload,
-    PayloadError, Step, Unstorable, names,
+    ActionOf, Context, Create, EventBody, Evented, FieldDigests, FieldError, Json, Payload, PayloadError,
+    Step, Unstorable, ValidationErrors, names,
 };
 
-/// An action whose type is forgotten, so that commands of one model are of one type.
+/// An action behind a trait object, so that all commands of a model have one type.
 pub trait AnyAction<M>: Send + Sync {
     /// The action's name in the log.
     fn name(&self) -> &'static str;
-    /// The rule on new input.
+    /// [`Action::check`](crate::Action::check) of the action.
     ///
     /// # Errors
     ///
-    /// The faults of the input.
-    fn check(&self, record: &M, cx: &Context) -> Result<(), Invalid>;
-    /// The change.
+    /// The errors of the input.
+    fn check(&self, record: &M, cx: &Context) -> Result<(), ValidationErrors>;
+    /// [`Action::apply`](crate::Action::apply) of the action.
     fn apply(&self, record: &mut M, cx: &Context);
-    /// The payload.
+    /// The JSON form of the action.
     ///
     /// # Errors
     ///
-    /// If the action has no JSON form.
+    /// If the action has no JSON form, or NaN or an infinity is in it.
     fn payload(&self) -> Result<Json, serde_json::Error>;
 }
 
@@ -33,7 +33,7 @@ impl<M, A: ActionOf<M>> AnyAction<M> for A {
     fn name(&self) -> &'static str {
         A::NAME
     }
-    fn check(&self, record: &M, cx: &Context) -> Result<(), Invalid> {
+    fn check(&self, record: &M, cx: &Context) -> Result<(), ValidationErrors> {
         A::check(self, record, cx)
     }
     fn apply(&self, record: &mut M, cx: &Context) {
@@ -44,31 +44,31 @@ impl<M, A: ActionOf<M>> AnyAction<M> for A {
     }
 }
 
-/// A decision: the event to append, and the state it leads to.
+/// A decision: the event to append, and the state after it.
 #[derive(Debug, Clone)]
 pub struct Decision<M> {
     /// The event's id.
     pub event_id: Uuid,
-    /// Its action.
+    /// The name of the event's action in the log.
     pub action: &'static str,
-    /// Its payload.
+    /// The action in its JSON form.
     pub payload: Json,
-    /// Its time.
+    /// When the event was made, to the microsecond.
     pub at: DateTime<Utc>,
-    /// The state it leads to.
+    /// The state after the event.
     pub after: M,
-    /// The digests of that state's fields.
+    /// The digests of the fields of `after`.
     pub digests: FieldDigests,
 }
 
-/// Why no decision could be made.
+/// Why a command led to no decision.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Undecided {
-    /// The input has faults.
+    /// The input has errors.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
-    /// The new state holds a value that no database keeps faithfully.
+    Invalid(#[from] ValidationErrors),
+    /// The new state has a value that no database stores faithfully.
     #[error(transparent)]
     Unstorable(#[from] Unstorable),
     /// A field has no JSON form.
@@ -76,26 +76,32 @@ pub enum Undecided {
     Field(#[from] FieldError),
     /// The action has no JSON form.
     #[error("the input has no JSON form: {0}")]
-    Payload(#[from] serde_json::Error),
+    Payload(serde_json::Error),
+    /// A payload that `before_append` changed no longer has the form of its action.
+    #[error(transparent)]
+    Decode(#[from] PayloadError),
+    /// The action changes a record, and the record does not exist.
+    #[error("it changes a record that does not exist")]
+    NoRecord,
 }
 
-/// Decides on a new record.
+/// Decides on an insert.
 ///
 /// # Errors
 ///
-/// The faults of the input, or a value that cannot be stored.
+/// The errors of the input, or a value that cannot be stored.
 pub fn decide_create<M: Evented>(new: &M::New, key: M::Key, cx: &Context) -> Result<Decision<M>, Undecided> {
     new.check(cx)?;
     let mut after = new.create(key, cx);
     after.touch(true, cx.at);
-    decision(names::INSERT, faithful(new)?, after, cx)
+    decision(names::INSERT, faithful(new).map_err(Undecided::Payload)?, after, cx)
 }
 
-/// Decides on a change of a record.
+/// Decides on a change of an existing record.
 ///
 /// # Errors
 ///
-/// The faults of the input, or a value that cannot be stored.
+/// The errors of the input, or a value that cannot be stored.
 pub fn decide_change<M: Evented>(
     before: &M,
     change: &dyn AnyAction<M>,
@@ -104,19 +110,20 @@ pub fn decide_change<M: Evented>(
     change.check(before, cx)?;
     let mut after = before.clone();
     change.apply(&mut after, cx);
-    // The key is the record's name: an action that assigns it changes nothing.
+    // The key identifies the record: an assignment to it by an action has no effect.
     after.set_key(before.key().clone());
     after.touch(false, cx.at);
-    decision(change.name(), change.payload()?, after, cx)
+    decision(change.name(), change.payload().map_err(Undecided::Payload)?, after, cx)
 }
 
-/// Decides anew after the payload of an event was changed: the state is the one that replay will come to.
+/// Decides again after the payload of an event was changed. The resulting state is the one that replay will produce.
 ///
-/// `before` is the record as it was; `None` for a new one.
+/// `before` is the record before the event; `None` for a new record.
 ///
 /// # Errors
 ///
-/// A payload that does not have the form of its action, or a state that is refused.
+/// A payload that does not have the form of its action, or a state that [`Evented::check_state`] refuses or that
+/// cannot be stored.
 pub fn decide_again<M: Evented>(
     key: M::Key,
     before: Option<&M>,
@@ -124,10 +131,8 @@ pub fn decide_again<M: Evented>(
     payload: Json,
     cx: &Context,
 ) -> Result<Decision<M>, Undecided> {
-    let form = |error: PayloadError| Undecided::Payload(serde::ser::Error::custom(error));
     let payload_form = Payload::today(action, M::VERSION, &payload);
-    let body = M::Event::decode(action, payload_form).map_err(form)?;
-    let missing = || Undecided::Payload(serde::ser::Error::custom("it changes a record that does not exist"));
+    let body = M::Event::decode(action, payload_form)?;
     let after = match body.step() {
         Step::Create(new) => {
             let mut after = new.create(key, cx);
@@ -135,13 +140,15 @@ pub fn decide_again<M: Evented>(
             after
         }
         Step::Change(change) => {
-            let mut after = before.cloned().ok_or_else(missing)?;
+            let mut after = before.cloned().ok_or(Undecided::NoRecord)?;
             change.apply(&mut after, cx);
             after.set_key(key);
             after.touch(false, cx.at);
             after
         }
-        Step::Retired(_) | Step::Delete | Step::External(_) | Step::Savepoint(_) => return Err(missing()),
+        Step::Retired(_) | Step::Delete | Step::External(_) | Step::Savepoint(_) => {
+            return Err(Undecided::NoRecord);
+        }
     };
     decision(action, payload, after, cx)
 }
@@ -158,8 +165,8 @@ fn decision<M: Evented>(
     Ok(Decision { event_id: cx.event_id, action, payload, at: cx.at, after, digests })
 }
 
-/// The JSON form of an input, if it is a faithful one: serde_json writes NaN and the infinities as `null`, which
-/// would come back as something else.
+/// The JSON form of an input. Refuses NaN and the infinities: serde_json writes them as `null`, which would be read
+/// back as a different value.
 fn faithful<T: Serialize>(input: &T) -> Result<Json, serde_json::Error> {
     let json = Json::write(input)?;
     if json.as_str().contains("null") {

@@ -1,7 +1,7 @@
-//! Digests of states: 128 bits by which a row and the log vouch for each other.
+//! Digests of states: 128-bit hashes by which a row is compared with the log.
 //!
-//! Each field is written in a canonical form and digested with BLAKE3; the state's digest is over the digests of its
-//! fields, so that a personal field can be erased one day without breaking it.
+//! Each field is written in a canonical form and digested with BLAKE3. The digest of the state covers the digests of
+//! its fields, so that a field with personal data can be erased later without invalidating the digest of the state.
 
 use std::fmt;
 
@@ -9,23 +9,23 @@ use serde::Serialize;
 
 pub(crate) mod canonical;
 
-/// A digest of a state.
+/// A digest of a state, of a field or of a value: 128 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub(crate) [u8; Digest::LEN]);
 
 impl Digest {
-    /// Its length in bytes.
+    /// The length of the digest in bytes.
     pub const LEN: usize = 16;
-    /// The digest of "no record": what a delete leaves.
+    /// The digest of "no record", the state after a delete.
     pub const NOTHING: Self = Self([0; Self::LEN]);
 
-    /// The digest with these bytes, if there are as many as it takes.
+    /// The digest with these bytes; `None` unless there are exactly [`LEN`](Self::LEN).
     #[must_use]
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Its bytes.
+    /// The bytes of the digest.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -60,13 +60,14 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A value that no database keeps faithfully.
+/// A value that no database stores faithfully.
 #[derive(Debug, thiserror::Error)]
 #[error("field `{field}` cannot be stored: {reason}")]
+#[non_exhaustive]
 pub struct Unstorable {
-    /// The field.
+    /// The field's name.
     pub field: &'static str,
-    /// Why.
+    /// Why it cannot be stored.
     pub reason: String,
 }
 
@@ -75,7 +76,7 @@ pub struct Unstorable {
 pub struct FieldDigests(Vec<Digest>);
 
 impl FieldDigests {
-    /// The digest of the state.
+    /// The digest of the state. `order` is [`Evented::DIGEST_ORDER`](crate::Evented::DIGEST_ORDER) of the model.
     #[must_use]
     pub fn state(&self, order: &[usize]) -> Digest {
         let mut bytes = Vec::with_capacity(order.len() * Digest::LEN);
@@ -93,7 +94,7 @@ impl FieldDigests {
     }
 }
 
-/// Digests the fields of a state, one after the other. The derive calls it.
+/// Digests the fields of a state, one after the other. The derived code uses it.
 #[derive(Debug)]
 pub struct StateDigester {
     digests: Vec<Digest>,
@@ -101,7 +102,7 @@ pub struct StateDigester {
 }
 
 impl StateDigester {
-    /// For a state of this many fields.
+    /// Creates a digester for a state of this many fields.
     #[must_use]
     pub fn new(fields: usize) -> Self {
         Self { digests: Vec::with_capacity(fields), buffer: Vec::with_capacity(64) }
@@ -111,7 +112,8 @@ impl StateDigester {
     ///
     /// # Errors
     ///
-    /// A value that cannot be stored faithfully: NaN, the infinities, text with a NUL byte, a map key that is no text.
+    /// A value that no database stores faithfully: NaN, an infinity, text with a NUL byte, or a map key that is not
+    /// text.
     pub fn field<T: Serialize + ?Sized>(&mut self, field: &'static str, value: &T) -> Result<(), Unstorable> {
         self.buffer.clear();
         canonical::write(value, &mut self.buffer)
@@ -120,7 +122,7 @@ impl StateDigester {
         Ok(())
     }
 
-    /// The digests of all fields.
+    /// The digests of all fields, in the order in which they were added.
     #[must_use]
     pub fn finish(self) -> FieldDigests {
         FieldDigests(self.digests)

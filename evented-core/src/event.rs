@@ -1,4 +1,4 @@
-//! Events: as stored, and typed.
+//! Events, in stored and in typed form.
 
 use std::fmt;
 
@@ -6,59 +6,76 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::{Action, Attrs, Context, Create, Digest, Evented, External, Fields, Json, Meta};
+use crate::{Action, Context, Create, Digest, Evented, External, Fields, Json, Meta, RawPayload};
 
 /// The names of the actions that every model has.
 pub mod names {
-    /// A record is made.
+    /// Creates a record.
     pub const INSERT: &str = "insert";
-    /// Some of its fields change.
+    /// Changes some fields of a record.
     pub const UPDATE: &str = "update";
-    /// It is removed; its log stays.
+    /// Deletes a record. Its events stay in the log.
     pub const DELETE: &str = "delete";
-    /// A change that nobody recorded, found and put into the log.
+    /// A change of the row that no event recorded, detected later and added to the log.
     pub const EXTERNAL: &str = "external";
-    /// The whole state, from which replay may start.
+    /// The whole state of a record. Replay may start from it.
     pub const SAVEPOINT: &str = "savepoint";
 }
 
-/// One event as the log keeps it, without its record's key.
+/// The content of an event: all that replay reads of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
-    /// Order in the log.
-    pub position: i64,
-    /// The transaction that wrote it; with the position it orders the log without gaps. 0 on SQLite.
-    pub txid: i64,
+pub struct EventData {
     /// The event's id.
     pub id: Uuid,
-    /// Order in its record: 1, 2, 3, …
+    /// The number of the event in its record's history: 1, 2, 3, …
     pub revision: i64,
     /// The action's name in the log.
     pub action: String,
-    /// The schema version it was written under.
+    /// The schema version that the event was written under.
     pub version: i32,
-    /// The action's own form.
+    /// The action in its JSON form.
     pub payload: Json,
-    /// Actor, cause, correlation and the caller's own entries.
+    /// Actor, cause, correlation and the caller's own entries; `None` if there are none.
     pub meta: Option<Json>,
-    /// When, to the microsecond.
+    /// When it happened, to the microsecond.
     pub at: DateTime<Utc>,
-    /// The digest of the state it produced.
+}
+
+/// The offset of an event in its log. Offsets are ordered by transaction, and by position within a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct LogOffset {
+    /// The transaction that orders the event; 0 on SQLite, which numbers no transactions.
+    pub txid: i64,
+    /// The event's number in the log. It is unique and increases, but on PostgreSQL events may commit out of this
+    /// order.
+    pub position: i64,
+}
+
+/// One event as the log stores it, without its record's key.
+///
+/// An event that was read without the digest of its state is an [`EventData`] instead.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// The content of the event.
+    pub data: EventData,
+    /// The event's offset in the log.
+    pub offset: LogOffset,
+    /// The digest of the state after the event; [`Digest::NOTHING`] for a delete.
     pub state: Digest,
 }
 
-impl StoredEvent {
-    /// The event, typed.
+impl EventData {
+    /// Decodes the event into the model's event type.
     ///
     /// # Errors
     ///
-    /// An unknown action, a version newer than the code's, or a payload that does not decode.
+    /// An unknown action, a schema version newer than the program's, or a payload that does not decode.
     pub fn decode<M: Evented>(&self) -> Result<M::Event, PayloadError> {
         let payload = Payload::of::<M>(&self.action, self.version, &self.payload)?;
         M::Event::decode(&self.action, payload)
     }
 
-    /// The circumstances, as the action's `apply` sees them.
+    /// The circumstances of the event, as the action's `apply` receives them.
     #[must_use]
     pub fn context(&self) -> Context {
         let actor = self.meta.as_ref().and_then(Meta::actor_of);
@@ -66,44 +83,44 @@ impl StoredEvent {
     }
 }
 
-/// The typed events of a model: an enum with one variant per action, written by the derive.
+/// The typed events of a model: an enum with one variant per action, which the derive generates.
 pub trait EventBody<M: Evented>: Sized + fmt::Debug + Clone + Send + Sync + 'static {
-    /// Reads the payload of an action.
+    /// Decodes the payload of an action.
     ///
     /// # Errors
     ///
     /// An unknown action, or a payload that does not decode.
     fn decode(action: &str, payload: Payload<'_>) -> Result<Self, PayloadError>;
-    /// What the event does to the state.
+    /// What the event does to the state of its record.
     fn step(&self) -> Step<'_, M>;
 }
 
 /// What an event does to the state of its record.
 #[expect(missing_debug_implementations, reason = "holds trait objects of the user's actions")]
 pub enum Step<'a, M: Evented> {
-    /// Makes the record.
+    /// Creates the record.
     Create(&'a dyn Create<M>),
-    /// Changes it.
+    /// Changes the record.
     Change(&'a dyn Action<M>),
-    /// Changes it as an action did that exists no more.
+    /// Changes the record by an action that the model no longer has.
     Retired(&'a Retired<M>),
-    /// Removes it.
+    /// Deletes the record.
     Delete,
-    /// Somebody changed the row behind the log's back.
+    /// Applies a change of the row that was made without an event.
     External(&'a External),
-    /// Says the whole state.
+    /// Sets the whole state.
     Savepoint(&'a Fields),
 }
 
-/// An event of an action that exists no more, with the function that replays it.
+/// An event of an action that the model no longer has, with the function that replays it.
 pub struct Retired<M> {
-    /// The payload, brought to today's version.
-    pub attrs: Attrs,
-    apply: fn(&Attrs, &mut M, &Context),
+    /// The payload, upcast to the current schema version.
+    pub attrs: RawPayload,
+    apply: fn(&RawPayload, &mut M, &Context),
 }
 
 impl<M> Retired<M> {
-    /// Does to the record what the action did.
+    /// Applies the event to the record, as the action did.
     pub fn apply(&self, record: &mut M, cx: &Context) {
         (self.apply)(&self.attrs, record, cx);
     }
@@ -119,7 +136,7 @@ impl<M> fmt::Debug for Retired<M> {
     }
 }
 
-/// The payload of one event on its way to a type: as stored if it is of today's version, else upcast.
+/// The payload of one event before it is decoded: as stored if it has the current schema version, else upcast.
 #[derive(Debug)]
 pub struct Payload<'a> {
     form: Form<'a>,
@@ -132,21 +149,21 @@ enum Form<'a> {
         version: i32,
         json: &'a Json,
     },
-    Upcast(Attrs),
-    /// An `external` event: its two sides are upcast each on its own.
+    Upcast(RawPayload),
+    /// An `external` event. Its two sides are upcast separately.
     External(External),
 }
 
-/// Why a payload could not be read.
+/// Why a payload could not be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// The log has an action that the model does not know.
+    /// The log has an action that the model does not have.
     #[error(
         "the model has no action of that name; list it in `actions`, or in `aliases` or `retired` if it is old"
     )]
     UnknownAction,
-    /// The event was written by a newer version of the model.
+    /// A newer version of the model wrote the event.
     #[error("it was written under schema version {found}, and this program knows versions up to {known}")]
     NewerVersion {
         /// The event's version.
@@ -156,11 +173,17 @@ pub enum PayloadError {
     },
     /// The payload does not have the form of its action.
     #[error("its payload does not decode: {0}")]
-    Form(#[from] serde_json::Error),
+    Form(serde_json::Error),
+}
+
+impl From<serde_json::Error> for PayloadError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Form(error)
+    }
 }
 
 impl<'a> Payload<'a> {
-    /// A payload of today's form.
+    /// A payload in the form of the current schema version.
     pub(crate) fn today(action: &'a str, version: i32, json: &'a Json) -> Self {
         Self { form: Form::Today { action, version, json } }
     }
@@ -173,7 +196,7 @@ impl<'a> Payload<'a> {
             let form = Form::Today { action, version, json };
             return Ok(Self { form });
         }
-        let upcast = |attrs: Attrs| {
+        let upcast = |attrs: RawPayload| {
             let mut attrs = attrs;
             M::upcast(&mut attrs);
             attrs
@@ -181,19 +204,19 @@ impl<'a> Payload<'a> {
         if action == names::EXTERNAL {
             let external: External = json.read()?;
             let side = |side: Option<Fields>| {
-                side.map(|fields| upcast(Attrs::from_fields(action, version, fields)).into_fields())
+                side.map(|fields| upcast(RawPayload::from_fields(action, version, fields)).into_fields())
             };
             let external = External { from: side(external.from), to: side(external.to) };
             return Ok(Self { form: Form::External(external) });
         }
-        Ok(Self { form: Form::Upcast(upcast(Attrs::new(action, version, json.read()?))) })
+        Ok(Self { form: Form::Upcast(upcast(RawPayload::new(action, version, json.read()?))) })
     }
 
-    /// The payload as an action, a new record, or the fields of a savepoint.
+    /// Decodes the payload as an action, a new record, or the fields of a savepoint.
     ///
     /// # Errors
     ///
-    /// If it does not have the form of a `T`.
+    /// If the payload does not have the form of a `T`.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, PayloadError> {
         Ok(match self.form {
             Form::Today { json, .. } => json.read()?,
@@ -202,11 +225,11 @@ impl<'a> Payload<'a> {
         })
     }
 
-    /// The payload as a change that nobody recorded.
+    /// Decodes the payload as an external change.
     ///
     /// # Errors
     ///
-    /// If it does not have that form.
+    /// If the payload does not have the form of an [`External`].
     pub fn external(self) -> Result<External, PayloadError> {
         match self.form {
             Form::External(external) => Ok(external),
@@ -214,16 +237,16 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// The payload of an action that exists no more.
+    /// The payload of an action that the model no longer has, with the function `apply` that replays it.
     ///
     /// # Errors
     ///
-    /// If it is not JSON.
-    pub fn retired<M>(self, apply: fn(&Attrs, &mut M, &Context)) -> Result<Retired<M>, PayloadError> {
+    /// If the payload is not JSON.
+    pub fn retired<M>(self, apply: fn(&RawPayload, &mut M, &Context)) -> Result<Retired<M>, PayloadError> {
         let attrs = match self.form {
-            Form::Today { action, version, json } => Attrs::new(action, version, json.read()?),
+            Form::Today { action, version, json } => RawPayload::new(action, version, json.read()?),
             Form::Upcast(attrs) => attrs,
-            Form::External(external) => Attrs::new(names::EXTERNAL, 0, serde_json::to_value(external)?),
+            Form::External(external) => RawPayload::new(names::EXTERNAL, 0, serde_json::to_value(external)?),
         };
         Ok(Retired { attrs, apply })
     }

@@ -1,4 +1,4 @@
-//! What a model must say about itself.
+//! The trait of evented models.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -9,46 +9,48 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Attrs, Create, Digest, EventBody, FieldDigests, FieldError, Fields, Invalid, KeyKind, KeyValue, ScopeKey,
-    Unstorable,
+    Create, Digest, EventBody, FieldDigests, FieldError, Fields, KeyKind, KeyValue, RawPayload, ScopeKey,
+    Unstorable, ValidationErrors,
 };
 
-/// A model whose every change is recorded. Written by `#[derive(Evented)]`; nothing in it touches a database.
+/// A model whose every change is recorded. `#[derive(Evented)]` implements it. No method accesses a database.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an evented model",
     label = "`#[derive(Evented)]` is missing",
     note = "add `Evented` to the derives of `{Self}`, next to Diesel's own"
 )]
 pub trait Evented: Sized + Clone + Send + Sync + 'static {
-    /// What names a record.
+    /// The type of a record's key.
     type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// The input of an insert.
     type New: Create<Self> + Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// Every event of this model, typed.
+    /// The typed events of this model.
     type Event: EventBody<Self>;
 
-    /// The stable name in the log.
+    /// The model's name in the log. It must not change.
     const SCHEMA: &'static str;
-    /// Today's schema version.
+    /// The current schema version.
     const VERSION: i32;
-    /// Who makes keys, and their type.
+    /// The type of the key, and who makes it.
     const KEY: KeyKind;
-    /// The recorded fields, in the order of the struct: all but the key, the revision, and what belongs to the
-    /// database.
+    /// The recorded fields, in the order of the struct: all but the key, the revision, and the fields that the
+    /// database generates.
     const FIELDS: &'static [&'static str];
-    /// The indices of [`FIELDS`](Self::FIELDS) by name, so that the digest does not depend on the struct's order.
+    /// The indices of [`FIELDS`](Self::FIELDS), sorted by field name, so that the digest does not depend on the order
+    /// of the struct.
     const DIGEST_ORDER: &'static [usize];
-    /// The names of its actions in the log, without those that every model has.
+    /// The names of the model's own actions in the log, without the actions that every model has.
     const ACTIONS: &'static [&'static str] = &[];
-    /// What happens when a row was changed behind the log's back.
+    /// What a write does if the row was changed without an event.
     const DRIFT: Drift;
-    /// Each how many revisions a savepoint is written, `#[evented(savepoint(every = …))]`; only by hand if `None`.
+    /// The number of revisions after which a savepoint is written, `#[evented(savepoint(every = …))]`. `None`:
+    /// savepoints are written only on request.
     const SAVEPOINT_EVERY: Option<i64> = None;
-    /// The scopes by which changes are told apart, each a combination of names and the fields they stand for.
+    /// The scopes of the model. Each is a combination of names and the fields they stand for.
     const SCOPES: &'static [&'static [(&'static str, &'static str)]] = &[];
 
-    /// What the record is found by in a scope, by the scope's place in [`SCOPES`](Self::SCOPES); `None` if it is in none
-    /// of that kind.
+    /// The record's lookup key in a scope, given by the scope's index in [`SCOPES`](Self::SCOPES). `None` if the
+    /// record is in no scope of that combination.
     fn scope(&self, combination: usize) -> Option<ScopeKey> {
         let _ = combination;
         None
@@ -56,24 +58,24 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
 
     /// The record's key.
     fn key(&self) -> &Self::Key;
-    /// Gives the record the key that the database made.
+    /// Sets the key that the database made.
     fn set_key(&mut self, key: Self::Key);
-    /// A key as a value.
+    /// Converts a key to a [`KeyValue`].
     fn key_value(key: &Self::Key) -> KeyValue;
-    /// The key of a value, if it is of the model's kind.
+    /// Converts a [`KeyValue`] to a key; `None` if it is not of the model's kind.
     fn key_from(value: KeyValue) -> Option<Self::Key>;
 
-    /// A recorded field as JSON, by its index in [`FIELDS`](Self::FIELDS).
+    /// A recorded field as JSON, given by its index in [`FIELDS`](Self::FIELDS).
     ///
     /// # Errors
     ///
     /// If the value has no JSON form.
     fn field(&self, index: usize) -> Result<Value, FieldError>;
-    /// The state with these fields; fields that belong to the database start as their type's default.
+    /// Creates a state from its fields. The fields that the database generates get the default of their type.
     ///
     /// # Errors
     ///
-    /// A field that does not have the form of its type.
+    /// A field that does not decode into its type.
     fn from_fields(key: Self::Key, fields: &mut Fields) -> Result<Self, FieldError>;
     /// The digest of each recorded field, in the order of [`FIELDS`](Self::FIELDS).
     ///
@@ -81,30 +83,30 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     ///
     /// A value that cannot be stored faithfully.
     fn digests(&self) -> Result<FieldDigests, Unstorable>;
-    /// Takes over the fields that belong to the database.
-    fn copy_external(&mut self, from: &Self) {
+    /// Copies the fields that the database generates from another state.
+    fn copy_generated(&mut self, from: &Self) {
         let _ = from;
     }
-    /// Brings every field to what a database keeps of it.
+    /// Cuts every field to what a database stores of it.
     fn normalize(&mut self);
 
-    /// Sets the timestamps that are marked so: both on creation, the second on every change.
+    /// Sets the marked timestamps: `inserted_at` and `updated_at` on creation, `updated_at` on every change.
     fn touch(&mut self, created: bool, at: DateTime<Utc>);
-    /// The revision the struct itself carries, if a field is marked so.
+    /// The revision in the struct; `None` if no field is marked as the revision.
     fn revision(&self) -> Option<i64>;
-    /// Sets that field.
+    /// Sets the field that is marked as the revision, if there is one.
     fn set_revision(&mut self, revision: i64);
 
-    /// The model's own rule on each new state, `#[evented(check = …)]`.
+    /// The model's own check of each new state, `#[evented(check = …)]`. Default: `Ok`.
     ///
     /// # Errors
     ///
-    /// The faults of the state.
-    fn check_state(&self) -> Result<(), Invalid> {
+    /// The errors of the state.
+    fn check_state(&self) -> Result<(), ValidationErrors> {
         Ok(())
     }
-    /// Brings a payload of an older version to today's form, step by step.
-    fn upcast(attrs: &mut Attrs) {
+    /// Converts a payload of an older schema version to the current one, step by step.
+    fn upcast(attrs: &mut RawPayload) {
         let _ = attrs;
     }
     /// The payload of a savepoint, `#[evented(savepoint = …)]`.
@@ -116,7 +118,8 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
         Fields::of(self)
     }
 
-    /// The digest of the state: over the digests of its fields, in a fixed order, without the key.
+    /// The digest of the state. It covers the digests of the fields, in an order that does not depend on the struct,
+    /// and not the key.
     ///
     /// # Errors
     ///
@@ -126,13 +129,13 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     }
 }
 
-/// What happens when a write finds that the row was changed behind the log's back.
+/// What a write does if it finds that the row was changed without an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drift {
-    /// The difference becomes an event of its own, action `external`, and the write goes on from there.
+    /// The write records the difference as an event with the action `external`, and continues from the row's state.
     Adopt,
-    /// The log wins: the write goes on from the log's state, and the row is overwritten.
+    /// The log wins: the write continues from the log's state and overwrites the row.
     Heal,
-    /// The write is refused with an error that names the columns.
+    /// The write fails with an error that names the columns.
     Refuse,
 }

@@ -1,22 +1,22 @@
-//! A change that nobody recorded, found and put into the log.
+//! External changes: changes of a row that no event recorded, detected later and added to the log.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Evented, FieldError, Fields};
 
-/// The difference between what the log knew and what the row held: the payload of action `external`.
+/// The difference between the log's state and the row: the payload of the action `external`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct External {
-    /// What the log had: the differing fields, or nothing if the log did not know the record (or knew it deleted).
+    /// The differing fields in the log's state. `None` if the record did not exist in the log, or was deleted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Fields>,
-    /// What the row held: the differing fields (all of them where `from` is nothing), or nothing if the row was gone.
+    /// The differing fields in the row, or all of its fields if `from` is `None`. `None` if the row did not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Fields>,
 }
 
 impl External {
-    /// What it takes to lead from the log's state to the row's. `None` where they agree.
+    /// The change that leads from the log's state to the row. `None` if they agree.
     ///
     /// # Errors
     ///
@@ -41,18 +41,18 @@ impl External {
         }
     }
 
-    /// The names of the differing fields.
+    /// The names of the fields that differ. If one side is missing, the names of all fields.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
         let fields = self.to.as_ref().or(self.from.as_ref());
         fields.map(|fields| fields.iter().map(|(field, _)| field.to_owned()).collect()).unwrap_or_default()
     }
 
-    /// The state after this event.
+    /// The state after this event; `None` if the row did not exist. `state` is the state before the event.
     ///
     /// # Errors
     ///
-    /// A field that does not have the form of its type any more.
+    /// A field that no longer decodes into its type.
     pub fn apply<M: Evented>(&self, key: &M::Key, state: Option<&M>) -> Result<Option<M>, FieldError> {
         let Some(to) = &self.to else { return Ok(None) };
         let mut fields = match (state, &self.from) {
@@ -73,7 +73,7 @@ fn all<M: Evented>(state: &M) -> Result<Fields, FieldError> {
 }
 
 impl Fields {
-    /// Every recorded field of a state: the plain form of a savepoint.
+    /// All recorded fields of a state: the default form of a savepoint.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A state as named JSON values: the form of savepoints and of changes made behind the log's back.
+//! A state as named JSON values: the form of savepoints and of external changes.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -9,18 +9,18 @@ use serde_json::{Map, Value};
 #[serde(transparent)]
 pub struct Fields(pub(crate) Map<String, Value>);
 
-/// A field that could not be read.
+/// The error for a field that could not be decoded or encoded.
 #[derive(Debug, thiserror::Error)]
-#[error("field `{field}`: {source}")]
+#[error("field `{field}`: {error}")]
 pub struct FieldError {
     /// The field's name.
     pub field: &'static str,
-    /// What serde says.
-    pub source: serde_json::Error,
+    /// The error that serde reported.
+    pub error: serde_json::Error,
 }
 
 impl Fields {
-    /// No field yet.
+    /// Creates an empty set of fields.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -31,35 +31,35 @@ impl Fields {
         self.0.insert(field.into(), value.into());
     }
 
-    /// The value of a field.
+    /// The value of a field; `None` if there is none.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
         self.0.get(field)
     }
 
-    /// Takes a field out, typed. A missing field reads as `null`, so that an optional field need not be there.
+    /// Removes a field and decodes it. A missing field is decoded as `null`, so an optional field may be missing.
     ///
     /// # Errors
     ///
-    /// If the value does not have the form of a `T`.
+    /// If the value does not decode into a `T`.
     pub fn take<T: DeserializeOwned>(&mut self, field: &'static str) -> Result<T, FieldError> {
         let value = self.0.remove(field).unwrap_or(Value::Null);
-        serde_json::from_value(value).map_err(|source| FieldError { field, source })
+        serde_json::from_value(value).map_err(|error| FieldError { field, error })
     }
 
-    /// Sets every field of another over this one's.
+    /// Copies every field of `other` into this one, over the fields that it has.
     pub fn overlay(&mut self, other: &Self) {
         for (field, value) in &other.0 {
             self.0.insert(field.clone(), value.clone());
         }
     }
 
-    /// All fields by name.
+    /// Iterates over all fields and their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(field, value)| (field.as_str(), value))
     }
 
-    /// Whether there is none.
+    /// Whether there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

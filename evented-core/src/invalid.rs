@@ -1,40 +1,41 @@
-//! The faults of an input, by field.
+//! Validation errors of an input, by field.
 
 use std::fmt;
 
-/// Why an input was refused: one or more faults.
+/// Why an input was refused: one or more errors.
 ///
 /// ```
-/// use evented_core::Invalid;
+/// use evented_core::ValidationErrors;
 ///
-/// let mut faults = Invalid::none();
-/// faults.add("name", "is empty");
-/// faults.add("value", "is negative");
-/// assert_eq!(faults.to_string(), "name is empty; value is negative");
-/// assert!(faults.into_result().is_err());
+/// let mut errors = ValidationErrors::none();
+/// errors.add("name", "is empty");
+/// errors.add("value", "is negative");
+/// assert_eq!(errors.to_string(), "name is empty; value is negative");
+/// assert!(errors.into_result().is_err());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Invalid {
-    faults: Vec<Fault>,
+pub struct ValidationErrors {
+    errors: Vec<ValidationError>,
 }
 
-/// One fault of an input.
+/// One error of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The field at fault; `None` for a fault of the whole.
+#[non_exhaustive]
+pub struct ValidationError {
+    /// The field with the error; `None` if the error concerns the whole record.
     pub field: Option<String>,
-    /// What is wrong, as the end of a sentence that begins with the field.
+    /// What is wrong, as the end of a sentence that starts with the field's name: `is empty`.
     pub message: String,
 }
 
-impl Invalid {
-    /// No fault yet; add some, then ask [`into_result`](Self::into_result).
+impl ValidationErrors {
+    /// Creates an empty list. Add errors to it, then call [`into_result`](Self::into_result).
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// A fault of one field.
+    /// Creates a list with an error of one field.
     #[must_use]
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let mut invalid = Self::none();
@@ -42,51 +43,51 @@ impl Invalid {
         invalid
     }
 
-    /// A fault of the whole record.
+    /// Creates a list with an error of the whole record.
     #[must_use]
     pub fn record(message: impl Into<String>) -> Self {
-        Self { faults: vec![Fault { field: None, message: message.into() }] }
+        Self { errors: vec![ValidationError { field: None, message: message.into() }] }
     }
 
-    /// Adds a fault of a field.
+    /// Adds an error of a field.
     pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.faults.push(Fault { field: Some(field.into()), message: message.into() });
+        self.errors.push(ValidationError { field: Some(field.into()), message: message.into() });
     }
 
-    /// Adds the faults of another.
+    /// Adds all errors of another list.
     pub fn merge(&mut self, other: Self) {
-        self.faults.extend(other.faults);
+        self.errors.extend(other.errors);
     }
 
-    /// All faults, in the order they were found.
+    /// All errors, in the order in which they were added.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
+    pub fn errors(&self) -> &[ValidationError] {
+        &self.errors
     }
 
-    /// `Ok` if there is no fault.
+    /// `Ok` if there is no error.
     ///
     /// # Errors
     ///
-    /// Itself, if there is one.
+    /// This list, if it has errors.
     pub fn into_result(self) -> Result<(), Self> {
-        if self.faults.is_empty() { Ok(()) } else { Err(self) }
+        if self.errors.is_empty() { Ok(()) } else { Err(self) }
     }
 }
 
-impl fmt::Display for Invalid {
+impl fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
+        for (index, error) in self.errors.iter().enumerate() {
             if index > 0 {
                 f.write_str("; ")?;
             }
-            match &fault.field {
-                Some(field) => write!(f, "{field} {}", fault.message)?,
-                None => f.write_str(&fault.message)?,
+            match &error.field {
+                Some(field) => write!(f, "{field} {}", error.message)?,
+                None => f.write_str(&error.message)?,
             }
         }
         Ok(())
     }
 }
 
-impl std::error::Error for Invalid {}
+impl std::error::Error for ValidationErrors {}

@@ -1,40 +1,42 @@
-//! Keys: what names a record in its table and in the log.
+//! Keys: the values that identify a record in its table and in the log.
 
 use std::fmt;
 
+use serde::Serialize;
 use uuid::Uuid;
 
-/// Who makes a key, and of what type it is.
+/// The type of a model's key, and who makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// A UUID v7, made by the library: the id of the record's first event.
+    /// A UUID v7, made by the library. It is the id of the record's first event.
     Uuid,
     /// Text, given by the caller.
     Text,
-    /// A 32 bit integer, made by the database.
+    /// A 32-bit integer, made by the database.
     Int,
-    /// A 64 bit integer, made by the database.
+    /// A 64-bit integer, made by the database.
     BigInt,
 }
 
 impl KeyKind {
-    /// Whether the database makes the key as it inserts the row.
+    /// Whether the database makes the key when it inserts the row.
     #[must_use]
     pub fn by_database(self) -> bool {
         matches!(self, Self::Int | Self::BigInt)
     }
 }
 
-/// A key as a value, whatever the model.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A key of any model. Its serde form is the key alone: a string or a number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
 pub enum KeyValue {
     /// A UUID.
     Uuid(Uuid),
     /// Text.
     Text(String),
-    /// A 32 bit integer.
+    /// A 32-bit integer.
     Int(i32),
-    /// A 64 bit integer.
+    /// A 64-bit integer.
     BigInt(i64),
 }
 

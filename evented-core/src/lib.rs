@@ -1,28 +1,29 @@
 //! The model of evented records, without a database.
 //!
 //! This crate holds everything that *decides*: what an action is and what it does to a record, how a history of
-//! events becomes a state, how payloads of older schema versions are brought up to date, and how a state is
-//! digested so that log and row can be held against each other. It knows no database, no clock and no runtime.
+//! events becomes a state, how a payload of an older schema version is converted to the current one, and how a state
+//! is digested so that a row can be compared with the log. It uses no database, no clock and no async runtime.
 //!
-//! Users depend on `evented-diesel`, which re-exports what they need. Nothing here is meant to be used alone but
-//! by another database layer.
+//! Applications depend on `evented-diesel`, which re-exports what they need. Only another database layer depends on
+//! this crate directly.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what a model must say | [`Evented`] (written by `#[derive(Evented)]`) |
-//! | what a user writes for an action | [`Action`], [`Create`], [`Invalid`] |
-//! | events and their payloads | [`StoredEvent`], [`EventBody`], [`Attrs`], [`External`] |
-//! | history to state | [`Replay`] |
-//! | what differs between two states | [`Changeset`] |
+//! | what a model declares | [`Evented`] (implemented by `#[derive(Evented)]`) |
+//! | what a user writes for an action | [`Action`], [`Create`], [`ValidationErrors`] |
+//! | events and their payloads | [`StoredEvent`], [`EventBody`], [`RawPayload`], [`External`] |
+//! | replay of a history into a state | [`Replay`] |
+//! | the difference between two states | [`Changeset`] |
 //! | digests of states | [`Digest`] |
-//! | what a listener is told | [`Change`], [`Position`], [`Scope`] |
-//! | hashes of events, and of parts of a log | [`Chained`], [`EventHash`], [`RootBuilder`] |
+//! | what a subscriber receives | [`Change`], [`Position`], [`Scope`] |
+//! | hashes of events, and of ranges of a log | [`Chained`], [`EventHash`], [`RootBuilder`] |
 
 mod action;
 mod attrs;
 mod chain;
 mod change;
 mod changeset;
+mod channel;
 mod command;
 mod context;
 mod digest;
@@ -33,31 +34,38 @@ mod fields;
 mod invalid;
 mod json;
 mod key;
+mod kinds;
 mod meta;
 mod normal;
 mod optional;
+mod policy;
 mod position;
+mod record_ref;
 mod replay;
 mod scope;
 
 pub use action::{Action, ActionOf, Create};
-pub use attrs::{Attrs, Versions};
+pub use attrs::{RawPayload, VersionSet};
 pub use chain::{Chained, EventHash, Leaf, NotAHash, Root, RootBuilder};
-pub use change::{Change, ChangeEvent, ChangeKind, Fact, Moment, Transaction};
+pub use change::{Change, ChangeEvent, ChangeKind, RawChange, RecordState, Transaction};
 pub use changeset::{Changeset, FieldChange};
+pub use channel::{Channel, ChannelTarget};
 pub use command::{AnyAction, Decision, Undecided, decide_again, decide_change, decide_create};
 pub use context::Context;
 pub use digest::{Digest, FieldDigests, StateDigester, Unstorable};
-pub use event::{EventBody, Payload, PayloadError, Retired, Step, StoredEvent, names};
+pub use event::{EventBody, EventData, LogOffset, Payload, PayloadError, Retired, Step, StoredEvent, names};
 pub use evented::{Drift, Evented};
 pub use external::External;
 pub use fields::{FieldError, Fields};
-pub use invalid::{Fault, Invalid};
+pub use invalid::{ValidationError, ValidationErrors};
 pub use json::Json;
 pub use key::{KeyKind, KeyValue};
+pub use kinds::Kinds;
 pub use meta::Meta;
 pub use normal::{AsStored, Normal, micros};
 pub use optional::present;
+pub use policy::{Denied, Policy};
 pub use position::{NotAPosition, Position, StreamId};
+pub use record_ref::{IntoRecordRef, RecordRef};
 pub use replay::{Replay, ReplayError, ReplayFault, State, next_state};
 pub use scope::{IntoScope, Scope, ScopeKey, ScopeKeys, ScopeName, ScopePart, ScopeValue};

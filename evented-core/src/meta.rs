@@ -1,4 +1,4 @@
-//! Who and why: what an event says besides its action.
+//! Metadata of an event: who made it and why.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 use crate::Json;
 
-/// Actor, cause, correlation and the caller's own entries; one JSON object in the log, none where there is nothing
-/// to say.
+/// Actor, cause, correlation and the caller's own entries. The log stores them as one JSON object, or as none if all
+/// are empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Meta {
-    /// Who did it.
+    /// The actor: who made the event.
     pub actor: Option<String>,
-    /// The event that caused this one.
+    /// The id of the event that caused this one.
     pub cause: Option<Uuid>,
-    /// What this event belongs to: a request, a job, a conversation.
+    /// The id of what the event belongs to: a request, a job, a conversation.
     pub correlation: Option<Uuid>,
     /// The caller's own entries.
     pub own: Map<String, Value>,
@@ -25,7 +25,7 @@ const CAUSE: &str = "cause";
 const CORRELATION: &str = "correlation";
 
 impl Meta {
-    /// The stored form; `None` where there is nothing to say.
+    /// The stored form; `None` if all entries are empty.
     #[must_use]
     pub fn to_json(&self) -> Option<Json> {
         if *self == Self::default() {
@@ -44,13 +44,14 @@ impl Meta {
         Some(Json::from_text(Value::Object(map).to_string()))
     }
 
-    /// Reads the stored form. What is not of the form the library writes stays among the caller's own entries.
+    /// Reads the stored form. Entries that do not have the form that the library writes stay in [`own`](Self::own).
     #[must_use]
     pub fn from_json(json: &Json) -> Self {
         json.read().map(Self::from_entries).unwrap_or_default()
     }
 
-    /// Adds entries as a caller gives them: an actor among them is the actor, as it will be on replay.
+    /// Adds the caller's entries. An entry named `actor`, `cause` or `correlation` sets that field, as it will on
+    /// replay.
     pub fn extend(&mut self, entries: Map<String, Value>) {
         let Self { actor, cause, correlation, own } = Self::from_entries(entries);
         self.actor = actor.or(self.actor.take());
@@ -74,7 +75,7 @@ impl Meta {
         Self { actor, cause, correlation, own }
     }
 
-    /// Only the actor, which replay needs of each event.
+    /// Reads the actor alone, which replay needs from each event.
     pub(crate) fn actor_of(json: &Json) -> Option<String> {
         #[derive(Deserialize)]
         struct ActorOnly {

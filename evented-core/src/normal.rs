@@ -1,11 +1,11 @@
-//! Values as a database keeps them.
+//! Normalization: cuts values to what a database stores.
 //!
-//! A clock gives nanoseconds, the databases keep microseconds. A state that held more than its row can hold would
-//! never equal it, so every state is brought to what is kept before it is digested, written or returned.
+//! A clock has nanoseconds, the databases store microseconds. A state with more precision than its row would never
+//! equal the row, so every state is normalized before it is digested, written or returned.
 
-use chrono::{DateTime, Local, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 
-/// The time, cut to the microsecond.
+/// Cuts a time to the microsecond.
 #[must_use]
 pub fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
     cut_time(at)
@@ -20,14 +20,14 @@ fn cut_naive_time(at: NaiveTime) -> NaiveTime {
     at.with_nanosecond(at.nanosecond() / 1_000 * 1_000).unwrap_or(at)
 }
 
-/// A field on its way into a state. The derive calls `Normal(&mut field).normalize()` for each field: the types
-/// below have a method of their own, which the compiler prefers; every other type falls back to [`AsStored`].
+/// A field that is being normalized. The derived code calls `Normal(&mut field).normalize()` for each field. The
+/// types below have an inherent method, which the compiler prefers; every other type uses [`AsStored`].
 #[derive(Debug)]
 pub struct Normal<'a, T>(pub &'a mut T);
 
-/// A type that the databases keep as it is.
+/// A type that the databases store unchanged.
 pub trait AsStored {
-    /// Nothing to do.
+    /// Does nothing.
     fn normalize(self);
 }
 
@@ -36,45 +36,45 @@ impl<T> AsStored for &mut Normal<'_, T> {
 }
 
 macro_rules! cut {
-    ($($type:ty => $cut:expr),* $(,)?) => {$(
-        impl Normal<'_, $type> {
-            /// Cuts the value to what the databases keep.
+    ($([$($zone:ident)?] $type:ty => $cut:expr),* $(,)?) => {$(
+        impl<$($zone: TimeZone)?> Normal<'_, $type> {
+            /// Cuts the value to what the databases store.
             pub fn normalize(&mut self) {
                 *self.0 = $cut(self.0.clone());
             }
         }
-        impl Normal<'_, Option<$type>> {
-            /// Cuts the value to what the databases keep.
+        impl<$($zone: TimeZone)?> Normal<'_, Option<$type>> {
+            /// Cuts the value to what the databases store.
             pub fn normalize(&mut self) {
                 *self.0 = self.0.take().map($cut);
             }
         }
-        impl Normal<'_, Vec<$type>> {
-            /// Cuts each value to what the databases keep.
+        impl<$($zone: TimeZone)?> Normal<'_, Vec<$type>> {
+            /// Cuts each value to what the databases store.
             pub fn normalize(&mut self) {
                 for value in self.0.iter_mut() {
                     Normal(value).normalize();
                 }
             }
         }
-        impl Normal<'_, Vec<Option<$type>>> {
-            /// Cuts each value to what the databases keep.
+        impl<$($zone: TimeZone)?> Normal<'_, Vec<Option<$type>>> {
+            /// Cuts each value to what the databases store.
             pub fn normalize(&mut self) {
                 for value in self.0.iter_mut() {
                     Normal(value).normalize();
                 }
             }
         }
-        impl Normal<'_, Option<Vec<$type>>> {
-            /// Cuts each value to what the databases keep.
+        impl<$($zone: TimeZone)?> Normal<'_, Option<Vec<$type>>> {
+            /// Cuts each value to what the databases store.
             pub fn normalize(&mut self) {
                 if let Some(values) = self.0 {
                     Normal(values).normalize();
                 }
             }
         }
-        impl Normal<'_, Option<Vec<Option<$type>>>> {
-            /// Cuts each value to what the databases keep.
+        impl<$($zone: TimeZone)?> Normal<'_, Option<Vec<Option<$type>>>> {
+            /// Cuts each value to what the databases store.
             pub fn normalize(&mut self) {
                 if let Some(values) = self.0 {
                     Normal(values).normalize();
@@ -85,16 +85,16 @@ macro_rules! cut {
 }
 
 cut! {
-    DateTime<Utc> => cut_time,
-    DateTime<Local> => cut_time,
-    NaiveDateTime => |at: NaiveDateTime| cut_time(at.and_utc()).naive_utc(),
-    NaiveTime => cut_naive_time,
+    // In any time zone: Diesel reads `DateTime<Utc>` and `DateTime<Local>`.
+    [Tz] DateTime<Tz> => cut_time,
+    [] NaiveDateTime => |at: NaiveDateTime| cut_time(at.and_utc()).naive_utc(),
+    [] NaiveTime => cut_naive_time,
 }
 
-// A numeric column may keep more zeros than the value was written with; the number is the same.
+// A numeric column may store more trailing zeros than the value was written with. The number is the same.
 #[cfg(feature = "bigdecimal")]
 cut! {
-    bigdecimal::BigDecimal => |number: bigdecimal::BigDecimal| number.normalized(),
+    [] bigdecimal::BigDecimal => |number: bigdecimal::BigDecimal| number.normalized(),
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! The difference between "not said" and "said to be nothing".
+//! Deserializes optional fields so that a missing key differs from `null`.
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads a present value into `Some`, `null` included: with `#[serde(default)]` a missing key is `None`, and a `null`
-/// is what the type makes of it: `Some(None)` for an `Option<Option<T>>`, `Some(Null)` for a JSON value.
+/// Deserializes a present value into `Some`, `null` included. With `#[serde(default)]` a missing key is `None`, and a
+/// `null` is what `T` decodes from it: `Some(None)` for an `Option<Option<T>>`, `Some(Null)` for a JSON value.
 ///
 /// # Errors
 ///
-/// Those of `T`.
+/// The errors of `T`.
 pub fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

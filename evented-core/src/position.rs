@@ -1,4 +1,4 @@
-//! Places in a stream of changes, from which reading can go on.
+//! Positions in a stream of changes, from which a reader can resume.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,28 +7,29 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Which stream a position is of: a log, or a slot of the WAL.
+/// Identifies the stream of a position: a log, or the WAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(u32);
 
 impl StreamId {
-    /// The stream of this name.
+    /// The stream with this name.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        // FNV-1a: positions are kept by clients, so that no crate's next version may change it.
+        // FNV-1a, written out: clients store positions, so the hash must not change with a new version of a crate.
         let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
         Self(name.bytes().fold(0x811c_9dc5, step))
     }
 }
 
-/// The place of a change in its stream.
+/// The position of a change in its stream.
 ///
-/// In a log: the transaction and the event's position. In the WAL: the place of the commit and the change's index in its
-/// transaction. Positions of one stream are ordered; those of different ones are not comparable.
+/// In a log it consists of the transaction and the event's number. In the WAL it consists of the position of the
+/// commit and the index of the change in its transaction. Positions of one stream are ordered; positions of different
+/// streams are not comparable.
 ///
-/// It also says, where that is known, which database the stream is of and which event stands there, so that a position
-/// of a database that was copied or restored since is noticed. Printed, it is a short text for a cookie or an event id of
-/// server-sent events, and it is read from that again.
+/// If known, a position also identifies the database of the stream and the event at that position. A reader thereby
+/// detects a position from before the database was copied or restored. A position is displayed as a short text for a
+/// cookie or the event id of server-sent events, and is parsed from that text.
 ///
 /// ```
 /// # use evented_core::{Position, StreamId};
@@ -46,74 +47,85 @@ pub struct Position {
 }
 
 impl Position {
-    /// A place in a stream.
+    /// Creates a position in a stream, without epoch and anchor.
     #[must_use]
     pub fn new(stream: StreamId, major: u64, minor: u64) -> Self {
         Self { stream, major, minor, epoch: 0, anchor: 0 }
     }
 
-    /// With what tells the database apart from a copy of it; 0 if that is not known.
+    /// Sets the epoch, which distinguishes the database from a copy of it. 0: unknown.
     #[must_use]
     pub fn in_epoch(mut self, epoch: u64) -> Self {
         self.epoch = epoch;
         self
     }
 
-    /// With what tells the event at this place apart from another one; 0 if that is not known.
+    /// Sets the anchor, which distinguishes the event at this position from another one. 0: unknown.
     #[must_use]
     pub fn anchored(mut self, anchor: u64) -> Self {
         self.anchor = anchor;
         self
     }
 
-    /// The stream.
+    /// The stream of the position.
     #[must_use]
     pub fn stream(self) -> StreamId {
         self.stream
     }
 
-    /// The transaction, or the place of its commit.
+    /// The number of the transaction, or the position of its commit in the WAL.
     #[must_use]
     pub fn major(self) -> u64 {
         self.major
     }
 
-    /// The place within it.
+    /// The number of the event, or the index of the change within its transaction.
     #[must_use]
     pub fn minor(self) -> u64 {
         self.minor
     }
 
-    /// What tells the database apart; 0 if that is not known.
+    /// The epoch, which distinguishes the database from a copy of it. 0 if unknown.
     #[must_use]
     pub fn epoch(self) -> u64 {
         self.epoch
     }
 
-    /// What tells the event at this place apart; 0 if that is not known.
+    /// The anchor, which distinguishes the event at this position from another one. 0 if unknown.
     #[must_use]
     pub fn anchor(self) -> u64 {
         self.anchor
+    }
+
+    /// Whether a reader at this position has reached another position: both are of the same stream, they are not
+    /// known to be of different databases, and this one is not before the other.
+    ///
+    /// The position of a write has no epoch.
+    #[must_use]
+    pub fn has_reached(self, other: Self) -> bool {
+        let same_database = self.epoch == other.epoch || self.epoch == 0 || other.epoch == 0;
+        self.stream == other.stream && same_database && (self.major, self.minor) >= (other.major, other.minor)
     }
 }
 
 impl PartialEq for Position {
     fn eq(&self, other: &Self) -> bool {
-        (self.stream, self.major, self.minor) == (other.stream, other.major, other.minor)
+        (self.stream, self.epoch, self.major, self.minor)
+            == (other.stream, other.epoch, other.major, other.minor)
     }
 }
 impl Eq for Position {}
 
 impl Hash for Position {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.stream, self.major, self.minor).hash(state);
+        (self.stream, self.epoch, self.major, self.minor).hash(state);
     }
 }
 
 impl PartialOrd for Position {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        let place = |it: &Self| (it.major, it.minor);
-        (self.stream == other.stream).then(|| place(self).cmp(&place(other)))
+        let same = (self.stream, self.epoch) == (other.stream, other.epoch);
+        same.then(|| (self.major, self.minor).cmp(&(other.major, other.minor)))
     }
 }
 
@@ -124,7 +136,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// A text that is no position.
+/// The error for text that is not a position.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a position of a stream of changes")]
 pub struct NotAPosition(String);
@@ -159,6 +171,19 @@ impl<'de> Deserialize<'de> for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_of_two_databases_are_neither_equal_nor_ordered() {
+        let log = StreamId::named("a");
+        let (here, there) = (Position::new(log, 1, 1).in_epoch(7), Position::new(log, 1, 1).in_epoch(8));
+        assert_ne!(here, there);
+        assert_eq!(here.partial_cmp(&there), None);
+        assert!(!here.has_reached(there));
+        // The position of a write, which has no epoch.
+        let write = Position::new(log, 1, 1);
+        assert!(here.has_reached(write) && there.has_reached(write));
+        assert!(!here.has_reached(Position::new(log, 1, 2)));
+    }
 
     #[test]
     fn it_is_ordered_within_its_stream_alone() {

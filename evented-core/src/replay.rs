@@ -1,8 +1,8 @@
-//! From a history of events to a state.
+//! Replays a history of events into a state.
 
 use chrono::{DateTime, Utc};
 
-use crate::{Digest, EventBody, Evented, FieldError, PayloadError, Step, StoredEvent, names};
+use crate::{Digest, EventBody, EventData, Evented, FieldError, PayloadError, Step, names};
 
 /// Folds the events of one record, oldest first, into its state.
 #[derive(Debug, Clone)]
@@ -12,18 +12,18 @@ pub struct Replay<M: Evented> {
     revision: i64,
 }
 
-/// Where a record stands.
+/// The state of a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State<M> {
-    /// There is no event.
+    /// The record has no event.
     Unknown,
-    /// It exists.
+    /// The record exists.
     Live(M),
-    /// It was removed.
+    /// The record was deleted.
     Deleted {
-        /// When.
+        /// When it was deleted.
         at: DateTime<Utc>,
-        /// By which event.
+        /// The revision of the event that deleted it.
         revision: i64,
     },
 }
@@ -32,42 +32,41 @@ pub enum State<M> {
 #[derive(Debug, thiserror::Error)]
 #[error("event {revision} (action `{action}`, version {version}): {reason}")]
 pub struct ReplayError {
-    /// The revision of the event at fault.
+    /// The revision of the event with the fault.
     pub revision: i64,
-    /// Its action.
+    /// The name of its action in the log.
     pub action: String,
-    /// The schema version it was written under.
+    /// The schema version that it was written under.
     pub version: i32,
-    /// What is wrong with it.
-    #[source]
+    /// The fault of the event.
     pub reason: ReplayFault,
 }
 
-/// What is wrong with an event.
+/// Why an event cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayFault {
-    /// Its payload cannot be read.
+    /// The payload cannot be decoded.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// A field of its payload cannot be read.
+    /// A field of the payload cannot be decoded.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// It changes a record that does not exist at that point.
+    /// The event changes a record that does not exist at that revision.
     #[error("it changes a record that does not exist at this point of its history")]
     NoRecord,
-    /// It does not follow on the event before it.
+    /// The event does not follow directly on the event before it.
     #[error("the event before it is missing: after revision {after} comes {found}")]
     Gap {
-        /// The last revision that was there.
+        /// The revision of the last event before the gap; 0 if there was none.
         after: i64,
-        /// The revision found.
+        /// The revision of the event after the gap.
         found: i64,
     },
 }
 
 impl<M> State<M> {
-    /// The record, if it exists.
+    /// The record; `None` unless it exists.
     pub fn live(self) -> Option<M> {
         match self {
             Self::Live(record) => Some(record),
@@ -75,7 +74,7 @@ impl<M> State<M> {
         }
     }
 
-    /// The record, if it exists.
+    /// The record by reference; `None` unless it exists.
     pub fn as_live(&self) -> Option<&M> {
         match self {
             Self::Live(record) => Some(record),
@@ -85,7 +84,7 @@ impl<M> State<M> {
 }
 
 impl<M: Evented> Replay<M> {
-    /// A record of which nothing is known yet.
+    /// Starts the replay of a record, in the state [`State::Unknown`].
     #[must_use]
     pub fn new(key: M::Key) -> Self {
         Self { key, state: State::Unknown, revision: 0 }
@@ -96,30 +95,30 @@ impl<M: Evented> Replay<M> {
         &self.key
     }
 
-    /// The state after the events so far.
+    /// The state after the events applied so far.
     pub fn state(&self) -> &State<M> {
         &self.state
     }
 
-    /// The state after the events so far.
+    /// The state after the events applied so far.
     pub fn into_state(self) -> State<M> {
         self.state
     }
 
-    /// The revision of the last event, 0 if there was none.
+    /// The revision of the last event applied; 0 if there was none.
     #[must_use]
     pub fn revision(&self) -> i64 {
         self.revision
     }
 
-    /// Applies the next event. A savepoint may come first, whatever its revision.
+    /// Applies the next event. The first event may be a savepoint of any revision.
     ///
     /// # Errors
     ///
-    /// An event that cannot be read, or does not fit here. The state is as it was before it.
-    pub fn apply(&mut self, event: &StoredEvent) -> Result<(), ReplayError> {
+    /// An event that cannot be decoded, or that does not follow. The state then stays unchanged.
+    pub fn apply(&mut self, event: &EventData) -> Result<(), ReplayError> {
         if event.action == names::SAVEPOINT && event.revision == self.revision.saturating_add(1) {
-            // It says nothing new to who has come all the way, and may be one that cannot be read any more.
+            // A savepoint adds nothing to a state that was replayed so far, and it may be one that no longer decodes.
             if let State::Live(record) = &mut self.state {
                 record.set_revision(event.revision);
                 self.revision = event.revision;
@@ -130,12 +129,12 @@ impl<M: Evented> Replay<M> {
         self.apply_body(event, &body)
     }
 
-    /// Applies the next event, decoded already.
+    /// Applies the next event, which is already decoded.
     ///
     /// # Errors
     ///
-    /// As [`apply`](Self::apply).
-    pub fn apply_body(&mut self, event: &StoredEvent, body: &M::Event) -> Result<(), ReplayError> {
+    /// The same as [`apply`](Self::apply).
+    pub fn apply_body(&mut self, event: &EventData, body: &M::Event) -> Result<(), ReplayError> {
         let starts_here = self.revision == 0 && event.action == names::SAVEPOINT;
         if event.revision != self.revision.saturating_add(1) && !starts_here {
             let gap = ReplayFault::Gap { after: self.revision, found: event.revision };
@@ -147,31 +146,32 @@ impl<M: Evented> Replay<M> {
         Ok(())
     }
 
-    /// Whether the state is the one this event says it produced. An event of an older schema version cannot say.
+    /// Whether the state matches the digest that its last event recorded. `version` is that event's schema version.
+    /// Always `true` for an event of an older schema version, because its digest has another form.
     ///
     /// # Errors
     ///
     /// A value that cannot be stored faithfully.
-    pub fn agrees_with(&self, event: &StoredEvent) -> Result<bool, crate::Unstorable> {
-        if event.version != M::VERSION {
+    pub fn agrees_with(&self, version: i32, state: &Digest) -> Result<bool, crate::Unstorable> {
+        if version != M::VERSION {
             return Ok(true);
         }
         let digest = self.state.as_live().map(M::state_digest).transpose()?.unwrap_or(Digest::NOTHING);
-        Ok(digest == event.state)
+        Ok(digest == *state)
     }
 }
 
-/// What an event makes of a record: the record after it, or `None` if there is none any more.
+/// The record after an event; `None` if the record no longer exists.
 ///
-/// `before` is the record as the event before it left it; `None` if there was none.
+/// `before` is the record before the event; `None` if there was none.
 ///
 /// # Errors
 ///
-/// An event that cannot be read, or does not fit there.
+/// An event that cannot be decoded, or that does not fit the record.
 pub fn next_state<M: Evented>(
     key: &M::Key,
     before: Option<&M>,
-    event: &StoredEvent,
+    event: &EventData,
 ) -> Result<Option<M>, ReplayError> {
     let body = event.decode::<M>().map_err(|fault| fault_of(event, fault.into()))?;
     next(key, before, event, &body).map(State::live).map_err(|fault| fault_of(event, fault))
@@ -180,7 +180,7 @@ pub fn next_state<M: Evented>(
 fn next<M: Evented>(
     key: &M::Key,
     before: Option<&M>,
-    event: &StoredEvent,
+    event: &EventData,
     body: &M::Event,
 ) -> Result<State<M>, ReplayFault> {
     let existing = || before.cloned().ok_or(ReplayFault::NoRecord);
@@ -212,6 +212,6 @@ fn next<M: Evented>(
     Ok(State::Live(record))
 }
 
-fn fault_of(event: &StoredEvent, reason: ReplayFault) -> ReplayError {
+fn fault_of(event: &EventData, reason: ReplayFault) -> ReplayError {
     ReplayError { revision: event.revision, action: event.action.clone(), version: event.version, reason }
 }

@@ -1,4 +1,4 @@
-//! Scopes: the parts of a model's records that somebody may follow, such as those of one organisation.
+//! Scopes: subsets of a model's records that a subscriber may follow, such as the records of one organisation.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::{Digest, Evented, Unstorable};
 
-/// The values of a scope, in a form in which scopes of any types are found by: a digest over their canonical forms.
+/// A lookup key for a scope: the digest of its values' canonical form, so that scopes of any type share one map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ScopeKey(Digest);
 
 impl ScopeKey {
-    /// The key of a combination of values, in the order in which the model declares it. `None` if one of them is null:
-    /// what has no organisation is in the scope of none.
+    /// The key of a combination of values, in the order in which the model declares it. `None` if one of the values
+    /// is null: a record without an organisation is in no organisation's scope.
     #[must_use]
     pub fn of(values: &[ScopeValue]) -> Option<Self> {
         if let [value] = values {
@@ -28,27 +28,27 @@ impl ScopeKey {
     }
 }
 
-/// The scopes that a record is in, by their places in [`Evented::SCOPES`]. Cheap to clone.
+/// The scopes that a record is in, by their index in [`Evented::SCOPES`]. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScopeKeys(Option<Arc<[Option<ScopeKey>]>>);
 
 impl ScopeKeys {
-    /// Those of no record.
+    /// The scopes of no record.
     pub(crate) const NONE: Self = Self(None);
 
-    /// What the record is found by in the scope at this place; `None` if it is in none of that kind.
+    /// The record's lookup key in the scope with this index; `None` if the record is in no scope of that combination.
     #[must_use]
     pub fn get(&self, place: usize) -> Option<ScopeKey> {
         self.0.as_ref()?.get(place).copied().flatten()
     }
 }
 
-/// One value of a scope: its digest, or that it is null.
+/// One value of a scope: its digest, or null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScopeValue(Option<Digest>);
 
 impl ScopeValue {
-    /// The value of a field.
+    /// Digests the value of a field.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl ScopeValue {
     }
 }
 
-/// One name of a model's scopes, as `Item::ORG` of `scopes(org = org_id)`. The derive makes it.
+/// One name of a model's scopes, such as `Item::ORG` of `scopes(org = org_id)`. The derive generates it.
 pub struct ScopeName<M, T, const N: usize> {
     name: &'static str,
     field: &'static str,
@@ -66,7 +66,7 @@ pub struct ScopeName<M, T, const N: usize> {
 }
 
 impl<M, T, const N: usize> ScopeName<M, T, N> {
-    /// A name and the field it stands for.
+    /// Creates a name that stands for a field.
     #[must_use]
     pub const fn new(name: &'static str, field: &'static str) -> Self {
         Self { name, field, types: PhantomData }
@@ -101,7 +101,7 @@ pub struct ScopePart<M, const N: usize> {
     model: PhantomData<fn() -> M>,
 }
 
-/// A scope with its values: which of the model's combinations it is, and the key it is found by.
+/// A scope with its values: one of the model's combinations, and its lookup key.
 #[derive(Debug, Clone)]
 pub struct Scope<M> {
     combination: usize,
@@ -111,11 +111,12 @@ pub struct Scope<M> {
 }
 
 impl<M: Evented> Scope<M> {
-    /// A scope from its parts, in the order in which the model declares the combination. The derive calls it.
+    /// Creates a scope from its parts, in the order in which the model declares the combination. The derived code
+    /// calls it.
     ///
     /// # Errors
     ///
-    /// A value that cannot be stored faithfully, and that no record has therefore.
+    /// A value that cannot be stored faithfully. No record has such a value.
     pub fn declared<const N: usize>(
         combination: usize,
         parts: [(Result<ScopeValue, Unstorable>, &'static str, serde_json::Value); N],
@@ -129,7 +130,7 @@ impl<M: Evented> Scope<M> {
         Ok(Self { combination, key: ScopeKey::of(&values), shown, model: PhantomData })
     }
 
-    /// The scopes that a record is in, by their places in [`Evented::SCOPES`].
+    /// The scopes that a record is in, by their index in [`Evented::SCOPES`].
     #[must_use]
     pub fn keys_of(record: &M) -> ScopeKeys {
         if M::SCOPES.is_empty() {
@@ -138,19 +139,19 @@ impl<M: Evented> Scope<M> {
         ScopeKeys(Some((0..M::SCOPES.len()).map(|combination| record.scope(combination)).collect()))
     }
 
-    /// Its place in [`Evented::SCOPES`].
+    /// The index of the scope's combination in [`Evented::SCOPES`].
     #[must_use]
     pub fn combination(&self) -> usize {
         self.combination
     }
 
-    /// What it is found by; `None` if a value is null, and no record is in it.
+    /// The lookup key; `None` if a value is null, in which case no record is in the scope.
     #[must_use]
     pub fn key(&self) -> Option<ScopeKey> {
         self.key
     }
 
-    /// Its names and values, in the order in which the model declares them.
+    /// The names and values of the scope, in the order in which the model declares them.
     #[must_use]
     pub fn values(&self) -> &[(&'static str, serde_json::Value)] {
         &self.shown
@@ -170,7 +171,7 @@ impl<M> fmt::Display for Scope<M> {
 }
 
 impl<M, const N: usize> ScopePart<M, N> {
-    /// What [`Scope::declared`] takes.
+    /// The arguments of [`Scope::declared`] for this part.
     #[doc(hidden)]
     pub fn into_declared(self) -> (Result<ScopeValue, Unstorable>, &'static str, serde_json::Value) {
         (self.value, self.name, self.shown)
@@ -178,17 +179,17 @@ impl<M, const N: usize> ScopePart<M, N> {
 }
 
 /// A scope that the model declares: `Item::ORG.eq(org)`, or `(Item::ORG.eq(org), Item::POST.eq(post))` in any order.
-/// The derive implements it for the combinations of `scopes(…)` and for no others.
+/// The derive implements it for the combinations in `scopes(…)` only.
 #[diagnostic::on_unimplemented(
     message = "this is not a scope of `{M}`",
     label = "not declared in `scopes(…)`",
     note = "add the combination to the model: `#[evented(scopes(org = org_id, (org = org_id, post = post_id)))]`"
 )]
 pub trait IntoScope<M: Evented> {
-    /// The scope.
+    /// Converts this to a scope.
     ///
     /// # Errors
     ///
-    /// A value that cannot be stored faithfully, and that no record has therefore.
+    /// A value that cannot be stored faithfully. No record has such a value.
     fn into_scope(self) -> Result<Scope<M>, Unstorable>;
 }

@@ -1,12 +1,12 @@
-//! The faults of one input, collected so that all of them are reported at once.
+//! Collects the errors of one input, so that all of them are reported at once.
 
 use std::fmt::Display;
 
 use proc_macro2::Span;
 use quote::ToTokens;
 
-/// The faults found so far. It must be [finished](Errors::finish): dropping it before is a bug that panics,
-/// so that no fault can get lost.
+/// The errors found so far. The owner must [finish](Errors::finish) it: dropping it unfinished panics, so that no
+/// error is lost.
 #[derive(Debug)]
 pub(crate) struct Errors {
     found: Vec<syn::Error>,
@@ -18,22 +18,22 @@ impl Errors {
         Errors { found: Vec::new(), finished: false }
     }
 
-    /// Adds a fault at a place.
+    /// Adds an error at a span.
     pub(crate) fn push(&mut self, span: Span, message: impl Display) {
         self.append(syn::Error::new(span, message));
     }
 
-    /// Adds a fault at something of several tokens, all of which are underlined.
+    /// Adds an error at several tokens and underlines all of them.
     pub(crate) fn push_on(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.append(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Adds a fault that is an error already.
+    /// Adds an existing error.
     pub(crate) fn append(&mut self, error: syn::Error) {
         self.found.push(error);
     }
 
-    /// All faults as one error, or that there are none.
+    /// Returns all errors as one, or `Ok` if there are none.
     pub(crate) fn finish(mut self) -> syn::Result<()> {
         self.finished = true;
         let all = std::mem::take(&mut self.found).into_iter().reduce(|mut all, next| {

@@ -1,4 +1,4 @@
-//! From the model to code: one file for each thing that is generated.
+//! Generates code from the model: one file for each kind of generated item.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -8,34 +8,34 @@ use syn::{Ident, Path};
 use crate::model::{Field, FieldKind, KeyKind, Model};
 use crate::names::plain;
 
-mod actions;
+mod action_impls;
 mod event;
 mod evented;
 mod inputs;
-mod log;
+mod log_impl;
 mod log_only;
 mod methods;
 mod scopes;
 mod tables;
 
-pub(crate) use log::expand as expand_log;
+pub(crate) use log_impl::expand as expand_log;
 
-/// Everything that a derive generates.
+/// Generates all code of the derive.
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let names = Names::new(model);
     let inputs = inputs::expand(model, &names);
     let event = event::expand(model, &names);
-    let log = log::of_ones_own(model, &names);
+    let log = log_impl::of_ones_own(model, &names);
     let methods = methods::expand(model, &names);
     let hidden = [
         evented::expand(model, &names),
-        actions::expand(model, &names),
+        action_impls::expand(model, &names),
         event::body(model, &names),
         inputs::impls(model, &names),
         tables::expand(model, &names),
         scopes::expand(model, &names),
     ];
-    // The compiler reports errors in this order, and those of the hidden parts say best where they come from.
+    // The compiler reports errors in this order. The errors in the hidden parts show their origin best.
     quote! {
         #[doc(hidden)]
         const _: () = {
@@ -48,9 +48,9 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     }
 }
 
-/// The names that the generated parts know each other by.
+/// The names by which the generated parts refer to each other.
 pub(crate) struct Names {
-    /// The one hidden module that generated code may name.
+    /// The hidden module of the library that generated code may use.
     private: TokenStream,
     /// The input of an insert: generated, or the user's own.
     new: TokenStream,
@@ -61,7 +61,7 @@ pub(crate) struct Names {
     log: TokenStream,
     /// The module of the model's own log, generated or the user's.
     log_table: TokenStream,
-    /// Its name.
+    /// The name of that module.
     log_name: Ident,
 }
 
@@ -93,7 +93,7 @@ impl Names {
 }
 
 impl Model {
-    /// The key; parsing made sure that there is one.
+    /// The key. Parsing has checked that there is one.
     fn key(&self) -> Option<(&Field, KeyKind)> {
         self.fields.iter().find_map(|field| match field.kind {
             FieldKind::Key(kind) => Some((field, kind)),
@@ -110,10 +110,10 @@ impl Model {
     }
 }
 
-/// `let function: type = path;`, so that a function of another type is reported where the user names it, with the
-/// type it must have.
+/// Generates `let function: type = path;`. A function of another type is then reported where the user names it, with
+/// the expected type.
 fn typed_function(path: &Path, ty: &TokenStream) -> TokenStream {
-    // The statement is the user's path to the compiler, but the variable is not: that may be within a macro.
+    // The statement has the span of the user's path. The variable has not, because that path may be within a macro.
     let function = quote!(function);
     quote_spanned!(path.span()=> let #function: #ty = #path;)
 }

@@ -1,8 +1,9 @@
-//! The derive macros of `evented-diesel`. Use them through that crate, which re-exports them with their docs.
+//! The derive macros of `evented-diesel`. Use them through that crate, which re-exports them with their
+//! documentation.
 //!
-//! A derive goes through three stages: `parse` reads the attributes into a `model`, `check` holds the parts of
-//! the model against each other, `expand` writes the code. The code is data and calls: whatever decides or talks to
-//! a database is ordinary code in the crates.
+//! A derive has three stages: `parse` reads the attributes into a `model`, `check` checks that its parts are
+//! consistent, and `expand` generates the code. Generated code consists of data and calls. The logic and the database
+//! access are ordinary code in the other crates.
 
 use proc_macro::TokenStream;
 use syn::DeriveInput;

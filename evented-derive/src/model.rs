@@ -1,6 +1,6 @@
-//! The model: what the attributes say, with names and defaults resolved.
+//! The model: the content of the attributes, with names and defaults resolved.
 //!
-//! `parse` makes it from the syntax, `check` holds its parts against each other, `expand` reads it.
+//! `parse` creates it from the syntax, `check` checks that its parts are consistent, `expand` reads it.
 
 mod log;
 
@@ -14,27 +14,28 @@ use syn::{Ident, Path, Type, Visibility};
 pub(crate) struct Model {
     pub(crate) ident: Ident,
     pub(crate) vis: Visibility,
-    /// Where the library is found: `::evented_diesel`, or what `#[evented(crate = path)]` says.
+    /// The path of the library: `::evented_diesel`, or the path in `#[evented(crate = path)]`.
     pub(crate) krate: Path,
-    /// The Diesel table, from `#[diesel(table_name = path)]`; Diesel's own default otherwise.
+    /// The Diesel table, from `#[diesel(table_name = path)]`. Default: the one that Diesel derives from the struct's
+    /// name.
     pub(crate) table: Path,
-    /// The stable name in the log, from `schema = "…"`; the table's name otherwise.
+    /// The model's name in the log, from `schema = "…"`. Default: the table's name.
     pub(crate) schema: Spanned<String>,
-    /// The schema version, `version = n`; 0 otherwise.
+    /// The schema version, from `version = n`. Default: 0.
     pub(crate) version: Spanned<u32>,
     pub(crate) actions: Vec<ActionDef>,
     /// `retired("shut" = path)`: actions that no longer exist, with the function that replays them.
     pub(crate) retired: Vec<(Spanned<String>, Path)>,
-    /// `aliases(close = "shut")`: today's action name and the name old rows carry.
+    /// `aliases(close = "shut")`: the current name of an action, and the name in old rows.
     pub(crate) aliases: Vec<(Spanned<String>, Spanned<String>)>,
     /// `scopes(org = org_id, (org = org_id, post = post_id))`: each a named combination of fields.
     pub(crate) scopes: Vec<Vec<(Ident, Ident)>>,
-    /// `log = path`: the log that the model shares with others.
+    /// `log = path`: the log that the model shares with other models.
     pub(crate) log: Option<Path>,
-    /// `log_only`: the model has no table.
+    /// `log_only`: the model has no table. The span of the attribute.
     pub(crate) log_only: Option<Span>,
-    /// `prepare = path`: the hook before an event is written.
-    pub(crate) prepare: Option<Path>,
+    /// `before_append = path`: the hook that runs before an event is written.
+    pub(crate) before_append: Option<Path>,
     /// `log_table = path`: the user's own `table!` of the log.
     pub(crate) log_table: Option<Path>,
     /// `log_schema = "audit"`: the PostgreSQL schema of the log's table.
@@ -43,13 +44,13 @@ pub(crate) struct Model {
     pub(crate) insert: Option<Path>,
     /// `update = Type`: the user's own input of an update.
     pub(crate) update: Option<Path>,
-    /// `check = path`: the rule on each new state.
+    /// `check = path`: the check of each new state.
     pub(crate) check: Option<Path>,
     /// `savepoint = path`: the user's own form of a savepoint.
     pub(crate) savepoint: Option<Path>,
-    /// `savepoint(every = n)`: each how many revisions one is written.
+    /// `savepoint(every = n)`: the number of revisions after which a savepoint is written.
     pub(crate) savepoint_every: Option<Spanned<u32>>,
-    /// `upcast(0 = f, 1 = g)`: the step from a version to the next.
+    /// `upcast(0 = f, 1 = g)`: the step from each version to the next.
     pub(crate) upcasts: Vec<(Spanned<u32>, Path)>,
     pub(crate) drift: Drift,
     /// In order of declaration; exactly one of kind [`FieldKind::Key`].
@@ -60,14 +61,14 @@ pub(crate) struct Model {
 #[derive(Debug)]
 pub(crate) struct ActionDef {
     pub(crate) ty: Path,
-    /// The stable name in the log: `as "…"`, or the type's last segment in snake case.
+    /// The name in the log, from `as "…"`. Default: the last segment of the type's path in snake case.
     pub(crate) name: String,
-    /// The generated method, the type's last segment in snake case (raw if it is a keyword).
+    /// The generated method: the last segment of the type's path in snake case, raw if it is a keyword.
     pub(crate) method: Ident,
     pub(crate) span: Span,
 }
 
-/// What happens when a row was changed behind the log's back.
+/// What a write does if the row was changed without an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drift {
     Adopt,
@@ -81,12 +82,12 @@ pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) vis: Visibility,
     pub(crate) ty: Type,
-    /// The column, from `#[diesel(column_name = …)]`; the field's name otherwise.
+    /// The column, from `#[diesel(column_name = …)]`. Default: the field's name.
     pub(crate) column: Ident,
     pub(crate) kind: FieldKind,
-    /// Left out of the generated insert type; starts as its type's default.
+    /// The generated insert type does not have the field. It starts with the default of its type.
     pub(crate) skip_insert: bool,
-    /// `#[evented(renamed(from = "title", version = 1))]`, possibly several.
+    /// `#[evented(renamed(from = "title", version = 1))]`, which may be repeated.
     pub(crate) renamed: Vec<Renamed>,
     /// `#[diesel(deserialize_as = Type)]`.
     pub(crate) deserialize_as: Option<Type>,
@@ -94,24 +95,24 @@ pub(crate) struct Field {
     pub(crate) docs: Vec<syn::Attribute>,
 }
 
-/// What a field is for.
+/// The role of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     Key(KeyKind),
     InsertedAt,
     UpdatedAt,
     Revision,
-    /// Belongs to the database: read, never written, not in the digest.
-    External,
+    /// The database generates the value: the library reads it, never writes it, and leaves it out of the digest.
+    Generated,
     Plain,
 }
 
-/// What a key is made of.
+/// The type that a key is made of, and who makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     /// `uuid::Uuid`, made by the library.
     Uuid,
-    /// `Id<Model>`, made by the library, on every database.
+    /// `Id<Model>`, made by the library, on all databases.
     Id,
     /// `String`, given by the caller.
     Text,
@@ -121,7 +122,7 @@ pub(crate) enum KeyKind {
     I64,
 }
 
-/// A field's earlier name: `version` is the first schema version with today's name.
+/// A field's earlier name. `version` is the first schema version with the current name.
 #[derive(Debug)]
 pub(crate) struct Renamed {
     pub(crate) from: String,
@@ -129,7 +130,7 @@ pub(crate) struct Renamed {
     pub(crate) span: Span,
 }
 
-/// A value and where it was written.
+/// A value and its span in the source.
 #[derive(Debug, Clone)]
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
@@ -137,8 +138,8 @@ pub(crate) struct Spanned<T> {
 }
 
 impl Field {
-    /// Part of the state: recorded in the log and in the digest.
+    /// Whether the field is part of the state, which is recorded in the log and in the digest.
     pub(crate) fn is_state(&self) -> bool {
-        !matches!(self.kind, FieldKind::Key(_) | FieldKind::External | FieldKind::Revision)
+        !matches!(self.kind, FieldKind::Key(_) | FieldKind::Generated | FieldKind::Revision)
     }
 }

@@ -1,5 +1,5 @@
-//! Names: from types to methods and tables, identifiers that are keywords, and the nearest known name to a
-//! mistyped one; and what a type is called as it is written.
+//! Names: conversion from types to methods and tables, identifiers that are keywords, suggestions for mistyped names,
+//! and how types are written.
 
 use heck::ToSnakeCase;
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
@@ -7,28 +7,28 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Ident, PathSegment, Type};
 
-/// The name without `r#`, as the log and the database know it.
+/// The identifier without `r#`, as it is in the log and in the database.
 pub(crate) fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// A type's name in snake case: `SendMail` is `send_mail`.
+/// The name of a type in snake case: `SendMail` becomes `send_mail`.
 pub(crate) fn snake_case(ty: &Ident) -> String {
     let name = plain(ty);
     let snake = name.to_snake_case();
-    // Underscores in front are dropped, and what is then left of `_1` or `__` is no identifier.
+    // Leading underscores are dropped. The rest of `_1` or `__` is not an identifier.
     if snake.is_empty() || snake.starts_with(|first: char| first.is_ascii_digit()) { name } else { snake }
 }
 
-/// The identifier of this name, raw if it is a keyword; `None` if it can be none.
+/// The identifier with this name, raw if it is a keyword; `None` if the name is not an identifier.
 pub(crate) fn ident(name: &str, span: Span) -> Option<Ident> {
-    // The compiler prints faults of its own for what is no token, such as a lone quote.
+    // The compiler prints its own errors for text that is not a token, such as a lone quote.
     if !name.chars().all(|letter| letter == '_' || letter.is_alphanumeric()) {
         return None;
     }
     let mut ident = match syn::parse_str::<Ident>(name) {
         Ok(ident) => ident,
-        // These are keywords that have no raw form.
+        // These keywords have no raw form.
         Err(_) if ["", "_", "self", "Self", "super", "crate"].contains(&name) => return None,
         Err(_) => syn::parse_str(&format!("r#{name}")).ok()?,
     };
@@ -36,14 +36,15 @@ pub(crate) fn ident(name: &str, span: Span) -> Option<Ident> {
     Some(ident)
 }
 
-/// The method of an action's type: `Archive` makes `archive`, `Move` makes `r#move`, `Super` makes `super_`.
+/// The method name for an action's type: `Archive` becomes `archive`, `Move` becomes `r#move`, `Super` becomes
+/// `super_`.
 pub(crate) fn method(ty: &Ident) -> Ident {
     let snake = snake_case(ty);
     ident(&snake, ty.span()).unwrap_or_else(|| Ident::new(&format!("{snake}_"), ty.span()))
 }
 
-/// The table that Diesel takes when none is named: an underscore before each capital but the first, all in
-/// lower case, with an `s`. Not [`snake_case`]: `HTTPCall` is `h_t_t_p_calls` to Diesel.
+/// The table that Diesel uses by default: an underscore before each capital but the first, all in lower case, with an
+/// `s`. It differs from [`snake_case`]: Diesel converts `HTTPCall` to `h_t_t_p_calls`.
 pub(crate) fn default_table(model: &Ident) -> Ident {
     let mut table = String::new();
     for letter in plain(model).chars() {
@@ -53,16 +54,16 @@ pub(crate) fn default_table(model: &Ident) -> Ident {
         table.extend(letter.to_lowercase());
     }
     table.push('s');
-    // Only `As` and the like make a keyword of it, and those have a raw form.
+    // Only `As` and similar names become a keyword here, and those keywords have a raw form.
     ident(&table, model.span()).unwrap_or_else(|| model.clone())
 }
 
-/// What goes between a fault and `write …`: the nearest name as a question, if there is one.
+/// The text between an error and `write …`: the nearest name as a question, if there is one.
 pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or_else(|| ";".to_owned(), |near| format!("; did you mean `{near}`?"))
 }
 
-/// The known name that the word most likely was meant to be: at most a third of it is wrong.
+/// The known name that is nearest to the word, if at most a third of the word differs from it.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).max(1);
     let near = known.into_iter().map(|name| (distance(word, name), name));
@@ -71,7 +72,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, name)| name)
 }
 
-/// How many letters must be put in, taken out, replaced or swapped with the next to get from one to the other.
+/// The number of letters to insert, delete, replace or swap with the next to turn one word into the other.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
@@ -99,8 +100,8 @@ pub(crate) fn ungrouped(ty: &Type) -> &Type {
     }
 }
 
-/// The type with the model's name for `Self`, which would be another type where it is written anew: in `NewItem`, or
-/// before the `{` of an `impl`.
+/// The type with the model's name instead of `Self`. `Self` would be another type where the type is repeated: in
+/// `NewItem`, or before the `{` of an `impl`.
 pub(crate) fn without_self(ty: &Type, model: &Ident) -> Type {
     syn::parse2(named(ty.to_token_stream(), model)).unwrap_or_else(|_| ty.clone())
 }
@@ -122,7 +123,8 @@ fn named(tokens: TokenStream, model: &Ident) -> TokenStream {
     tokens.collect()
 }
 
-/// The last part of a type's path: a derive sees only what is written, so `uuid::Uuid` is `Uuid` to it.
+/// The last segment of a type's path. A derive sees the type only as it is written, so it reads `uuid::Uuid` as
+/// `Uuid`.
 pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match ungrouped(ty) {
         Type::Path(path) => path.path.segments.last(),
@@ -130,7 +132,7 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
-/// Whether the type is written as this name, with any path before it and no arguments after it.
+/// Whether the type is written with this name, with any path before it and without arguments.
 pub(crate) fn is_written(ty: &Type, name: &str) -> bool {
     last_segment(ty).is_some_and(|last| last.ident == name && last.arguments.is_none())
 }

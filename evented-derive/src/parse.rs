@@ -1,34 +1,33 @@
-//! From syntax to [`Model`]: each attribute is read once, and a fault is noted and read past, so that all of
-//! them are reported together. What can only be judged by holding parts against each other is in
-//! [`check`](crate::check).
+//! Parses the syntax into a [`Model`]. Each attribute is read once. An error is recorded and skipped, so that all
+//! errors are reported together. [`check`](crate::check) has the rules that need several parts of the model.
 
 mod container;
 mod diesel;
 mod field;
 mod items;
 mod key;
-mod log;
+mod log_attributes;
 mod serde;
 
-pub(crate) use self::log::log;
+pub(crate) use self::log_attributes::log;
 
 use syn::{Data, DeriveInput, Fields, FieldsNamed};
 
 use self::container::Container;
 use self::diesel::OnStruct;
-use self::field::Draft;
+use self::field::FieldDraft;
 use crate::errors::Errors;
 use crate::model::Model;
 
-/// The model, or `None` if the input is nothing that could be one. It may only be expanded if there are no
-/// errors: what was faulty has a stand-in in it or is missing.
+/// The model; `None` if the input cannot be a model. The model may be expanded only if there are no errors, because
+/// placeholders stand for the parts with errors, or these parts are missing.
 pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
     let container = Container::read(&input.attrs, errors);
     let diesel = OnStruct::read(&input.attrs, errors);
     refuse_generics(input, errors);
     let fields = named_fields(input, errors)?;
 
-    let drafts: Vec<_> = fields.named.iter().filter_map(|field| Draft::read(field, errors)).collect();
+    let drafts: Vec<_> = fields.named.iter().filter_map(|field| FieldDraft::read(field, errors)).collect();
     let key = key::find(input, &drafts, diesel.primary_key.as_ref(), errors);
     let fields = drafts.into_iter().enumerate();
     let fields =
@@ -36,25 +35,25 @@ pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
     Some(container.into_model(input, diesel.table, fields))
 }
 
-/// What may be written on the struct, for the tests.
+/// The attributes of the struct, for the tests.
 #[cfg(test)]
 pub(crate) fn struct_forms() -> &'static [(&'static str, &'static str)] {
     container::FORMS
 }
 
-/// What may be written on a log, for the tests.
+/// The attributes of a log, for the tests.
 #[cfg(test)]
 pub(crate) fn log_forms() -> &'static [(&'static str, &'static str)] {
-    log::FORMS
+    log_attributes::FORMS
 }
 
-/// What may be written on a field, for the tests.
+/// The attributes of a field, for the tests.
 #[cfg(test)]
 pub(crate) fn field_forms() -> &'static [(&'static str, &'static str)] {
     field::FORMS
 }
 
-/// A generic struct would be many types over one table, and the log would not say which one wrote.
+/// A generic struct would be several types over one table, and the log would not record which type wrote an event.
 fn refuse_generics(input: &DeriveInput, errors: &mut Errors) {
     if !input.generics.params.is_empty() {
         let reason = "a table holds one type, so a model has no generic parameters";
@@ -62,7 +61,7 @@ fn refuse_generics(input: &DeriveInput, errors: &mut Errors) {
     }
 }
 
-/// The fields' names are the columns and the keys in the log.
+/// The fields of the struct. Their names are the columns, and the keys in the log.
 fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a FieldsNamed> {
     let what = match &input.data {
         Data::Struct(data) => match &data.fields {

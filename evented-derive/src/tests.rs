@@ -1,11 +1,11 @@
-//! Models from syntax, and each fault by its whole message.
+//! Tests of the models that are parsed, and of the whole message of each error.
 
-mod check;
-mod container;
-mod field;
-mod key;
-mod log;
+mod field_attributes;
+mod key_kinds;
+mod logs_of_models;
+mod rules;
 mod snapshots;
+mod struct_attributes;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -15,7 +15,7 @@ use crate::errors::Errors;
 use crate::model::{Drift, FieldKind, KeyKind, Model};
 use crate::names;
 
-/// What is wrong with the input, and the model if there is one.
+/// The model, if there is one, and the errors of the input.
 fn read(input: &DeriveInput) -> (Option<Model>, Vec<String>) {
     let mut errors = Errors::new();
     let model = crate::parse::model(input, &mut errors);
@@ -29,14 +29,14 @@ fn read(input: &DeriveInput) -> (Option<Model>, Vec<String>) {
     (model, found)
 }
 
-/// The model of a sound input.
+/// The model of an input without errors.
 fn model(input: &DeriveInput) -> Model {
     let (model, found) = read(input);
     assert_eq!(found, Vec::<String>::new(), "{}", input.to_token_stream());
     model.expect("a model")
 }
 
-/// The one fault of each model, which has these attributes on the struct.
+/// Checks that each model, which has these attributes on the struct, has this one error.
 fn assert_struct_faults<const N: usize>(table: [(TokenStream, &str); N]) {
     for (attributes, message) in table {
         let input = parse_quote!(#attributes struct Item { id: Uuid, org_id: Uuid, name: String });
@@ -44,7 +44,7 @@ fn assert_struct_faults<const N: usize>(table: [(TokenStream, &str); N]) {
     }
 }
 
-/// The one fault of each model, which has these fields beside a key.
+/// Checks that each model, which has these fields beside a key, has this one error.
 fn assert_field_faults<const N: usize>(table: [(TokenStream, &str); N]) {
     for (fields, message) in table {
         let input = parse_quote!(struct Item { id: Uuid, #fields });
@@ -82,7 +82,7 @@ fn a_full_model() {
             #[evented(updated_at)] changed: NaiveDateTime,
             #[evented(revision)] revision: i64,
             #[evented(skip_insert)] note: Option<String>,
-            #[evented(external)] #[serde(skip)] #[diesel(skip_insertion)] rank: Rank,
+            #[evented(generated)] #[serde(skip)] #[diesel(skip_insertion)] rank: Rank,
         }
     });
 
@@ -109,7 +109,7 @@ fn a_full_model() {
     let kinds = model.fields.iter().map(|field| field.kind).collect::<Vec<_>>();
     let plain = FieldKind::Plain;
     let (id, since, changed) = (FieldKind::Key(KeyKind::Id), FieldKind::InsertedAt, FieldKind::UpdatedAt);
-    let others = [FieldKind::Revision, plain, FieldKind::External];
+    let others = [FieldKind::Revision, plain, FieldKind::Generated];
     assert_eq!(kinds, [&[id, plain, plain, plain, since, changed], &others[..]].concat());
     let name = &model.fields[3];
     assert_eq!((text(&name.ident), text(&name.column)), ("name".into(), "r#type".into()));
@@ -162,7 +162,7 @@ fn all_faults_are_reported() {
             #[evented(renamed(frm = "title", version = 1))]
             #[serde(flatten, with = "m")]
             a: Uuid,
-            #[evented(external, revision)]
+            #[evented(generated, revision)]
             #[diesel(embed)]
             b: T,
         }

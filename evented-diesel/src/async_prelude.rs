@@ -1,6 +1,8 @@
-//! For async connections: `use evented_diesel::async_prelude::*;`.
+//! Imports what most modules need for async connections: `use evented_diesel::async_prelude::*;`.
 //!
-//! As the [`prelude`](crate::prelude), with `.run(&mut conn).await` of diesel-async's connections. Import one of the
-//! two.
+//! It contains the same items as the [`prelude`](crate::prelude), with `.run(&mut conn).await` on connections of
+//! diesel-async. Import only one of the two.
 
-pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, Invalid, RunAsync as _, batch};
+pub use crate::exec::RunAsync as _;
+pub use crate::verify::LogChecks as _;
+pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, ValidationErrors, batch};

@@ -1,405 +1,342 @@
-//! Everything that can go wrong, typed.
+//! Defines the errors of the library, as types.
 
 use chrono::{DateTime, Utc};
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use evented_core::{FieldError, Invalid, KeyValue, ReplayError, Undecided, Unstorable};
+use diesel::result::Error as DieselError;
+use evented_core::{ReplayError, Unstorable, ValidationErrors};
 
 mod constraint;
+mod convert;
+mod locks;
+mod subject;
 
-/// Which record an error is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordName {
-    /// The model's name in the log.
-    pub schema: &'static str,
-    /// The record's key; `None` for a record that has none yet, and for what is about all of them.
-    pub key: Option<KeyValue>,
-}
+pub use constraint::ConstraintKind;
+pub use subject::Subject;
 
-impl std::fmt::Display for RecordName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.key {
-            Some(key) => write!(f, "{} {key}", self.schema),
-            None => f.write_str(self.schema),
-        }
-    }
-}
-
-/// Why an operation failed. Whatever the reason, nothing is half written: event and row are written both or neither.
+/// The reason why an operation failed. In every case, either both the event and the row were written, or neither.
 ///
-/// Most callers ask [`faults`](Error::faults), [`is_missing`](Error::is_missing), [`is_conflict`](Error::is_conflict)
-/// and [`is_retryable`](Error::is_retryable).
+/// The text of an error includes the text of its cause if the variant has a field `error`.
+/// [`source`](std::error::Error::source) returns a cause only if the text does not include it, so a report that walks
+/// the chain of sources does not repeat text.
 ///
-/// A transaction of the caller's can go on after most of them. On PostgreSQL it cannot after
-/// [`Constraint`](Error::Constraint), [`Serialization`](Error::Serialization) and [`Database`](Error::Database): a
-/// failed statement aborts it. A command that may fail so is put into a `transaction` of its own within the other.
+/// Most callers use [`validation_errors`](Error::validation_errors), [`is_missing`](Error::is_missing),
+/// [`is_conflict`](Error::is_conflict) and [`is_retryable`](Error::is_retryable).
+///
+/// After most errors the caller's transaction can continue. On PostgreSQL it cannot after
+/// [`Constraint`](Error::Constraint), [`SerializationFailure`](Error::SerializationFailure), [`Busy`](Error::Busy) and
+/// [`Database`](Error::Database), because a failed statement aborts the transaction. Run a command that may fail this
+/// way in a nested `transaction` of its own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The input has faults: a rule of the action or of the model refused it. Nothing was written.
-    #[error("{record}: {faults}")]
+    /// A rule of the action or of the model refused the input. Nothing was written.
+    #[error("{record}: {errors}")]
     Invalid {
         /// The record.
-        record: RecordName,
-        /// The faults, by field.
-        faults: Invalid,
+        record: Subject,
+        /// The reasons, by field.
+        errors: ValidationErrors,
     },
-    /// The log does not know the record, and there is no row of it.
+    /// The record does not exist: the log has no events of it, and the table has no row.
     #[error("{record}: there is no such record")]
     NotFound {
         /// The record.
-        record: RecordName,
+        record: Subject,
     },
-    /// The record was deleted, through this library or behind its back (found by a model that adopts).
+    /// The record was deleted, through this library or by other SQL (which a model with `drift = adopt` detects).
     #[error("{record}: it was deleted by revision {revision}, at {at}")]
     Deleted {
         /// The record.
-        record: RecordName,
-        /// When.
+        record: Subject,
+        /// The time of the delete.
         at: DateTime<Utc>,
-        /// By which event.
+        /// The revision of the event that deleted the record.
         revision: i64,
     },
-    /// The record exists already: an insert with the key of a live record, or a row that is there and need not be
-    /// materialized.
+    /// The record exists already: an insert used the key of a live record, or `materialize` found a row that needs no
+    /// materializing.
     #[error("{record}: it exists already, at revision {revision}")]
     Exists {
         /// The record.
-        record: RecordName,
-        /// Its revision.
+        record: Subject,
+        /// The revision of the existing record.
         revision: i64,
     },
-    /// The record is not at the revision the command expected. Read it again and decide anew.
-    #[error("{record}: revision {expected} was expected, and it is at {found}")]
+    /// The record is not at the revision that the command expected. Read the record and decide again.
+    #[error("{record}: the command expected revision {expected}, and the record is at revision {found}")]
     Conflict {
         /// The record.
-        record: RecordName,
-        /// What the command said.
+        record: Subject,
+        /// The revision that the command expected.
         expected: i64,
-        /// What is.
+        /// The revision of the record in the log.
         found: i64,
     },
-    /// Other writers were first, again and again. Try later.
+    /// Other writers were first in every attempt. Try again later.
     #[error("{record}: other writers were first, {attempts} times in a row")]
     Contended {
         /// The record.
-        record: RecordName,
-        /// How often it was tried.
+        record: Subject,
+        /// The number of attempts.
         attempts: u32,
     },
-    /// The row was changed behind the log's back, and the model says `drift = refuse` (or the log has nothing to heal
-    /// it from).
+    /// The row was changed by other SQL, not through the log, and the model declares `drift = refuse` (or the log has
+    /// no events to heal the row from).
     ///
-    /// Mostly it is found before anything is written. On PostgreSQL it is also found in the row that a write gives
-    /// back, if a trigger changed it, say: outside a transaction of the caller's, that write may be done already.
+    /// A command usually detects this before it writes anything. On PostgreSQL it can also detect it in the row that a
+    /// write returns, for example if a trigger changed the row. Outside a transaction of the caller's, that write may
+    /// already be committed.
     #[error("{record}: its row differs from the log at revision {revision} in {}; \
              adopt the change, or restore the row", columns.join(", "))]
     Drift {
         /// The record.
-        record: RecordName,
-        /// The log's last revision of it, 0 if there is none.
+        record: Subject,
+        /// The last revision of the record in the log; 0 if there is none.
         revision: i64,
-        /// The differing columns.
+        /// The names of the columns that differ.
         columns: Vec<String>,
     },
-    /// A part of the history cannot be replayed: an unknown action, a newer schema version, a payload that does not
-    /// decode, a missing event. Nothing was written.
-    #[error("{record}: {source}")]
+    /// The record's history cannot be replayed: an unknown action, a newer schema version, a payload that does not
+    /// decode, or a missing event. Nothing was written.
+    #[error("{record}: {error}")]
     Replay {
         /// The record.
-        record: RecordName,
-        /// The event at fault, and why.
-        source: Box<ReplayError>,
+        record: Subject,
+        /// The event that cannot be replayed, and the reason.
+        error: Box<ReplayError>,
     },
-    /// A value that no database keeps faithfully: NaN, an infinity, a text with a NUL byte.
-    #[error("{record}: {source}")]
+    /// A value that no database stores faithfully: NaN, an infinity, or text with a NUL byte.
+    #[error("{record}: {error}")]
     Unstorable {
         /// The record.
-        record: RecordName,
-        /// The field, and why.
-        source: Unstorable,
+        record: Subject,
+        /// The field, and the reason.
+        error: Unstorable,
     },
-    /// An input or a state without a JSON form; or no key where the caller gives it.
-    #[error("{record}: {source}")]
-    Form {
+    /// A value that cannot be serialized as JSON or deserialized from it, or a missing key that the caller must
+    /// provide.
+    #[error("{record}: {error}")]
+    Encode {
         /// The record.
-        record: RecordName,
-        /// What serde says.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        record: Subject,
+        /// The error of serde, or the reason.
+        error: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The database refused the row; nothing was written, neither row nor event.
-    #[error("{record}: {kind}{}", constraint::place(name, columns))]
+    /// The database refused the row because of a constraint. Neither the row nor the event was written.
+    #[error("{subject}: {kind}{}", constraint::place(name, columns))]
     Constraint {
-        /// The record.
-        record: RecordName,
-        /// What kind of constraint.
+        /// The subject of the failed statement.
+        subject: Subject,
+        /// The kind of constraint.
         kind: ConstraintKind,
-        /// Its name, where the database tells it; empty on SQLite.
+        /// The constraint's name, if the database reports it; empty on SQLite.
         name: String,
-        /// Its columns, where the database tells them; empty otherwise.
+        /// The constraint's columns, if the database reports them; otherwise empty.
         columns: Vec<String>,
-        /// What the database said.
+        /// The error of the database.
         source: Box<DieselError>,
     },
-    /// The transaction's view of the data is too old to write on. Roll the whole transaction back and run it again.
-    #[error("{record}: another transaction changed what this one has read; roll it back and run it again")]
-    Serialization {
-        /// The record.
-        record: RecordName,
-        /// What the database said.
+    /// The transaction's snapshot is too old to write on, or PostgreSQL aborted the transaction in favor of others:
+    /// because of a deadlock or, on a standby, because of a conflict with recovery. Roll the whole transaction back and
+    /// run it again.
+    #[error(
+        "{subject}: another transaction changed what this one has read, or both waited for each other; roll back and \
+         run it again"
+    )]
+    SerializationFailure {
+        /// The subject of the failed statement.
+        subject: Subject,
+        /// The error of the database.
         source: DieselError,
     },
-    /// Another writer holds SQLite's lock. A `busy_timeout` on the connection makes writers wait for each other; within a
-    /// transaction that has read, and was overtaken since, only running it again helps.
+    /// Another writer holds the lock.
+    ///
+    /// On SQLite this is the lock of the whole file. A `busy_timeout` on the connection makes writers wait for each
+    /// other. If the transaction has read data that another writer has changed since, waiting does not help; only
+    /// running the transaction again does.
+    ///
+    /// On PostgreSQL this is the lock of a row or a table, and the connection was configured not to wait longer:
+    /// `lock_timeout` ran out, or a statement used `NOWAIT`.
     #[error(
-        "{record}: the database is locked by another writer; set `PRAGMA busy_timeout` to wait for it, and roll \
-             back and rerun a transaction that had read before it wrote"
+        "{subject}: another writer holds the lock; wait longer for it (SQLite: `PRAGMA busy_timeout`, PostgreSQL: \
+         `lock_timeout`), and roll back and rerun a transaction that had read before it wrote"
     )]
     Busy {
-        /// The record.
-        record: RecordName,
-        /// What the database said.
+        /// The subject of the failed statement.
+        subject: Subject,
+        /// The error of the database.
         source: DieselError,
     },
-    /// A link to an event that its record does not have. Nothing was written.
-    #[error("{record}: the link `{link}` leads to event {event}, which is none of this record's")]
+    /// A link leads to an event that the record does not have. Nothing was written.
+    #[error("{record}: the link `{link}` leads to event {event}, which does not belong to this record")]
     Link {
         /// The record.
-        record: RecordName,
-        /// The link's name.
+        record: Subject,
+        /// The name of the link.
         link: &'static str,
-        /// The event it was to lead to.
+        /// The id of the event that the link should lead to.
         event: uuid::Uuid,
     },
-    /// A check of hashes, on a log that has none.
+    /// A check of hashes was run on a log without hashes.
     #[error("the log `{log}` has no hashes; declare it `#[event_log(hashed)]`")]
     NotHashed {
-        /// The log's table.
+        /// The name of the log's table.
         log: &'static str,
     },
-    /// A checkpoint that was made with a key, and no key to check it.
-    #[error("checkpoint {number} of the log `{log}` was made with a key; say it with `.keyed(…)`")]
+    /// The checkpoint was made with a key, and the check was given none.
+    #[error("checkpoint {number} of the log `{log}` was made with a key; pass the key with `.keyed(…)`")]
     CheckpointKey {
-        /// The log's table.
+        /// The name of the log's table.
         log: &'static str,
-        /// The checkpoint.
+        /// The number of the checkpoint.
         number: i64,
     },
-    /// A model that does not have all columns of its table, whose rows can therefore not be made again from the log.
+    /// The model does not have all columns of its table, so its rows cannot be rebuilt from the log.
     #[error("{schema}: the table has columns that the model does not know, and that no log could restore: {}; \
              add them to the model, or materialize records one by one", columns.join(", "))]
-    Partial {
+    IncompleteModel {
         /// The model's name in the log.
         schema: &'static str,
-        /// The columns.
+        /// The columns that the model lacks.
         columns: Vec<String>,
     },
-    /// A log in a form that this version of the library does not know.
+    /// The log has a format version that is newer than this version of the library.
     #[error(
-        "the log `{log}` has form {found}, and this version of evented knows forms up to {known}; use a newer one"
+        "the log `{log}` has format version {found}, and this version of evented knows versions up to {known}; use a \
+         newer evented"
     )]
     LogFormat {
-        /// The log's table.
+        /// The name of the log's table.
         log: &'static str,
-        /// The log's form.
+        /// The format version of the log.
         found: i32,
-        /// The newest that is known.
+        /// The newest format version that this version of the library knows.
         known: i32,
     },
-    /// The database, or the way to it, failed while a whole log was read or written.
-    #[error("the log `{log}`: {source}")]
-    Log {
-        /// The log's table.
-        log: &'static str,
-        /// What Diesel says.
-        source: DieselError,
-    },
-    /// A position of another stream of changes than the one it was given to.
+    /// A position of one stream of changes was given to a reader of another stream.
     #[error(
         "the position {position} is not one of the log `{log}`; give each reader a position of its own stream"
     )]
     Position {
-        /// The log's table.
+        /// The name of the log's table.
         log: &'static str,
         /// The position.
         position: evented_core::Position,
     },
-    /// The stream of changes does not go on from a position: the database was restored or copied since it was given out.
+    /// The stream of changes cannot continue from a position, because the database was restored or copied after the
+    /// position was issued.
     #[error(
-        "the log `{log}` does not go on from there: {reason}; read the records anew, and begin at the present"
+        "the log `{log}` cannot be read from that position: {reason}; read the records again, and start at the present"
     )]
     MustRefetch {
-        /// The log's table.
+        /// The name of the log's table.
         log: &'static str,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
-    /// A log with events of transactions that this server has not begun: it was brought here from another one. New events
-    /// would be told before old ones.
+    /// The log contains events of transactions that this server has not begun yet, because the log was moved from
+    /// another server. A reader would receive new events before old ones.
     #[error(
-        "the log `{log}` was brought here from another server: its last event is of transaction {txid}, and the next one \
+        "the log `{log}` was copied from another server: its last event is of transaction {txid}, and the next one \
          here is {next}; restore the database with its transaction counter, or set `txid` of the old events to 0 with \
          the triggers of the log switched off"
     )]
     ForeignLog {
-        /// The log's table.
+        /// The name of the log's table.
         log: &'static str,
-        /// The transaction of its last event.
+        /// The transaction id of the log's last event.
         txid: i64,
-        /// The next transaction of this server.
+        /// The next transaction id of this server.
         next: i64,
     },
-    /// A snapshot was asked for outside a transaction, or in one in which each statement sees something else.
+    /// A read point was taken outside a transaction, or in a transaction in which each statement uses a snapshot of its
+    /// own.
     #[error(
-        "a snapshot of `{schema}` must be taken in the transaction that reads the rows, and on PostgreSQL that must be \
+        "a read point of `{schema}` must be taken in the transaction that reads the rows, and on PostgreSQL that must be \
          `REPEATABLE READ`: `conn.build_transaction().repeatable_read().run(…)`"
     )]
-    Snapshot {
+    ReadPoint {
         /// The model's name in the log.
         schema: &'static str,
     },
-    /// One command of a batch failed, and with it all of them.
-    #[error("command {index} of the batch: {source}")]
+    /// One command of a batch failed, so none of its commands was executed.
+    #[error("command {index} of the batch: {error}")]
     Batch {
-        /// Which one, counted from 0.
+        /// The index of the command in the batch, starting at 0.
         index: usize,
-        /// Why.
-        source: Box<Error>,
+        /// The error of that command.
+        error: Box<Error>,
     },
-    /// The database, or the way to it, failed.
-    #[error("{record}: {source}")]
+    /// The database, or the connection to it, failed.
+    #[error("{subject}: {error}")]
     Database {
-        /// The record.
-        record: RecordName,
-        /// What Diesel says.
-        source: DieselError,
+        /// The subject of the failed statement.
+        subject: Subject,
+        /// The error of Diesel.
+        error: DieselError,
     },
-    /// The set-up of a reader of the write-ahead log. See [`wal`](crate::wal).
-    #[cfg(feature = "wal")]
+    /// An operation of another evented crate failed with an error of that crate, which is the source.
     #[error(transparent)]
-    Wal(Box<crate::wal::WalError>),
-    /// A blocking connection was asked to wait. It cannot happen with Diesel's own connections.
+    Other(Box<dyn std::error::Error + Send + Sync>),
+    /// A future on a blocking connection was not ready at once. This cannot happen with Diesel's own connections.
     #[error("a blocking connection did not finish at once")]
-    Waited,
-}
-
-/// A kind of constraint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConstraintKind {
-    /// A unique index or a primary key.
-    Unique,
-    /// A foreign key.
-    ForeignKey,
-    /// `NOT NULL`.
-    NotNull,
-    /// `CHECK`.
-    Check,
-}
-
-impl std::fmt::Display for ConstraintKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Unique => "violates the unique constraint",
-            Self::ForeignKey => "violates the foreign key",
-            Self::NotNull => "violates the not-null constraint",
-            Self::Check => "violates the check constraint",
-        })
-    }
+    NotReady,
 }
 
 impl Error {
-    /// Whether the record was not at the expected revision, or too many writers wanted it at once: read it again,
-    /// decide anew.
+    /// Returns Diesel's error, if a failed statement or connection is the cause.
+    #[must_use]
+    pub fn as_diesel(&self) -> Option<&DieselError> {
+        match self.innermost() {
+            Self::Constraint { source, .. } => Some(source),
+            Self::SerializationFailure { source, .. } | Self::Busy { source, .. } => Some(source),
+            Self::Database { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the record was not at the expected revision, or too many writers competed for it. Read the
+    /// record and decide again.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(self.innermost(), Self::Conflict { .. } | Self::Contended { .. })
     }
 
-    /// Whether the same operation, in a new transaction, may succeed.
+    /// Returns whether the same operation may succeed in a new transaction.
+    ///
+    /// Diesel does not expose the SQLSTATE, so the library recognizes PostgreSQL's lock errors by their texts, in every
+    /// language of `lc_messages` that PostgreSQL is translated into. It recognizes a deadlock (40P01) by the structure
+    /// of its details, and an unavailable lock (55P03) by its text. It does not recognize an error that a function
+    /// raises with only the SQLSTATE; it recognizes one that carries the server's own text.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.innermost(), Self::Contended { .. } | Self::Serialization { .. } | Self::Busy { .. })
+        matches!(
+            self.innermost(),
+            Self::Contended { .. } | Self::SerializationFailure { .. } | Self::Busy { .. }
+        )
     }
 
-    /// Whether the record is not there: unknown, or deleted.
+    /// Returns whether the record does not exist: it is unknown or deleted.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.innermost(), Self::NotFound { .. } | Self::Deleted { .. })
     }
 
-    /// The faults of the input, if that is why.
+    /// Returns the validation errors, if they are the reason.
     #[must_use]
-    pub fn faults(&self) -> Option<&Invalid> {
+    pub fn validation_errors(&self) -> Option<&ValidationErrors> {
         match self.innermost() {
-            Self::Invalid { faults, .. } => Some(faults),
+            Self::Invalid { errors, .. } => Some(errors),
             _ => None,
         }
     }
 
     fn innermost(&self) -> &Self {
         match self {
-            Self::Batch { source, .. } => source.innermost(),
+            Self::Batch { error: source, .. } => source.innermost(),
             other => other,
         }
     }
-
-    pub(crate) fn database(record: RecordName, source: DieselError) -> Self {
-        let DieselError::DatabaseError(kind, information) = &source else {
-            return Self::Database { record, source };
-        };
-        let message = information.message();
-        let kind = match kind {
-            DatabaseErrorKind::UniqueViolation => ConstraintKind::Unique,
-            DatabaseErrorKind::ForeignKeyViolation => ConstraintKind::ForeignKey,
-            DatabaseErrorKind::NotNullViolation => ConstraintKind::NotNull,
-            DatabaseErrorKind::CheckViolation => ConstraintKind::Check,
-            DatabaseErrorKind::SerializationFailure => return Self::Serialization { record, source },
-            // SQLite says no more than this: within a transaction that has read it may mean that the data was
-            // changed since, and waiting would not help.
-            _ if message.contains("database is locked") || message.contains("table is locked") => {
-                return Self::Busy { record, source };
-            }
-            // PostgreSQL's answer to a deadlock is a failed transaction as well.
-            _ if message.contains("deadlock detected") => return Self::Serialization { record, source },
-            _ => return Self::Database { record, source },
-        };
-        let (name, columns) = constraint::describe(information.as_ref());
-        Self::Constraint { record, kind, name, columns, source: Box::new(source) }
-    }
-
-    pub(crate) fn of_log(log: &'static str, source: DieselError) -> Self {
-        match Self::database(RecordName { schema: log, key: None }, source) {
-            Self::Database { source, .. } => Self::Log { log, source },
-            other => other,
-        }
-    }
-
-    pub(crate) fn undecided(record: RecordName, reason: Undecided) -> Self {
-        match reason {
-            Undecided::Invalid(faults) => Self::Invalid { record, faults },
-            Undecided::Unstorable(source) => Self::Unstorable { record, source },
-            Undecided::Field(source) => Self::field(record, source),
-            Undecided::Payload(source) => Self::Form { record, source: source.into() },
-            _ => Self::Form { record, source: "an unknown reason".into() },
-        }
-    }
-
-    pub(crate) fn replay(record: RecordName, source: ReplayError) -> Self {
-        Self::Replay { record, source: Box::new(source) }
-    }
-
-    pub(crate) fn field(record: RecordName, source: FieldError) -> Self {
-        Self::Form { record, source: source.into() }
-    }
 }
 
-/// The caller's transaction fails with this library's error, and Diesel's own within it become one of ours: so that
-/// `conn.transaction::<_, Error, _>(…)` reads as usual.
-impl From<DieselError> for Error {
-    fn from(source: DieselError) -> Self {
-        Self::database(RecordName { schema: "transaction", key: None }, source)
-    }
-}
-
-// Errors travel by value: one that is larger than this is moved about at every `?` of the user's code.
+// Errors are passed by value: every `?` in the user's code would move a larger one around.
 const _: () = assert!(size_of::<Error>() < 128);

@@ -1,14 +1,14 @@
-//! The tables of logs: as migrations in your folder, as a source of migrations, or as plain SQL.
+//! Creates the tables of logs: as migrations in your folder, as a migration source, or as plain SQL.
 //!
 //! ```no_run
 //! # use evented_diesel::{migrations::Migrations, Model};
 //! # fn each<Item: Model>() -> Result<(), Box<dyn std::error::Error>> {
 //! # #[cfg(feature = "sqlite")] {
-//! use evented_diesel::migrations::Flavour;
+//! use evented_diesel::migrations::Database;
 //!
 //! let logs = Migrations::new().log::<Item>();
-//! logs.write_to("migrations", Flavour::Sqlite)?;      // once, then `diesel migration run` as usual
-//! logs.check("migrations", Flavour::Sqlite)?;         // in a test: the folder is current
+//! logs.write_to("migrations", Database::Sqlite)?;      // once, then `diesel migration run` as usual
+//! logs.check("migrations", Database::Sqlite)?;         // in a test: the folder is current
 //! # }
 //! # Ok(()) }
 //! ```
@@ -21,36 +21,35 @@ use diesel::migration::{
     Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion, Result as MigrationResult,
 };
 
-use crate::backend::Dialect;
-use crate::log::{EventLog, LinkShape, LogName};
-use crate::model::Model;
-use crate::upkeep::{Status, Upgrade};
+use crate::model::{EventLog, LinkShape, Model};
+use crate::sql::{LogName, SqlTypes};
 use evented_core::KeyKind;
 
 mod folder;
-mod sql;
+mod log_sql;
+mod upgrade;
 
-pub(crate) use sql::{FORMATS, Step, steps as log_steps};
-
+pub use crate::sql::Database;
 pub use folder::{FolderError, Stale};
-
-/// For which database SQL is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flavour {
-    /// PostgreSQL.
-    Postgres,
-    /// SQLite.
-    Sqlite,
-}
+pub use upgrade::{CheckFormats, LogState, LogStatus};
 
 /// The logs of an application's models.
+///
+/// Running it creates missing logs and upgrades logs of an older format version, in one transaction:
+/// `Migrations::of::<Item>().run(&mut conn)?`. It returns the names of the executed steps. An application with a folder
+/// of Diesel migrations calls [`write_to`](Self::write_to) instead.
+///
+/// # Errors
+///
+/// Running it: [`Error::LogFormat`](crate::Error::LogFormat) if a newer version of the library has created or upgraded
+/// a log.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Migrations {
     logs: Vec<LogShape>,
 }
 
-/// What the SQL of a log depends on.
+/// The properties of a log that its SQL depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogShape {
     pub(crate) name: LogName,
@@ -75,17 +74,22 @@ impl LogShape {
 }
 
 impl Migrations {
-    /// No log yet.
+    /// Creates a list without logs.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the log of a model, once.
+    /// Creates a list with the log of a model. [`log`](Self::log) adds another one.
+    pub fn of<M: Model>() -> Self {
+        Self::new().log::<M>()
+    }
+
+    /// Adds the log of a model. A log that is in the list already is not added twice.
     pub fn log<M: Model>(self) -> Self {
         self.event_log::<M::Log>()
     }
 
-    /// Adds a log that several models share, once.
+    /// Adds a log that several models share. A log that is in the list already is not added twice.
     pub fn event_log<L: EventLog>(mut self) -> Self {
         let shape = LogShape::of::<L>();
         if !self.logs.contains(&shape) {
@@ -94,22 +98,22 @@ impl Migrations {
         self
     }
 
-    /// The SQL that makes the logs, for those who run it by themselves: from async code, say, with `batch_execute`.
+    /// Returns the SQL that creates the logs, to run it yourself: for example from async code, with `batch_execute`.
     #[must_use]
-    pub fn up_sql(&self, flavour: Flavour) -> String {
-        let steps = self.logs.iter().flat_map(|log| sql::steps(log, flavour));
+    pub fn up_sql(&self, database: Database) -> String {
+        let steps = self.logs.iter().flat_map(|log| log_sql::steps(log, database));
         steps.map(|step| step.up).collect::<Vec<_>>().join("\n")
     }
 
-    /// The SQL that drops the logs, with every event in them.
+    /// Returns the SQL that drops the logs with all of their events.
     #[must_use]
-    pub fn down_sql(&self, flavour: Flavour) -> String {
-        let steps = self.logs.iter().rev().flat_map(|log| sql::steps(log, flavour).into_iter().rev());
+    pub fn down_sql(&self, database: Database) -> String {
+        let steps = self.logs.iter().rev().flat_map(|log| log_sql::steps(log, database).into_iter().rev());
         steps.map(|step| step.down).collect::<Vec<_>>().join("\n")
     }
 
-    /// Writes the migrations that are missing into a folder of Diesel migrations, each as `<now>_<name>/up.sql` and
-    /// `down.sql`, and gives the paths of those it wrote.
+    /// Writes the missing migrations into a folder of Diesel migrations, each as `<now>_<name>/up.sql` and `down.sql`.
+    /// Returns the paths of the migrations that it wrote.
     ///
     /// # Errors
     ///
@@ -117,36 +121,26 @@ impl Migrations {
     pub fn write_to(
         &self,
         folder: impl Into<PathBuf>,
-        flavour: Flavour,
+        database: Database,
     ) -> Result<Vec<PathBuf>, FolderError> {
-        folder::write(&self.logs, &folder.into(), flavour)
+        folder::write(&self.logs, &folder.into(), database)
     }
 
-    /// Whether a folder has the migration of every log, as this version of the library writes it.
+    /// Checks that a folder has the migrations of every log, as this version of the library writes them.
     ///
     /// # Errors
     ///
     /// [`Stale`] names the migrations that are missing or differ.
-    pub fn check(&self, folder: impl Into<PathBuf>, flavour: Flavour) -> Result<(), Stale> {
-        folder::check(&self.logs, &folder.into(), flavour)
+    pub fn check(&self, folder: impl Into<PathBuf>, database: Database) -> Result<(), Stale> {
+        folder::check(&self.logs, &folder.into(), database)
     }
 }
 
 impl Migrations {
-    /// What a database has of these logs: whether each is there, and in the form of this version of the library.
-    pub fn status(self) -> Status {
-        Status(self)
-    }
-
-    /// Makes the logs that are missing, and brings those of an older form to today's, in one transaction; gives the names
-    /// of the steps it took. For programs that look after their tables by themselves: where a folder of migrations does,
-    /// [`write_to`](Self::write_to) writes the steps there.
-    ///
-    /// # Errors
-    ///
-    /// Running it: [`Error::LogFormat`](crate::Error::LogFormat) if a newer version of the library has been here.
-    pub fn upgrade(self) -> Upgrade {
-        Upgrade(self)
+    /// Reads the status of these logs in a database: whether each log exists, and whether its format is that of this
+    /// version of the library.
+    pub fn status(self) -> CheckFormats {
+        CheckFormats(self)
     }
 
     pub(crate) fn shapes(&self) -> &[LogShape] {
@@ -154,10 +148,10 @@ impl Migrations {
     }
 }
 
-/// With `diesel_migrations`: `conn.run_pending_migrations(Migrations::new().log::<Item>())`.
-impl<DB: Dialect> MigrationSource<DB> for Migrations {
+/// Provides the migrations to `diesel_migrations`: `conn.run_pending_migrations(Migrations::new().log::<Item>())`.
+impl<DB: SqlTypes> MigrationSource<DB> for Migrations {
     fn migrations(&self) -> MigrationResult<Vec<Box<dyn Migration<DB>>>> {
-        let steps = self.logs.iter().flat_map(|log| sql::steps(log, DB::FLAVOUR));
+        let steps = self.logs.iter().flat_map(|log| log_sql::steps(log, DB::DATABASE));
         Ok(steps.map(|step| Box::new(LogMigration::new(step)) as Box<dyn Migration<DB>>).collect())
     }
 }
@@ -169,12 +163,12 @@ struct LogMigration {
 }
 
 impl LogMigration {
-    fn new(step: sql::Step) -> Self {
+    fn new(step: log_sql::Step) -> Self {
         Self { up: step.up, down: step.down, name: Name(step.name) }
     }
 }
 
-impl<DB: Dialect> Migration<DB> for LogMigration {
+impl<DB: SqlTypes> Migration<DB> for LogMigration {
     fn run(&self, conn: &mut dyn BoxableConnection<DB>) -> MigrationResult<()> {
         Ok(conn.batch_execute(&self.up)?)
     }

@@ -1,6 +1,8 @@
-//! For blocking connections: `use evented_diesel::prelude::*;`.
+//! Imports what most modules need for blocking connections: `use evented_diesel::prelude::*;`.
 //!
-//! It brings what most modules need: the derive, [`Action`] and its parts, [`Event`], [`Id`], [`batch`], and `.run(&mut
-//! conn)` on commands and readings. Import this one or the `async_prelude`, not both: their `run` has the same name.
+//! It contains the derive, [`Action`] and its parts, [`Event`], [`Id`], [`batch`], and `.run(&mut conn)` on commands
+//! and read queries. Import this module or `async_prelude`, not both: their `run` methods have the same name.
 
-pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, Invalid, Run as _, batch};
+pub use crate::exec::Run as _;
+pub use crate::verify::LogChecks as _;
+pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, ValidationErrors, batch};

@@ -1,31 +1,30 @@
-//! All that generated code may name. Not for you: it changes without notice.
+//! Exports everything that generated code names. It is not public API and changes without notice.
 
 pub use chrono::{DateTime, Utc};
 pub use diesel;
 pub use evented_core::{
-    Action, ActionOf, AsStored, Attrs, Changeset, Context, Create, Drift, EventBody, Evented, External,
-    FieldDigests, FieldError, Fields, IntoScope, Invalid, KeyKind, KeyValue, Normal, Payload, PayloadError,
-    Retired, Scope, ScopeKey, ScopeName, ScopePart, ScopeValue, StateDigester, Step, Unstorable, names,
-    present,
+    Action, ActionOf, AsStored, Changeset, Channel, Context, Create, Drift, EventBody, Evented, External,
+    FieldDigests, FieldError, Fields, IntoRecordRef, IntoScope, KeyKind, KeyValue, Normal, Payload,
+    PayloadError, RawPayload, RecordRef, Retired, Scope, ScopeKey, ScopeName, ScopePart, ScopeValue,
+    StateDigester, Step, Unstorable, ValidationErrors, names, present,
 };
 pub use serde;
 pub use serde_json;
 pub use uuid::Uuid;
 
-pub use crate::backend::Dialect;
-pub use crate::command::{Command, IntoTarget, Target};
+pub use crate::backend::EventedBackend;
 pub use crate::error::Error;
-pub use crate::event::Event;
-pub use crate::integrity::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
-pub use crate::link::Link;
-pub use crate::listen::Channel;
-pub use crate::log::{EventLog, Holds, LinkShape, LogName, shard_by_key};
-pub use crate::model::{Bind, Model, Rows, column};
-pub use crate::prepare::Draft;
-pub use crate::read::{History, LastPosition, Materialize, Replay, TableAt};
-pub use crate::run::driver::Driver;
+pub use crate::exec::Executor;
+pub use crate::maintenance::{Backfill, Rebuild};
+pub use crate::model::{
+    Derived, Event, EventLog, HoldsModel, Link, LinkShape, Model, ModelOn, PendingEvent, column, shard_by_key,
+};
+pub use crate::read::{History, LastPosition, Replay, TableAt};
+pub use crate::sql::{BindColumns, LogName, NamedTable};
 pub use crate::sql_types;
-pub use crate::upkeep::{BringUp, Rebuild};
+pub use crate::stream::TakeReadPoint;
+pub use crate::verify::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
+pub use crate::write::{Command, Materialize};
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -35,12 +34,12 @@ use diesel::expression::{AsExpression, TypedExpressionType};
 use diesel::sql_types::SqlType;
 use serde::Serialize;
 
-use crate::command::Options;
-use crate::error::RecordName;
+use crate::error::Subject;
+use crate::write::Options;
 
 /// A type that a timestamp field may have.
 pub trait FromTime {
-    /// The time in this type.
+    /// Converts a time into this type.
     fn from_time(at: DateTime<Utc>) -> Self;
 }
 impl FromTime for DateTime<Utc> {
@@ -54,21 +53,21 @@ impl FromTime for NaiveDateTime {
     }
 }
 
-/// The query of a record's events.
+/// Builds the query for a record's events.
 pub trait EventsOf {
-    /// Its type.
+    /// The type of the query.
     type Query;
-    /// The query.
+    /// Returns the query.
     fn events_of(&self) -> Self::Query;
 }
 
-/// What an action's name in a row of a log is called today.
+/// Returns the current name of an action that an event in a log names.
 #[must_use]
 pub fn name_today<'a>(aliases: &[(&'static str, &'static str)], name: &'a str) -> &'a str {
     aliases.iter().find(|(_, old)| *old == name).map_or(name, |(today, _)| *today)
 }
 
-/// Whether two names are the same, at compile time.
+/// Returns whether two names are equal, at compile time.
 #[must_use]
 pub const fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
@@ -85,7 +84,7 @@ pub const fn same(one: &str, other: &str) -> bool {
     true
 }
 
-/// Whether a name is among others, at compile time.
+/// Returns whether a name is in a list, at compile time.
 #[must_use]
 pub const fn among(name: &str, names: &[&str]) -> bool {
     let mut index = 0;
@@ -98,7 +97,7 @@ pub const fn among(name: &str, names: &[&str]) -> bool {
     false
 }
 
-/// What a key must be, said in one place.
+/// The bounds of a key in one trait, so that the compiler reports all of them together.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key made of `{Inner}`",
     label = "lacks something that a key needs",
@@ -117,7 +116,8 @@ where
 {
 }
 
-/// A model by its key: so that a type that cannot be one is reported there, before all that comes of it.
+/// A model with a key of the log's kind. The compiler reports a wrong key type at this trait, before the errors that
+/// follow from it.
 #[diagnostic::on_unimplemented(
     message = "the key of `{Self}` is not of the log's kind",
     label = "another kind of key than the log's, `{Inner}` as `{Sql}`",
@@ -130,51 +130,51 @@ pub trait Keyed<Inner, Sql> {
     type Key: KeyOf<Inner, Sql>;
 }
 
-/// What an action does to a state. Bound by the list of actions, so that a missing `impl Action` is reported there and
-/// nowhere else.
+/// Returns what an action does to a state. The list of actions calls it, so that the compiler reports a missing
+/// `impl Action` only there.
 pub fn change<M: Evented, A: ActionOf<M>>(action: &A) -> Step<'_, M> {
     Step::Change(action)
 }
 
-/// What an insert does, likewise.
+/// Returns what an insert does to a state. See [`change`].
 pub fn create<M: Evented>(new: &M::New) -> Step<'_, M> {
     Step::Create(new)
 }
 
-/// The action of a payload.
+/// Decodes the payload of an action.
 ///
 /// # Errors
 ///
-/// If it does not have that form.
+/// If the payload does not have the format of the action.
 pub fn read_action<M, A: ActionOf<M>>(payload: Payload<'_>) -> Result<A, PayloadError> {
     payload.read()
 }
 
-/// The new record of a payload.
+/// Decodes the payload of an insert.
 ///
 /// # Errors
 ///
-/// If it does not have that form.
+/// If the payload does not have the format of the insert.
 pub fn read_new<M: Evented>(payload: Payload<'_>) -> Result<M::New, PayloadError> {
     payload.read()
 }
 
-/// A field as JSON.
+/// Serializes a field as JSON.
 ///
 /// # Errors
 ///
-/// If the value has no JSON form.
+/// If the value cannot be serialized as JSON.
 pub fn to_json<T: Serialize>(field: &'static str, value: &T) -> Result<serde_json::Value, FieldError> {
-    serde_json::to_value(value).map_err(|source| FieldError { field, source })
+    serde_json::to_value(value).map_err(|error| FieldError { field, error })
 }
 
-/// What an action would change.
+/// Computes what an action would change, without running it.
 ///
 /// # Errors
 ///
-/// Those of running it.
+/// The errors of running the action.
 pub fn changeset<M: Model, A: ActionOf<M>>(record: &M, action: &A) -> Result<Changeset, Error> {
-    let name = || RecordName { schema: M::SCHEMA, key: Some(M::key_value(record.key())) };
+    let name = || Subject::Record { schema: M::SCHEMA, key: M::key_value(record.key()) };
     let cx = Options::default().context::<M>();
     let draft = evented_core::decide_change(record, action, &cx)
         .map_err(|reason| Error::undecided(name(), reason))?;

@@ -1,14 +1,17 @@
-//! Readings: what a log is asked for, as values that are run like commands.
+//! Defines read queries on a log, as values that run like commands.
 //!
-//! They read the log alone, and not the model's table; [`Materialize`] alone looks at it and writes it. The derive
-//! makes a method of the model for each: `Item::replay(id)` is [`Replay::new`].
+//! A read query uses only the log, not the model's table. `#[derive(Evented)]` adds a method to the model for each:
+//! `Item::replay(id)` is [`Replay::new`].
 
+mod entry;
 mod history;
-mod materialize;
+mod linked;
+pub(crate) mod load;
 mod replay;
-mod table;
+mod table_at;
 
+pub use entry::Entry;
 pub use history::History;
-pub use materialize::Materialize;
+pub use linked::LinkedEvents;
 pub use replay::{Replay, ReplayState};
-pub use table::{LastPosition, Page, TableAt};
+pub use table_at::{LastPosition, Page, TableAt};

@@ -1,11 +1,11 @@
-//! SQL types that mean the same on every database.
+//! Defines SQL types that mean the same on every database.
 //!
-//! A model that is to work on PostgreSQL and on SQLite names them in its `table!`; one for a single database keeps
-//! Diesel's own. The log's table is made of them.
+//! A model that works on both PostgreSQL and SQLite names them in its `table!`. A model for a single database can use
+//! Diesel's own types. The log's table consists of these types.
 //!
 //! | type | Rust | PostgreSQL | SQLite |
 //! |---|---|---|---|
-//! | [`Uid`] | [`uuid::Uuid`], [`Id<Model>`](crate::Id) | `uuid` | `BLOB`, 16 bytes |
+//! | [`Uid`] | [`uuid::Uuid`], [`Id<Model>`](crate::model::Id) | `uuid` | `BLOB`, 16 bytes |
 //! | [`UtcTime`] | [`chrono::DateTime<Utc>`](chrono::DateTime) | `timestamptz` | `TEXT`, as `2026-01-31 12:00:00.000000+00:00` |
 //! | [`JsonText`] | [`serde_json::Value`] | `json` | `TEXT` |
 
@@ -18,33 +18,34 @@ use diesel::sql_types::SqlType;
 #[diesel(sqlite_type(name = "Binary"))]
 pub struct Uid;
 
-/// A point in time, to the microsecond; on SQLite in the years 0 to 9999, whose text has the order of time.
+/// A point in time, with a precision of one microsecond. SQLite stores it as text that sorts by time, so the year must
+/// be between 0 and 9999 there.
 #[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185))]
 #[diesel(sqlite_type(name = "Text"))]
 pub struct UtcTime;
 
-/// A JSON document, kept byte for byte.
+/// A JSON document, stored byte for byte.
 #[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
 #[diesel(postgres_type(oid = 114, array_oid = 199))]
 #[diesel(sqlite_type(name = "Text"))]
 pub struct JsonText;
 
-/// Values of foreign types as expressions of these SQL types.
+/// Binds values of foreign types as expressions of these SQL types.
 ///
-/// Diesel lets only its own crate say that a `DateTime<Utc>` is an expression, so in a query of your own a value
-/// says its SQL type: `items_events::at.gt(UtcTime::bind(now))`. Reading needs nothing of the kind.
+/// Only Diesel's own crate can implement `AsExpression` for a `DateTime<Utc>`. A query of your own therefore names the
+/// SQL type of the value: `items_events::at.gt(UtcTime::bind(now))`. Reading a column does not need this.
 mod expressions {
     use chrono::{DateTime, Utc};
     use diesel::internal::derives::as_expression::Bound;
     use uuid::Uuid;
 
-    use super::{JsonText, Uid, UtcTime};
+    use crate::sql_types::{JsonText, Uid, UtcTime};
 
     macro_rules! bind {
         ($($rust:ty => $sql:ty),*) => {$(
             impl $sql {
-                /// The value as an expression of this type, to compare a column with.
+                /// Binds a value as an expression of this type, to compare a column with.
                 #[must_use]
                 pub fn bind(value: $rust) -> Bound<Self, $rust> {
                     Bound::new(value)
@@ -66,7 +67,7 @@ mod pg {
     use diesel::sql_types::{Timestamptz, Uuid as PgUuid};
     use uuid::Uuid;
 
-    use super::{JsonText, Uid, UtcTime};
+    use crate::sql_types::{JsonText, Uid, UtcTime};
 
     impl ToSql<Uid, Pg> for Uuid {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
@@ -121,10 +122,10 @@ mod sqlite {
     use diesel::sqlite::{Sqlite, SqliteValue};
     use uuid::Uuid;
 
-    use super::{JsonText, Uid, UtcTime};
+    use crate::sql_types::{JsonText, Uid, UtcTime};
 
-    /// One width for every time, so that text order is time order. Digit by digit, as every insert writes one and
-    /// `format!` takes ten times as long.
+    /// Writes every time with the same width, so that text order is time order. It writes digit by digit, because every
+    /// insert writes a time and `format!` takes ten times as long.
     fn text(at: &DateTime<Utc>) -> String {
         let (date, time) = (at.date_naive(), at.time());
         let mut text = String::with_capacity(32);
@@ -140,13 +141,13 @@ mod sqlite {
             digits(&mut text, number, 2);
         }
         text.push('.');
-        // A leap second counts on beyond a million.
+        // In a leap second, `nanosecond()` is one billion or more.
         digits(&mut text, (time.nanosecond() / 1_000).min(999_999), 6);
         text.push_str("+00:00");
         text
     }
 
-    /// A number with leading zeros.
+    /// Writes a number with leading zeros.
     fn digits(text: &mut String, number: u32, width: u32) {
         for place in (0..width).rev() {
             let digit = number / 10_u32.pow(place) % 10;

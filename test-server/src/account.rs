@@ -1,4 +1,4 @@
-//! The account that runs the server: PostgreSQL refuses to run as root.
+//! The account that the server runs under: PostgreSQL refuses to run as root.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The account to change to; `None` unless we are root.
+    /// The account to switch to; `None` unless the process runs as root.
     pub(super) fn find() -> Result<Option<Self>> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -31,18 +31,18 @@ impl Account {
     }
 }
 
-/// Makes a command run as `account`, and out of reach of a Ctrl-C in our terminal: the server has to
-/// outlive the tests that talk to it, and is stopped by us.
+/// Makes a command run as `account` and in its own process group, so that a Ctrl-C in the terminal does not reach it.
+/// The server must outlive the tests that use it, and the `Cluster` stops it.
 pub(super) fn detach(command: &mut Command, account: Option<Account>) -> io::Result<()> {
     command.process_group(0);
     if let Some(Account { uid, gid }) = account {
-        // This also gives up the supplementary groups of root.
+        // This also drops the supplementary groups of root.
         command.uid(uid).gid(gid);
     }
     Ok(())
 }
 
-/// Whether every account can get into `dir`.
+/// Whether every account can enter `dir`.
 pub(super) fn all_may_enter(dir: &Path) -> bool {
     let Ok(dir) = dir.canonicalize() else { return false };
     dir.ancestors().all(|dir| dir.metadata().is_ok_and(|meta| meta.mode() & 0o001 != 0))

@@ -1,4 +1,4 @@
-//! Finding the programs of a PostgreSQL server.
+//! Finds the programs of a PostgreSQL server.
 
 use std::env;
 use std::fs::{self, File};
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-/// Directories of which each sub-directory may hold one version: the directory, how the sub-directory's
-/// name begins, and where the programs lie in it.
+/// Directories with one sub-directory for each version: the directory, the prefix of the sub-directory's name, and
+/// the path of the programs in it.
 const VERSIONED: [(&str, &str, &str); 6] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -18,14 +18,14 @@ const VERSIONED: [(&str, &str, &str); 6] = [
     ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
 ];
 
-/// The directory that holds `initdb`, `postgres` and `pg_ctl`, if there is one.
+/// The directory with `initdb`, `postgres` and `pg_ctl`; `None` if there is none.
 pub fn find() -> Result<Option<PathBuf>> {
     if let Some(given) = env::var_os("PG_BIN").map(PathBuf::from) {
         ensure!(usable(&given), "PG_BIN={} holds no working PostgreSQL server", given.display());
         return Ok(Some(given));
     }
     let candidates: Vec<_> = candidates().into_iter().filter(|dir| usable(dir)).collect();
-    // A wrapper script may choose another version for each of the programs, or look at who calls it.
+    // A wrapper script may choose another version for each program, or depend on its caller.
     let real = candidates.iter().find(|dir| !is_script(&dir.join("postgres")));
     Ok(real.or(candidates.first()).cloned())
 }
@@ -33,7 +33,7 @@ pub fn find() -> Result<Option<PathBuf>> {
 fn candidates() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     for dir in env::split_paths(&env::var_os("PATH").unwrap_or_default()) {
-        // Where a link leads to, more of the programs are to be found than were linked.
+        // The target of a link may have more of the programs than were linked.
         let real = dir.join("postgres").canonicalize().ok();
         dirs.extend(real.and_then(|postgres| Some(postgres.parent()?.to_path_buf())));
         dirs.push(dir);
@@ -46,7 +46,7 @@ fn candidates() -> Vec<PathBuf> {
     dirs
 }
 
-/// The sub-directories of `parent` whose names begin with `prefix`, the highest version first.
+/// The sub-directories of `parent` whose names start with `prefix`, highest version first.
 fn versions(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = entries
@@ -54,7 +54,7 @@ fn versions(parent: &Path, prefix: &str) -> Vec<PathBuf> {
             let name = entry.file_name().into_string().ok()?;
             let rest = name.strip_prefix(prefix)?.trim_start_matches('@');
             let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-            // Without a version ("latest"): after those that tell.
+            // A name without a version ("latest") sorts after those with a version.
             Some((digits.parse().unwrap_or(0), entry.path()))
         })
         .collect();

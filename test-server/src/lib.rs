@@ -1,4 +1,4 @@
-//! A throwaway PostgreSQL server in a temporary directory.
+//! Runs a throwaway PostgreSQL server in a temporary directory.
 
 mod account;
 pub mod find;
@@ -21,33 +21,35 @@ use account::Account;
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(20);
 
-/// What a [`Cluster`] is for.
+/// The settings of a [`Cluster`].
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Whether a commit waits for the disk. Tests need not; a benchmark without it would be a lie.
+    /// Whether a commit waits for the disk. Tests do not need it; a benchmark without it would be misleading.
     pub fsync: bool,
-    /// Further settings of the server: `name=value`.
+    /// Additional settings of the server: `name=value`.
     pub options: Vec<String>,
-    /// Gives an error if nobody waits for the server any more.
+    /// Additional environment variables of the server.
+    pub env: Vec<(String, String)>,
+    /// Returns an error if the caller no longer waits for the server.
     pub interrupted: fn() -> Result<()>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { fsync: false, options: Vec::new(), interrupted: || Ok(()) }
+        Self { fsync: false, options: Vec::new(), env: Vec::new(), interrupted: || Ok(()) }
     }
 }
 
 /// How a server is stopped.
 #[derive(Debug, Clone, Copy)]
 pub enum Stop {
-    /// It ends its connections, and writes everything down.
+    /// The server closes its connections and writes everything to disk.
     Fast,
-    /// At once, as if it had crashed.
+    /// The server stops at once, as after a crash.
     Immediate,
 }
 
-/// A server; dropping it stops the server and deletes all of its files.
+/// A running server. Dropping it stops the server and deletes all of its files.
 #[derive(Debug)]
 pub struct Cluster {
     server: Handle,
@@ -59,7 +61,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes a new cluster and waits until it accepts connections.
+    /// Creates a new cluster and waits until it accepts connections.
     pub fn start(settings: Settings) -> Result<Self> {
         let bin =
             find::find()?.context("found no PostgreSQL server: install it, or point PG_BIN to its bin")?;
@@ -74,14 +76,14 @@ impl Cluster {
             if cluster.ready()? {
                 return Ok(cluster);
             }
-            // Between our look at the port and the server's, somebody else took it.
+            // Another program took the port after it was chosen and before the server bound it.
             cluster.port = free_port()?;
             cluster.launch()?;
         }
         bail!("found no free port for the PostgreSQL server")
     }
 
-    /// Stops the server, and waits until it has ended; its files stay.
+    /// Stops the server and waits until it has ended. Its files remain.
     pub fn stop(&mut self, how: Stop) -> Result<()> {
         let signal = match how {
             Stop::Fast => Signal::INT,
@@ -94,7 +96,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts it again, at the same address.
+    /// Starts the server again, at the same address.
     pub fn start_again(&mut self) -> Result<()> {
         self.launch()?;
         ensure!(self.ready()?, "the port {} is taken", self.port);
@@ -110,7 +112,7 @@ impl Cluster {
         self.server.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
 
-    /// Waits until the server accepts connections; `false` if it could not have its port.
+    /// Waits until the server accepts connections. Returns `false` if its port was taken.
     fn ready(&self) -> Result<bool> {
         let log = || fs::read_to_string(log_file(self.dir.path())).unwrap_or_default();
         let started = Instant::now();
@@ -121,7 +123,7 @@ impl Cluster {
                 ensure!(log.contains("could not bind"), "the PostgreSQL server did not start:\n{log}");
                 return Ok(false);
             }
-            // The eighth line is the server's state; `pg_ctl --wait` goes by it, too.
+            // The eighth line is the server's state. `pg_ctl --wait` reads it too.
             let pid_file =
                 fs::read_to_string(self.dir.path().join("data/postmaster.pid")).unwrap_or_default();
             if pid_file.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
@@ -132,7 +134,7 @@ impl Cluster {
         bail!("the PostgreSQL server is not ready after {START:?}:\n{}", log())
     }
 
-    /// The address of the superuser's database.
+    /// The URL of the superuser's database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
@@ -142,13 +144,13 @@ impl Cluster {
         &self.bin
     }
 
-    /// One of the programs of PostgreSQL: the server's own version of it, or else what PATH offers.
+    /// The path of a PostgreSQL program: the one of the server's version, or else the one in PATH.
     pub fn bin(&self, name: &str) -> PathBuf {
         let own = self.bin.join(name);
         if own.exists() { own } else { name.into() }
     }
 
-    /// Where the server keeps its files.
+    /// The directory of the server's files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -157,8 +159,8 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         if let (Ok(None), Some(pid)) = (self.server.try_wait(), self.pid()) {
-            // The "immediate" shutdown: nobody will read these files again, so neither open connections
-            // nor a checkpoint are worth waiting for.
+            // An "immediate" shutdown. The files are deleted next, so there is no reason to wait for open connections
+            // or a checkpoint.
             let _ = kill_process(pid, Signal::QUIT);
             if !matches!(self.server.wait_timeout(STOP), Ok(Some(_))) {
                 let _ = self.server.kill();
@@ -172,9 +174,9 @@ fn log_file(dir: &Path) -> PathBuf {
     dir.join("server.log")
 }
 
-/// A directory that the server's account owns and can reach.
+/// Creates a directory that the server's account owns and can reach.
 fn temp_dir(fsync: bool, account: Option<&Account>) -> Result<TempDir> {
-    // /tmp is often kept in memory, where syncing costs nothing; /var/tmp is not.
+    // /tmp is often in memory, where syncing costs nothing. /var/tmp is not.
     let default = if fsync { "/var/tmp" } else { "/tmp" };
     let wanted = env::var_os("TMPDIR").map(PathBuf::from);
     let reachable = |dir: &PathBuf| dir.is_dir() && account.is_none_or(|_| account::all_may_enter(dir));
@@ -198,7 +200,7 @@ fn initdb(bin: &Path, dir: &Path, account: Option<&Account>) -> Result<()> {
     Ok(())
 }
 
-/// A port that is free, just now.
+/// A port that is currently free.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
@@ -231,10 +233,14 @@ fn launch(
         args.extend(["-c".into(), option.into()]);
     }
     let command = duct::cmd(bin.join("postgres"), args).stdin_null();
-    Ok(logged(&command, &log_file(dir), account).unchecked().start()?)
+    let mut command = logged(&command, &log_file(dir), account);
+    for (name, value) in &settings.env {
+        command = command.env(name, value);
+    }
+    Ok(command.unchecked().start()?)
 }
 
-/// `command` as the server's account, with what it says in `log` and in English.
+/// `command` as the server's account, with its output in `log` and in English.
 fn logged(command: &Expression, log: &Path, account: Option<&Account>) -> Expression {
     let account = account.copied();
     let dir = log.parent().unwrap_or(Path::new("/")).to_path_buf();

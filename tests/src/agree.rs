@@ -1,24 +1,24 @@
-//! Whether log and rows agree: what must hold after whatever a test did.
+//! Checks that log and rows agree. This must hold after everything that a test does.
 
 use std::fmt::Debug;
 
 use evented_diesel::read::{History, LastPosition, TableAt};
-use evented_diesel::{Digest, EventLog, Evented, KeyValue, Rows, Target};
+use evented_diesel::{Digest, EventLog, Evented, KeyValue, ModelOn, RecordRef};
 
 use crate::db::Setting;
 
-/// Asserts that the log has no hole, that these are the rows it replays to and no others, and that each event's digest
-/// is that of the state it led to.
+/// Asserts that the log has no gap, that it replays to exactly these rows, and that the digest of each event matches
+/// the state after the event.
 ///
 /// # Panics
 ///
-/// If anything of that is not so.
+/// If one of the conditions does not hold.
 pub async fn agree<S: Setting, M>(db: &mut S, rows: Vec<M>)
 where
-    M: Rows<S::Backend> + PartialEq + Debug,
+    M: ModelOn<S::Backend> + PartialEq + Debug,
 {
     let log = <M::Log as EventLog>::NAME.table;
-    // Other models of a shared log may have records of the same keys.
+    // Other models of a shared log may have records with the same keys.
     let of_model = if M::Log::SHARED { format!("WHERE schema = '{}'", M::SCHEMA) } else { String::new() };
     let holes = format!(
         "SELECT count(*) FROM (SELECT record_id FROM {log} {of_model} GROUP BY record_id \
@@ -47,31 +47,25 @@ where
     }
 }
 
-/// Asserts that each event of a record says the digest of the state it led to, and the last one that of the row.
+/// Asserts that the digest of each event of a record matches the state after the event, and that the last digest
+/// matches the row.
 ///
 /// # Panics
 ///
-/// If it is not so.
-pub async fn vouched<S: Setting, M: Rows<S::Backend>>(db: &mut S, row: &M) {
+/// If a digest does not match.
+pub async fn vouched<S: Setting, M: ModelOn<S::Backend>>(db: &mut S, row: &M) {
     let record = M::key_value(row.key());
     let history = History::new(ByKey(row.key().clone()));
     let history = db.run::<History<M>>(history).await.expect("a history");
     for entry in &history {
         let digest = entry.after.as_ref().map_or(Digest::NOTHING, |state| digest_of(state));
         let (revision, action) = (entry.event.revision(), entry.event.action());
-        if entry.event.stored.version == M::VERSION {
-            assert_eq!(
-                entry.event.stored.state, digest,
-                "{record}: the digest of event {revision} ({action})"
-            );
+        if entry.event.version() == M::VERSION {
+            assert_eq!(entry.event.state(), digest, "{record}: the digest of event {revision} ({action})");
         }
     }
     let last = history.last().expect("a row has a history");
-    assert_eq!(
-        last.event.stored.state,
-        digest_of(row),
-        "{record}: the last event does not vouch for the row"
-    );
+    assert_eq!(last.event.state(), digest_of(row), "{record}: the last event does not vouch for the row");
 }
 
 fn digest_of<M: Evented>(state: &M) -> Digest {
@@ -80,8 +74,8 @@ fn digest_of<M: Evented>(state: &M) -> Digest {
 
 struct ByKey<K>(K);
 
-impl<M: Evented> evented_diesel::IntoTarget<M> for ByKey<M::Key> {
-    fn into_target(self) -> Target<M> {
-        Target::by_key(self.0)
+impl<M: Evented> evented_diesel::IntoRecordRef<M> for ByKey<M::Key> {
+    fn into_record_ref(self) -> RecordRef<M> {
+        RecordRef::by_key(self.0)
     }
 }

@@ -1,15 +1,15 @@
-//! The book and the README: every Rust block of theirs is a doc test of this package.
+//! Runs every Rust block of the book and of the README as a doc test of this package.
 //!
-//! `cargo test -p evented-tests --doc` runs them. A block takes in [`setup`] by a hidden line; a new chapter gets a
-//! line below.
+//! `cargo test -p evented-tests --doc` runs them. A block includes [`setup`] with a hidden line. Add a line below for
+//! each new chapter.
 
-/// What the blocks share: `docs/setup.rs`.
+/// The code that the blocks share: `docs/setup.rs`.
 #[allow(missing_docs, reason = "the book is its documentation")]
 pub mod setup {
     include!("../../docs/setup.rs");
 }
 
-/// Each text on an item of its own, which exists only where doc tests are looked for.
+/// Puts each text on its own item, which exists only while doc tests are collected.
 macro_rules! texts {
     ($($name:ident: $path:literal),* $(,)?) => {$(
         #[cfg(doctest)]
@@ -39,14 +39,14 @@ texts! {
     shared_logs: "../../docs/src/shared-logs.md",
     links: "../../docs/src/links.md",
     log_only: "../../docs/src/log-only.md",
-    prepare: "../../docs/src/prepare.md",
+    before_append: "../../docs/src/before-append.md",
     append_only: "../../docs/src/append-only.md",
     hashed_logs: "../../docs/src/hashed-logs.md",
     verification: "../../docs/src/verification.md",
-    bring_up: "../../docs/src/bring-up.md",
+    backfill: "../../docs/src/backfill.md",
     rebuild: "../../docs/src/rebuild.md",
     log_formats: "../../docs/src/log-formats.md",
-    operators: "../../docs/src/operators.md",
+    admin: "../../docs/src/admin.md",
     column_types: "../../docs/src/column-types.md",
-    not_carried_over: "../../docs/src/not-carried-over.md",
+    differences_from_spector: "../../docs/src/differences-from-spector.md",
 }

@@ -1,8 +1,9 @@
-//! Everything that the derive makes public has a doc. This file is a library's, since the lint does not look at tests.
+//! Checks that every public item of the derive has a doc comment. This file is part of a library, because the lint
+//! ignores tests.
 #![deny(missing_docs, unreachable_pub)]
 
 use chrono::{DateTime, Utc};
-use evented_diesel::{Attrs, Context, Evented, Id, Invalid};
+use evented_diesel::{Context, Evented, Id, RawPayload, ValidationErrors};
 
 /// The table.
 pub mod schema {
@@ -59,7 +60,7 @@ pub mod actions {
 )]
 pub struct Book {
     id: Id<Book>,
-    /// What is printed on it; see [`Book::author`].
+    /// The printed title; see [`Book::author`].
     pub title: String,
     pub(crate) author: Option<String>,
     /// When it was lent.
@@ -68,23 +69,23 @@ pub struct Book {
     /// When it was bought.
     #[evented(inserted_at)]
     pub bought_at: DateTime<Utc>,
-    /// How often it was changed.
+    /// The number of changes.
     #[evented(revision)]
     pub revision: i32,
 }
 
 impl Book {
-    /// Who wrote it.
+    /// Returns the author.
     #[must_use]
     pub fn author(&self) -> Option<&str> {
         self.author.as_deref()
     }
 
-    fn valid(&self) -> Result<(), Invalid> {
-        if self.title.is_empty() { Err(Invalid::field("title", "is empty")) } else { Ok(()) }
+    fn valid(&self) -> Result<(), ValidationErrors> {
+        if self.title.is_empty() { Err(ValidationErrors::field("title", "is empty")) } else { Ok(()) }
     }
 
-    fn burn(_: &Attrs, _: &mut Book, _: &Context) {}
+    fn burn(_: &RawPayload, _: &mut Book, _: &Context) {}
 
-    fn v0(_: &mut Attrs) {}
+    fn v0(_: &mut RawPayload) {}
 }

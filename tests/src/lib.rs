@@ -1,7 +1,8 @@
-//! What the tests share: a database for each test in each of the four settings, and the models they play with.
+//! Shared code of the tests: a database for each test in each of the four settings, and the test models.
 //!
-//! A setting is a database and a face: blocking or async, SQLite or PostgreSQL. [`db`] has one `Db` for each, with the
-//! same methods, so that a behaviour is written once and compiled four times (see `tests/suite/main.rs`).
+//! A setting is a database (SQLite or PostgreSQL) with a kind of connection (blocking or async). [`db`] has one `Db`
+//! for each setting, with the same methods, so that a behaviour is written once and compiled four times (see
+//! `tests/suite/behaviours.rs`).
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -12,16 +13,17 @@
 pub mod agree;
 pub mod book;
 pub mod db;
+pub mod drain;
 pub mod fully_documented;
 pub mod models;
 
-/// The examples of the derive's reference, compiled and run: they need the whole library, which the derive's own
-/// package has not.
+/// Compiles and runs the examples of the derive's reference here: they need the whole library, which the derive's own
+/// package does not have.
 #[cfg(doctest)]
 #[doc = include_str!("../../evented-derive/docs/evented.md")]
 pub struct DeriveReference;
 
-/// Likewise those of the reference of logs.
+/// Compiles and runs the examples of the reference of logs.
 #[cfg(doctest)]
 #[doc = include_str!("../../evented-derive/docs/event_log.md")]
 pub struct LogReference;

@@ -1,12 +1,13 @@
-//! The models the tests play with, on both databases.
+//! The test models, on both databases.
 #![allow(missing_docs, reason = "the tests are their documentation")]
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use evented_diesel::{Action, Attrs, Context, Evented, Fields, Id, Invalid};
+use evented_diesel::{Action, Context, Evented, Fields, Id, RawPayload, ValidationErrors};
 use serde::{Deserialize, Serialize};
 
 pub mod columns;
+pub mod ledger;
 pub mod racing;
 pub mod shared;
 pub mod stepped;
@@ -71,7 +72,7 @@ pub mod schema {
 }
 use schema::{counters, healed, items, notes, pages, stricts};
 
-/// Only for its id.
+/// Used only for its id.
 #[derive(Debug)]
 pub struct Org;
 
@@ -104,8 +105,8 @@ pub struct Item {
 }
 
 impl Item {
-    fn valid(&self) -> Result<(), Invalid> {
-        let mut faults = Invalid::none();
+    fn valid(&self) -> Result<(), ValidationErrors> {
+        let mut faults = ValidationErrors::none();
         if self.name.is_empty() {
             faults.add("name", "is empty");
         }
@@ -116,27 +117,27 @@ impl Item {
     }
 
     /// Version 1 kept the value as text.
-    fn v1_to_v2(attrs: &mut Attrs) {
+    fn v1_to_v2(attrs: &mut RawPayload) {
         if let Some(value) = attrs.get("value").and_then(|value| value.as_str()?.parse::<i64>().ok()) {
             attrs.set("value", value);
         }
     }
 
-    fn double(_: &Attrs, item: &mut Self, _: &Context) {
+    fn double(_: &RawPayload, item: &mut Self, _: &Context) {
         item.value *= 2;
     }
 }
 
-/// Puts the item away; it can be restored.
+/// Archives the item. [`Restore`] restores it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Archive {
     pub reason: String,
 }
 
 impl Action<Item> for Archive {
-    fn check(&self, item: &Item, _: &Context) -> Result<(), Invalid> {
+    fn check(&self, item: &Item, _: &Context) -> Result<(), ValidationErrors> {
         if item.archived_at.is_some() {
-            return Err(Invalid::field("archived_at", "is already archived"));
+            return Err(ValidationErrors::field("archived_at", "is already archived"));
         }
         Ok(())
     }
@@ -145,7 +146,7 @@ impl Action<Item> for Archive {
     }
 }
 
-/// Takes it out again.
+/// Restores an archived item.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Restore;
 
@@ -165,7 +166,7 @@ impl Action<Item> for AddValue {
     }
 }
 
-/// A key that the database makes.
+/// A model whose key the database generates.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = notes)]
 pub struct Note {
@@ -173,7 +174,7 @@ pub struct Note {
     pub text: String,
 }
 
-/// A revision column, under another name.
+/// A model with a revision column under another name.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = counters)]
 #[evented(actions(Increment))]
@@ -184,7 +185,7 @@ pub struct Counter {
     pub revision: i64,
 }
 
-/// Counts one more.
+/// Adds one to the counter.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Increment;
 
@@ -194,7 +195,7 @@ impl Action<Counter> for Increment {
     }
 }
 
-/// A key that the caller gives, and a savepoint form of its own.
+/// A model whose key the caller provides, with its own form of savepoints.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = pages, primary_key(path))]
 #[evented(actions(Visit), savepoint = Page::compact)]
@@ -226,7 +227,7 @@ impl Action<Page> for Visit {
     }
 }
 
-/// Refuses drift.
+/// A model that refuses drift.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = stricts)]
 #[evented(drift = refuse)]
@@ -235,13 +236,13 @@ pub struct Strict {
     pub name: String,
 }
 
-/// Heals drift; one column is the database's own.
+/// A model that heals drift; the database sets one column.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = healed)]
 #[evented(drift = heal)]
 pub struct Healed {
     pub id: Id<Healed>,
     pub name: String,
-    #[evented(external)]
+    #[evented(generated)]
     pub by_database: i32,
 }

@@ -1,13 +1,13 @@
-//! Plain SQL that goes past the library, in the words of each database.
+//! Changes databases by plain SQL, without the library, in the dialect of each database.
 
-use evented_diesel::Dialect;
-use evented_diesel::migrations::Flavour;
+use evented_diesel::migrations::Database;
+use evented_diesel::spi::SqlTypes;
 use uuid::Uuid;
 
 use crate::db::Setting;
 
-/// Appends an event to a log whose records have UUIDs, as an older program would have written it. It says the digest of
-/// nothing that ever was.
+/// Appends an event to a log whose records have UUIDs, as an older program would have written it. Its digest matches no
+/// state.
 pub async fn append<S: Setting>(
     db: &mut S,
     log: &str,
@@ -15,13 +15,13 @@ pub async fn append<S: Setting>(
     (revision, action, version): (i64, &str, i32),
     payload: &serde_json::Value,
 ) {
-    let bytes = |bytes: &str| match S::Backend::FLAVOUR {
-        Flavour::Postgres => format!(r"'\x{bytes}'"),
-        Flavour::Sqlite => format!("x'{bytes}'"),
+    let bytes = |bytes: &str| match S::Backend::DATABASE {
+        Database::Postgres => format!(r"'\x{bytes}'"),
+        Database::Sqlite => format!("x'{bytes}'"),
     };
-    let uuid = |id: Uuid| match S::Backend::FLAVOUR {
-        Flavour::Postgres => format!("'{id}'"),
-        Flavour::Sqlite => format!("x'{}'", id.simple()),
+    let uuid = |id: Uuid| match S::Backend::DATABASE {
+        Database::Postgres => format!("'{id}'"),
+        Database::Sqlite => format!("x'{}'", id.simple()),
     };
     let (record, id, state) = (uuid(record), uuid(Uuid::now_v7()), bytes(&"01".repeat(16)));
     let payload = payload.to_string().replace('\'', "''");
@@ -33,12 +33,12 @@ pub async fn append<S: Setting>(
     .await;
 }
 
-/// Takes away what keeps a log from being changed, for as long as the test's database lives: what a mistake cannot do,
-/// somebody with rights can.
+/// Removes the protection of a log against changes, for the lifetime of the test's database. The protection prevents
+/// mistakes, but not changes by a user with enough rights.
 pub async fn open_log<S: Setting>(db: &mut S, log: &str) {
-    match S::Backend::FLAVOUR {
-        Flavour::Postgres => db.sql(&format!("ALTER TABLE {log} DISABLE TRIGGER append_only")).await,
-        Flavour::Sqlite => {
+    match S::Backend::DATABASE {
+        Database::Postgres => db.sql(&format!("ALTER TABLE {log} DISABLE TRIGGER append_only")).await,
+        Database::Sqlite => {
             db.sql(&format!(
                 "DROP TRIGGER IF EXISTS {log}_no_update; DROP TRIGGER IF EXISTS {log}_no_delete"
             ))
@@ -53,11 +53,11 @@ pub async fn tamper<S: Setting>(db: &mut S, log: &str, sql: &str) {
     db.sql(sql).await;
 }
 
-/// Makes a database refuse rows of a table, or let them in again: each `INSERT`, `UPDATE` and `DELETE` with words that a
-/// test can look for.
+/// Makes a database refuse every `INSERT`, `UPDATE` and `DELETE` on a table, with a message that a test can check for,
+/// or accept them again.
 pub async fn refuse<S: Setting>(db: &mut S, table: &str) {
-    match S::Backend::FLAVOUR {
-        Flavour::Postgres => {
+    match S::Backend::DATABASE {
+        Database::Postgres => {
             let words = format!("no more {table}");
             db.sql(&format!(
                 "CREATE FUNCTION refuse_{table}() RETURNS trigger LANGUAGE plpgsql AS \
@@ -67,7 +67,7 @@ pub async fn refuse<S: Setting>(db: &mut S, table: &str) {
             ))
             .await;
         }
-        Flavour::Sqlite => {
+        Database::Sqlite => {
             for event in ["INSERT", "UPDATE", "DELETE"] {
                 db.sql(&format!(
                     "CREATE TRIGGER refuse_{table}_{event} BEFORE {event} ON {table} \
@@ -79,10 +79,10 @@ pub async fn refuse<S: Setting>(db: &mut S, table: &str) {
     }
 }
 
-/// Writes down into a table `said` which columns the updates of a table name, whether they change or not.
+/// Records in a table `said` which columns the updates of a table name, changed or not.
 pub async fn hear<S: Setting>(db: &mut S, table: &str, columns: &[&str]) {
     db.sql("CREATE TABLE said (named TEXT NOT NULL)").await;
-    if S::Backend::FLAVOUR == Flavour::Postgres {
+    if S::Backend::DATABASE == Database::Postgres {
         db.sql(
             "CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS \
              $$ BEGIN INSERT INTO said VALUES (TG_ARGV[0]); RETURN NEW; END $$",
@@ -90,9 +90,9 @@ pub async fn hear<S: Setting>(db: &mut S, table: &str, columns: &[&str]) {
         .await;
     }
     for column in columns {
-        let done = match S::Backend::FLAVOUR {
-            Flavour::Postgres => format!("FOR EACH ROW EXECUTE FUNCTION say('{column}')"),
-            Flavour::Sqlite => format!("BEGIN INSERT INTO said VALUES ('{column}'); END"),
+        let done = match S::Backend::DATABASE {
+            Database::Postgres => format!("FOR EACH ROW EXECUTE FUNCTION say('{column}')"),
+            Database::Sqlite => format!("BEGIN INSERT INTO said VALUES ('{column}'); END"),
         };
         db.sql(&format!("CREATE TRIGGER say_{column} AFTER UPDATE OF {column} ON {table} {done}")).await;
     }

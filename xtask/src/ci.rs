@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything a change has to pass.
+//! `cargo xtask ci`: runs all checks that a change must pass.
 
 use std::env;
 use std::fs;
@@ -7,29 +7,49 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use duct::Expression;
 
+use crate::breaks;
+use crate::dependencies;
 use crate::install;
+use crate::layers;
 use crate::run::{cargo, root, succeed};
 use crate::test;
 
-/// Runs all checks; the cheap ones first, and the first failure ends it.
+/// Runs all checks, cheap ones first. Stops at the first failure.
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     if env::var_os("EVENTED_TEST_POSTGRES").is_none() {
         install::ensure()?;
     }
     step("formatting", &cargo(["fmt", "--all", "--check"])?)?;
-    step("lints", &cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?)?;
-    let alone = ["check", "-p", "evented-diesel", "--no-default-features"];
-    step("evented-diesel without features", &cargo(alone)?)?;
-    for feature in features()? {
-        let args = alone.into_iter().chain(["--features", &feature]);
-        step(&format!("evented-diesel with {feature} alone"), &cargo(args)?)?;
+    println!("\n== layers");
+    layers::check()?;
+    println!("\n== breaks");
+    breaks::check(None)?;
+    step(
+        "lints",
+        &cargo(["clippy", "--workspace", "--all-features", "--all-targets", "--", "-D", "warnings"])?,
+    )?;
+    println!("\n== dependencies of the core");
+    dependencies::check_core()?;
+    for package in ["evented-diesel", "evented-feed", "evented-cli"] {
+        for feature in features(package)? {
+            let args = ["check", "-p", package, "--no-default-features", "--features", &feature];
+            step(&format!("{package} with {feature} alone"), &cargo(args)?)?;
+        }
     }
-    let docs = cargo(["doc", "--workspace", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings");
+    let none = ["check", "-p", "evented-core", "-p", "evented-diesel", "-p", "evented-wal"];
+    step("the libraries without features", &cargo(none)?)?;
+    // What a first program needs, and no more.
+    let alone = cargo(["clippy", "-p", "examples", "--examples", "--", "-D", "warnings"])?;
+    step("the examples without features", &alone)?;
+    let docs =
+        cargo(["doc", "--workspace", "--all-features", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings");
     step("docs", &docs)?;
-    // In the workspace every feature is on; what only a user of one database would meet shows here.
+    // In the workspace all features are on. This finds problems that only a user of one database would see.
     let alone = cargo(["test", "-p", "evented-diesel", "--features", "sqlite", "--doc"])?;
     step("doc tests with sqlite alone", &alone)?;
+    println!("\n== versions");
+    dependencies::check_versions()?;
     println!("\n== tests");
     test::run(&[])?;
     println!("\nxtask: everything passed in {} s", started.elapsed().as_secs());
@@ -41,10 +61,10 @@ fn step(name: &str, command: &Expression) -> Result<()> {
     succeed(name, command)
 }
 
-/// The features of evented-diesel that users choose from, read from its manifest so that a new one is
-/// checked from its first day.
-fn features() -> Result<Vec<String>> {
-    let manifest = root()?.join("evented-diesel/Cargo.toml");
+/// The features of a package that users choose from, read from its manifest so that a new one is checked from its
+/// first day.
+fn features(package: &str) -> Result<Vec<String>> {
+    let manifest = root()?.join(package).join("Cargo.toml");
     let manifest: toml::Table = fs::read_to_string(&manifest)?.parse()?;
     let features = manifest.get("features").and_then(|it| it.as_table()).context("no features to check")?;
     let public = |name: &&String| *name != "default" && !name.starts_with("__");

@@ -1,11 +1,11 @@
-//! What the tests need from the system: a PostgreSQL server. (Both client libraries are built from source.)
+//! Installs what the tests need from the system: a PostgreSQL server. (Both client libraries are built from source.)
 
 use anyhow::{Result, bail};
 
 use crate::run::succeed;
 use evented_test_server::find;
 
-/// Makes sure that a PostgreSQL server can be started: finds one, or installs it.
+/// Ensures that a PostgreSQL server can be started: finds one, or installs it.
 pub(crate) fn ensure() -> Result<()> {
     if find::find()?.is_some() {
         return Ok(());
@@ -16,7 +16,9 @@ pub(crate) fn ensure() -> Result<()> {
              name the directory of `initdb` and `postgres` by PG_BIN=<directory>"
         );
     };
-    let install = "apt-get update && apt-get install -y --no-install-recommends postgresql";
+    // Most container images leave out translations. A test needs the translations of the server's messages.
+    let install = "apt-get update && apt-get install -y --no-install-recommends \
+                   -o \"Dpkg::Options::=--path-include=/usr/share/locale/*/LC_MESSAGES/postgres-*.mo\" postgresql";
     println!("xtask: installing what the tests need: {become_root}sh -c '{install}'");
     let words = become_root.split_whitespace().chain(["env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c"]);
     let words: Vec<&str> = words.chain([install]).collect();
@@ -24,7 +26,7 @@ pub(crate) fn ensure() -> Result<()> {
     succeed("the installation of the packages", &duct::cmd(*program, args))
 }
 
-/// The words before a command that make it run as root; `None` without apt-get or the right to use it.
+/// The words to put before a command so that it runs as root; `None` without apt-get or without permission to use it.
 fn apt() -> Option<&'static str> {
     duct::cmd!("apt-get", "--version").stdout_null().stderr_null().run().ok()?;
     if rustix::process::geteuid().is_root() {

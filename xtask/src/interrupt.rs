@@ -1,5 +1,5 @@
-//! Ctrl-C and its kin: stop the running program, then unwind as after any other error, so that every
-//! `Drop` still cleans up behind itself.
+//! Handles Ctrl-C and similar signals: stops the running program, then returns an error like any other, so that every
+//! `Drop` cleans up.
 
 use std::fmt;
 use std::io;
@@ -11,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 static RAISED: AtomicBool = AtomicBool::new(false);
 
-/// The process group of the program that [`guard`] started and that still runs.
+/// The process group of the program that [`guard`] started and that is still running.
 static RUNNING: Mutex<Option<Pid>> = Mutex::new(None);
 
-/// The error of a chore that a signal ended.
+/// The error of a task that a signal interrupted.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
@@ -26,29 +26,29 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Takes over SIGINT, SIGTERM and SIGHUP.
+/// Installs the handler of SIGINT, SIGTERM and SIGHUP.
 pub(crate) fn listen() -> Result<()> {
     ctrlc::set_handler(|| {
-        // Raised before the lock is taken: `guard` looks at the flag under the lock, so that a program
-        // is either not started any more or known here.
+        // Set before the lock is taken. `guard` reads the flag under the lock, so a program is either not started any
+        // more or known here.
         let again = RAISED.swap(true, Ordering::SeqCst);
         if let Some(group) = *running() {
-            // The impatient second Ctrl-C does not ask.
+            // The second Ctrl-C kills the program.
             let signal = if again { Signal::KILL } else { Signal::TERM };
-            // An error means that the group is gone already.
+            // An error means that the group has already ended.
             let _ = kill_process_group(group, signal);
         }
     })
     .context("cannot listen for signals")
 }
 
-/// An error once a signal has come.
+/// Returns an error once a signal has been received.
 pub(crate) fn check() -> Result<()> {
     if RAISED.load(Ordering::SeqCst) { Err(Interrupted.into()) } else { Ok(()) }
 }
 
-/// Starts a program, the leader of its own process group, and has signals passed on to that group until
-/// [`Guard`] is dropped.
+/// Starts a program as the leader of its own process group. Signals are forwarded to the group until [`Guard`] is
+/// dropped.
 pub(crate) fn guard(start: impl FnOnce() -> io::Result<duct::Handle>) -> Result<Guard> {
     let mut running = running();
     check()?;
@@ -57,13 +57,13 @@ pub(crate) fn guard(start: impl FnOnce() -> io::Result<duct::Handle>) -> Result<
     Ok(Guard { handle })
 }
 
-/// A program that is told about signals.
+/// A program that signals are forwarded to.
 pub(crate) struct Guard {
     pub(crate) handle: duct::Handle,
 }
 
 impl Guard {
-    /// Ends the program and what it started.
+    /// Ends the program and the processes that it started.
     pub(crate) fn kill(&self, signal: Signal) {
         if let Some(group) = group_of(&self.handle) {
             let _ = kill_process_group(group, signal);

@@ -1,10 +1,12 @@
-//! The chores of the project, for Unix systems. `cargo xtask help` lists them.
+//! The development tasks of the project, for Unix systems. `cargo xtask help` lists them.
 
 mod bench;
+mod breaks;
 mod ci;
+mod dependencies;
 mod install;
 mod interrupt;
-mod mutate;
+mod layers;
 mod run;
 mod test;
 
@@ -15,43 +17,57 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-/// The chores of the project
+/// The development tasks of the project
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
-enum Chore {
-    /// Run all tests against a throwaway PostgreSQL server (or the one EVENTED_TEST_POSTGRES names)
+enum Task {
+    /// Run all tests against a throwaway PostgreSQL server (or the one that EVENTED_TEST_POSTGRES names)
     Test {
-        /// Passed on to `cargo nextest run` (or `cargo test`); leaves out the doc tests
+        /// Start no server, and leave out the tests that need PostgreSQL
+        #[arg(long)]
+        sqlite: bool,
+        /// Arguments for `cargo nextest run` (or `cargo test`); leaves out the doc tests
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
     /// Run a throwaway PostgreSQL server until Enter or Ctrl-C
     Postgres,
-    /// Everything a change has to pass: formatting, lints, feature sets, docs, tests
+    /// Run everything that a change must pass: formatting, breaks that apply, lints, feature sets, docs, tests
     Ci,
-    /// Run the benchmarks against a PostgreSQL server that really syncs its writes
+    /// Check the architecture: imports that point down, the length of files and functions
+    Layers,
+    /// Run the benchmarks against a PostgreSQL server that syncs its writes to disk
     Bench {
-        /// The suite to run; without it, all of them
+        /// The suite to run; all suites if omitted
         suite: Option<String>,
         /// Also write the results to this file
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// Break the library with each patch of tests/break, and demand that a test notices
+    /// Break the library in each way of tests/break, and check that a test fails
     Break {
-        /// Only the patches whose name contains this
+        /// Only the breaks whose names contain this text
         name: Option<String>,
+        /// Leave out the breaks whose names sort before this one, to continue an interrupted run
+        #[arg(long, value_name = "NAME")]
+        from: Option<String>,
+        /// Run nothing: check that the breaks apply to the current sources, and that their tests exist
+        #[arg(long, conflicts_with = "from")]
+        check: bool,
     },
 }
 
 fn main() -> ExitCode {
-    let chore = Chore::parse();
-    let outcome = interrupt::listen().and_then(|()| match chore {
-        Chore::Test { args } => test::run(&args),
-        Chore::Postgres => test::serve(),
-        Chore::Ci => ci::run(),
-        Chore::Bench { suite, json } => bench::run(suite.as_deref(), json.as_deref()),
-        Chore::Break { name } => mutate::run(name.as_deref()),
+    let task = Task::parse();
+    let outcome = interrupt::listen().and_then(|()| match task {
+        Task::Test { sqlite: false, args } => test::run(&args),
+        Task::Test { sqlite: true, args } => test::run_on_sqlite(&args),
+        Task::Postgres => test::serve(),
+        Task::Ci => ci::run(),
+        Task::Layers => layers::check(),
+        Task::Bench { suite, json } => bench::run(suite.as_deref(), json.as_deref()),
+        Task::Break { name, check: true, .. } => breaks::check(name.as_deref()),
+        Task::Break { name, from, .. } => breaks::run(name.as_deref(), from.as_deref()),
     });
     exit_code(&outcome)
 }
@@ -60,7 +76,7 @@ fn exit_code(outcome: &Result<()>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     eprintln!("xtask: {error:#}");
     if error.is::<interrupt::Interrupted>() {
-        // What a shell reports for a program that Ctrl-C ended.
+        // The exit code that a shell reports for a program that Ctrl-C ended.
         return ExitCode::from(130);
     }
     ExitCode::from(error.downcast_ref().map_or(1, run::Failed::code))

@@ -1,4 +1,4 @@
-//! Running other programs.
+//! Runs other programs.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,10 +14,10 @@ use rustix::process::Signal;
 
 use crate::interrupt;
 
-/// How long a program that was asked to end may take: cargo-nextest gives its tests ten seconds.
+/// How long a program may take to end after a signal: cargo-nextest gives its tests ten seconds.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// A program ran and reported failure.
+/// The error for a program that ran and reported a failure.
 #[derive(Debug)]
 pub(crate) struct Failed {
     what: String,
@@ -25,7 +25,7 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    /// The exit code to hand on.
+    /// The exit code to pass on.
     pub(crate) fn code(&self) -> u8 {
         self.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
     }
@@ -39,9 +39,9 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-/// The root of the workspace, which is where every chore works.
+/// The root of the workspace, in which every task runs.
 pub(crate) fn root() -> Result<PathBuf> {
-    // Asked at run time: a target directory shared by two checkouts may hold the other one's binary.
+    // Read at run time: a target directory that two checkouts share may contain the other checkout's binary.
     let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let root = Path::new(&package).parent().context("xtask has to lie in the workspace")?;
     Ok(root.to_path_buf())
@@ -59,16 +59,16 @@ pub(crate) fn cargo_in<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item
     duct::cmd(cargo, args).dir(dir)
 }
 
-/// Runs `command`, which has to succeed; `what` names it in the error.
+/// Runs `command`. Fails if it does not succeed; `what` names it in the error.
 pub(crate) fn succeed(what: &str, command: &Expression) -> Result<()> {
     let status = wait(what, command, None)?.context("it ran without limit")?;
     if status.success() { Ok(()) } else { Err(Failed { what: what.to_owned(), status }.into()) }
 }
 
-/// Runs `command` to its end; `None` when it had to be ended after `limit`.
+/// Runs `command` to its end. Returns `None` if it was ended after `limit`.
 pub(crate) fn wait(what: &str, command: &Expression, limit: Option<Duration>) -> Result<Option<ExitStatus>> {
-    // A group of its own, so that one signal reaches the test programs that cargo started as well; and no
-    // standard input, as a group in the background would be stopped on reading from the terminal.
+    // The command runs in its own process group, so that a signal also reaches the test programs that cargo started.
+    // It has no standard input, because a background group would be stopped when it reads from the terminal.
     let command = command.unchecked().stdin_null().before_spawn(|command| {
         command.process_group(0);
         Ok(())

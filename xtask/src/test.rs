@@ -1,4 +1,4 @@
-//! `cargo xtask test` and `cargo xtask postgres`: the tests, and the server they talk to.
+//! `cargo xtask test` and `cargo xtask postgres`: runs the tests, and the server that they use.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,23 +15,23 @@ use crate::interrupt;
 use crate::run::{cargo, succeed};
 use evented_test_server::{Cluster, Settings};
 
-/// Where the tests find their server.
+/// The environment variable with the address of the tests' server.
 const POSTGRES: &str = "EVENTED_TEST_POSTGRES";
 
-/// How a server is started here: it is given up on Ctrl-C.
+/// The settings of a server. Starting it stops at Ctrl-C.
 pub(crate) fn settings(fsync: bool) -> Settings {
     Settings { fsync, interrupted: interrupt::check, ..Settings::default() }
 }
 
-/// The server of the tests: the one the environment names, or our own.
+/// The server of the tests: the one that the environment names, or one that is started here.
 pub(crate) struct Server {
     url: String,
-    /// Kept for its `Drop`.
+    /// Held for its `Drop`.
     _own: Option<Cluster>,
 }
 
 impl Server {
-    /// Starts a server unless the environment names one; installs what is missing for tests.
+    /// Starts a server unless the environment names one. Installs PostgreSQL if it is missing.
     pub(crate) fn start() -> Result<Self> {
         let given = env::var(POSTGRES).ok();
         if let Some(url) = given {
@@ -44,7 +44,7 @@ impl Server {
         Ok(Self { url: own.url(), _own: Some(own) })
     }
 
-    /// `command` with the server's address.
+    /// Adds the server's address to the environment of `command`.
     pub(crate) fn tell(&self, command: &Expression) -> Expression {
         command.env(POSTGRES, &self.url)
     }
@@ -55,25 +55,59 @@ pub(crate) fn has_nextest() -> Result<bool> {
     Ok(cargo(["nextest", "--version"])?.stdout_null().stderr_null().run().is_ok())
 }
 
-/// Runs all tests, or with `args` what they select.
+/// A test whose path contains one of these parts needs a PostgreSQL server.
+const NEEDS_POSTGRES: [&str; 2] = ["postgres", "wal::"];
+
+/// Runs all tests, or the tests that `args` select.
 pub(crate) fn run(args: &[OsString]) -> Result<()> {
     let started = Instant::now();
     let server = Server::start()?;
-    let all: &[&str] = if has_nextest()? {
-        &["nextest", "run", "--workspace"]
-    } else {
-        println!("xtask: cargo-nextest is not installed, cargo test is slower but does");
-        &["test", "--workspace", "--all-targets"]
-    };
-    let tests = cargo(all.iter().map(OsString::from).chain(args.iter().cloned()))?;
-    succeed("the tests", &server.tell(&tests))?;
+    succeed("the tests", &server.tell(&tests(args, &[])?))?;
     if args.is_empty() {
-        // The examples of the derive's docs need the whole library: the package of the tests runs them.
-        let docs = cargo(["test", "--workspace", "--exclude", "evented-derive", "--doc"])?;
-        succeed("the doc tests", &server.tell(&docs))?;
+        succeed("the doc tests", &server.tell(&doc_tests()?))?;
     }
     println!("xtask: the tests passed in {} s", started.elapsed().as_secs());
     Ok(())
+}
+
+/// Runs the tests that need no server.
+pub(crate) fn run_on_sqlite(args: &[OsString]) -> Result<()> {
+    let started = Instant::now();
+    // Without a server from the environment: a test that should have been left out fails.
+    succeed("the tests", &tests(args, &NEEDS_POSTGRES)?.env_remove(POSTGRES))?;
+    if args.is_empty() {
+        succeed("the doc tests", &doc_tests()?.env_remove(POSTGRES))?;
+    }
+    let left_out = NEEDS_POSTGRES.map(|part| format!("`{part}`")).join(" or ");
+    println!(
+        "xtask: the tests passed in {} s; left out are those that need PostgreSQL (with {left_out} in their paths)",
+        started.elapsed().as_secs()
+    );
+    Ok(())
+}
+
+/// The test runner, without the tests whose paths contain one of `left_out`.
+fn tests(args: &[OsString], left_out: &[&str]) -> Result<Expression> {
+    let all: &[&str] = if has_nextest()? {
+        &["nextest", "run", "--workspace", "--all-features"]
+    } else {
+        println!("xtask: cargo-nextest is not installed, cargo test is slower but does");
+        &["test", "--workspace", "--all-features", "--all-targets"]
+    };
+    let mut all: Vec<OsString> = all.iter().map(OsString::from).collect();
+    all.extend(args.iter().cloned());
+    if !left_out.is_empty() && !args.iter().any(|arg| arg == "--") {
+        all.push("--".into());
+    }
+    // Both runners accept `--skip` after the two dashes.
+    all.extend(left_out.iter().flat_map(|part| ["--skip", part]).map(OsString::from));
+    cargo(all)
+}
+
+/// The doc tests. The examples in the derive's documentation need the whole library, so the package of the tests runs
+/// them.
+fn doc_tests() -> Result<Expression> {
+    cargo(["test", "--workspace", "--all-features", "--exclude", "evented-derive", "--doc"])
 }
 
 /// Runs the server of the tests until Enter, the end of the input, or a signal.
@@ -85,14 +119,14 @@ pub(crate) fn serve() -> Result<()> {
     println!("files: {}", cluster.dir().display());
     println!("Enter or Ctrl-C stops the server and deletes its files.");
     let (enter, entered) = mpsc::channel();
-    // Reading cannot be interrupted, so it gets a thread that nobody waits for.
+    // Reading cannot be interrupted, so it runs on a thread that is never joined.
     thread::spawn(move || {
         let _ = io::stdin().read_line(&mut String::new());
         let _ = enter.send(());
     });
     while let Err(RecvTimeoutError::Timeout) = entered.recv_timeout(Duration::from_millis(100)) {
         if interrupt::check().is_err() {
-            // Here, Ctrl-C is how it is meant to end.
+            // Ctrl-C is the intended end here.
             break;
         }
     }

@@ -1,7 +1,7 @@
-//! Catching up with a log: against selecting and decoding the same rows with nothing else.
+//! Measures catching up with a log, against only selecting and decoding the same rows.
 
 use diesel::prelude::*;
-use evented_diesel::listen::LogReader;
+use evented_diesel::stream::LogReader;
 use evented_diesel::{Event, Run, batch};
 
 use super::model::{self, Job, jobs_events, new, renamed};
@@ -29,7 +29,7 @@ macro_rules! fill {
 
 macro_rules! catch_up {
     ($conn:ident) => {{
-        let mut reader = LogReader::<Job>::new().page_size(PAGE);
+        let mut reader = LogReader::<Job>::from_start().page_size(PAGE);
         let mut seen = 0;
         loop {
             let page = reader.page().run(&mut $conn)?;
@@ -51,7 +51,7 @@ macro_rules! select_and_decode {
         loop {
             let events: Vec<Event<Job>> = $select(after).load(&mut $conn)?;
             let Some(last) = events.last() else { break };
-            after = (last.stored.txid, last.stored.position);
+            after = (last.txid(), last.log_position());
             for event in &events {
                 std::hint::black_box(event.decode()?);
                 seen += 1;

@@ -1,17 +1,17 @@
-//! What a hub costs when nothing happens.
+//! Measures the CPU time of an idle hub.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use diesel::prelude::*;
-use evented_diesel::listen::Hub;
+use evented_feed::Hub;
 
 use super::model::{self, Job};
 use crate::report::Report;
 use crate::setup::Bench;
 
 const TIME: Duration = Duration::from_secs(10);
-/// At most so many percent of a core.
+/// The highest allowed CPU time, in percent of a core.
 const MOST: f64 = 2.0;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
@@ -46,9 +46,9 @@ fn measure(report: &mut Report, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The time that the processor has worked for this process, in seconds.
+/// Returns the CPU time of this process, in seconds.
 fn time_of_this_process() -> anyhow::Result<f64> {
-    // In ticks of a hundredth of a second, on every Linux.
+    // The unit is a tick of a hundredth of a second, on every Linux.
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let (_, after_name) = stat.rsplit_once(')').context("no name in /proc")?;
     let fields: Vec<&str> = after_name.split_whitespace().collect();

@@ -1,17 +1,17 @@
-//! From the commit to the subscriber, by looking alone: nobody hints at the change.
+//! Measures the latency from the commit to the subscriber by polling alone, without hints.
 
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use evented_diesel::listen::Hub;
 use evented_diesel::{Error, Run};
+use evented_feed::Hub;
 
 use super::model::{self, Job, new};
 use crate::report::Report;
 use crate::setup::Bench;
 
 const WRITES: usize = 2_000;
-/// The 99th of a hundred takes at most so many milliseconds.
+/// The highest allowed 99th percentile, in milliseconds.
 const MOST: f64 = 5.0;
 
 macro_rules! measure {
@@ -19,7 +19,7 @@ macro_rules! measure {
         let mut feed = $hub.subscribe(Job::changes())?;
         let mut times = Vec::with_capacity(WRITES);
         for write in 0..WRITES {
-            // A transaction of the caller's hints at nothing: the hub finds the change by looking.
+            // A transaction of the caller sends no hint: the hub finds the change by polling.
             $conn.transaction(|conn| {
                 Job::insert(new(1, "job"))
                     .run(conn)
@@ -30,7 +30,7 @@ macro_rules! measure {
             let committed = Instant::now();
             feed.recv().ok_or_else(|| anyhow::anyhow!("the hub has stopped"))??;
             times.push(committed.elapsed());
-            // At no fixed point of the hub's rhythm.
+            // Vary the pause, so that the writes do not fall into step with the hub's polls.
             std::thread::sleep(Duration::from_micros(700 + (write as u64 * 379) % 2_300));
         }
         times.sort();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
 
 use crate::setup::Bench;
@@ -20,7 +20,7 @@ diesel::table! {
     }
 }
 
-/// A job of some organisation.
+/// A job of an organisation.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = jobs)]
 #[evented(scopes(org = org_id))]
@@ -40,22 +40,22 @@ pub(crate) fn renamed(name: impl Into<String>) -> JobChanges {
     JobChanges { name: Some(name.into()), ..Default::default() }
 }
 
-/// A schema with the table and its log, and the URL that leads into it.
+/// Creates a schema with the table and its log, and returns the URL of the schema.
 pub(crate) fn postgres(bench: &Bench, schema: &str) -> anyhow::Result<String> {
     let url = bench.fresh(schema)?;
     let mut conn = PgConnection::establish(&url)?;
-    let log = Migrations::new().log::<Job>().up_sql(Flavour::Postgres);
+    let log = Migrations::new().log::<Job>().up_sql(Database::Postgres);
     conn.batch_execute(&format!(
         "CREATE TABLE jobs (id UUID PRIMARY KEY, org_id INTEGER NOT NULL, name TEXT NOT NULL, done BOOLEAN NOT NULL); {log}"
     ))?;
     Ok(url)
 }
 
-/// A file with the same.
+/// Creates a file with the table and its log, and returns its path.
 pub(crate) fn sqlite(folder: &Path) -> anyhow::Result<String> {
     let path = folder.join("bench.db").to_string_lossy().into_owned();
     let mut conn = SqliteConnection::establish(&path)?;
-    let log = Migrations::new().log::<Job>().up_sql(Flavour::Sqlite);
+    let log = Migrations::new().log::<Job>().up_sql(Database::Sqlite);
     conn.batch_execute(&format!(
         "PRAGMA journal_mode = WAL; \
          CREATE TABLE jobs (id BLOB PRIMARY KEY, org_id INTEGER NOT NULL, name TEXT NOT NULL, done BOOLEAN NOT NULL); {log}"

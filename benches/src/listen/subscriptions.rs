@@ -1,8 +1,8 @@
-//! What a change costs that matches ten subscriptions, of a hundred or of a hundred thousand.
+//! Measures a change that matches ten subscriptions, of a hundred or of a hundred thousand.
 
 use diesel::prelude::*;
-use evented_diesel::listen::{Feed, Hub};
 use evented_diesel::{Run, batch};
+use evented_feed::{Feed, Hub};
 
 use super::model::{self, Job, new, renamed};
 use crate::measure::compare;
@@ -48,7 +48,7 @@ impl Side {
         Ok(Self { conn, hub, matching, _others: others, jobs, round: 0 })
     }
 
-    /// A thousand changes, each told to ten.
+    /// Makes a thousand changes, each of which the hub delivers to ten subscribers.
     fn change_all(&mut self) -> anyhow::Result<()> {
         self.round += 1;
         let name = format!("round {}", self.round);

@@ -1,4 +1,4 @@
-//! The write-ahead log: against `pg_recvlogical`, which decodes nothing, and against a bare `NOTIFY`.
+//! Measures reading the write-ahead log, against `pg_recvlogical`, which decodes nothing, and against a bare `NOTIFY`.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,8 +7,9 @@ use anyhow::{Context, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use evented_diesel::Run;
-use evented_diesel::listen::Hub;
-use evented_diesel::wal::{Config, Message, Places, Slot, TableName, Tail, create_publication};
+use evented_feed::Hub;
+use evented_feed::wal::{ModelColumns, create_publication, table_of};
+use evented_wal::{Config, Message, Slot, Tail};
 
 use super::model::{self, Job};
 use crate::measure::compare;
@@ -43,7 +44,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each row in a transaction of its own, as fast as the server takes them.
+/// Measures transactions of one row each, as fast as the server accepts them.
 fn many_transactions(bench: &Bench, url: &str) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("script.sql");
@@ -80,7 +81,7 @@ impl Stage {
             "ALTER TABLE jobs REPLICA IDENTITY FULL; DROP PUBLICATION IF EXISTS {PUBLICATION}; \
              SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'bench_%'"
         ))?;
-        create_publication(PUBLICATION, [TableName::of::<Job>()]).run(&mut conn)?;
+        create_publication(PUBLICATION, [table_of::<Job>()]).run(&mut conn)?;
         conn.batch_execute(&format!("SELECT pg_create_logical_replication_slot('{name}', 'pgoutput')"))?;
         Ok(stage)
     }
@@ -89,7 +90,7 @@ impl Stage {
         Ok(PgConnection::establish(&self.url)?)
     }
 
-    /// A copy of the slot, for one reader.
+    /// Copies the slot for one reader, and returns the name of the copy.
     fn copy(&self, conn: &mut PgConnection) -> anyhow::Result<String> {
         let copy = format!("bench_{}", uuid::Uuid::now_v7().simple());
         let sql = format!("SELECT pg_copy_logical_replication_slot('{}', '{copy}')", self.name);
@@ -137,7 +138,7 @@ impl Stage {
         self.drop_slots()
     }
 
-    /// What comes with PostgreSQL, which writes all that it gets to nowhere.
+    /// Runs PostgreSQL's own client, which discards everything that it receives.
     fn receive(&self, bench: &Bench, slot: &str, end: &str) -> anyhow::Result<()> {
         let output = Command::new(bench.pg_bin.join("pg_recvlogical"))
             .args(["--start", "-f", "/dev/null", "--no-loop", "-o", "proto_version=1"])
@@ -151,7 +152,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Drops all slots, once their readers are gone.
+    /// Drops all slots after their readers have disconnected.
     fn drop_slots(&self) -> anyhow::Result<()> {
         let mut conn = self.connect()?;
         conn.batch_execute(
@@ -165,18 +166,18 @@ impl Stage {
     }
 }
 
-/// The child: reads every change into a job, and prints its peak memory in MB.
+/// Runs in the child process: reads every change into a job, and prints its peak memory in MB.
 pub(crate) fn read_tail(url: &str, slot: &str) -> anyhow::Result<()> {
     let config = Config::from_url(url, Slot::durable(slot), PUBLICATION)?;
     runtime()?.block_on(async {
         let mut tail = Tail::open(config).await?;
-        let (mut places, mut seen) = (None, 0);
+        let (mut columns, mut seen) = (None, 0);
         while seen < CHANGES {
             match tail.next().await? {
-                Message::Relation { relation, .. } => places = Some(Places::of::<Job>(&relation)?),
+                Message::Relation { relation, .. } => columns = Some(ModelColumns::<Job>::of(&relation)?),
                 Message::Insert { relation, new } => {
-                    let places = places.as_ref().context("a row of an unknown table")?;
-                    std::hint::black_box(places.read::<Job>(&relation, &new)?);
+                    let columns = columns.as_ref().context("a row of an unknown table")?;
+                    std::hint::black_box(columns.read(&relation, &new)?);
                     seen += 1;
                 }
                 Message::Commit { end, .. } => tail.confirm(end),
@@ -192,13 +193,14 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-/// From the statement to the callback: a change through a hub, and a bare notification, in turns.
+/// Measures the latency from the statement to the callback, alternately of a change through a hub and of a bare
+/// notification.
 fn latency(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let stage = Stage::new(bench, "bench_tail_latency")?;
     let config = Config::from_url(&stage.url, Slot::temporary(), PUBLICATION)?;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     runtime()?.block_on(async {
-        let hub = Hub::tailing::<Job>().spawn(config).await?;
+        let hub = Hub::on_wal::<Job>().spawn(config).await?;
         let mut feed = hub.subscribe(Job::changes())?;
         let (client, connection) = tokio_postgres::connect(&stage.url, tokio_postgres::NoTls).await?;
         tokio::spawn(connection);

@@ -1,15 +1,15 @@
-//! What writers feel of a hub that reads the log beside them: nothing.
+//! Measures that a hub that reads the log does not slow writers down.
 
 use diesel::prelude::*;
 use evented_diesel::Run;
-use evented_diesel::listen::Hub;
+use evented_feed::Hub;
 
 use super::model::{self, Job, new};
 use crate::measure::compare;
 use crate::report::Report;
 use crate::setup::Bench;
 
-/// So many that starting the hub, which is within the time, does not count.
+/// The number of writes: large enough that the start of the hub, which is within the measured time, is negligible.
 const WRITES: u32 = 6_000;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
@@ -30,7 +30,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         || {
             let url = url.clone();
             let hub = Hub::of::<Job>().start(move || PgConnection::establish(&url))?;
-            let _feed = hub.subscribing(Job::changes()).buffer(WRITES as usize + 1).feed()?;
+            let _feed = hub.subscribe_builder(Job::changes()).buffer(WRITES as usize + 1).feed()?;
             write(&mut conn)
         },
         || write(&mut other),

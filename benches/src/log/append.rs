@@ -1,4 +1,4 @@
-//! Appending to a hashed log, against one without hashes.
+//! Measures appending to a hashed log, against a log without hashes.
 
 use std::thread;
 
@@ -68,7 +68,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each writer on a record of its own.
+/// Runs concurrent writers, each on its own record.
 fn at_once(
     conns: &mut [PgConnection],
     work: impl Fn(&mut PgConnection) -> Result<(), Error> + Sync,

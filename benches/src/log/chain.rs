@@ -1,7 +1,8 @@
-//! Checking every hash of a log, against selecting and hashing the same rows with nothing else.
+//! Measures checking every hash of a log, against only selecting and hashing the same rows.
 
 use diesel::prelude::*;
-use evented_diesel::{EventLog, Run};
+use evented_diesel::Run;
+use evented_diesel::verify::LogChecks;
 use postgres::fallible_iterator::FallibleIterator;
 
 use super::models::{fill, fresh, hashed::Hashed};
@@ -37,7 +38,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The columns that the chain is over, in its order, each row hashed as it stands.
+/// Selects the columns that the chain covers, in its order, and hashes each row as it is.
 fn select_and_hash(client: &mut postgres::Client) -> anyhow::Result<i64> {
     let sql = "SELECT id::text, schema, record_id::text, revision::text, action, version::text, at::text, \
                payload::text, meta::text, state, hash FROM hashed_events ORDER BY schema, record_id, revision";

@@ -1,11 +1,12 @@
-//! The peak memory of checking and rebuilding must not grow with the log.
+//! Measures the peak memory of checking and rebuilding, which must not grow with the log.
 
 use std::process::Command;
 
 use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::{EventLog, Run};
+use evented_diesel::Run;
+use evented_diesel::verify::LogChecks;
 
 use super::models::hashed::{Hashed, Task};
 use super::models::{fill, fresh};
@@ -45,7 +46,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The child: checks a log, makes its table anew, compares the two, and prints its peak memory in MB.
+/// Runs in the child process: checks a log, rebuilds its table, compares the two, and prints its peak memory in MB.
 pub(crate) fn verify_and_rebuild(url: &str) -> anyhow::Result<()> {
     let mut conn = PgConnection::establish(url)?;
     anyhow::ensure!(Hashed::verify_chain().run(&mut conn)?.is_empty());

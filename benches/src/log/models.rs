@@ -1,8 +1,8 @@
-//! One model on a hashed log, and the same on one without hashes.
+//! One model on a hashed log, and the same model on a log without hashes.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
 
 use crate::setup::Bench;
@@ -38,12 +38,12 @@ macro_rules! model {
                 pub(crate) done: bool,
             }
 
-            /// A new task.
+            /// Returns the input of a new task.
             pub(crate) fn new(name: impl Into<String>) -> NewTask {
                 NewTask { name: name.into() }
             }
 
-            /// An update of its name.
+            /// Returns an update of a task's name.
             pub(crate) fn renamed(name: impl Into<String>) -> TaskChanges {
                 TaskChanges { name: Some(name.into()), done: None }
             }
@@ -54,7 +54,7 @@ macro_rules! model {
 model!(hashed, hashed_tasks, Hashed, "hashed_events", hashed);
 model!(plain, plain_tasks, Plain, "plain_events");
 
-/// A schema with the tables and logs of both, and the URL that leads into it.
+/// Creates a schema with the tables and logs of both models, and returns the URL of the schema.
 pub(crate) fn fresh(bench: &Bench, schema: &str) -> anyhow::Result<String> {
     let url = bench.fresh(schema)?;
     let mut conn = PgConnection::establish(&url)?;
@@ -64,11 +64,11 @@ pub(crate) fn fresh(bench: &Bench, schema: &str) -> anyhow::Result<String> {
         ))?;
     }
     let logs = Migrations::new().event_log::<hashed::Hashed>().event_log::<plain::Plain>();
-    conn.batch_execute(&logs.up_sql(Flavour::Postgres))?;
+    conn.batch_execute(&logs.up_sql(Database::Postgres))?;
     Ok(url)
 }
 
-/// Tasks of the hashed log, each with its first event and as many updates.
+/// Creates tasks in the hashed log, each with its first event and `updates` updates.
 pub(crate) fn fill(conn: &mut PgConnection, tasks: i64, updates: u32) -> anyhow::Result<()> {
     use evented_diesel::Run;
     use hashed::{Task, new, renamed};

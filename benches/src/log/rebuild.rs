@@ -1,4 +1,4 @@
-//! A table made anew from its log, against `INSERT … SELECT` of the same rows from a copy.
+//! Measures rebuilding a table from its log, against `INSERT … SELECT` of the same rows from a copy.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;

@@ -1,9 +1,10 @@
-//! Whatever is done to any column of any event of a small log is found, and its record named.
+//! Verifies that every change to any column of any event of a small log is found, and its record named.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::integrity::{Finding, Verdict};
-use evented_diesel::{EventLog, Run};
+use evented_diesel::Run;
+use evented_diesel::verify::LogChecks;
+use evented_diesel::verify::{Finding, Verdict};
 
 use super::models::{fill, fresh, hashed::Hashed};
 use crate::report::Report;
@@ -12,7 +13,7 @@ use crate::setup::Bench;
 const TASKS: i64 = 3;
 const UPDATES: u32 = 3;
 
-/// Each change of one event, by its column.
+/// One change of an event for each column.
 const CHANGES: [&str; 13] = [
     "id = gen_random_uuid()",
     "schema = 'others'",
@@ -48,7 +49,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
             tally.attempt(&mut conn, &format!("UPDATE hashed_events SET {change} WHERE {event}"))?;
         }
         tally.attempt(&mut conn, &format!("DELETE FROM hashed_events WHERE {event}"))?;
-        // The tail of a record, from this event on; and the record whole, if it is its first.
+        // Delete the tail of a record, from this event on; the whole record, if the event is its first.
         tally.attempt(
             &mut conn,
             &format!(
@@ -56,7 +57,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
                  WHERE d.record_id = e.record_id AND d.revision >= e.revision"
             ),
         )?;
-        // It changes places with the next one of its record, or is put in once more at the end.
+        // Swap the event with the next event of its record, or insert it again at the end.
         tally.attempt(
             &mut conn,
             &format!(
@@ -93,7 +94,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Changes the log, looks what is found, and takes the change back.
+    /// Changes the log, runs the checks, and rolls the change back.
     fn attempt(&mut self, conn: &mut PgConnection, sql: &str) -> anyhow::Result<()> {
         conn.batch_execute("BEGIN")?;
         conn.batch_execute(sql)?;
@@ -101,7 +102,7 @@ impl Tally {
         let roots = Hashed::verify_checkpoints().run(conn)?;
         conn.batch_execute("ROLLBACK")?;
         self.tried += 1;
-        // A checkpoint names how many events are missing; a chain, the record and its first bad event.
+        // A checkpoint names how many events are missing; a chain names the record and its first bad event.
         let named = chain.iter().all(|finding| finding.revision.is_some());
         let told = !chain.is_empty() || roots.iter().any(|(_, verdict)| *verdict != Verdict::Holds);
         if !(named && told) {

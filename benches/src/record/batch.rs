@@ -1,4 +1,4 @@
-//! A batch of ten thousand creates, against COPY of the same rows.
+//! Measures a batch of ten thousand creates, against COPY of the same rows.
 
 use diesel::prelude::*;
 use evented_diesel::{Run, batch};
@@ -35,7 +35,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same events and rows by COPY, in one transaction.
+/// Writes the same events and rows with COPY, in one transaction.
 async fn copy(client: &tokio_postgres::Client) -> anyhow::Result<()> {
     let names: Vec<String> = (0..ROWS).map(|n| format!("task {n}")).collect();
     let values: Vec<Values> = names.iter().map(|name| Values::new(name)).collect();

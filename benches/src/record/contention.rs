@@ -1,4 +1,4 @@
-//! Sixteen connections: on records of their own, and on one record.
+//! Measures sixteen connections, on one record each, and all on one record.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use evented_diesel::{Error, Id};

@@ -1,4 +1,4 @@
-//! Creates: against one raw statement that does both inserts, and against pgbench with the same.
+//! Measures creates, against one raw statement that does both inserts, and against pgbench with the same statement.
 
 use std::time::Instant;
 
@@ -55,7 +55,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     )?;
     report.at_most("record/create", 1.2, &ratio, OPERATIONS);
 
-    // The plain client must be as fast as PostgreSQL's own, or nothing here means anything.
+    // The plain client must be as fast as PostgreSQL's own client, or the comparison is meaningless.
     let mut shares = Vec::new();
     for _ in 0..3 {
         let start = Instant::now();
@@ -81,7 +81,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Creates per second of several connections.
+/// Returns the creates per second over several connections.
 fn many(runtime: &tokio::runtime::Runtime, url: &str) -> anyhow::Result<f64> {
     runtime.block_on(async {
         let mut connections = Vec::new();

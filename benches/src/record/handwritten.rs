@@ -1,4 +1,4 @@
-//! What one would write by hand with Diesel: a transaction that locks, looks up the revision, inserts the event and
+//! The hand-written equivalent with Diesel: a transaction that locks, looks up the revision, inserts the event and
 //! updates the row.
 
 use chrono::Utc;

@@ -1,4 +1,4 @@
-//! Long histories: what they cost a write, and how fast they are replayed.
+//! Measures long histories: their cost for a write, and the speed of their replay.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let url = bench.fresh("bench_history")?;
     let mut conn = PgConnection::establish(&url)?;
     let long = Task::insert(new("long")).run(&mut conn)?;
-    // Enough of them that none gets a long history by being measured.
+    // Enough records that none gets a long history through the measurement.
     let short = batch((0..OPERATIONS).map(|_| Task::insert(new("short")))).run(&mut conn)?;
     for part in 0..10 {
         let commands = (0..EVENTS / 10).map(|n| long.update(renamed(format!("name {part} {n}"))));
@@ -60,7 +60,7 @@ struct Payload {
     name: Option<String>,
 }
 
-/// The same rows, selected and decoded with nothing else.
+/// The same rows, only selected and decoded.
 #[derive(QueryableByName)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 struct Columns {
@@ -120,11 +120,11 @@ fn replay(bench: &Bench, report: &mut Report, conn: &mut PgConnection, task: &Ta
     report.at_least("record/replay", 0.8, &ratio, EVENTS);
 
     let events: Vec<_> =
-        Task::history(task.id).run(conn)?.into_iter().map(|entry| entry.event.stored).collect();
+        Task::history(task.id).run(conn)?.into_iter().map(|entry| entry.event.data().clone()).collect();
     let start = Instant::now();
     let rounds = 50;
     for _ in 0..rounds {
-        let mut replay = evented_diesel::ReplayFold::<Task>::new(task.id);
+        let mut replay = evented_core::Replay::<Task>::new(task.id);
         for event in &events {
             replay.apply(event)?;
         }

@@ -1,4 +1,4 @@
-//! Our own statements without us: the text that the library prepared, run by a plain client.
+//! Runs the library's statements without the library: a plain client runs the texts that the library prepared.
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::model::{Task, new, renamed};
 
-/// The texts of the library's statements, as PostgreSQL keeps them prepared.
+/// The texts of the library's prepared statements, as PostgreSQL has them.
 pub(crate) struct Texts {
     pub(crate) read: String,
     pub(crate) update: String,
@@ -23,7 +23,7 @@ struct Text {
 }
 
 impl Texts {
-    /// Runs one command of each kind and looks at what was prepared.
+    /// Runs one command of each kind, and reads the statements that were prepared.
     pub(crate) fn read(url: &str) -> anyhow::Result<Self> {
         let mut conn = PgConnection::establish(url)?;
         let task = Task::insert(new("any")).run(&mut conn)?;
@@ -64,7 +64,7 @@ impl Values {
     }
 }
 
-/// Binds the parameters of the statements in their order; the same for both clients.
+/// Binds the parameters of the create statements in their order; the same for both clients.
 #[macro_export]
 macro_rules! create_params {
     ($values:expr, $name:expr) => {

@@ -1,4 +1,4 @@
-//! Bytes per event on disk, indexes included.
+//! Measures the bytes per event on disk, indexes included.
 
 use diesel::prelude::*;
 use evented_diesel::{Run, batch};

@@ -1,9 +1,9 @@
-//! SQLite: creates in one transaction, against hand-written inserts.
+//! Measures creates in one transaction on SQLite, against hand-written inserts.
 
 use chrono::Utc;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::sql_types::Uid;
 use evented_diesel::{Error, Run};
 use uuid::Uuid;
@@ -22,13 +22,14 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let open = |name: &str| -> anyhow::Result<SqliteConnection> {
         let mut conn = SqliteConnection::establish(&folder.path().join(name).to_string_lossy())?;
-        // As a server is set up; and no checkpoints, which would fall into one side's rounds or the other's.
+        // The settings of a typical server, but without WAL checkpoints, which would fall into the rounds of one side
+        // or the other.
         conn.batch_execute(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64000;
              PRAGMA wal_autocheckpoint = 0",
         )?;
         conn.batch_execute(SQLITE)?;
-        conn.batch_execute(&Migrations::new().log::<Task>().up_sql(Flavour::Sqlite))?;
+        conn.batch_execute(&Migrations::new().log::<Task>().up_sql(Database::Sqlite))?;
         Ok(conn)
     };
     let (mut ours, mut by_hand) = (open("ours.db")?, open("by_hand.db")?);
@@ -73,7 +74,7 @@ diesel::table! {
     }
 }
 
-/// Event and row as one would write them by hand, in statements that Diesel keeps prepared.
+/// Inserts the event and the row as hand-written code does, in statements that Diesel keeps prepared.
 fn insert(conn: &mut SqliteConnection, name: &str) -> anyhow::Result<()> {
     let id = Uuid::now_v7();
     let payload = serde_json::to_string(&serde_json::json!({ "name": name }))?;

@@ -1,4 +1,4 @@
-//! Updates: against hand-written Diesel, and against our own statements run by a plain client.
+//! Measures updates, against hand-written Diesel, and against the library's statements run by a plain client.
 
 use diesel::{Connection, PgConnection};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -127,7 +127,8 @@ fn asynchronous(
     Ok(())
 }
 
-/// One update by our own two statements. Whether the write found the row as it was read.
+/// Runs one update with the library's two statements. Returns whether the row was still as it was read when the write
+/// ran.
 pub(crate) async fn raw_update(
     client: &tokio_postgres::Client,
     read: &tokio_postgres::Statement,

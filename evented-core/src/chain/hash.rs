@@ -1,11 +1,11 @@
-//! Hashes as values: 32 bytes, written as hexadecimal digits.
+//! The hash types: 32 bytes, displayed and parsed as 64 hexadecimal digits.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text is not the 64 hexadecimal digits of a hash.
+/// The error for text that is not the 64 hexadecimal digits of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the 64 hexadecimal digits of a hash")]
 pub struct NotAHash;
@@ -17,16 +17,16 @@ macro_rules! hash_type {
         pub struct $name(pub(super) [u8; $name::LEN]);
 
         impl $name {
-            /// Its length in bytes.
+            /// The length of the hash in bytes.
             pub const LEN: usize = 32;
 
-            /// The hash with these bytes, if there are as many as it takes.
+            /// The hash with these bytes; `None` unless there are exactly [`LEN`](Self::LEN).
             #[must_use]
             pub fn from_slice(bytes: &[u8]) -> Option<Self> {
                 bytes.try_into().ok().map(Self)
             }
 
-            /// Its bytes.
+            /// The bytes of the hash.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {
                 &self.0
@@ -64,10 +64,10 @@ macro_rules! hash_type {
 }
 
 hash_type! {
-    /// The hash of an event in its record's chain: BLAKE3, 32 bytes.
+    /// The hash of an event in the chain of its record: BLAKE3, 32 bytes.
     EventHash
 }
 hash_type! {
-    /// The root over a part of a log.
+    /// The Merkle root over a range of a log: BLAKE3, 32 bytes.
     Root
 }

@@ -1,11 +1,11 @@
-//! The root of a Merkle tree over events, computed one event at a time in memory that grows with its height alone.
+//! Computes the root of a Merkle tree over events, one event at a time, in memory proportional to the tree's height.
 
 use super::{EventHash, Root};
 
-/// An event in its place in the log.
+/// An event with its position in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaf {
-    /// The event's place in the log.
+    /// The event's position in the log.
     pub position: i64,
     /// The transaction that wrote it.
     pub txid: i64,
@@ -15,16 +15,17 @@ pub struct Leaf {
 
 /// Computes a [`Root`].
 ///
-/// With a key nobody can make a root who does not have it: not even whoever may write every table of the database.
+/// With a key, only a holder of the key can compute the root. Write access to every table of the database is not
+/// enough.
 #[derive(Debug, Clone)]
 pub struct RootBuilder {
     key: Option<[u8; 32]>,
-    /// The roots of full subtrees, largest first: those of the bits of `leaves`.
+    /// The roots of the full subtrees, largest first: one for each bit that is set in `leaves`.
     subtrees: Vec<[u8; 32]>,
     leaves: u64,
 }
 
-/// A leaf cannot pass for an inner node, nor either of them for the whole.
+/// The tags keep the hash of a leaf, of an inner node and of the whole tree distinct.
 mod tag {
     pub(super) const LEAF: u8 = 0;
     pub(super) const NODE: u8 = 1;
@@ -34,17 +35,17 @@ mod tag {
 const TREE: &[u8] = b"evented 1 tree";
 
 impl RootBuilder {
-    /// No event yet.
+    /// Creates a builder without events.
     #[must_use]
     pub fn new(key: Option<[u8; 32]>) -> Self {
         Self { key, subtrees: Vec::new(), leaves: 0 }
     }
 
-    /// Takes the next event.
+    /// Adds the next event.
     pub fn push(&mut self, leaf: &Leaf) {
         let parts = [&leaf.position.to_le_bytes()[..], &leaf.txid.to_le_bytes()[..], leaf.hash.as_bytes()];
         let mut node = self.hash(tag::LEAF, &parts);
-        // Every pair of full subtrees of one height is one of the next height.
+        // Two full subtrees of one height form a full subtree of the next height.
         let mut height = self.leaves;
         while height & 1 == 1 {
             let Some(left) = self.subtrees.pop() else { break };
@@ -55,13 +56,13 @@ impl RootBuilder {
         self.leaves += 1;
     }
 
-    /// How many events there were.
+    /// The number of events added so far.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.leaves
     }
 
-    /// The root over them, and over how many they are.
+    /// The root over the events and their number.
     #[must_use]
     pub fn finish(mut self) -> Root {
         let mut node = self.subtrees.pop().unwrap_or_default();

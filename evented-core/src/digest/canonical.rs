@@ -1,16 +1,16 @@
-//! The canonical form of a value: the same bytes for everything that means the same, whatever a database or a JSON
-//! library did to its spelling.
+//! The canonical form of a value: values with the same meaning have the same bytes, whatever spelling a database or a
+//! JSON library gives them.
 //!
-//! It has the shape of JSON, with these rules: numbers by value (`1` is `1.0`, `0` is `-0.0`), keys of maps and
-//! structs sorted, every text and collection with its length before it. NaN, the infinities and NUL bytes are
-//! refused, since not every database keeps them.
+//! The form has the structure of JSON, with these rules: numbers are compared by value (`1` is `1.0`, `0` is `-0.0`),
+//! the keys of maps and structs are sorted, and each text and collection has its length before it. NaN, the
+//! infinities and NUL bytes are refused, because not every database stores them.
 
 use std::fmt::Display;
 
 use serde::Serialize;
 use serde::ser::{self, SerializeMap, Serializer};
 
-/// What stands before each value.
+/// The byte before each value, which states its type.
 pub(super) mod tag {
     pub(in crate::digest) const NULL: u8 = 0;
     pub(super) const FALSE: u8 = 1;
@@ -28,7 +28,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Resu
     value.serialize(Canonical { out, lenient_text: false })
 }
 
-/// Whether every number of a value is finite.
+/// Checks that every number of a value is finite.
 pub(crate) fn check_finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Refused> {
     value.serialize(Canonical { out: &mut Vec::new(), lenient_text: true })
 }
@@ -70,7 +70,7 @@ impl Canonical<'_> {
     }
 }
 
-/// Beyond this a float is not taken for an integer: it has gaps of more than one between its values long before.
+/// Floats above this are not treated as integers. Their neighbours are more than one apart long before this value.
 const LARGEST_INTEGRAL: f64 = 1e30;
 
 macro_rules! integers {
@@ -230,7 +230,7 @@ impl<'a> Serializer for Canonical<'a> {
     }
 }
 
-/// A sequence whose length is known only at its end.
+/// A sequence. Its length is known only at its end.
 pub(super) struct Sequence<'a> {
     to: Canonical<'a>,
     variant: Option<&'static str>,
@@ -259,7 +259,7 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// A map whose keys are sorted at its end.
+/// A map. Its keys are sorted at its end.
 pub(super) struct Map<'a> {
     to: Canonical<'a>,
     variant: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! Fields have the types of their roles and columns of their own, and scopes are made of fields.
+//! Checks that fields have the types of their roles and distinct columns, and that scopes consist of fields.
 
 use proc_macro2::Span;
 use syn::{GenericArgument, PathArguments, Type};
@@ -7,7 +7,7 @@ use crate::errors::Errors;
 use crate::model::{FieldKind, Model};
 use crate::names;
 
-/// A change is routed by the values of its scopes, which are read from the record.
+/// Checks the fields of scopes. The values of a record's scopes route a change, and they are read from its fields.
 pub(super) fn scopes_are_fields(model: &Model, errors: &mut Errors) {
     let fields: Vec<String> = model.fields.iter().map(|field| names::plain(&field.ident)).collect();
     for (name, field) in model.scopes.iter().flatten() {
@@ -20,8 +20,8 @@ pub(super) fn scopes_are_fields(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// A subscriber names the parts of a scope, in any order: the names must lead to one combination, and each
-/// to one value. Says whether they do.
+/// Checks that the names of a scope lead to one combination, and each name to one value: a subscriber gives the parts
+/// of a scope in any order. Returns whether they do.
 pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) -> bool {
     let mut distinct = true;
     let mut seen: Vec<Vec<String>> = Vec::new();
@@ -48,7 +48,8 @@ pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) -> bool {
     distinct
 }
 
-/// Each name is a constant of the model, of its field's type; and a scope may be named in any order of its parts.
+/// Checks the names of scopes. Each name is a constant of the model with its field's type, and a scope may be given
+/// with its parts in any order.
 pub(super) fn scopes_can_be_named(model: &Model, errors: &mut Errors) {
     const MOST: usize = 4;
     for scope in model.scopes.iter().filter(|scope| scope.len() > MOST) {
@@ -72,7 +73,7 @@ pub(super) fn scopes_can_be_named(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// The library writes these fields itself, and a value has one place.
+/// Checks that each role has one field. The library writes these fields, and one value goes into one field.
 pub(super) fn roles_are_single(model: &Model, errors: &mut Errors) {
     let roles = [
         (FieldKind::Revision, "revision"),
@@ -87,7 +88,8 @@ pub(super) fn roles_are_single(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// A derive sees types only as they are written, so those of the values that it makes are written plainly.
+/// Checks the types of the fields that the library sets. A derive sees types only as they are written, so these types
+/// must be written plainly.
 pub(super) fn types_fit_the_roles(model: &Model, errors: &mut Errors) {
     for field in &model.fields {
         let name = &field.ident;
@@ -123,7 +125,7 @@ fn is_utc(argument: &GenericArgument) -> bool {
     matches!(argument, GenericArgument::Type(ty) if names::is_written(ty, "Utc"))
 }
 
-/// Two fields of one column would each write it.
+/// Checks that each field has its own column. Otherwise both fields would write the column.
 pub(super) fn columns_are_distinct(model: &Model, errors: &mut Errors) {
     let mut seen = Vec::new();
     for field in &model.fields {

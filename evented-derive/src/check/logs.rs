@@ -1,9 +1,9 @@
-//! Where a model's events are goes together with its key and its table.
+//! Checks that a model's log, key and table are consistent.
 
 use crate::errors::Errors;
 use crate::model::{FieldKind, KeyKind, Model};
 
-/// A shared log is described where it is declared.
+/// Checks that a model with a shared log does not describe the log. The log's own declaration does.
 pub(super) fn a_log_is_shared_or_of_ones_own(model: &Model, errors: &mut Errors) {
     if model.log.is_none() {
         return;
@@ -23,7 +23,8 @@ pub(super) fn a_log_is_shared_or_of_ones_own(model: &Model, errors: &mut Errors)
     }
 }
 
-/// A key that the database makes is made for one table, and by its row.
+/// Checks the key of a model without its own log or table. The database makes a key for one table, when it inserts
+/// the row.
 pub(super) fn keys_fit_the_log(model: &Model, errors: &mut Errors) {
     let made =
         |field: &&crate::model::Field| matches!(field.kind, FieldKind::Key(KeyKind::I32 | KeyKind::I64));
@@ -34,23 +35,23 @@ pub(super) fn keys_fit_the_log(model: &Model, errors: &mut Errors) {
         errors.push_on(&key.ty, format!("{reason}; write `Id<{0}>`, or leave out `log = …`", model.ident));
     }
     if model.log_only.is_some() {
-        let reason = "without a table there is nobody to make this key";
+        let reason = "without a table, no database can generate this key";
         errors.push_on(&key.ty, format!("{reason}; write `Id<{}>` or `String`", model.ident));
     }
 }
 
-/// Columns of the database's own, and what happens to rows, are nothing for a model without rows.
+/// Checks a model without a table. It has no columns, so no column that the database generates.
 pub(super) fn without_a_table_there_is_no_row(model: &Model, errors: &mut Errors) {
     if model.log_only.is_none() {
         return;
     }
-    for field in model.fields.iter().filter(|field| field.kind == FieldKind::External) {
+    for field in model.fields.iter().filter(|field| field.kind == FieldKind::Generated) {
         let reason = "a model without a table has no columns that belong to the database";
-        errors.push(field.ident.span(), format!("{reason}; leave out `#[evented(external)]` or `log_only`"));
+        errors.push(field.ident.span(), format!("{reason}; leave out `#[evented(generated)]` or `log_only`"));
     }
 }
 
-/// A savepoint after no event at all would come for ever.
+/// Checks the interval of savepoints. An interval of 0 would write a savepoint before every event, without end.
 pub(super) fn savepoints_come_now_and_then(model: &Model, errors: &mut Errors) {
     if let Some(every) = &model.savepoint_every
         && every.value == 0

@@ -1,13 +1,13 @@
-//! Each old version in the log leads to today's, by steps that leave nothing open.
+//! Checks that each old version in the log leads to the current one by unambiguous steps.
 
 use crate::errors::Errors;
 use crate::model::{Field, Model};
 use crate::names;
 
-/// A version with a digit too many must not print a line for each step.
+/// A version with one digit too many must not print a line for each step.
 const MOST_STEPS_REPORTED: usize = 10;
 
-/// Rows of every older version are in the log, so each must lead to today's, step by step.
+/// Checks that there is a step from every older version, because the log may have events of each.
 pub(super) fn each_version_is_reached(model: &Model, errors: &mut Errors) {
     let is_missing = |from: &u32| {
         let upcast = model.upcasts.iter().any(|(version, _)| version.value == *from);
@@ -24,7 +24,8 @@ pub(super) fn each_version_is_reached(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// A step from today's version or beyond would never run, and of two from one version only one could.
+/// Checks the upcast steps. A step from the current version or a later one would never run, and only one of two steps
+/// from a version could run.
 pub(super) fn upcasts_are_steps_of_the_model(model: &Model, errors: &mut Errors) {
     let current = model.version.value;
     for (place, (from, _)) in model.upcasts.iter().enumerate() {
@@ -42,7 +43,7 @@ pub(super) fn upcasts_are_steps_of_the_model(model: &Model, errors: &mut Errors)
     }
 }
 
-/// The same for renamed fields, whose version is the one that a step leads to.
+/// Checks renamed fields in the same way. Their version is the one that a step leads to.
 pub(super) fn renames_are_steps_of_the_model(model: &Model, errors: &mut Errors) {
     let current = model.version.value;
     for renamed in model.fields.iter().flat_map(|field| &field.renamed) {
@@ -58,8 +59,9 @@ pub(super) fn renames_are_steps_of_the_model(model: &Model, errors: &mut Errors)
     }
 }
 
-/// A step moves a value from its old name to its new one; where two fields would take the same value, or one
-/// would write over what the other has yet to read, only a function can tell what is meant.
+/// Checks that renames are unambiguous. A step moves a value from its old name to its new one. If two fields would
+/// take the same value, or one would overwrite a value that the other has yet to read, the user must write a
+/// function.
 pub(super) fn old_names_are_unambiguous(model: &Model, errors: &mut Errors) {
     let mut seen = Vec::new();
     for field in &model.fields {
@@ -83,7 +85,7 @@ pub(super) fn old_names_are_unambiguous(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// Whether the other field has this name at the version, which it has from its last rename on.
+/// Whether the other field has this name at the version. A field has its current name from its last rename on.
 fn is_called(other: &Field, name: &str, version: u32, field: &Field) -> bool {
     let since = other.renamed.iter().map(|renamed| renamed.version).max().unwrap_or(0);
     other.ident != field.ident && names::plain(&other.ident) == name && since <= version

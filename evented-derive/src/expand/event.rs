@@ -1,4 +1,5 @@
-//! The typed events of a model: an enum, how a stored event becomes one of its variants, and what each does.
+//! Generates the typed events of a model: an enum, the decoding of a stored event into a variant, and the effect of
+//! each variant.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,7 +11,7 @@ fn variant(action: &ActionDef) -> Option<&syn::Ident> {
     action.ty.segments.last().map(|segment| &segment.ident)
 }
 
-/// The enum.
+/// Generates the enum.
 pub(super) fn expand(model: &Model, Names { private, new, changes, event, .. }: &Names) -> TokenStream {
     let (vis, ident) = (&model.vis, &model.ident);
     let doc = format!("Every event of [`{ident}`].");
@@ -24,27 +25,27 @@ pub(super) fn expand(model: &Model, Names { private, new, changes, event, .. }: 
         #[derive(::core::fmt::Debug, ::core::clone::Clone)]
         #[allow(dead_code, clippy::large_enum_variant)]
         #vis enum #event {
-            /// The record was made.
+            /// The record was created.
             Insert(#new),
-            /// Some of its fields changed.
+            /// Some fields of the record changed.
             Update(#changes),
             #(#own,)*
-            /// It was removed.
+            /// The record was deleted.
             Delete,
-            /// Somebody changed the row behind the log's back.
+            /// The row was changed without an event.
             External(#private::External),
-            /// The whole state, from which replay may start.
+            /// The whole state. Replay may start from it.
             Savepoint(#private::Fields),
-            /// An action that exists no more.
+            /// An action that the model no longer has.
             Retired(#private::Retired<#ident>),
         }
     }
 }
 
-/// From a stored event to a variant, and from a variant to what it does.
+/// Generates the decoding of a stored event into a variant, and the effect of each variant.
 pub(super) fn body(model: &Model, Names { private, event, log, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
-    // An alias is an old name of an action: rows that carry it are read as what the action is called now.
+    // An alias is an old name of an action. Rows with the old name decode into the action with the current name.
     let named = |name: &str| {
         let old = model.aliases.iter().filter(move |(new, _)| new.value == name);
         let names = std::iter::once(name.to_owned()).chain(old.map(|(_, old)| old.value.clone()));
@@ -57,7 +58,7 @@ pub(super) fn body(model: &Model, Names { private, event, log, .. }: &Names) -> 
     });
     let retired = model.retired.iter().map(|(name, apply)| {
         let name = &name.value;
-        let typed = quote!(fn(&#private::Attrs, &mut #ident, &#private::Context));
+        let typed = quote!(fn(&#private::RawPayload, &mut #ident, &#private::Context));
         let function = typed_function(apply, &typed);
         quote!(#name => Self::Retired(payload.retired({ #function function })?))
     });

@@ -1,4 +1,4 @@
-//! `impl Evented`: what a model says about itself without a database.
+//! Generates `impl Evented`: the part of a model that needs no database.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -18,7 +18,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let state: Vec<&Field> = model.state().collect();
     let fields: Vec<String> = state.iter().map(|field| plain(&field.ident)).collect();
     let idents: Vec<_> = state.iter().map(|field| &field.ident).collect();
-    // Their types are named, so that one without serde is reported where the field has it.
+    // The types are named, so that a type without serde is reported at its field.
     let types: Vec<_> = state.iter().map(|field| &field.ty).collect();
     let order = by_name(&fields);
     let indices = 0..fields.len();
@@ -31,11 +31,11 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let scopes = scopes(model);
     let scope = scope_parts::method(model, private);
     let from_fields = from_fields(model, private);
-    let external: Vec<_> = model.of_kind(FieldKind::External).map(|field| &field.ident).collect();
+    let generated: Vec<_> = model.of_kind(FieldKind::Generated).map(|field| &field.ident).collect();
     let timestamps = timestamps(model, private);
     let revision = revision(model);
     let check = model.check.as_ref().map(|path| {
-        let result = quote!(::core::result::Result<(), #private::Invalid>);
+        let result = quote!(::core::result::Result<(), #private::ValidationErrors>);
         let function = typed_function(path, &quote!(fn(&#ident) -> #result));
         quote! {
             fn check_state(&self) -> #result {
@@ -117,9 +117,9 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
                 use #private::AsStored as _;
                 #(#private::Normal(&mut self.#idents).normalize();)*
             }
-            fn copy_external(&mut self, from: &Self) {
+            fn copy_generated(&mut self, from: &Self) {
                 let _ = from;
-                #(self.#external = ::core::clone::Clone::clone(&from.#external);)*
+                #(self.#generated = ::core::clone::Clone::clone(&from.#generated);)*
             }
             #timestamps
             #revision
@@ -130,14 +130,14 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     }
 }
 
-/// The indices of the fields in the order of their names.
+/// The indices of the fields, sorted by name.
 fn by_name(fields: &[String]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..fields.len()).collect();
     order.sort_by(|a, b| fields[*a].cmp(&fields[*b]));
     order
 }
 
-/// What a key is made of.
+/// The type that a key is made of.
 fn key_inner(kind: KeyKind, private: &TokenStream) -> TokenStream {
     match kind {
         KeyKind::Uuid | KeyKind::Id => quote!(#private::Uuid),
@@ -182,7 +182,7 @@ fn from_fields<'a>(model: &'a Model, private: &'a TokenStream) -> impl Iterator<
         let (ident, name, ty) = (&field.ident, plain(&field.ident), &field.ty);
         match field.kind {
             FieldKind::Key(_) => quote!(#ident: key),
-            FieldKind::Revision | FieldKind::External => {
+            FieldKind::Revision | FieldKind::Generated => {
                 quote!(#ident: <#ty as ::core::default::Default>::default())
             }
             _ => quote!(#ident: #private::Fields::take::<#ty>(fields, #name)?),
@@ -222,12 +222,13 @@ fn revision(model: &Model) -> TokenStream {
     }
 }
 
-/// Step by step: first the renamed fields, then the user's function, so that it sees the names of the new version.
+/// Generates the upcast, step by step: in each step first the renamed fields, then the user's function, which thus
+/// sees the names of the new version.
 fn upcast(model: &Model, private: &TokenStream) -> Option<TokenStream> {
     if model.version.value == 0 {
         return None;
     }
-    // Old rows may call an insert or an update by another name.
+    // Old rows may have other names for an insert or an update.
     let old_names =
         model.aliases.iter().filter(|(new, _)| ["insert", "update"].contains(&new.value.as_str()));
     let old_names: Vec<_> = old_names.map(|(_, old)| old.value.as_str()).collect();
@@ -240,26 +241,26 @@ fn upcast(model: &Model, private: &TokenStream) -> Option<TokenStream> {
                 let from = &renamed.from;
                 let aliased = (!old_names.is_empty()).then(|| {
                     quote! {
-                        if ::core::matches!(#private::Attrs::action(attrs), #(#old_names)|*) {
-                            #private::Attrs::rename(attrs, #from, #to);
+                        if ::core::matches!(#private::RawPayload::action(attrs), #(#old_names)|*) {
+                            #private::RawPayload::rename(attrs, #from, #to);
                         }
                     }
                 });
-                quote!(#private::Attrs::rename_field(attrs, #from, #to); #aliased)
+                quote!(#private::RawPayload::rename_field(attrs, #from, #to); #aliased)
             })
         });
         let own = model.upcasts.iter().filter(|(from, _)| from.value == version);
-        let own = own.map(|(_, path)| typed_function(path, &quote!(fn(&mut #private::Attrs))));
+        let own = own.map(|(_, path)| typed_function(path, &quote!(fn(&mut #private::RawPayload))));
         let version = version.cast_signed();
         quote! {
-            if #private::Attrs::version(attrs) <= #version {
+            if #private::RawPayload::version(attrs) <= #version {
                 #(#renamed)*
                 #(#own function(attrs);)*
             }
         }
     });
     Some(quote! {
-        fn upcast(attrs: &mut #private::Attrs) {
+        fn upcast(attrs: &mut #private::RawPayload) {
             #(#steps)*
         }
     })

@@ -1,4 +1,4 @@
-//! The inputs of insert and update: `NewItem` and `ItemChanges`.
+//! Generates the inputs of insert and update: `NewItem` and `ItemChanges`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use super::Names;
 use crate::model::{Field, FieldKind, KeyKind, Model};
 use crate::names::plain;
 
-/// Fields that the caller gives on insert.
+/// The fields that the caller gives on insert.
 fn given(model: &Model) -> impl Iterator<Item = &Field> {
     model.fields.iter().filter(|field| match field.kind {
         FieldKind::Key(kind) => kind == KeyKind::Text,
@@ -16,12 +16,12 @@ fn given(model: &Model) -> impl Iterator<Item = &Field> {
     })
 }
 
-/// Fields that an update may change.
+/// The fields that an update may change.
 fn changeable(model: &Model) -> impl Iterator<Item = &Field> {
     model.of_kind(FieldKind::Plain)
 }
 
-/// The types themselves, unless the user named their own.
+/// Generates the types, unless the user named types of their own.
 pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let new = model.insert.is_none().then(|| new_type(model, names));
     let changes = model.update.is_none().then(|| changes_type(model, names));
@@ -74,7 +74,7 @@ fn changes_type(model: &Model, Names { private, changes, .. }: &Names) -> TokenS
     }
 }
 
-/// How the generated inputs make and change a record.
+/// Generates how these types create and change a record.
 pub(super) fn impls(model: &Model, names: &Names) -> TokenStream {
     let create = model.insert.is_none().then(|| create(model, names));
     let action = model.update.is_none().then(|| action(model, names));
@@ -97,7 +97,7 @@ fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
             FieldKind::Key(_) => quote!(key),
             FieldKind::InsertedAt | FieldKind::UpdatedAt => quote!(#private::FromTime::from_time(cx.at)),
             FieldKind::Plain if !field.skip_insert => quote!(::core::clone::Clone::clone(&self.#name)),
-            FieldKind::Plain | FieldKind::Revision | FieldKind::External => {
+            FieldKind::Plain | FieldKind::Revision | FieldKind::Generated => {
                 let ty = &field.ty;
                 quote!(<#ty as ::core::default::Default>::default())
             }

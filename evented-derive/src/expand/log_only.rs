@@ -1,4 +1,4 @@
-//! A model without a table: nothing is read from rows, and nothing bound to them.
+//! Generates a model without a table. Nothing is read from rows or bound to them.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,12 +8,12 @@ use crate::model::Model;
 
 pub(super) fn rows(model: &Model, Names { private, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
-    let prepare = super::tables::prepare(model, private);
+    let before_append = super::tables::before_append(model, private);
     let backend = quote!(#private::diesel::backend::Backend);
     let pass = quote!(#private::diesel::query_builder::AstPass);
     quote! {
         #[automatically_derived]
-        impl<__DB: #backend> #private::Bind<__DB> for #ident {
+        impl<__DB: #backend> #private::BindColumns<__DB> for #ident {
             fn push_field<'b>(
                 &'b self,
                 _: usize,
@@ -23,17 +23,20 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names) -> TokenStream 
             }
         }
         #[automatically_derived]
-        impl<__DB: #private::Dialect> #private::Rows<__DB> for #ident {
+        impl<__DB: #backend> #private::NamedTable<__DB> for #ident {
             fn push_table(_: #pass<'_, '_, __DB>) -> #private::diesel::QueryResult<()> {
                 ::core::result::Result::Ok(())
             }
+        }
+        #[automatically_derived]
+        impl<__DB: #private::EventedBackend> #private::ModelOn<__DB> for #ident {
             fn read<'a>(
                 _: &impl #private::diesel::row::Row<'a, __DB>,
                 _: usize,
             ) -> #private::diesel::deserialize::Result<Self> {
                 ::core::result::Result::Err(::core::convert::From::from("the model has no table"))
             }
-            #prepare
+            #before_append
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Scopes: what a record is found by in each, a name for each part, and which combinations there are.
+//! Generates scopes: a record's lookup key in each, a constant for each name, and the combinations.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -8,7 +8,7 @@ use super::Names;
 use crate::model::Model;
 use crate::names::plain;
 
-/// A name of the model's scopes, once, whatever the combinations it is in.
+/// A name of the model's scopes. It occurs once, however many combinations have it.
 struct Part<'a> {
     name: &'a Ident,
     field: &'a Ident,
@@ -30,7 +30,7 @@ fn parts(model: &Model) -> Vec<Part<'_>> {
     parts
 }
 
-/// The method of `Evented` that says what a record is found by.
+/// Generates the method of `Evented` that returns a record's lookup key in a scope.
 pub(super) fn method(model: &Model, private: &TokenStream) -> Option<TokenStream> {
     if model.scopes.is_empty() {
         return None;
@@ -52,7 +52,7 @@ pub(super) fn method(model: &Model, private: &TokenStream) -> Option<TokenStream
     })
 }
 
-/// The names, and the combinations.
+/// Generates the constants for the names, and the combinations.
 pub(super) fn expand(model: &Model, Names { private, .. }: &Names) -> TokenStream {
     let (ident, vis) = (&model.ident, &model.vis);
     let parts = parts(model);
@@ -77,7 +77,7 @@ pub(super) fn expand(model: &Model, Names { private, .. }: &Names) -> TokenStrea
             .map(move |order| combination(model, private, place, &numbers, &order))
     });
     quote! {
-        /// The names of its scopes.
+        /// The names of the model's scopes.
         #[automatically_derived]
         #[allow(dead_code)]
         impl #ident {
@@ -87,7 +87,7 @@ pub(super) fn expand(model: &Model, Names { private, .. }: &Names) -> TokenStrea
     }
 }
 
-/// One combination, named in one order.
+/// Generates one combination, with its names in one order.
 fn combination(
     model: &Model,
     private: &TokenStream,
@@ -116,7 +116,7 @@ fn combination(
     }
 }
 
-/// All orders in which so many parts can be named.
+/// All orders of this many parts.
 fn orders(parts: usize) -> Vec<Vec<usize>> {
     let mut orders = vec![Vec::new()];
     for part in 0..parts {

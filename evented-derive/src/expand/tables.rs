@@ -1,4 +1,4 @@
-//! The model's tables as Diesel knows them: the log's `table!`, and how rows are read and bound.
+//! Generates what Diesel needs of the model's tables: the log's `table!`, and how rows are read and bound.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -8,7 +8,7 @@ use super::Names;
 use crate::model::{Field, FieldKind, KeyKind, Model};
 use crate::names::plain;
 
-/// The key's SQL type in the log: `table!` takes literal types only, not that of another column.
+/// The key's SQL type in the log. `table!` accepts literal types only, not the type of another column.
 pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
     match kind {
         KeyKind::Uuid => quote!(#private::diesel::sql_types::Uuid),
@@ -19,16 +19,16 @@ pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// `impl Model`, `Rows`, `Bind` and `IntoTarget`.
+/// Generates `impl Model`, `ModelOn`, `BindColumns` and `IntoRecordRef`.
 pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let Names { private, log, .. } = names;
     let (ident, table) = (&model.ident, &model.table);
     let Some((key, _)) = model.key() else { return TokenStream::new() };
     let (key_column, key_type) = (&key.column, &key.ty);
     let written: Vec<&Field> = model.state().chain(model.of_kind(FieldKind::Revision)).collect();
-    let prepares = model.prepare.is_some().then(|| {
+    let has_hook = model.before_append.is_some().then(|| {
         quote!(
-            const PREPARES: bool = true;
+            const HAS_BEFORE_APPEND: bool = true;
         )
     });
     let name = quote!(#private::diesel::Column);
@@ -61,31 +61,33 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         #joins
         #[automatically_derived]
         impl #private::Model for #ident {
+            const DERIVED: #private::Derived = #private::Derived::TOKEN;
             type Log = #log;
             type Events = #events;
-            #prepares
+            #has_hook
             #columns
         }
         #events_of
         #events_table
         #rows
         #[automatically_derived]
-        impl #private::IntoTarget<#ident> for &#ident {
-            fn into_target(self) -> #private::Target<#ident> {
-                #private::Target::record(self)
+        impl #private::IntoRecordRef<#ident> for &#ident {
+            fn into_record_ref(self) -> #private::RecordRef<#ident> {
+                #private::RecordRef::record(self)
             }
         }
         #[automatically_derived]
-        impl #private::IntoTarget<#ident> for #key_type {
-            fn into_target(self) -> #private::Target<#ident> {
-                #private::Target::by_key(self)
+        impl #private::IntoRecordRef<#ident> for #key_type {
+            fn into_record_ref(self) -> #private::RecordRef<#ident> {
+                #private::RecordRef::by_key(self)
             }
         }
     }
 }
 
-/// How the log joins with its model's table. Diesel's macros take plain names only, so for a log that was not generated
-/// here the user says it; and of the errors about a table that does not exist, the one about the import comes first.
+/// Generates the join of the log with the model's table. Diesel's macros accept plain names only, so the user writes
+/// the join of a log that was not generated here. Of the errors about a missing table, the one about the import is
+/// reported first.
 fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenStream {
     if model.log_table.is_some() || model.log_only.is_some() {
         return TokenStream::new();
@@ -100,11 +102,12 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
             #private::diesel::allow_tables_to_appear_in_same_query!(#log_table, #table);
         };
     }
-    // What those macros would write, by the types of the log; of the same record, and of this model.
+    // The code that those macros would generate, with the types of the log. It joins events of the same record and of
+    // this model only.
     let Some((key, _)) = model.key() else { return TokenStream::new() };
     let (key, schema) = (&key.column, &model.schema.value);
     let dsl = quote!(#private::diesel::dsl);
-    let nullable = quote!(#private::diesel::internal::table_macro::NullableExpression);
+    let nullable = quote!(#dsl::Nullable);
     let events = quote!(<#log as #private::EventLog>::Table);
     let (record, name) = (
         quote!(<#log as #private::EventLog>::RecordColumn),
@@ -153,8 +156,9 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
     }
 }
 
-/// The table that `Event::belonging_to` begins with. In a shared log other models have records of the same keys, and
-/// Diesel asks for the key alone: so it is a table of the model's events, which is no table, but a query from the start.
+/// The table that `Event::belonging_to` starts with. Diesel joins by the key alone, but in a shared log other models
+/// may have records with the same keys. So the generated type stands for a table, but is a query that selects the
+/// model's events.
 fn events_table(model: &Model, Names { private, log, .. }: &Names) -> (TokenStream, TokenStream) {
     let table = quote!(<#log as #private::EventLog>::Table);
     if model.log.is_none() {
@@ -162,7 +166,7 @@ fn events_table(model: &Model, Names { private, log, .. }: &Names) -> (TokenStre
     }
     let (diesel, schema) = (quote!(#private::diesel), &model.schema.value);
     let name = quote!(<#log as #private::EventLog>::SchemaColumn);
-    // Diesel wants columns of a table; nobody asks this one for any.
+    // Diesel requires columns of a table, but no code selects any from this type.
     let no_column = quote!(#diesel::dsl::AsExprOf<bool, #diesel::sql_types::Bool>);
     let nothing = quote!(#diesel::IntoSql::into_sql::<#diesel::sql_types::Bool>(true));
     let code = quote! {
@@ -205,7 +209,7 @@ fn events_table(model: &Model, Names { private, log, .. }: &Names) -> (TokenStre
     (quote!(__Events), code)
 }
 
-/// The query behind `item.events()`.
+/// Generates the query behind `item.events()`.
 fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type) -> TokenStream {
     let (ident, schema) = (&model.ident, &model.schema.value);
     let dsl = quote!(#private::diesel::dsl);
@@ -242,7 +246,7 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type)
     }
 }
 
-/// How rows are read and bound, on every database that has the types of all columns.
+/// Generates how rows are read and bound, on every database that has the types of all columns.
 fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> TokenStream {
     let (ident, table) = (&model.ident, &model.table);
     let sql_type = |field: &Field| {
@@ -277,12 +281,12 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
         let (name, sql, ty) = (&field.ident, sql_type(field), &field.ty);
         quote!(#index => out.push_bind_param::<#sql, #ty>(&self.#name))
     });
-    let prepare = prepare(model, private);
+    let before_append = before_append(model, private);
     let backend = quote!(#private::diesel::backend::Backend);
     let pass = quote!(#private::diesel::query_builder::AstPass);
     quote! {
         #[automatically_derived]
-        impl<__DB> #private::Bind<__DB> for #ident
+        impl<__DB> #private::BindColumns<__DB> for #ident
         where
             __DB: #backend,
             #(#bind_bounds),*
@@ -299,38 +303,44 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
             }
         }
         #[automatically_derived]
-        impl<__DB> #private::Rows<__DB> for #ident
+        impl<__DB> #private::NamedTable<__DB> for #ident
         where
-            __DB: #private::Dialect,
+            __DB: #backend,
             #table::table: #private::diesel::query_builder::QueryFragment<__DB>,
-            #ident: #private::Bind<__DB>,
-            #(#read_bounds),*
         {
             fn push_table(out: #pass<'_, '_, __DB>) -> #private::diesel::QueryResult<()> {
                 #private::diesel::query_builder::QueryFragment::walk_ast(&#table::table, out)
             }
+        }
+        #[automatically_derived]
+        impl<__DB> #private::ModelOn<__DB> for #ident
+        where
+            __DB: #private::EventedBackend,
+            #ident: #private::NamedTable<__DB> + #private::BindColumns<__DB>,
+            #(#read_bounds),*
+        {
             fn read<'a>(
                 row: &impl #private::diesel::row::Row<'a, __DB>,
                 from: usize,
             ) -> #private::diesel::deserialize::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#reads),* })
             }
-            #prepare
+            #before_append
         }
     }
 }
 
-/// The hook before an event is written.
-pub(super) fn prepare(model: &Model, private: &TokenStream) -> Option<TokenStream> {
-    model.prepare.as_ref().map(|path| {
+/// Generates the call of the hook that runs before an event is written.
+pub(super) fn before_append(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+    model.before_append.as_ref().map(|path| {
         quote! {
-            fn prepare<__D: #private::Driver<__DB>>(
-                draft: &mut #private::Draft<Self>,
+            fn before_append<__D: #private::Executor<__DB>>(
+                pending: &mut #private::PendingEvent<Self>,
                 history: &[#private::Event<Self>],
                 conn: &mut __D,
             ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #private::Error>>
             + ::core::marker::Send {
-                #path::<__DB, __D>(draft, history, conn)
+                #path::<__DB, __D>(pending, history, conn)
             }
         }
     })

@@ -1,4 +1,4 @@
-//! A log that several models share: what the attributes of `#[derive(EventLog)]` say.
+//! A log that several models share: the content of the attributes of `#[derive(EventLog)]`.
 
 use proc_macro2::Span;
 use syn::{Ident, Path};
@@ -9,19 +9,19 @@ use super::{KeyKind, Spanned};
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) ident: Ident,
-    /// Where the library is found.
+    /// The path of the library.
     pub(crate) krate: Path,
     /// `table = "events"`: the table, or the view of all shards.
     pub(crate) table: Spanned<String>,
     /// `log_schema = "audit"`: the PostgreSQL schema of the tables.
     pub(crate) log_schema: Option<Spanned<String>>,
-    /// `key = Id`.
+    /// `key = Id`: the type that the records' keys are made of.
     pub(crate) key: KeyKind,
-    /// `schemas(Item, Comment as "comments")`: the models, and the name that one is said to have.
+    /// `schemas(Item, Comment as "comments")`: the models, and the name that the list states for each.
     pub(crate) models: Vec<(Path, Option<Spanned<String>>)>,
-    /// `aliases(archive = "put_away")`: today's name of an action, and an old one.
+    /// `aliases(archive = "put_away")`: the current name of an action, and an old one.
     pub(crate) aliases: Vec<(Spanned<String>, Spanned<String>)>,
-    /// `hashed`: each event has the hash of the one before it.
+    /// `hashed`: each event has a hash, which covers the hash of the previous event of its record.
     pub(crate) hashed: bool,
     pub(crate) links: Vec<LogLink>,
     pub(crate) shards: Option<Shards>,
@@ -31,16 +31,16 @@ pub(crate) struct Log {
 #[derive(Debug)]
 pub(crate) struct LogLink {
     pub(crate) name: Ident,
-    /// The type of its fields.
+    /// The type of the link's fields, if it has fields.
     pub(crate) data: Option<Path>,
 }
 
 /// `shards(4)`, `shards(4, by = f)` or `shards("eu", "us", by = f)`.
 #[derive(Debug)]
 pub(crate) struct Shards {
-    /// What is added to the table's name.
+    /// The suffixes of the table names, one for each shard.
     pub(crate) names: Vec<String>,
-    /// Which one a record is in.
+    /// The function that selects the shard of a record.
     pub(crate) by: Option<Path>,
     pub(crate) span: Span,
 }

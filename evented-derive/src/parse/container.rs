@@ -1,4 +1,4 @@
-//! `#[evented(…)]` on the struct.
+//! Parses `#[evented(…)]` on the struct.
 
 use proc_macro2::{Group, Span};
 use syn::ext::IdentExt;
@@ -10,7 +10,7 @@ use crate::errors::Errors;
 use crate::model::{ActionDef, Drift, Field, Model, Spanned};
 use crate::names;
 
-/// Each attribute of the struct and how it is written; the first is the example where none is meant.
+/// Each attribute of the struct with its form. The first is the example for a name that resembles no attribute.
 pub(super) const FORMS: &[Form] = &[
     ("schema", r#"#[evented(schema = "items")]"#),
     ("version", "#[evented(version = 1)]"),
@@ -26,7 +26,7 @@ pub(super) const FORMS: &[Form] = &[
     ("update", "#[evented(update = ItemChanges)]"),
     ("check", "#[evented(check = Item::valid)]"),
     ("savepoint", "#[evented(savepoint(every = 200, with = path::to::f))]"),
-    ("prepare", "#[evented(prepare = path::to::f)]"),
+    ("before_append", "#[evented(before_append = path::to::f)]"),
     ("upcast", "#[evented(upcast(0 = f, 1 = g))]"),
     ("drift", "#[evented(drift = adopt)]"),
     ("crate", "#[evented(crate = path::to::evented_diesel)]"),
@@ -35,7 +35,7 @@ pub(super) const FORMS: &[Form] = &[
 const DRIFTS: [(&str, Drift); 3] =
     [("adopt", Drift::Adopt), ("heal", Drift::Heal), ("refuse", Drift::Refuse)];
 
-/// What the attributes say; what they leave out is filled in by [`Container::into_model`].
+/// The attributes as written. [`Container::into_model`] adds the defaults.
 #[derive(Default)]
 pub(super) struct Container {
     seen: Vec<&'static str>,
@@ -49,7 +49,7 @@ pub(super) struct Container {
     log_only: Option<Span>,
     log_table: Option<Path>,
     log_schema: Option<Spanned<String>>,
-    prepare: Option<Path>,
+    before_append: Option<Path>,
     insert: Option<Path>,
     update: Option<Path>,
     check: Option<Path>,
@@ -92,7 +92,7 @@ impl Container {
             "scopes" => self.scopes.extend(scopes(input, form, errors)?),
             "log" => self.log = Some(items::equals(input)?),
             "log_only" => self.log_only = Some(span),
-            "prepare" => self.prepare = Some(items::equals(input)?),
+            "before_append" => self.before_append = Some(items::equals(input)?),
             "log_table" => self.log_table = Some(items::equals(input)?),
             "log_schema" => self.log_schema = Some(items::equals(input)?),
             "insert" => self.insert = Some(items::equals(input)?),
@@ -103,13 +103,13 @@ impl Container {
             "upcast" => self.upcasts.extend(items::list(input, form, errors, |input, _| upcast(input))?),
             "drift" => self.drift = Some(drift(input)?),
             "crate" => self.krate = Some(items::equals(input)?),
-            // A form without a line here is left unread, which the caller reports.
+            // An attribute without an arm here stays unread, and the caller reports it.
             _ => {}
         }
         Ok(())
     }
 
-    /// `every = 200` or `with = path::to::f`.
+    /// Parses `every = 200` or `with = path::to::f`.
     fn savepoint(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         let word: Ident = input.parse()?;
         match word.to_string().as_str() {
@@ -120,7 +120,7 @@ impl Container {
         Ok(())
     }
 
-    /// The model, with the defaults for what was not said.
+    /// The model, with the defaults of the missing attributes.
     pub(super) fn into_model(self, input: &DeriveInput, table: Option<Path>, fields: Vec<Field>) -> Model {
         let table = table.unwrap_or_else(|| names::default_table(&input.ident).into());
         let schema = self.schema.unwrap_or_else(|| default_schema(&table, &input.ident));
@@ -137,7 +137,7 @@ impl Container {
             scopes: self.scopes,
             log: self.log,
             log_only: self.log_only,
-            prepare: self.prepare,
+            before_append: self.before_append,
             log_table: self.log_table,
             log_schema: self.log_schema,
             insert: self.insert,
@@ -152,13 +152,13 @@ impl Container {
     }
 }
 
-/// The table's own name, without the modules it is in.
+/// The name of the table without its modules.
 fn default_schema(table: &Path, model: &Ident) -> Spanned<String> {
     let name = table.segments.last().map_or(model, |last| &last.ident);
     Spanned { value: names::plain(name), span: name.span() }
 }
 
-/// `path::To::Close` or `path::To::Close as "close"`.
+/// Parses `path::To::Close` or `path::To::Close as "close"`.
 fn action(input: ParseStream<'_>) -> syn::Result<ActionDef> {
     let ty: Path = input.parse()?;
     let Some(last) = ty.segments.last().map(|last| last.ident.clone()) else {
@@ -171,12 +171,12 @@ fn action(input: ParseStream<'_>) -> syn::Result<ActionDef> {
     Ok(ActionDef { ty, name: name.value, method: names::method(&last), span: name.span })
 }
 
-/// `"shut" = path::to::f`.
+/// Parses `"shut" = path::to::f`.
 fn retired(input: ParseStream<'_>) -> syn::Result<(Spanned<String>, Path)> {
     Ok((input.parse()?, items::equals(input)?))
 }
 
-/// `close = "shut"` or `"close" = "shut"`.
+/// Parses `close = "shut"` or `"close" = "shut"`.
 pub(super) fn alias(input: ParseStream<'_>) -> syn::Result<(Spanned<String>, Spanned<String>)> {
     let today = if input.peek(syn::LitStr) {
         input.parse()?
@@ -191,7 +191,7 @@ fn scopes(input: ParseStream<'_>, form: &str, errors: &mut Errors) -> syn::Resul
     items::list(input, form, errors, |input, errors| scope(input, form, errors))
 }
 
-/// `org = org_id` or `(org = org_id, post = post_id)`.
+/// Parses `org = org_id` or `(org = org_id, post = post_id)`.
 fn scope(input: ParseStream<'_>, form: &str, errors: &mut Errors) -> syn::Result<Vec<(Ident, Ident)>> {
     if !input.peek(token::Paren) {
         return Ok(vec![scope_part(input)?]);
@@ -207,7 +207,7 @@ fn scope_part(input: ParseStream<'_>) -> syn::Result<(Ident, Ident)> {
     Ok((input.parse()?, items::equals(input)?))
 }
 
-/// `0 = f`.
+/// Parses `0 = f`.
 fn upcast(input: ParseStream<'_>) -> syn::Result<(Spanned<u32>, Path)> {
     Ok((input.parse()?, items::equals(input)?))
 }

@@ -1,5 +1,5 @@
-//! `#[diesel(…)]`, as far as it says where a model is stored. The rest is left to Diesel's own derives, which
-//! also report what is written wrong there.
+//! Parses the attributes in `#[diesel(…)]` that define where a model is stored. Diesel's own derives read the others,
+//! and report what is wrong in them.
 
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -15,7 +15,7 @@ const PRIMARY_KEY: &str = "#[diesel(primary_key(id))]";
 const COLUMN: &str = "#[diesel(column_name = title)]";
 const DESERIALIZE_AS: &str = "#[diesel(deserialize_as = Stored)]";
 
-/// What Diesel's attributes on the struct say.
+/// Diesel's attributes on the struct.
 #[derive(Default)]
 pub(super) struct OnStruct {
     pub(super) table: Option<Path>,
@@ -56,12 +56,12 @@ impl OnStruct {
     }
 }
 
-/// What Diesel's attributes on a field say.
+/// Diesel's attributes on a field.
 #[derive(Default)]
 pub(super) struct OnField {
     pub(super) column: Option<Ident>,
     pub(super) deserialize_as: Option<Type>,
-    /// The names of the others, to be judged when it is known what the field is for.
+    /// The names of the other attributes, which are checked once the role of the field is known.
     others: Vec<Ident>,
 }
 
@@ -79,7 +79,7 @@ impl OnField {
         read
     }
 
-    /// As Diesel does, an identifier or a string.
+    /// Parses the name of a column: an identifier or a string, as in Diesel.
     fn column_name(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         input.parse::<syn::Token![=]>()?;
         let (name, span) = if input.peek(LitStr) {
@@ -101,7 +101,7 @@ impl OnField {
         items::end(input)
     }
 
-    /// Reports the attributes with which a field of this kind cannot be recorded.
+    /// Reports the attributes that prevent a field of this kind from being recorded.
     pub(super) fn refuse(&self, kind: FieldKind, errors: &mut Errors) {
         for name in &self.others {
             if let Some(message) = refusal(&name.to_string(), kind) {
@@ -112,32 +112,32 @@ impl OnField {
 }
 
 fn refusal(name: &str, kind: FieldKind) -> Option<&'static str> {
-    // Evented only reads what belongs to the database, and the database makes integer keys.
-    let external = kind == FieldKind::External;
-    let made_by_database = external || matches!(kind, FieldKind::Key(KeyKind::I32 | KeyKind::I64));
+    // The library only reads fields that the database generates, and the database makes integer keys.
+    let generated = kind == FieldKind::Generated;
+    let made_by_database = generated || matches!(kind, FieldKind::Key(KeyKind::I32 | KeyKind::I64));
     match name {
         "embed" => Some(
             "evented must know each column by name, and an embedded struct hides them; \
              write the fields out, or store the struct as one JSON column",
         ),
-        "serialize_as" if !external => Some(
+        "serialize_as" if !generated => Some(
             "evented writes columns from a reference, which `serialize_as` cannot; \
              write `impl ToSql` for the field's type instead",
         ),
         "skip_insertion" if kind == FieldKind::Plain => {
-            Some("the database would choose a value that the log does not know; add `#[evented(external)]`")
+            Some("the database would choose a value that the log does not know; add `#[evented(generated)]`")
         }
         "skip_insertion" if !made_by_database => {
             Some("evented gives this field its value when it inserts; leave `skip_insertion` out")
         }
-        "select_expression" | "select_expression_type" if !external => Some(
-            "evented writes back what it reads, and an expression is no column; add `#[evented(external)]`",
+        "select_expression" | "select_expression_type" if !generated => Some(
+            "evented writes back what it reads, and an expression is no column; add `#[evented(generated)]`",
         ),
         _ => None,
     }
 }
 
-/// Calls `item` with the name of each item, whose value it reads or leaves.
+/// Calls `item` with the name of each item. `item` reads the item's value or leaves it.
 fn each(
     attributes: &[Attribute],
     errors: &mut Errors,

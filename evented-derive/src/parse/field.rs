@@ -1,4 +1,4 @@
-//! `#[evented(…)]` on a field, and the field that comes out of all its attributes.
+//! Parses `#[evented(…)]` on a field, and combines all attributes of the field.
 
 use proc_macro2::Span;
 use syn::parse::ParseStream;
@@ -11,7 +11,7 @@ use crate::errors::Errors;
 use crate::model::{Field, FieldKind, KeyKind, Renamed, Spanned};
 use crate::names;
 
-/// Each attribute of a field and how it is written; the first is the example where none is meant.
+/// Each attribute of a field with its form. The first is the example for a name that resembles no attribute.
 pub(super) const FORMS: &[Form] = &[
     ("id", "#[evented(id)]"),
     ("key", "#[evented(key = Uuid)]"),
@@ -20,13 +20,13 @@ pub(super) const FORMS: &[Form] = &[
     ("revision", "#[evented(revision)]"),
     ("renamed", RENAMED),
     ("skip_insert", "#[evented(skip_insert)]"),
-    ("external", "#[evented(external)]"),
+    ("generated", "#[evented(generated)]"),
 ];
 
 const RENAMED: &str = r#"#[evented(renamed(from = "title", version = 1))]"#;
 
 /// A field as read, before it is known which field is the key.
-pub(super) struct Draft<'a> {
+pub(super) struct FieldDraft<'a> {
     field: &'a syn::Field,
     pub(super) ident: &'a Ident,
     pub(super) column: Ident,
@@ -34,38 +34,38 @@ pub(super) struct Draft<'a> {
     diesel: OnField,
 }
 
-/// What `#[evented(…)]` says.
+/// The content of `#[evented(…)]`.
 #[derive(Default)]
 struct Marks {
     seen: Vec<&'static str>,
     id: Option<Span>,
-    /// Of `inserted_at`, `updated_at`, `revision` and `external`, those that are written.
+    /// The attributes among `inserted_at`, `updated_at`, `revision` and `generated` that the field has.
     roles: Vec<(&'static str, Span)>,
     key: Option<(KeyKind, Span)>,
     skip_insert: Option<Span>,
     renamed: Vec<Renamed>,
 }
 
-impl<'a> Draft<'a> {
-    pub(super) fn read(field: &'a syn::Field, errors: &mut Errors) -> Option<Draft<'a>> {
+impl<'a> FieldDraft<'a> {
+    pub(super) fn read(field: &'a syn::Field, errors: &mut Errors) -> Option<FieldDraft<'a>> {
         let ident = field.ident.as_ref()?;
         let marks = Marks::read(&field.attrs, errors);
         let mut diesel = OnField::read(&field.attrs, errors);
         let column = diesel.column.take().unwrap_or_else(|| ident.clone());
-        Some(Draft { field, ident, column, marks, diesel })
+        Some(FieldDraft { field, ident, column, marks, diesel })
     }
 
-    /// Where the field is marked as the key.
+    /// The span of the attribute that marks the field as the key.
     pub(super) fn id(&self) -> Option<Span> {
         self.marks.id
     }
 
     pub(super) fn into_field(self, model: &Ident, is_key: bool, errors: &mut Errors) -> Field {
-        let Draft { field, ident, column, marks, diesel } = self;
+        let FieldDraft { field, ident, column, marks, diesel } = self;
         let ty = names::without_self(names::ungrouped(&field.ty), model);
         let kind = marks.kind(is_key, &ty, errors);
         diesel.refuse(kind, errors);
-        if kind != FieldKind::External {
+        if kind != FieldKind::Generated {
             serde::refuse(&field.attrs, errors);
         }
         Field {
@@ -108,12 +108,12 @@ impl Marks {
         match name {
             "id" => self.id = Some(span),
             "key" => {
-                // If the value is faulty, that is all there is to say about the key.
+                // If the value is wrong, no other error about the key is reported.
                 self.key = Some((KeyKind::Uuid, span));
                 self.key = Some((key::value(input)?, span));
             }
             "renamed" => {
-                // The only one that may be repeated.
+                // This is the only attribute that may be repeated.
                 self.seen.retain(|seen| *seen != "renamed");
                 self.renamed.extend(renamed(span, input, errors)?);
             }
@@ -124,7 +124,8 @@ impl Marks {
         Ok(())
     }
 
-    /// What the field is for. It has one role at most, and only the key and plain fields have more to say.
+    /// The role of the field. A field has one role at most. Only the key and the fields without a role may have
+    /// further attributes.
     fn kind(&self, is_key: bool, ty: &Type, errors: &mut Errors) -> FieldKind {
         let mut roles = self.roles.iter();
         let role = if is_key { Some("id") } else { roles.next().map(|(role, _)| *role) };
@@ -147,13 +148,13 @@ impl Marks {
             Some("inserted_at") => FieldKind::InsertedAt,
             Some("updated_at") => FieldKind::UpdatedAt,
             Some("revision") => FieldKind::Revision,
-            Some("external") => FieldKind::External,
+            Some("generated") => FieldKind::Generated,
             _ => FieldKind::Plain,
         }
     }
 }
 
-/// `(from = "title", version = 1)`, in any order; `None` if a part is faulty, which is reported.
+/// Parses `(from = "title", version = 1)`, in any order. Returns `None` if a part has an error, which it reports.
 fn renamed(span: Span, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Renamed>> {
     let (mut from, mut version) = (None, None);
     let mut faulty = false;

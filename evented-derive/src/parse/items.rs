@@ -1,4 +1,4 @@
-//! Reading `#[name(item, item, …)]` so that a fault in one item does not hide the faults of the others.
+//! Parses `#[name(item, item, …)]` so that an error in one item does not hide the errors of the others.
 
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
@@ -9,10 +9,10 @@ use crate::errors::Errors;
 use crate::model::Spanned;
 use crate::names;
 
-/// The name of an attribute and how it is written.
+/// The name of an attribute, and how it is written.
 pub(super) type Form = (&'static str, &'static str);
 
-/// Reads each item of the attribute. An item that fails is reported, and reading goes on behind it.
+/// Reads each item of the attribute. Reports an item that fails, and continues after it.
 pub(super) fn each_of(
     attribute: &Attribute,
     form: &str,
@@ -28,7 +28,7 @@ pub(super) fn each_of(
     }
 }
 
-/// Reads the items in parentheses as values of one kind; each that fails is reported with the form.
+/// Reads the items in parentheses as values of one kind. Reports each item that fails, with the form.
 pub(super) fn list<T>(
     input: ParseStream<'_>,
     form: &str,
@@ -46,7 +46,7 @@ pub(super) fn list<T>(
     Ok(values)
 }
 
-/// Reads to the end of the input whatever happens: syn reports what is left over as one more fault.
+/// Reads to the end of the input in any case, because syn reports unread input as a further error.
 fn each(
     input: ParseStream<'_>,
     errors: &mut Errors,
@@ -64,13 +64,12 @@ fn is_comma(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',')
 }
 
-/// That an item ends here. Every item that is not another derive's business must be followed by this.
+/// Checks that an item ends here. This must follow every item that does not belong to another derive.
 pub(super) fn end(input: ParseStream<'_>) -> syn::Result<()> {
     if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
 }
 
-/// Steps over `= Type`, whose commas within `<…>` do not end the item. Everything else is stepped over by
-/// [`each`], token by token.
+/// Skips `= Type`, whose commas within `<…>` do not end the item. [`each`] skips everything else, token by token.
 pub(super) fn skip_type(input: ParseStream<'_>) {
     use syn::parse::discouraged::Speculative;
 
@@ -80,14 +79,14 @@ pub(super) fn skip_type(input: ParseStream<'_>) {
     }
 }
 
-/// The error, ending with how it is written.
+/// The error, followed by the form to write.
 pub(super) fn explain(error: &syn::Error, form: &str) -> syn::Error {
     let message = error.to_string();
     let stop = if message.ends_with(['?', ';']) { "" } else { ";" };
     syn::Error::new(error.span(), format!("{message}{stop} write `{form}`"))
 }
 
-/// Reads the name of an attribute that is one of the forms, keywords included. Reports one that was seen.
+/// Reads the name of an attribute, which may be a keyword. Reports a name that is not in `forms`, and one in `seen`.
 pub(super) fn known(
     input: ParseStream<'_>,
     forms: &'static [Form],
@@ -109,7 +108,7 @@ pub(super) fn known(
     Ok((name, (known, form)))
 }
 
-/// What to say of a name that is none of the forms; `there` are those of the other place.
+/// The message for an unknown name. `there` are the forms of the attributes that go on `place` instead.
 pub(super) fn unknown(name: &Ident, forms: &[Form], there: &[Form], place: &str) -> String {
     let word = name.to_string();
     if let Some((_, form)) = there.iter().find(|(known, _)| word == *known) {
@@ -131,7 +130,7 @@ pub(super) fn unknown(name: &Ident, forms: &[Form], there: &[Form], place: &str)
     }
 }
 
-/// Reads `= value`.
+/// Parses `= value`.
 pub(super) fn equals<T: Parse>(input: ParseStream<'_>) -> syn::Result<T> {
     input.parse::<Token![=]>()?;
     input.parse()

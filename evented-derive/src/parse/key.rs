@@ -1,19 +1,19 @@
-//! Which field is the key, and what it is made of.
+//! Finds the key field, and the type that the key is made of.
 
 use syn::parse::ParseStream;
 use syn::{DeriveInput, Ident, Type};
 
-use super::field::Draft;
+use super::field::FieldDraft;
 use super::items;
 use crate::errors::Errors;
 use crate::model::KeyKind;
 use crate::names;
 
-/// The place of the key among the fields: what `#[evented(id)]` marks, else Diesel's primary key, else the
+/// The index of the key among the fields: the field marked `#[evented(id)]`, else Diesel's primary key, else the
 /// field `id`.
 pub(super) fn find(
     input: &DeriveInput,
-    drafts: &[Draft<'_>],
+    drafts: &[FieldDraft<'_>],
     primary_key: Option<&Ident>,
     errors: &mut Errors,
 ) -> Option<usize> {
@@ -45,7 +45,7 @@ pub(super) fn find(
     found
 }
 
-/// What a key of this type is made of, as far as the type is written so that it says it.
+/// The type that a key is made of, if the written type shows it.
 pub(super) fn made_of(ty: &Type, errors: &mut Errors) -> KeyKind {
     if let Some(kind) = written(ty) {
         return kind;
@@ -56,7 +56,7 @@ pub(super) fn made_of(ty: &Type, errors: &mut Errors) -> KeyKind {
         let reason = "this type does not say what the key is made of";
         errors.push_on(ty, format!("{reason}; write `#[evented(key = Uuid)]` (or `String`, `i32`, `i64`)"));
     }
-    // Any will do: nothing is generated after a fault.
+    // Any kind is valid here, because no code is generated after an error.
     KeyKind::Uuid
 }
 
@@ -73,7 +73,7 @@ fn written(ty: &Type) -> Option<KeyKind> {
     }
 }
 
-/// The value of `key = Uuid`.
+/// Parses the value of `key = Uuid`.
 pub(super) fn value(input: ParseStream<'_>) -> syn::Result<KeyKind> {
     let ty: Type = items::equals(input)?;
     let kind = written(&ty).filter(|kind| *kind != KeyKind::Id);

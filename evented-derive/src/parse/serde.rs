@@ -1,5 +1,5 @@
-//! `#[serde(…)]` on fields: serde's derives are for the whole struct, but the log stores field by field, so
-//! some of what serde may be told would not reach the log.
+//! Parses `#[serde(…)]` on fields. Serde's derives convert the whole struct, but the log stores each field
+//! separately, so some of serde's attributes would have no effect on the log.
 
 use syn::ext::IdentExt;
 use syn::{Attribute, Ident, Meta};
@@ -7,11 +7,11 @@ use syn::{Attribute, Ident, Meta};
 use super::items;
 use crate::errors::Errors;
 
-/// Reports what a field that is recorded must not carry.
+/// Reports the attributes that a recorded field must not have.
 pub(super) fn refuse(attributes: &[Attribute], errors: &mut Errors) {
     let lists = attributes.iter().filter(|attribute| attribute.path().is_ident("serde"));
     for attribute in lists.filter(|attribute| matches!(attribute.meta, Meta::List(_))) {
-        // What is written wrong is left to serde.
+        // Serde reports what is written wrong.
         items::each_of(attribute, "#[serde(default)]", errors, |input, errors| {
             if let Ok(name) = input.call(Ident::parse_any)
                 && let Some(message) = refusal(&name.to_string())
@@ -27,7 +27,7 @@ fn refusal(name: &str) -> Option<&'static str> {
     match name {
         "skip" | "skip_serializing" | "skip_deserializing" => Some(
             "the log stores every column: a skipped field would be lost on replay; \
-             mark it `#[evented(external)]` if the database makes its value",
+             mark it `#[evented(generated)]` if the database makes its value",
         ),
         "flatten" => Some(
             "the log stores each field under its own name: a flattened one has none; \

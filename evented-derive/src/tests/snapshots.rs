@@ -1,5 +1,5 @@
-//! What is generated: whole for the smallest model and for that of the design, and for each attribute what it
-//! changes. `INSTA_UPDATE=always cargo test -p evented-derive` records it anew.
+//! Snapshots of the generated code: all of it for the smallest model and for the model of the design, and the
+//! difference that each attribute makes. `INSTA_UPDATE=always cargo test -p evented-derive` records them again.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use syn::{DeriveInput, ImplItem, Item, parse_quote};
 use super::model;
 use crate::check;
 
-/// The code for a sound input, formatted.
+/// The generated code for an input without errors, formatted.
 fn expansion(input: &DeriveInput) -> String {
     let file = syn::parse2(crate::expand::expand(&model(input))).expect("what is generated are items");
     prettyplease::unparse(&file)
@@ -58,7 +58,7 @@ fn whole_models() {
     assert_snapshot("of_the_design", &expansion(&of_the_design()));
 }
 
-/// Each attribute with what it is put on: the struct, or the field `name`.
+/// Each attribute with its target: the struct, or the field `name`.
 fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
     let on_struct = |attribute: TokenStream| parse_quote!(#attribute struct Item { id: i32, name: String });
     let on_field = |attribute: TokenStream| parse_quote!(struct Item { id: i32, #attribute name: String });
@@ -83,7 +83,7 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
                 struct Item { id: Id<Item>, name: String }
             },
         ),
-        ("prepare", on_struct(quote!(#[evented(prepare = path::to::f)]))),
+        ("before_append", on_struct(quote!(#[evented(before_append = path::to::f)]))),
         ("log_table", on_struct(quote!(#[evented(log_table = schema::item_log)]))),
         ("log_schema", on_struct(quote!(#[evented(log_schema = "audit")]))),
         ("insert", on_struct(quote!(#[evented(insert = path::To::MyNew)]))),
@@ -143,7 +143,7 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
             },
         ),
         ("skip_insert", on_field(quote!(#[evented(skip_insert)]))),
-        ("external", on_field(quote!(#[evented(external)]))),
+        ("generated", on_field(quote!(#[evented(generated)]))),
         ("column_name", on_field(quote!(#[diesel(column_name = "type")]))),
         ("deserialize_as", on_field(quote!(#[diesel(deserialize_as = Stored)]))),
         ("doc", on_field(quote!(#[doc = " What is written on it."]))),
@@ -177,7 +177,7 @@ fn effects_of_attributes() {
 #[test]
 fn every_attribute_has_its_effect_recorded() {
     let shown: Vec<_> = each_attribute().into_iter().map(|(name, _)| name).collect();
-    // A version shows with its steps; the crate has a test of its own.
+    // `version` is tested with its steps, and `crate` has its own test.
     let elsewhere = ["version", "crate"];
     for (name, _) in crate::parse::struct_forms().iter().chain(crate::parse::field_forms()) {
         assert!(
@@ -215,7 +215,7 @@ fn lines_of_code() {
     assert_snapshot("lines_of_code", &text);
 }
 
-/// Every identifier with whether a `::` stands before it.
+/// Every identifier, with whether a `::` is before it.
 fn idents(tokens: TokenStream, found: &mut Vec<(String, bool)>) {
     let mut colons = 0;
     for token in tokens {
@@ -273,7 +273,7 @@ fn names_of_std_have_their_whole_path() {
     for (name, input) in each_attribute() {
         let mut found = Vec::new();
         idents(crate::expand::expand(&model(&input)), &mut found);
-        // What the user wrote is the user's.
+        // Identifiers from the user's input may have no path.
         let bare = found.iter().filter(|(ident, has_path)| !has_path && prelude.contains(&ident.as_str()));
         let bare: Vec<_> = bare.filter(|(ident, _)| ident != "String").collect();
         assert!(bare.is_empty(), "{name}: {bare:?}");
@@ -287,7 +287,7 @@ fn only_the_given_crate_is_named() {
     let tokens = |input| crate::expand::expand(&model(input)).to_string();
     let (given, default) = (tokens(&input), tokens(&of_the_design()));
     assert!(!given.contains("evented_diesel"), "{given}");
-    // Within texts, for serde, paths are written without spaces.
+    // In string literals for serde, paths are written without spaces.
     let given =
         given.replace("other :: path", ":: evented_diesel").replace("other::path", "::evented_diesel");
     assert_eq!(given, default);

@@ -1,10 +1,10 @@
-//! What the databases say of a violated constraint.
+//! Reads what the databases report about a violated constraint.
 
 use diesel::result::DatabaseErrorInformation;
 
-/// The constraint's name and columns, as far as the database tells them.
+/// Returns the constraint's name and columns, as far as the database reports them.
 ///
-/// PostgreSQL gives the name, and the columns in the details: `Key (org_id, name)=(…) already exists.` SQLite gives
+/// PostgreSQL reports the name, and the columns in the details: `Key (org_id, name)=(…) already exists.` SQLite reports
 /// the columns in the message: `UNIQUE constraint failed: items.org_id, items.name`.
 pub(super) fn describe(information: &dyn DatabaseErrorInformation) -> (String, Vec<String>) {
     let name = information.constraint_name().unwrap_or_default().to_owned();
@@ -16,7 +16,7 @@ pub(super) fn describe(information: &dyn DatabaseErrorInformation) -> (String, V
     (name, columns)
 }
 
-/// What is known of where it is, for a sentence.
+/// Formats the known name and columns of the constraint for an error text.
 pub(super) fn place(name: &str, columns: &[String]) -> String {
     let name = if name.is_empty() { String::new() } else { format!(" `{name}`") };
     let columns = if columns.is_empty() { String::new() } else { format!(" on {}", columns.join(", ")) };
@@ -32,4 +32,29 @@ fn between_brackets(details: &str) -> Vec<String> {
 fn after_colon(message: &str) -> Vec<String> {
     let Some((_, columns)) = message.split_once("failed: ") else { return Vec::new() };
     columns.split(", ").map(|column| column.rsplit('.').next().unwrap_or(column).to_owned()).collect()
+}
+
+/// The kind of a violated constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConstraintKind {
+    /// A unique index or a primary key.
+    Unique,
+    /// A foreign key.
+    ForeignKey,
+    /// A `NOT NULL` column.
+    NotNull,
+    /// A `CHECK` constraint.
+    Check,
+}
+
+impl std::fmt::Display for ConstraintKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unique => "violates the unique constraint",
+            Self::ForeignKey => "violates the foreign key",
+            Self::NotNull => "violates the not-null constraint",
+            Self::Check => "violates the check constraint",
+        })
+    }
 }

@@ -1,56 +1,62 @@
-//! Migrations in a folder of Diesel's.
+//! Writes and checks migrations in a folder of Diesel's.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use chrono::{TimeDelta, Utc};
 
-use super::{Flavour, LogShape, sql};
+use crate::migrations::{LogShape, log_sql};
+use crate::sql::Database;
 
 /// A folder of migrations could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}: {error}", path.display())]
+#[non_exhaustive]
 pub struct FolderError {
-    /// The path at fault.
+    /// The path that could not be read or written.
     pub path: PathBuf,
-    /// Why.
-    pub source: io::Error,
+    /// The reason.
+    pub error: io::Error,
 }
 
-/// A folder of migrations is not what the library would write.
+/// A folder of migrations differs from what the library would write.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Stale {
     /// The folder cannot be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A log has no migration.
+    /// A log has a migration that the folder lacks.
     #[error("no migration `…_{name}`: write it with `Migrations::write_to`")]
     Missing {
-        /// The migration's name, without its time.
+        /// The name of the migration, without its timestamp.
         name: String,
     },
     /// A migration was changed by hand, or written by another version of the library.
     #[error("{} differs from what the library writes", path.display())]
     Differs {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
 }
 
-pub(super) fn write(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Result<Vec<PathBuf>, FolderError> {
+pub(super) fn write(
+    logs: &[LogShape],
+    folder: &Path,
+    database: Database,
+) -> Result<Vec<PathBuf>, FolderError> {
     let of = |path: &Path| {
         let path = path.to_owned();
-        move |source| FolderError { path, source }
+        move |error| FolderError { path, error }
     };
     fs::create_dir_all(folder).map_err(of(folder))?;
     let mut written = Vec::new();
-    let steps = logs.iter().flat_map(|log| sql::steps(log, flavour));
-    for (index, sql::Step { name, up, down, .. }) in (0..).zip(steps) {
+    let steps = logs.iter().flat_map(|log| log_sql::steps(log, database));
+    for (index, log_sql::Step { name, up, down, .. }) in (0..).zip(steps) {
         if find(folder, &name)?.is_some() {
             continue;
         }
-        // A second apart, so that each has a version of its own.
+        // The timestamps are a second apart, so that each migration has a version of its own.
         let time = (Utc::now() + TimeDelta::seconds(index)).format("%Y-%m-%d-%H%M%S");
         let path = folder.join(format!("{time}_{name}"));
         fs::create_dir_all(&path).map_err(of(&path))?;
@@ -63,11 +69,11 @@ pub(super) fn write(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Resul
     Ok(written)
 }
 
-pub(super) fn check(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Result<(), Stale> {
-    for sql::Step { name, up, .. } in logs.iter().flat_map(|log| sql::steps(log, flavour)) {
+pub(super) fn check(logs: &[LogShape], folder: &Path, database: Database) -> Result<(), Stale> {
+    for log_sql::Step { name, up, .. } in logs.iter().flat_map(|log| log_sql::steps(log, database)) {
         let Some(path) = find(folder, &name)? else { return Err(Stale::Missing { name }) };
         let path = path.join("up.sql");
-        let text = fs::read_to_string(&path).map_err(|source| FolderError { path: path.clone(), source })?;
+        let text = fs::read_to_string(&path).map_err(|error| FolderError { path: path.clone(), error })?;
         if text.trim() != up.trim() {
             return Err(Stale::Differs { path });
         }
@@ -76,7 +82,7 @@ pub(super) fn check(logs: &[LogShape], folder: &Path, flavour: Flavour) -> Resul
 }
 
 fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>, FolderError> {
-    let of = |source| FolderError { path: folder.to_owned(), source };
+    let of = |error| FolderError { path: folder.to_owned(), error };
     let suffix = format!("_{name}");
     for entry in fs::read_dir(folder).map_err(of)? {
         let entry = entry.map_err(of)?;

@@ -1,25 +1,24 @@
-//! The events of one record, with what each changed.
+//! Reads the events of one record, with the changes of each.
 
-use crate::backend::Dialect;
-use crate::command::IntoTarget;
+use evented_core::IntoRecordRef;
+
+use crate::backend::EventedBackend;
 use crate::error::Error;
-use crate::event::{Entry, Event, entries};
-use crate::model::Model;
-use crate::observe;
-use crate::operation::Operation;
-use crate::run::driver::Driver;
-use crate::statement::Until;
-use crate::steps::command::Record;
-use crate::steps::load;
+use crate::exec::{Executor, Operation, sealed};
+use crate::model::{Event, Model, Record};
+use crate::read::entry::{Entry, entries};
+use crate::read::load;
+use crate::statements::Until;
+use crate::telemetry;
 
-/// The events of a record, oldest first, each with the state before and after it and what differs:
-/// `Item::history(id)`. Empty if the log does not know the record.
+/// Reads the events of a record, oldest first, each with the state before and after it and the difference:
+/// `Item::history(id)`. The result is empty if the log does not know the record.
 ///
-/// All of them are read into memory. For a very long history, page over the log's table with a Diesel query instead.
+/// It reads all events into memory. For a very long history, page over the log's table with a Diesel query instead.
 ///
 /// # Errors
 ///
-/// Running it: [`Error::Replay`] if an event cannot be read or does not fit.
+/// Running it: [`Error::Replay`] if an event cannot be read or does not follow the event before it.
 #[derive(Debug)]
 #[must_use = "a reading does nothing until it is run"]
 pub struct History<M: Model> {
@@ -29,45 +28,48 @@ pub struct History<M: Model> {
 }
 
 impl<M: Model> History<M> {
-    /// All events of a record.
-    pub fn new(target: impl IntoTarget<M>) -> Self {
-        Self { key: target.into_target().key, until: Until::default(), from_savepoint: false }
+    /// Reads all events of a record.
+    pub fn new(target: impl IntoRecordRef<M>) -> Self {
+        Self { key: target.into_record_ref().into_key(), until: Until::default(), from_savepoint: false }
     }
 
-    /// The events from the last savepoint on; all of them if there is none, or if it cannot be read any more.
-    pub fn recent(target: impl IntoTarget<M>) -> Self {
+    /// Reads the events from the last savepoint on; all of them if there is no savepoint, or if it can no longer be
+    /// read.
+    pub fn recent(target: impl IntoRecordRef<M>) -> Self {
         Self { from_savepoint: true, ..Self::new(target) }
     }
 
-    /// The events of a record up to one of them, which is the last.
+    /// Reads the events of a record up to and including this one.
     pub fn up_to(event: &Event<M>) -> Self {
         let until = Until { revision: Some(event.revision()), ..Until::default() };
         Self { key: event.record.clone(), until, from_savepoint: false }
     }
 }
 
-impl<DB: Dialect, M: Model> Operation<DB> for History<M> {
+impl<M: Model> sealed::Operation for History<M> {}
+
+impl<DB: EventedBackend, M: Model> Operation<DB> for History<M> {
     type Output = Vec<Entry<M>>;
 
-    async fn perform<D: Driver<DB>>(self, driver: &mut D) -> Result<Vec<Entry<M>>, Error> {
+    async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Vec<Entry<M>>, Error> {
         let record = Record::<M>::new(self.key.clone());
-        let span = observe::history(M::SCHEMA, &record.value);
-        observe::within(span, Box::pin(self.read(driver, &record))).await
+        let span = telemetry::history(M::SCHEMA, &record.value);
+        telemetry::within(span, Box::pin(self.read(executor, &record))).await
     }
 }
 
 impl<M: Model> History<M> {
-    async fn read<DB: Dialect, D: Driver<DB>>(
+    async fn read<DB: EventedBackend, D: Executor<DB>>(
         &self,
-        driver: &mut D,
+        executor: &mut D,
         record: &Record<M>,
     ) -> Result<Vec<Entry<M>>, Error> {
-        let events = load::events(driver, record, self.until, self.from_savepoint).await?;
-        let starts_late = events.first().is_some_and(|event| event.revision > 1);
+        let events = load::events(executor, record, self.until, self.from_savepoint).await?;
+        let starts_late = events.first().is_some_and(|event| event.data.revision > 1);
         match entries(&record.key, events) {
-            // A savepoint that cannot be read any more is passed over, as it is by a replay.
+            // Skip a savepoint that can no longer be read, as a replay does.
             Err(_) if starts_late => {
-                let events = load::events(driver, record, self.until, false).await?;
+                let events = load::events(executor, record, self.until, false).await?;
                 entries(&record.key, events)
             }
             entries => entries,

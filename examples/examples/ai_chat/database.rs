@@ -1,24 +1,25 @@
-//! A fresh database. There is nothing in it but the log: conversations have no table.
+//! Creates a new database. It contains only the log: conversations have no table.
 
 use anyhow::{Context, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 
 use crate::model::AiEvents;
 
-/// SQLite, in a new file or in memory.
+/// Opens SQLite, in a new file or in memory.
 pub fn sqlite(url: &str) -> anyhow::Result<SqliteConnection> {
     ensure!(
         url == ":memory:" || !std::path::Path::new(url).exists(),
         "{url} exists already: name a new file"
     );
     let mut conn = SqliteConnection::establish(url).with_context(|| format!("cannot open {url}"))?;
-    conn.batch_execute(&Migrations::new().event_log::<AiEvents>().up_sql(Flavour::Sqlite))?;
+    conn.batch_execute(&Migrations::new().event_log::<AiEvents>().up_sql(Database::Sqlite))?;
     Ok(conn)
 }
 
-/// PostgreSQL, in a schema that is made anew.
+/// Opens PostgreSQL, and creates the example's schema from scratch.
+#[cfg(feature = "postgres")]
 pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
     let mut conn = PgConnection::establish(url).context("cannot reach the server of DATABASE_URL")?;
     conn.batch_execute(
@@ -27,6 +28,6 @@ pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
          CREATE SCHEMA evented_ai_chat;
          SET search_path = evented_ai_chat",
     )?;
-    conn.batch_execute(&Migrations::new().event_log::<AiEvents>().up_sql(Flavour::Postgres))?;
+    conn.batch_execute(&Migrations::new().event_log::<AiEvents>().up_sql(Database::Postgres))?;
     Ok(conn)
 }

@@ -6,37 +6,37 @@ use serde::{Deserialize, Serialize};
 
 /// The events of all conversations.
 ///
-/// A prompt `continues` an answer; an answer `answers` a prompt, and that link has fields of its own.
+/// A prompt `continues` an answer. An answer `answers` a prompt, and that link has its own fields.
 #[derive(EventLog, Debug)]
 #[event_log(table = "ai_events", schemas(Conversation), hashed, links(continues, answers(Generated)))]
 pub struct AiEvents;
 
-/// A conversation: what is true of it as a whole. Its turns are its events.
+/// The state of a conversation as a whole. Its turns are its events.
 #[derive(Evented, Clone, Debug, PartialEq)]
 #[evented(log = AiEvents, log_only, schema = "conversations", actions(Prompt, Answer), savepoint(every = 6))]
 pub struct Conversation {
-    /// Its key.
+    /// The key of the conversation.
     pub id: Id<Conversation>,
-    /// What it is about.
+    /// The topic of the conversation.
     pub title: String,
-    /// How often somebody asked.
+    /// The number of prompts.
     #[evented(skip_insert)]
     pub prompts: u32,
-    /// How often it was answered, on all branches.
+    /// The number of answers, on all branches.
     #[evented(skip_insert)]
     pub answers: u32,
 }
 
-/// Somebody asks.
+/// The action of a user who asks.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Prompt {
-    /// What.
+    /// The text of the turn.
     pub text: String,
 }
 
 impl Action<Conversation> for Prompt {
-    fn check(&self, _: &Conversation, _: &Context) -> Result<(), Invalid> {
-        if self.text.is_empty() { Err(Invalid::field("text", "is empty")) } else { Ok(()) }
+    fn check(&self, _: &Conversation, _: &Context) -> Result<(), ValidationErrors> {
+        if self.text.is_empty() { Err(ValidationErrors::field("text", "is empty")) } else { Ok(()) }
     }
 
     fn apply(&self, conversation: &mut Conversation, _: &Context) {
@@ -44,10 +44,10 @@ impl Action<Conversation> for Prompt {
     }
 }
 
-/// A model answers.
+/// The action of a model that answers.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// What.
+    /// The text of the turn.
     pub text: String,
 }
 
@@ -57,11 +57,11 @@ impl Action<Conversation> for Answer {
     }
 }
 
-/// The fields of a link from an answer to its prompt: how it came about.
+/// The fields of a link from an answer to its prompt: how the answer was generated.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Generated {
-    /// By which model.
+    /// The name of the model.
     pub model: String,
-    /// How many tokens it wrote.
+    /// The number of tokens in the answer.
     pub tokens: u32,
 }

@@ -1,11 +1,11 @@
-//! The story, the same on every database.
+//! The script of the example, the same on every database.
 
 use std::io::Write;
 
 use anyhow::{Context as _, bail, ensure};
 use diesel::connection::LoadConnection;
 use evented_diesel::prelude::*;
-use evented_diesel::{Command, Dialect, Error, EventLog};
+use evented_diesel::{Command, Error, EventedBackend};
 use uuid::Uuid;
 
 use crate::model::{
@@ -14,10 +14,10 @@ use crate::model::{
 };
 use crate::tree;
 
-/// Tells it.
+/// Runs the script, and prints each step to `out`.
 pub fn tell<Conn>(conn: &mut Conn, out: &mut impl Write) -> anyhow::Result<()>
 where
-    Conn: LoadConnection<Backend: Dialect> + Send,
+    Conn: LoadConnection<Backend: EventedBackend> + Send,
 {
     let talk = Conversation::insert(NewConversation { title: "Rivers".into() }).by("ada").run(conn)?;
 
@@ -87,17 +87,17 @@ fn ask(talk: &Conversation, text: &str) -> Command<Conversation> {
     talk.prompt(Prompt { text: text.into() }).by("ada")
 }
 
-/// A real program would send the branch to the model here, and write down what came back.
+/// Records an answer. A real program would send the branch to the model here, and record the model's answer.
 fn answer(talk: &Conversation, prompt: Uuid, model: &str, text: &str) -> Command<Conversation> {
     let tokens = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
     let generated = Generated { model: model.into(), tokens };
     talk.answer(Answer { text: text.into() }).link_with(ai_events_answers::table, prompt, &generated)
 }
 
-/// Every prompt that continues nothing is a root.
+/// Prints all turns as trees. A prompt that continues no answer is a root.
 fn print_tree<Conn>(conn: &mut Conn, talk: &Conversation, out: &mut impl Write) -> anyhow::Result<()>
 where
-    Conn: LoadConnection<Backend: Dialect> + Send,
+    Conn: LoadConnection<Backend: EventedBackend> + Send,
 {
     for entry in Conversation::history(talk.id).run(conn)? {
         let turn = entry.event;

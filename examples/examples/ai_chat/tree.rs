@@ -1,20 +1,20 @@
-//! The turns of a conversation by their links: as a tree from its roots, and as a branch from a leaf.
+//! Reads the turns of a conversation by their links: as a tree from its roots, and as a branch from a leaf.
 
 use std::io::Write;
 
 use anyhow::bail;
 use diesel::connection::LoadConnection;
-use evented_diesel::Dialect;
+use evented_diesel::EventedBackend;
 use evented_diesel::prelude::*;
 
 use crate::model::{Conversation, ConversationEvent, ai_events_answers, ai_events_continues};
 
 type Turn = Event<Conversation>;
 
-/// Prints the turns that follow on one, each below the one it is linked to.
+/// Prints the turns that follow a turn, each below the turn that it links to.
 pub fn print<Conn>(conn: &mut Conn, turn: &Turn, depth: usize, out: &mut impl Write) -> anyhow::Result<()>
 where
-    Conn: LoadConnection<Backend: Dialect> + Send,
+    Conn: LoadConnection<Backend: EventedBackend> + Send,
 {
     let how = turn.linked(ai_events_answers::table).run(conn)?;
     let how = how.first().map(|prompt| format!("  [{}, {} tokens]", prompt.data.model, prompt.data.tokens));
@@ -27,10 +27,11 @@ where
     Ok(())
 }
 
-/// The turns that lead to this one, oldest first: from the leaf to the root by the links, and turned round.
+/// Returns the turns that lead to `leaf`, oldest first. It follows the links from the leaf to the root, and reverses
+/// the result.
 pub fn branch<Conn>(conn: &mut Conn, leaf: &Turn) -> anyhow::Result<Vec<Turn>>
 where
-    Conn: LoadConnection<Backend: Dialect> + Send,
+    Conn: LoadConnection<Backend: EventedBackend> + Send,
 {
     let mut turns = vec![leaf.clone()];
     while let Some(last) = turns.last() {
@@ -45,7 +46,7 @@ where
     Ok(turns)
 }
 
-/// What was said in a turn, and by whom.
+/// Formats the speaker and the text of a turn.
 pub fn line(turn: &Turn) -> anyhow::Result<String> {
     Ok(match turn.decode()? {
         ConversationEvent::Prompt(prompt) => format!("{}: {}", turn.actor().unwrap_or_default(), prompt.text),

@@ -1,31 +1,31 @@
-//! Who may see what.
+//! Access control: the viewers, and the items that each may see.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use evented_diesel::listen::{Channel, Policy};
+use evented_feed::{Channel, Policy};
 use serde::Deserialize;
 
 use crate::model::Item;
 
-/// Somebody who looks at a board: a member of one organisation.
+/// A viewer of a board: a member of one organisation.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer {
-    /// The name that goes into the log.
+    /// The name that the log records as the actor.
     pub name: &'static str,
-    /// The organisation whose items may be seen and changed.
+    /// The organisation whose items the viewer may see and change.
     pub org: i32,
 }
 
-/// All there are, by their tokens. A real program has sessions instead.
+/// All viewers, by their tokens. A real program has sessions instead.
 pub const VIEWERS: [(&str, Viewer); 2] =
     [("red", Viewer { name: "ada", org: 1 }), ("blue", Viewer { name: "ben", org: 2 })];
 
-/// The hub asks it, whatever a handler may have got wrong: a channel of another organisation is refused, and an item of
-/// another one is not told.
+/// The hub checks this policy, independent of mistakes in a handler: it refuses a channel of another organisation, and
+/// does not deliver items of another organisation.
 impl Policy<Item> for Viewer {
     fn may_subscribe(&self, channel: &Channel<Item>) -> bool {
-        channel.same_place(&Item::changes().scope(Item::ORG.eq(self.org)))
+        channel.same_target(&Item::changes().scope(Item::ORG.eq(self.org)))
     }
 
     fn may_see(&self, item: &Item) -> bool {
@@ -38,7 +38,7 @@ struct Token {
     token: String,
 }
 
-/// The token is in the query, since a page cannot set headers for an `EventSource`. A real program takes a cookie.
+/// The token is in the query, because a page cannot set headers for an `EventSource`. A real program uses a cookie.
 impl<S: Sync> FromRequestParts<S> for Viewer {
     type Rejection = StatusCode;
 

@@ -1,16 +1,16 @@
-//! A board that changes while you look at it: axum, server-sent events, async SQLite.
+//! A board that updates live: axum, server-sent events, async SQLite.
 //!
 //! ```text
-//! cargo run -p examples --example board
-//! cargo run -p examples --example board -- --port 8080 --database board.db
+//! cargo run -p examples --features server --example board
+//! cargo run -p examples --features server --example board -- --port 8080 --database board.db
 //! ```
 //!
-//! It prints two addresses: the boards of two organisations. Open both, side by side; add something, rename it, move it
-//! from one to the other.
+//! The program prints two addresses: the boards of two organisations. Open both side by side, add an item, rename it,
+//! and move it from one board to the other.
 //!
-//! A browser that connects is sent the whole list, and after it each change: nothing is missed between the two. Each
-//! event's id is its place in the stream of changes; a browser whose connection broke sends the last one it has seen, as
-//! browsers do by themselves, and is sent what came since.
+//! The server sends the whole list to a browser that connects, and after it each change, without a gap between the two.
+//! The id of each event is its position in the stream of changes. A browser that reconnects sends the last id that it
+//! has seen (browsers do so without further code), and the server sends the changes since then.
 
 #![allow(unreachable_pub, reason = "it reads as it would in a crate of your own")]
 
@@ -32,10 +32,10 @@ use board::Board;
 /// Serves the boards of two organisations.
 #[derive(Parser)]
 struct Arguments {
-    /// The port on this machine; one that is free, unless it is said.
+    /// The port on this machine. Default: a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The SQLite database; it is made if need be. Without it, one that is gone afterwards.
+    /// The file of the SQLite database, created if it does not exist. Default: a temporary database.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
 }
@@ -51,7 +51,8 @@ async fn main() -> anyhow::Result<()> {
     for (token, viewer) in access::VIEWERS {
         println!("organisation {}, as {}: http://{address}/?token={token}", viewer.org, viewer.name);
     }
-    // Ctrl-C ends it; the folder goes, the connections end, and the browsers try again until it is back.
+    // Ctrl-C ends the server: the temporary folder is removed, the connections end, and the browsers retry until the
+    // server is back.
     tokio::select! {
         served = async { axum::serve(listener, routes::routes(board)).await } => served?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The HTTP routes.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -9,8 +9,8 @@ use axum::{Json, Router};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use evented_diesel::async_prelude::*;
-use evented_diesel::listen::HubError;
 use evented_diesel::{Command, Error};
+use evented_feed::HubError;
 use serde::Deserialize;
 
 use crate::access::Viewer;
@@ -18,7 +18,7 @@ use crate::board::Board;
 use crate::events::Looking;
 use crate::model::{Item, NewItem, Rename, Transfer, items};
 
-/// The page, the events, and what can be done to items.
+/// Creates the routes: the page, the events, and the actions on items.
 pub fn routes(board: Board) -> Router {
     Router::new()
         .route("/", get(page))
@@ -86,14 +86,15 @@ async fn delete(
     change(&board, viewer, id, |item| item.delete()).await
 }
 
-/// Changes an item, if it is on the viewer's own board. The page hears of it as all others do: by the feed.
+/// Changes an item if it is on the viewer's own board. The page receives the change through the feed, as all other
+/// pages do.
 async fn change(
     board: &Board,
     viewer: Viewer,
     id: Id<Item>,
     change: impl FnOnce(&Item) -> Command<Item>,
 ) -> Result<Json<Item>, Failed> {
-    // Held from the look to the write: nobody moves the item away in between.
+    // The lock is held from the read to the write, so that no other request moves the item in between.
     let mut conn = board.conn.lock().await;
     let mine = items::table.find(id).filter(items::org_id.eq(viewer.org));
     let item: Option<Item> = mine.select(Item::as_select()).first(&mut *conn).await.optional()?;
@@ -101,7 +102,7 @@ async fn change(
     Ok(Json(change(&item).by(viewer.name).run(&mut *conn).await?))
 }
 
-/// What is answered instead.
+/// The error response.
 struct Failed(StatusCode, String);
 
 impl IntoResponse for Failed {

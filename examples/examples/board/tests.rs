@@ -1,4 +1,4 @@
-//! The boards over HTTP, as browsers use them.
+//! Tests the boards over HTTP, as browsers use them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A server on a free port, with a database of its own.
+/// A server on a free port, with its own database.
 struct Server {
     client: Client,
     address: String,
@@ -31,7 +31,7 @@ impl Server {
         self.client.request(method.parse().unwrap(), url).json(&body).send().await.unwrap()
     }
 
-    /// Gives the item's id.
+    /// Adds an item, and returns its id.
     async fn add(&self, token: &str, name: &str) -> String {
         let added = self.ask("POST", "/items", token, json!({ "name": name })).await;
         assert_eq!(added.status(), StatusCode::CREATED);
@@ -50,7 +50,7 @@ impl Server {
         self.ask("DELETE", &format!("/items/{id}"), token, Value::Null).await.status()
     }
 
-    /// Looks at a board, as a browser that has seen this event last.
+    /// Opens a board, as a browser that has last seen the event `seen`.
     async fn look_from(&self, org: i32, token: &str, seen: Option<&str>) -> Page {
         let mut ask = self.client.get(format!("{}/orgs/{org}/events?token={token}", self.address));
         if let Some(seen) = seen {
@@ -62,7 +62,7 @@ impl Server {
         Page { response, unread: String::new() }
     }
 
-    /// Looks at a board for the first time, and gives the names in the list.
+    /// Opens a board for the first time, and returns the names in the list.
     async fn look(&self, org: i32, token: &str) -> (Page, Vec<String>) {
         let mut page = self.look_from(org, token, None).await;
         let (_, list) = page.next().await;
@@ -73,14 +73,14 @@ impl Server {
     }
 }
 
-/// A page that is looked at.
+/// An open page.
 struct Page {
     response: Response,
     unread: String,
 }
 
 impl Page {
-    /// The next event that says something, and its id.
+    /// Returns the next event with data, and its id.
     async fn next(&mut self) -> (String, Value) {
         loop {
             if let (id, Some(told)) = self.sign().await {
@@ -89,8 +89,8 @@ impl Page {
         }
     }
 
-    /// The next sign of life: an id, and what it says, if anything. A test that waits for what never comes is red, and does
-    /// not hang.
+    /// Returns the next event: its id, and its data, if any. A timeout makes a test fail instead of hang when no event
+    /// arrives.
     async fn sign(&mut self) -> (String, Option<Value>) {
         loop {
             if let Some((event, rest)) = self.unread.split_once("\n\n") {
@@ -106,7 +106,7 @@ impl Page {
         }
     }
 
-    /// What the next event says in short, and its id.
+    /// Returns a summary of the next event's data, and its id.
     async fn told(&mut self) -> (String, String) {
         let (id, told) = self.next().await;
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
@@ -144,12 +144,12 @@ async fn who_comes_back_is_told_what_was_missed_and_nothing_else() {
     let mut page = server.look_from(1, "red", Some(&seen)).await;
     assert_eq!(page.told().await.0, "put Desk lamp by ada");
     assert_eq!(page.told().await.0, format!("gone {lamp} by ada"));
-    // And it goes on from there.
+    // The page continues from there.
     server.add("red", "Chair").await;
     let (told, seen) = page.told().await;
     assert_eq!(told, "put Chair by ada");
 
-    // Whoever missed nothing is told nothing but what comes.
+    // A page that missed nothing receives only the later changes.
     let mut page = server.look_from(1, "red", Some(&seen)).await;
     server.add("red", "Table").await;
     assert_eq!(page.told().await.0, "put Table by ada");
@@ -166,7 +166,8 @@ async fn who_is_cut_off_after_the_list_goes_on_from_the_list() {
     server.add("red", "Chair").await;
     let mut page = server.look_from(1, "red", Some(&seen)).await;
     let mut told = page.told().await.0;
-    // The feed began where the hub was, which may not have come to the lamp: a page that puts it once more shows the same.
+    // The feed began at the position of the hub, which may not have reached the lamp yet. A page that receives the lamp
+    // again shows the same.
     if told == "put Lamp by ada" {
         told = page.told().await.0;
     }
@@ -180,7 +181,7 @@ async fn a_page_on_which_nothing_happens_keeps_up_with_the_others() {
     let (mut blue, _) = server.look(2, "blue").await;
     server.add("red", "Lamp").await;
     let (_, place) = red.told().await;
-    // It has been told nothing, and has seen as much.
+    // It has received no data, and its position has advanced as far.
     loop {
         let (id, told) = blue.sign().await;
         assert_eq!(told, None);
@@ -217,9 +218,9 @@ async fn what_moves_leaves_here_and_enters_there() {
     server.add("red", "Chair").await;
     assert_eq!(red.told().await.0, "put Lamp by ada");
     assert_eq!(red.told().await.0, format!("gone {lamp} by ada"));
-    // What became of it there is not told here.
+    // This board does not receive the later changes of an item that left.
     assert_eq!(red.told().await.0, "put Chair by ada");
-    // The first thing that they hear of it there is that it has come.
+    // The first event about the item on the other board is its arrival.
     assert_eq!(blue.told().await.0, "put Lamp by ada");
     assert_eq!(blue.told().await.0, "put Ben's lamp by ben");
 }
@@ -231,7 +232,7 @@ async fn one_organisation_has_no_part_in_the_other() {
     let (mut blue, names) = server.look(2, "blue").await;
     assert!(names.is_empty(), "{names:?}");
     server.rename("red", &lamp, "Desk lamp").await;
-    // It hears of its own next, and of nothing before.
+    // It receives the next change of its own board, and no earlier one.
     server.add("blue", "Bench").await;
     assert_eq!(blue.told().await.0, "put Bench by ben");
 
@@ -246,7 +247,7 @@ async fn one_organisation_has_no_part_in_the_other() {
     assert_eq!(status("/orgs/1/events?token=green").await, StatusCode::UNAUTHORIZED);
     assert_eq!(status("/orgs/1/events").await, StatusCode::UNAUTHORIZED);
     assert_eq!(status("/?token=blue").await, StatusCode::OK);
-    // Asked to go on from a place of the other's, which it might have overheard.
+    // Resume from a position of the other organisation's feed, which a viewer might have learned.
     let (_, seen) = {
         let (mut red, _) = server.look(1, "red").await;
         server.add("red", "Chair").await;
@@ -266,7 +267,7 @@ async fn a_name_must_say_something() {
     assert!(text.contains("name is empty"), "{text}");
 }
 
-/// While others write, a page opens: the list and what comes after it are everything, each once.
+/// A page opens while others write: the list and the later changes together contain every item exactly once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn between_the_list_and_the_changes_nothing_is_missed_or_doubled() {
     const ITEMS: usize = 200;

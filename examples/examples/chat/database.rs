@@ -1,14 +1,14 @@
-//! A fresh database, and what is read from it with plain Diesel.
+//! Creates a new database, and reads from it with plain Diesel.
 
 use anyhow::{Context, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use evented_diesel::Id;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 
 use crate::model::{Chat, Message, Room, chat_events, messages};
 
-/// SQLite, in a new file or in memory.
+/// Opens SQLite, in a new file or in memory.
 pub fn sqlite(url: &str) -> anyhow::Result<SqliteConnection> {
     ensure!(
         url == ":memory:" || !std::path::Path::new(url).exists(),
@@ -21,11 +21,12 @@ pub fn sqlite(url: &str) -> anyhow::Result<SqliteConnection> {
             posted_at TEXT NOT NULL, edited BOOLEAN NOT NULL
         )",
     )?;
-    conn.batch_execute(&Migrations::new().event_log::<Chat>().up_sql(Flavour::Sqlite))?;
+    conn.batch_execute(&Migrations::new().event_log::<Chat>().up_sql(Database::Sqlite))?;
     Ok(conn)
 }
 
-/// PostgreSQL, in a schema that is made anew.
+/// Opens PostgreSQL, and creates the example's schema from scratch.
+#[cfg(feature = "postgres")]
 pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
     let mut conn = PgConnection::establish(url).context("cannot reach the server of DATABASE_URL")?;
     conn.batch_execute(
@@ -38,18 +39,18 @@ pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
              posted_at TIMESTAMPTZ NOT NULL, edited BOOLEAN NOT NULL
          )",
     )?;
-    conn.batch_execute(&Migrations::new().event_log::<Chat>().up_sql(Flavour::Postgres))?;
+    conn.batch_execute(&Migrations::new().event_log::<Chat>().up_sql(Database::Postgres))?;
     Ok(conn)
 }
 
-/// An event of any model of the log: its model, its place in its record, its action.
+/// An event of any model of the log: its model, its revision, its action.
 pub type LogLine = (String, i64, String);
 
-/// The queries of the story, for one kind of connection.
+/// The queries of the script, for one kind of connection.
 pub struct Queries<Conn> {
-    /// The messages of a room, oldest first.
+    /// Reads the messages of a room, oldest first.
     pub messages: fn(&mut Conn, Id<Room>) -> QueryResult<Vec<Message>>,
-    /// The whole log in its order.
+    /// Reads the whole log in its order.
     pub log: fn(&mut Conn) -> QueryResult<Vec<LogLine>>,
 }
 
@@ -73,7 +74,8 @@ macro_rules! queries {
     };
 }
 
-/// On SQLite.
+/// The queries on SQLite.
 pub const QUERIES_SQLITE: Queries<SqliteConnection> = queries!(SqliteConnection);
-/// On PostgreSQL.
+/// The queries on PostgreSQL.
+#[cfg(feature = "postgres")]
 pub const QUERIES_POSTGRES: Queries<PgConnection> = queries!(PgConnection);

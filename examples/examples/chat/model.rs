@@ -3,28 +3,28 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use evented_diesel::prelude::*;
-use evented_diesel::{Dialect, Draft, Driver, Error, EventLog, RecordName};
+use evented_diesel::{Error, EventLog, EventedBackend, Executor, PendingEvent};
 use serde::{Deserialize, Serialize};
 
-/// What happened in the chat, in one order. An edit is linked to the event whose text it replaces.
+/// The events of the chat, in one order. An edit links to the event whose text it replaces.
 #[derive(EventLog, Debug)]
 #[event_log(table = "chat_events", schemas(Room, Message), links(replaces))]
 pub struct Chat;
 
-/// A room. Few are ever read at once, and always by key: it needs no table.
+/// A room. The program reads few rooms at a time, and always by key, so a room needs no table.
 #[derive(Evented, Clone, Debug, PartialEq)]
 #[evented(log = Chat, log_only, schema = "rooms", actions(Close))]
 pub struct Room {
-    /// Its key.
+    /// The key of the record.
     pub id: Id<Room>,
-    /// What it is called.
+    /// The name of the room.
     pub name: String,
-    /// Whether nobody may write into it any more.
+    /// Whether the room accepts no further messages.
     #[evented(skip_insert)]
     pub closed: bool,
 }
 
-/// Lets nobody write into the room any more.
+/// Closes the room: it accepts no further messages.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Close;
 
@@ -48,34 +48,34 @@ diesel::table! {
     }
 }
 
-/// What somebody said.
+/// A message in a room.
 #[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
 #[diesel(table_name = messages)]
-#[evented(log = Chat, actions(Edit), check = Message::says_something, prepare = before_writing)]
+#[evented(log = Chat, actions(Edit), check = Message::says_something, before_append = before_writing)]
 pub struct Message {
-    /// Its key.
+    /// The key of the record.
     pub id: Id<Message>,
-    /// Where it was said.
+    /// The room of the message.
     pub room_id: Id<Room>,
-    /// By whom.
+    /// The author of the message.
     pub author: String,
-    /// The text as it is now.
+    /// The present text.
     pub text: String,
-    /// Since when.
+    /// When the message was posted.
     #[evented(inserted_at)]
     pub posted_at: DateTime<Utc>,
-    /// Whether it said something else before.
+    /// Whether the text was edited.
     #[evented(skip_insert)]
     pub edited: bool,
 }
 
 impl Message {
-    fn says_something(&self) -> Result<(), Invalid> {
-        if self.text.trim().is_empty() { Err(Invalid::field("text", "is empty")) } else { Ok(()) }
+    fn says_something(&self) -> Result<(), ValidationErrors> {
+        if self.text.trim().is_empty() { Err(ValidationErrors::field("text", "is empty")) } else { Ok(()) }
     }
 }
 
-/// Says it otherwise. Only the author may.
+/// Replaces the text. Only the author may edit.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Edit {
     /// The new text.
@@ -83,11 +83,14 @@ pub struct Edit {
 }
 
 impl Action<Message> for Edit {
-    fn check(&self, message: &Message, cx: &Context) -> Result<(), Invalid> {
+    fn check(&self, message: &Message, cx: &Context) -> Result<(), ValidationErrors> {
         if cx.actor.as_deref() == Some(message.author.as_str()) {
             return Ok(());
         }
-        Err(Invalid::field("author", format!("is {}: nobody else edits the message", message.author)))
+        Err(ValidationErrors::field(
+            "author",
+            format!("is {}: nobody else edits the message", message.author),
+        ))
     }
 
     fn apply(&self, message: &mut Message, _: &Context) {
@@ -96,29 +99,27 @@ impl Action<Message> for Edit {
     }
 }
 
-/// Before an event of a message is written, in the same transaction: it may look at the history and at the database.
-async fn before_writing<DB: Dialect, D: Driver<DB>>(
-    draft: &mut Draft<Message>,
+/// Runs before an event of a message is written, in the same transaction. It can read the record's history and the
+/// database.
+async fn before_writing<DB: EventedBackend, D: Executor<DB>>(
+    event: &mut PendingEvent<Message>,
     history: &[Event<Message>],
     conn: &mut D,
 ) -> Result<(), Error> {
-    let message = draft.after();
-    let refused = |field: &str, reason: &str| Error::Invalid {
-        record: RecordName { schema: Message::SCHEMA, key: Some(Message::key_value(&message.id)) },
-        faults: Invalid::field(field, reason),
-    };
-    // A reading of another model, on the same connection.
+    let message = event.after();
+    let refuse = |field: &str, reason: &str| event.refuse(ValidationErrors::field(field, reason));
+    // Read another model, on the same connection.
     match conn.run(Room::replay(message.room_id)).await? {
-        None => return Err(refused("room_id", "names no room")),
-        Some(room) if room.closed => return Err(refused("room_id", "names a room that is closed")),
+        None => return Err(refuse("room_id", "names no room")),
+        Some(room) if room.closed => return Err(refuse("room_id", "names a room that is closed")),
         Some(_) => {}
     }
-    // Each edit says what it replaces: the last event that gave the message its text.
-    let last_text = history.iter().rev().find(|event| matches!(event.action(), "insert" | "edit"));
-    if draft.action() == "edit"
-        && let Some(event) = last_text
+    // Each edit links to the event that it replaces: the last one that set the text.
+    let last_text = history.iter().rev().find(|earlier| matches!(earlier.action(), "insert" | "edit"));
+    if event.action() == "edit"
+        && let Some(replaced) = last_text
     {
-        draft.link(chat_events_replaces::table, event.id());
+        event.link(chat_events_replaces::table, replaced.id());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The story, the same on every database.
+//! The script of the example, the same on every database.
 
 use std::io::Write;
 
@@ -6,17 +6,17 @@ use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::connection::LoadConnection;
 use evented_diesel::prelude::*;
-use evented_diesel::{Dialect, Error, Rows};
+use evented_diesel::{Error, EventedBackend, ModelOn};
 
 use crate::database::Queries;
 use crate::model::{Close, Edit, Message, MessageEvent, NewMessage, NewRoom, Room, chat_events_replaces};
 use crate::show;
 
-/// Tells it.
+/// Runs the script, and prints each step to `out`.
 pub fn tell<Conn>(conn: &mut Conn, queries: Queries<Conn>, out: &mut impl Write) -> anyhow::Result<()>
 where
-    Conn: LoadConnection<Backend: Dialect> + Send,
-    Message: Rows<Conn::Backend>,
+    Conn: LoadConnection<Backend: EventedBackend> + Send,
+    Message: ModelOn<Conn::Backend>,
 {
     let at = clock()?;
 
@@ -68,14 +68,14 @@ where
 
     show::heading(out, "Ada may not put words into Ben's mouth:")?;
     match edit("I pay!").by("ada").at(at(8)).run(conn) {
-        Err(error) if error.faults().is_some() => writeln!(out, "  {}", fault(&error))?,
+        Err(error) if error.validation_errors().is_some() => writeln!(out, "  {}", fault(&error))?,
         other => bail!("a refusal was due, and there was {other:?}"),
     }
 
     show::heading(out, "The room is closed. The hook of the messages reads that in the same transaction:")?;
     room.close(Close).by("ada").at(at(9)).run(conn)?;
     match say("ben", "Anybody there?").at(at(10)).run(conn) {
-        Err(error) if error.faults().is_some() => writeln!(out, "  {}", fault(&error))?,
+        Err(error) if error.validation_errors().is_some() => writeln!(out, "  {}", fault(&error))?,
         other => bail!("a refusal was due, and there was {other:?}"),
     }
 
@@ -88,12 +88,12 @@ where
     Ok(())
 }
 
-/// A day with fixed minutes, so that the story is the same each time.
+/// Returns a clock with fixed times, so that the output is the same each time.
 fn clock() -> anyhow::Result<impl Fn(i64) -> DateTime<Utc>> {
     let start = "2026-02-02T11:30:00Z".parse::<DateTime<Utc>>()?;
     Ok(move |minute| start + TimeDelta::minutes(minute))
 }
 
 fn fault(error: &Error) -> String {
-    error.faults().map(ToString::to_string).unwrap_or_default()
+    error.validation_errors().map(ToString::to_string).unwrap_or_default()
 }

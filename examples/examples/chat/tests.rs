@@ -1,4 +1,4 @@
-//! The whole story on SQLite, word for word.
+//! Compares the whole output on SQLite, word for word.
 
 use super::*;
 

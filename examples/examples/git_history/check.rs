@@ -1,39 +1,39 @@
-//! From events back to trees, and whether they are git's.
+//! Rebuilds trees from events, and compares them with git's trees.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use evented_diesel::prelude::*;
-use evented_diesel::{Rows, read::TableAt};
+use evented_diesel::{ModelOn, read::TableAt};
 use indicatif::ProgressBar;
 
-use crate::database::Database;
+use crate::database::Client;
 use crate::git::Repository;
 use crate::import::Mark;
 use crate::model::File;
 
-/// How many commits are checked besides the tip.
+/// How many commits the program checks besides the tip.
 const COMMITS: usize = 64;
-/// How many differing paths of a commit are named.
+/// How many differing paths of a commit the program prints.
 const NAMED: usize = 5;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
-    /// How many commits were looked at.
+    /// How many commits were checked.
     pub(crate) commits: usize,
-    /// How many paths git listed in them.
+    /// How many paths git listed in these commits.
     pub(crate) paths: usize,
-    /// How many paths differ. At the tip they may do so twice: in the log and in the table.
+    /// How many paths differ. A path at the tip can count twice: in the log and in the table.
     pub(crate) differ: usize,
     /// How many events were replayed.
     pub(crate) events: u64,
-    /// How long replaying took.
+    /// How long the replays took.
     pub(crate) took: Duration,
 }
 
-/// The commits to check: evenly spaced from the first on, and the last one.
+/// Returns the commits to check: evenly spaced, from the first to the last.
 pub(crate) fn chosen(commits: &[Mark]) -> Vec<&Mark> {
     let last = commits.len().saturating_sub(1);
     let mut indices: Vec<usize> = (0..=COMMITS).map(|step| step * last / COMMITS).collect();
@@ -41,8 +41,8 @@ pub(crate) fn chosen(commits: &[Mark]) -> Vec<&Mark> {
     indices.into_iter().filter_map(|index| commits.get(index)).collect()
 }
 
-/// Compares the table, as it was after each of these commits, with the commit's tree; and the table as it is now with
-/// that of the last one.
+/// Compares the table as it was after each of these commits with the commit's tree, and the present table with the tree
+/// of the last commit.
 pub(crate) fn check<C>(
     conn: &mut C,
     repository: &Repository,
@@ -50,8 +50,8 @@ pub(crate) fn check<C>(
     progress: &ProgressBar,
 ) -> Result<Checked>
 where
-    C: Database,
-    File: Rows<C::Backend>,
+    C: Client,
+    File: ModelOn<C::Backend>,
 {
     let mut checked = Checked { commits: marks.len(), ..Checked::default() };
     for mark in marks {
@@ -71,11 +71,11 @@ where
     Ok(checked)
 }
 
-/// Every file as it was when the log had reached a position.
+/// Returns every file as it was when the log had reached `position`.
 pub(crate) fn table_at<C>(conn: &mut C, position: i64) -> Result<Vec<File>>
 where
-    C: Database,
-    File: Rows<C::Backend>,
+    C: Client,
+    File: ModelOn<C::Backend>,
 {
     let mut table: TableAt<File> = File::table_at(position);
     let mut files = Vec::new();
@@ -85,7 +85,7 @@ where
     Ok(files)
 }
 
-/// Files as `git ls-tree -rz` lists them. Folder by folder, its order is that of the bytes of whole paths.
+/// Lists files as `git ls-tree -rz` does. Its order, folder by folder, is the byte order of the whole paths.
 pub(crate) fn listing(mut files: Vec<File>) -> Vec<u8> {
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let mut bytes = Vec::new();
@@ -98,7 +98,7 @@ pub(crate) fn listing(mut files: Vec<File>) -> Vec<u8> {
     bytes
 }
 
-/// How many paths differ; some of them are named.
+/// Returns how many paths differ, and prints some of them.
 fn compare(commit: &str, ours: &[u8], gits: &[u8], progress: &ProgressBar) -> usize {
     if ours == gits {
         return 0;
@@ -113,11 +113,11 @@ fn compare(commit: &str, ours: &[u8], gits: &[u8], progress: &ProgressBar) -> us
             eprintln!("    {}", path.escape_ascii());
         }
     });
-    // The same paths in another order differ too.
+    // The same paths in another order also count as a difference.
     differing.len().max(1)
 }
 
-/// The paths that are not the same in two lists.
+/// Returns the entries that are not the same in two lists.
 fn differing<'l>(ours: &'l [u8], gits: &'l [u8]) -> Vec<&'l [u8]> {
     let mut counts: BTreeMap<&[u8], i32> = BTreeMap::new();
     for entry in entries(ours) {

@@ -1,4 +1,4 @@
-//! The database of a run, with fresh tables.
+//! Opens the database of a run, with new tables.
 
 use std::env;
 
@@ -6,43 +6,43 @@ use anyhow::{Context, Result, ensure};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use evented_diesel::Dialect;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::EventedBackend;
+use evented_diesel::migrations::{Database, Migrations};
 use tempfile::TempDir;
 
 use crate::model::{File, files};
 
 /// A connection to either database.
 ///
-/// What is evented needs no more than `LoadConnection`. A query of one's own does: Diesel checks it for each backend.
-pub(crate) trait Database: LoadConnection<Backend: Dialect> + Send {
-    /// The rows of the table as they are.
+/// The library needs only `LoadConnection`. A hand-written query needs more: Diesel checks it for each backend.
+pub(crate) trait Client: LoadConnection<Backend: EventedBackend> + Send {
+    /// Reads the present rows of the table.
     fn rows(&mut self) -> QueryResult<Vec<File>>;
 }
 
-impl Database for PgConnection {
+impl Client for PgConnection {
     fn rows(&mut self) -> QueryResult<Vec<File>> {
         files::table.select(File::as_select()).load(self)
     }
 }
 
-impl Database for SqliteConnection {
+impl Client for SqliteConnection {
     fn rows(&mut self) -> QueryResult<Vec<File>> {
         files::table.select(File::as_select()).load(self)
     }
 }
 
-/// The database that the environment names.
+/// The database that the environment selects.
 #[derive(Debug)]
 pub(crate) enum Choice {
-    /// A server.
+    /// The URL of a PostgreSQL server.
     Postgres(String),
-    /// A file, which goes with its folder if that is a temporary one.
+    /// An SQLite file, and its temporary folder, if any, which is removed on drop.
     Sqlite(String, Option<TempDir>),
 }
 
 impl Choice {
-    /// What `DATABASE_URL` says; without it, a temporary file of SQLite.
+    /// Reads `DATABASE_URL`. Default: a temporary SQLite file.
     pub(crate) fn from_env() -> Result<Self> {
         match env::var("DATABASE_URL") {
             Ok(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -60,7 +60,7 @@ impl Choice {
     }
 }
 
-/// A server, in a schema of this program's own, which is made anew.
+/// Opens a server, and creates this program's schema from scratch.
 pub(crate) fn postgres(url: &str) -> Result<PgConnection> {
     let mut conn = PgConnection::establish(url)?;
     conn.batch_execute(
@@ -69,14 +69,14 @@ pub(crate) fn postgres(url: &str) -> Result<PgConnection> {
          CREATE SCHEMA git_history;
          SET search_path TO git_history;",
     )?;
-    conn.batch_execute(&tables(Flavour::Postgres))?;
+    conn.batch_execute(&tables(Database::Postgres))?;
     Ok(conn)
 }
 
-/// Marks a file as this program's: SQLite has a place for that in each file.
+/// The SQLite `application_id` that marks a file as this program's.
 const APPLICATION: i32 = 0x6576_6768;
 
-/// A file of this program's own, whose tables are made anew.
+/// Opens a file of this program, and creates its tables from scratch.
 pub(crate) fn sqlite(file: &str) -> Result<SqliteConnection> {
     let mut conn = SqliteConnection::establish(file).with_context(|| format!("cannot open {file}"))?;
     let foreign = format!(
@@ -85,7 +85,7 @@ pub(crate) fn sqlite(file: &str) -> Result<SqliteConnection> {
     );
     let foreign = diesel::sql_query(foreign).get_result::<Number>(&mut conn)?.number;
     ensure!(foreign == 0, "{file} holds tables of something else: give DATABASE_URL a file of its own");
-    // Memory enough for the indexes of a large log; the log is written ahead, so that a commit is one write.
+    // Enough memory for the indexes of a large log, and WAL mode, so that a commit is one write.
     conn.batch_execute(&format!(
         "PRAGMA application_id = {APPLICATION};
          PRAGMA journal_mode = WAL;
@@ -94,7 +94,7 @@ pub(crate) fn sqlite(file: &str) -> Result<SqliteConnection> {
          DROP TABLE IF EXISTS files;
          DROP TABLE IF EXISTS files_events;"
     ))?;
-    conn.batch_execute(&tables(Flavour::Sqlite))?;
+    conn.batch_execute(&tables(Database::Sqlite))?;
     Ok(conn)
 }
 
@@ -104,14 +104,14 @@ struct Number {
     number: i64,
 }
 
-/// Both tables. No index on the path: PostgreSQL has none for values of more than 2,704 bytes, and git has longer
-/// paths.
-fn tables(flavour: Flavour) -> String {
-    let (uuid, bytes) = match flavour {
-        Flavour::Postgres => ("UUID", "BYTEA"),
-        Flavour::Sqlite => ("BLOB", "BLOB"),
+/// Returns the SQL of both tables. The path has no index: PostgreSQL cannot index values of more than 2,704 bytes, and
+/// git has longer paths.
+fn tables(database: Database) -> String {
+    let (uuid, bytes) = match database {
+        Database::Postgres => ("UUID", "BYTEA"),
+        Database::Sqlite => ("BLOB", "BLOB"),
     };
-    let log = Migrations::new().log::<File>().up_sql(flavour);
+    let log = Migrations::new().log::<File>().up_sql(database);
     format!(
         "CREATE TABLE files (
             id {uuid} PRIMARY KEY, path {bytes} NOT NULL, mode TEXT NOT NULL, object TEXT NOT NULL,

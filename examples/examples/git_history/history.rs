@@ -1,7 +1,7 @@
-//! The commits of a repository, read as git finds them.
+//! Reads the commits of a repository from git.
 //!
-//! Whatever somebody has configured, for himself or in the repository, the history is the same: each setting that
-//! would change what is read here is overridden.
+//! The history does not depend on the configuration of the user or of the repository: the program overrides each
+//! setting that would change what it reads.
 
 use std::io::BufReader;
 use std::process::{Child, ChildStdout, Stdio};
@@ -11,23 +11,24 @@ use anyhow::{Context, Result, bail};
 use crate::git::Repository;
 use crate::log::{Commit, Commits, FORMAT};
 
-/// How the history is asked for, but for the format, the renames and the commits.
+/// The arguments of `git log`, except the format, the renames and the commits.
 const LOG: [&str; 20] = [
     "--first-parent",
     "--reverse",
-    // One record for each path, also of a merge, which is compared with its first parent, and of the first commit.
+    // One record for each path, also for a merge, which is compared with its first parent, and for the first commit.
     "--raw",
     "-z",
     "--no-abbrev",
     "--diff-merges=first-parent",
     "--root",
-    // How many files are compared for renames.
+    // The limit of files that git compares for renames.
     "-l1000",
-    // Submodules whatever .gitmodules says, the whole tree whatever folder this is, git's own order of paths.
+    // Include submodules regardless of .gitmodules, the whole tree regardless of the folder, and keep git's own order
+    // of paths.
     "--ignore-submodules=none",
     "--no-relative",
     "-O/dev/null",
-    // Nothing but what the format asks for.
+    // Print only what the format requests.
     "--encoding=UTF-8",
     "--no-color",
     "--no-decorate",
@@ -39,40 +40,40 @@ const LOG: [&str; 20] = [
     "--no-graph",
 ];
 
-/// Which deleted and created files of a commit are one file renamed.
+/// Which pairs of deleted and created files of a commit count as a rename.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Renames {
-    /// Those half alike, as git does by default.
+    /// Files that are at least 50 % alike, git's default.
     Similar,
-    /// Those with the same content. Contents need not be read for it, and a partial clone lacks them.
+    /// Files with the same content. Git need not read the contents for this, which a partial clone lacks.
     Same,
 }
 
-/// The commits that lead to one, by first parents, the oldest first.
+/// The commits that lead to a commit, by first parents, oldest first.
 #[derive(Debug)]
 pub(crate) struct History<'r> {
     repository: &'r Repository,
     tip: String,
     renames: Renames,
     log: Log,
-    /// The last commit read.
+    /// The id of the last commit read.
     last: Option<String>,
 }
 
 impl<'r> History<'r> {
-    /// The history of a commit, given by its id.
+    /// Opens the history of a commit, given by its id.
     pub(crate) fn new(repository: &'r Repository, tip: &str) -> Result<Self> {
         let (tip, renames) = (tip.to_owned(), Renames::Similar);
         let log = Log::start(repository, renames, None, &tip)?;
         Ok(Self { repository, tip, renames, log, last: None })
     }
 
-    /// The next commit; `None` at the end.
+    /// Reads the next commit; `None` at the end.
     pub(crate) fn read(&mut self) -> Result<Option<Commit>> {
         let commit = self.log.commits.read();
-        // A commit is known to be whole if another one follows, or if git says that this was all.
+        // A commit is known to be complete if another one follows, or if git exits successfully.
         if !self.log.commits.has_next() {
-            // Git does not end before somebody has read what it says.
+            // Git does not exit before its output has been read.
             self.log.commits.skip()?;
             let status = self.log.child.wait()?;
             if !status.success() && self.renames == Renames::Similar {
@@ -106,7 +107,7 @@ impl Log {
         let mut git = repository.git();
         git.arg("log").args(LOG).arg(format!("--format={FORMAT}"));
         match renames {
-            // A partial clone would fetch content after content for it, each by itself.
+            // A partial clone would fetch each content separately for this.
             Renames::Similar => git.arg("--find-renames=50%").env("GIT_NO_LAZY_FETCH", "1"),
             Renames::Same => git.arg("--find-renames=100%"),
         };

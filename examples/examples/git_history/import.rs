@@ -1,46 +1,46 @@
-//! From commits to events.
+//! Imports commits as events.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use evented_diesel::prelude::*;
-use evented_diesel::{Command, Rows};
+use evented_diesel::{Command, ModelOn};
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use crate::database::Database;
+use crate::database::Client;
 use crate::history::History;
 use crate::log::{Change, Commit, Entry};
 use crate::model::{Edit, File, NewFile, Rename};
 use crate::path::RepoPath;
 
-/// A transaction ends with the commit in which it reaches so many events: each costs a write to the disk, and a
-/// commit may change one path or a hundred thousand.
+/// A transaction ends with the commit in which it reaches this number of events. Each transaction costs a write to the
+/// disk, and a commit can change one path or a hundred thousand.
 const EVENTS_AT_ONCE: u64 = 1_000;
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug)]
 pub(crate) struct Imported {
-    /// Every commit, the oldest first.
+    /// Every commit, oldest first.
     pub(crate) commits: Vec<Mark>,
-    /// How long it took.
+    /// How long the import took.
     pub(crate) took: Duration,
 }
 
-/// Where a commit ends in the log.
+/// The position at which a commit ends in the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Mark {
     /// The commit's id.
     pub(crate) commit: String,
-    /// The position of its last event; of the one before it, if it changed nothing.
+    /// The position of the commit's last event; if it changed nothing, of the event before it.
     pub(crate) position: i64,
-    /// How many events there are up to here.
+    /// How many events the log has up to this commit.
     pub(crate) events: u64,
 }
 
 impl Imported {
-    /// How many events there are.
+    /// Returns the number of imported events.
     pub(crate) fn events(&self) -> u64 {
         self.commits.last().map_or(0, |last| last.events)
     }
@@ -49,8 +49,8 @@ impl Imported {
 /// Imports a history.
 pub(crate) fn import<C>(conn: &mut C, mut history: History<'_>, progress: &ProgressBar) -> Result<Imported>
 where
-    C: Database,
-    File: Rows<C::Backend>,
+    C: Client,
+    File: ModelOn<C::Backend>,
 {
     let started = Instant::now();
     let mut import = Import::default();
@@ -73,10 +73,10 @@ where
     Ok(Imported { commits, took: started.elapsed() })
 }
 
-/// An import in the making.
+/// The state of a running import.
 #[derive(Default)]
 struct Import {
-    /// The files after the last commit: git names them by path.
+    /// The files after the last commit, by path, as git names them.
     files: HashMap<RepoPath, File>,
     position: i64,
     events: u64,
@@ -85,11 +85,12 @@ struct Import {
 impl Import {
     fn commit<C>(&mut self, conn: &mut C, commit: Commit) -> Result<()>
     where
-        C: Database,
-        File: Rows<C::Backend>,
+        C: Client,
+        File: ModelOn<C::Backend>,
     {
         let Commit { id, time, author, mut changes } = commit;
-        // First what makes room: a path may be free only once another has gone, as where a file becomes a folder.
+        // First the changes that free paths: a path may become free only after another one is gone, for example where a
+        // file becomes a folder.
         changes.sort_by_key(|change| match change {
             Change::Delete(_) => 0,
             Change::Rename(..) => 1,
@@ -100,7 +101,7 @@ impl Import {
             let mut run = |command: Command<File>| {
                 let command = command.by(&author).at(time).meta(json!({ "commit": id }));
                 let recorded = command.recorded().run(conn)?;
-                self.position = recorded.position;
+                self.position = recorded.log_position();
                 self.events += 1;
                 anyhow::Ok(recorded.record)
             };

@@ -1,9 +1,9 @@
-//! Reading what `git log --raw -z` prints.
+//! Parses the output of `git log --raw -z`.
 //!
-//! Everything ends with a NUL, and a path may hold any other byte. A commit is a header, as [`FORMAT`] asks for it,
-//! and then its changes, each a record that begins with a colon and one or two paths. What comes next is told from
-//! the record: a path is never looked at to find out what it is. Before the first record of a commit git puts a
-//! newline.
+//! Every token ends with a NUL, and a path can contain any other byte. A commit is a header in the form of [`FORMAT`],
+//! followed by its changes. Each change is a record that begins with a colon, and one or two paths. The record
+//! determines what follows it: the parser never interprets a path. Git writes a newline before the first record of a
+//! commit.
 
 use std::io::{self, BufRead};
 
@@ -12,62 +12,63 @@ use chrono::{DateTime, Utc};
 
 use crate::path::RepoPath;
 
-/// The header of a commit: its id, its time and its author, who may have any name and comes last.
+/// The format of a commit's header: its id, its time, and its author, which comes last because it can be any text.
 pub(crate) const FORMAT: &str = "tformat:%H %ct %an <%ae>";
 
-/// The end of the year 9999: git takes any number for a time, and SQLite sorts times as text, by four digits of year.
+/// The last second of the year 9999. Git accepts any number as a time, and SQLite sorts times as text, with four digits
+/// for the year.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A commit and what it changed.
+/// A commit and its changes.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Commit {
-    /// Its id.
+    /// The id of the commit.
     pub(crate) id: String,
-    /// When it was committed, by the committer's clock. The next one may be earlier.
+    /// The time of the commit, by the committer's clock. The next commit can have an earlier time.
     pub(crate) time: DateTime<Utc>,
-    /// Name and address. Bytes that are not UTF-8 are replaced.
+    /// The name and address of the author. Bytes that are not UTF-8 are replaced.
     pub(crate) author: String,
-    /// The changes, as git orders them.
+    /// The changes, in git's order.
     pub(crate) changes: Vec<Change>,
 }
 
-/// What a commit did to one path.
+/// The change that a commit made to one path.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Change {
-    /// There was nothing at this path.
+    /// The path is new.
     Create(RepoPath, Entry),
-    /// Other content or another mode; what was a file may be a symbolic link now.
+    /// The content or the mode changed; a file may have become a symbolic link.
     Edit(RepoPath, Entry),
-    /// Another path, with other content perhaps.
+    /// The file moved from the first path to the second; its content may have changed.
     Rename(RepoPath, RepoPath, Entry),
-    /// It is gone.
+    /// The path was deleted.
     Delete(RepoPath),
 }
 
-/// What a tree says of a path.
+/// The entry of a path in a tree.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
-    /// Its mode in octal digits.
+    /// The mode in octal digits.
     pub(crate) mode: String,
-    /// The id of its object.
+    /// The id of the object.
     pub(crate) object: String,
 }
 
-/// The commits of a log, one by one.
+/// Reads the commits of a log, one by one.
 #[derive(Debug)]
 pub(crate) struct Commits<R> {
     input: R,
-    /// The header of the next commit, which ended the one before.
+    /// The header of the next commit, which the parser has read to find the end of the commit before.
     header: Option<Vec<u8>>,
 }
 
 impl<R: BufRead> Commits<R> {
-    /// Reads from here.
+    /// Creates a parser that reads from `input`.
     pub(crate) fn new(input: R) -> Self {
         Self { input, header: None }
     }
 
-    /// The next commit; `None` at the end.
+    /// Reads the next commit; `None` at the end.
     pub(crate) fn read(&mut self) -> Result<Option<Commit>> {
         let header = match self.header.take() {
             Some(header) => header,
@@ -89,12 +90,12 @@ impl<R: BufRead> Commits<R> {
         Ok(Some(commit))
     }
 
-    /// Whether the commit just read was followed by another one.
+    /// Whether another commit follows the one just read.
     pub(crate) fn has_next(&self) -> bool {
         self.header.is_some()
     }
 
-    /// Reads on to the end, whatever comes.
+    /// Reads to the end, and discards everything.
     pub(crate) fn skip(&mut self) -> Result<()> {
         io::copy(&mut self.input, &mut io::sink())?;
         Ok(())
@@ -107,7 +108,7 @@ impl<R: BufRead> Commits<R> {
         let [_, mode, _, object, status] = fields[..] else { bail!(wrong()) };
         let entry = Entry { mode: mode.to_owned(), object: object.to_owned() };
         let path = self.path()?;
-        // A rename or a copy says by how many percent the contents are alike: `R087`.
+        // The status of a rename or a copy contains the similarity in percent: `R087`.
         Ok(match status.get(..1) {
             Some("A") => Change::Create(path, entry),
             Some("M" | "T") => Change::Edit(path, entry),
@@ -122,7 +123,7 @@ impl<R: BufRead> Commits<R> {
         self.token()?.map(RepoPath::new).context("the log ends where a path should follow")
     }
 
-    /// The bytes up to the next NUL.
+    /// Reads the bytes up to the next NUL.
     fn token(&mut self) -> Result<Option<Vec<u8>>> {
         let mut token = Vec::new();
         self.input.read_until(0, &mut token)?;
@@ -142,7 +143,7 @@ fn parse_header(header: &[u8]) -> Result<Commit> {
         bail!("not the header of a commit: {text:?}")
     };
     ensure!(!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "not a commit's id: {id:?}");
-    // A broken commit has no time at all.
+    // A broken commit has no time.
     let seconds = time.parse::<u64>().unwrap_or(0);
     let seconds = i64::try_from(seconds).unwrap_or(LAST_SECOND).min(LAST_SECOND);
     let time = DateTime::from_timestamp(seconds, 0).unwrap_or_default();

@@ -1,16 +1,16 @@
-//! Imports the history of a git repository as events, and checks that every tree can be had back.
+//! Imports the history of a git repository as events, and checks that every tree can be rebuilt from them.
 //!
 //! ```text
-//! cargo run --release -p examples --example git_history -- <repository>
+//! cargo run --release -p examples --features git --example git_history -- <repository>
 //! ```
 //!
-//! Each file is a record: commits create, edit, rename and delete it, by their author, at their time. Then the table,
-//! as it was at 64 commits and at the tip, is compared with what git says, byte for byte.
+//! Each file is a record: commits create, edit, rename and delete it, with the commit's author and time. Then the
+//! program compares the table, as it was at 64 commits and at the tip, with git's trees, byte for byte.
 //!
-//! With `--watch` somebody else counts the events of each author meanwhile, through a hub on the log.
+//! With `--watch`, a second thread counts the events of each author during the import, through a hub on the log.
 //!
-//! `DATABASE_URL` names a PostgreSQL server, where the schema `git_history` is made anew, or a file of SQLite; without
-//! it, a temporary file is used.
+//! `DATABASE_URL` names a PostgreSQL server, where the program creates the schema `git_history` from scratch, or an
+//! SQLite file. Default: a temporary file.
 
 mod check;
 mod database;
@@ -29,10 +29,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use evented_diesel::Rows;
+use evented_diesel::ModelOn;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use database::{Choice, Database};
+use database::{Choice, Client};
 use git::Repository;
 use history::History;
 use import::{Imported, import};
@@ -47,10 +47,10 @@ struct Args {
     /// Where the history ends
     #[arg(long, default_value = "HEAD", value_name = "COMMIT")]
     tip: String,
-    /// Instead of checking, print the table as it was at a commit, as `git ls-tree -rz` would
+    /// Print the table as it was at a commit, in the format of `git ls-tree -rz`, instead of checking it
     #[arg(long, value_name = "COMMIT")]
     dump: Option<String>,
-    /// Count the events of each author beside the import, while it runs
+    /// Count the events of each author while the import runs
     #[arg(long)]
     watch: bool,
 }
@@ -67,10 +67,10 @@ fn main() -> Result<ExitCode> {
 
 fn run<C>(conn: &mut C, choice: &Choice, repository: &Repository, args: &Args) -> Result<ExitCode>
 where
-    C: Database,
-    File: Rows<C::Backend>,
+    C: Client,
+    File: ModelOn<C::Backend>,
 {
-    // Before the long part: a commit that is not there is soon told.
+    // Resolve the commit before the long part, so that a missing commit is reported early.
     let dump = match &args.dump {
         Some(revision) => {
             let id = repository.commit(revision)?;
@@ -93,11 +93,11 @@ where
 
 fn import_all<C>(conn: &mut C, repository: &Repository, tip: &str) -> Result<Imported>
 where
-    C: Database,
-    File: Rows<C::Backend>,
+    C: Client,
+    File: ModelOn<C::Backend>,
 {
     let Some(tip) = repository.commit(tip)? else {
-        // A repository without any commit has a history of none.
+        // A repository without any commit has an empty history.
         ensure!(
             tip == "HEAD" && !repository.has_refs()?,
             "{tip} names no commit: say with --tip where the history ends"
@@ -113,11 +113,11 @@ where
     Ok(imported)
 }
 
-/// The table at a commit, and nothing else.
+/// Prints the table at a commit, and nothing else.
 fn print<C>(conn: &mut C, imported: &Imported, commit: &str) -> Result<ExitCode>
 where
-    C: Database,
-    File: Rows<C::Backend>,
+    C: Client,
+    File: ModelOn<C::Backend>,
 {
     let mark = imported.commits.iter().find(|mark| mark.commit == commit);
     let mark = mark.with_context(|| format!("{commit} is not among the first parents of the tip"))?;
@@ -128,8 +128,8 @@ where
 
 fn compare<C>(conn: &mut C, repository: &Repository, imported: &Imported) -> Result<ExitCode>
 where
-    C: Database,
-    File: Rows<C::Backend>,
+    C: Client,
+    File: ModelOn<C::Backend>,
 {
     let events = imported.events();
     let count = imported.commits.len();
@@ -155,7 +155,7 @@ fn rate(events: u64, took: Duration) -> String {
     format!("{seconds:.1} s, {rate:.0} events/s")
 }
 
-/// On the terminal, if standard error is one.
+/// Returns a progress bar, which is shown if standard error is a terminal.
 fn bar(commits: u64, what: &'static str) -> Result<ProgressBar> {
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} commits, {eta} left {msg}")?;
     Ok(ProgressBar::new(commits).with_style(style).with_prefix(what))

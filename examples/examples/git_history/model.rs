@@ -1,4 +1,4 @@
-//! The model: a file of the repository, and what commits do to it.
+//! The model: a file of the repository, and the actions of commits on it.
 
 use diesel::prelude::*;
 use evented_diesel::prelude::*;
@@ -11,46 +11,46 @@ diesel::table! {
     use evented_diesel::sql_types::Uid;
     /// The files of the latest commit imported.
     files (id) {
-        /// A file keeps it when it is renamed.
+        /// The key of the file, which does not change when the file is renamed.
         id -> Uid,
-        /// Bytes: a path need not be UTF-8.
+        /// The path, as bytes: it need not be UTF-8.
         path -> Binary,
-        /// As git prints it: `100644`.
+        /// The mode as git prints it: `100644`, for example.
         mode -> Text,
-        /// The id of its blob, or of a submodule's commit.
+        /// The id of the file's blob, or of a submodule's commit.
         object -> Text,
-        /// How many events it has.
+        /// The number of events of the file.
         revision -> BigInt,
     }
 }
 
 /// A file, a symbolic link or a submodule.
 ///
-/// From its first commit to its delete it is one record, under whatever names; a file that comes back later is
-/// another one. Its revision makes it known without a query whether the copy at hand is fresh.
+/// From its first commit to its deletion, a file is one record, under all its names. A file that is added again later
+/// is another record. The revision shows without a query whether a copy in memory is current.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = files)]
 #[evented(actions(Edit, Rename))]
 pub(crate) struct File {
-    /// A file keeps it when it is renamed.
+    /// The key of the file, which does not change when the file is renamed.
     pub(crate) id: Id<File>,
-    /// Where it is.
+    /// The path of the file.
     pub(crate) path: RepoPath,
-    /// As git prints it: `100644`.
+    /// The mode as git prints it: `100644`, for example.
     pub(crate) mode: String,
-    /// The id of its blob, or of a submodule's commit.
+    /// The id of the file's blob, or of a submodule's commit.
     pub(crate) object: String,
-    /// How many events it has.
+    /// The number of events of the file.
     #[evented(revision)]
     pub(crate) revision: i64,
 }
 
-/// The file has other content, or another mode.
+/// Changes the content or the mode of the file.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub(crate) struct Edit {
-    /// The mode now.
+    /// The new mode.
     pub(crate) mode: String,
-    /// The object now.
+    /// The id of the new object.
     pub(crate) object: String,
 }
 
@@ -61,10 +61,10 @@ impl Action<File> for Edit {
     }
 }
 
-/// The file has another name.
+/// Renames the file.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub(crate) struct Rename {
-    /// Its path now.
+    /// The new path.
     pub(crate) to: RepoPath,
 }
 

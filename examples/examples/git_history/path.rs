@@ -1,4 +1,4 @@
-//! A path as git knows it: bytes, which need not be UTF-8.
+//! A path as git stores it: bytes that need not be UTF-8.
 
 use std::fmt;
 
@@ -12,19 +12,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A path within a repository.
 ///
-/// The table holds its bytes. The log holds text, so that its payloads read well: a path that is UTF-8 stands there
-/// as it is, but that a backslash is doubled; any other byte is written as `\xff`. Nothing is lost either way.
+/// The table stores the bytes. The log stores text, so that its payloads are readable: UTF-8 text is stored unchanged,
+/// except that each backslash is doubled; any other byte is written in the form `\xff`. Both forms are lossless.
 #[derive(AsExpression, FromSqlRow, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[diesel(sql_type = Binary)]
 pub(crate) struct RepoPath(Vec<u8>);
 
 impl RepoPath {
-    /// The path with these bytes.
+    /// Creates a path from its bytes.
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the path.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -51,7 +51,7 @@ impl RepoPath {
     }
 }
 
-/// The form in the log.
+/// Writes the form that the log stores.
 impl fmt::Display for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {

@@ -1,32 +1,31 @@
-//! Who writes how much, counted beside the import while it runs.
+//! Counts the events of each author while the import runs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::listen::{Feed, Hub, Interruption};
+use evented_feed::{Feed, Hub, Interruption, RecvError};
 
 use crate::database::Choice;
 use crate::model::File;
 
-/// How many events each author has written.
+/// The number of events of each author.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
-/// A hub on the log, and somebody who counts what it tells.
+/// A hub on the log, and a thread that counts the changes that it delivers.
 pub(crate) struct Watch {
-    /// How many events there will have been; unknown while the import runs.
+    /// The total number of events; unknown while the import runs.
     expected: Arc<AtomicU64>,
     counting: JoinHandle<Result<Counts>>,
 }
 
 impl Watch {
-    /// Begins with what is written from now on.
+    /// Starts to count the events that are written from now on.
     pub(crate) fn start(choice: &Choice) -> Result<Self> {
         let hub = match choice {
             Choice::Postgres(url) => {
@@ -44,13 +43,13 @@ impl Watch {
         };
         let expected = Arc::new(AtomicU64::new(u64::MAX));
         let until = Arc::clone(&expected);
-        // Before anything is written.
+        // Subscribe before anything is written.
         let feed = hub.subscribe(File::changes())?;
         let counting = std::thread::spawn(move || count(&hub, feed, &until));
         Ok(Self { expected, counting })
     }
 
-    /// What was counted, once all of so many events are.
+    /// Waits until `events` events are counted, and returns the counts.
     pub(crate) fn finish(self, events: u64) -> Result<Counts> {
         self.expected.store(events, Ordering::SeqCst);
         self.counting.join().map_err(|_| anyhow!("the watcher panicked"))?
@@ -61,17 +60,16 @@ fn count(hub: &Hub, mut feed: Feed<File>, expected: &AtomicU64) -> Result<Counts
     let (mut counts, mut seen) = (Counts::new(), 0);
     while seen < expected.load(Ordering::SeqCst) {
         match feed.recv_timeout(Duration::from_millis(20)) {
-            Ok(Ok(change)) => {
+            Ok(change) => {
                 *counts.entry(change.actor().unwrap_or_default()).or_default() += 1;
                 seen += 1;
             }
-            // A large commit is more than a buffer: nothing is lost, and reading goes on from there.
-            Ok(Err(Interruption::Lagged { resume_from })) => {
+            // A large commit does not fit into the buffer. Nothing is lost: the subscription resumes from there.
+            Err(RecvError::Interrupted(Interruption::Lagged { resume_from })) => {
                 feed = hub.subscribe_from(File::changes(), resume_from)?;
             }
-            Ok(Err(other)) => return Err(other.into()),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the hub was stopped")),
+            Err(RecvError::Timeout) => {}
+            Err(other) => return Err(other.into()),
         }
     }
     Ok(counts)

@@ -1,10 +1,10 @@
-//! The database: a file that both sides open.
+//! Opens the database: a file that both processes open.
 
 use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::dsl::{exists, select};
 use diesel::prelude::*;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 
 use crate::model::Item;
 
@@ -12,10 +12,10 @@ diesel::table! {
     sqlite_master (name) { name -> Text }
 }
 
-/// Opens the file. Whoever comes first makes the tables.
+/// Opens the file. The first process creates the tables.
 pub fn open(file: &str) -> anyhow::Result<SqliteConnection> {
     let mut conn = SqliteConnection::establish(file).with_context(|| format!("cannot open {file}"))?;
-    // With its log written ahead, a reader and a writer do not wait for each other.
+    // In WAL mode, a reader and a writer do not wait for each other.
     conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL")?;
     conn.immediate_transaction(|conn| {
         let there = sqlite_master::table.filter(sqlite_master::name.eq("items"));
@@ -25,7 +25,7 @@ pub fn open(file: &str) -> anyhow::Result<SqliteConnection> {
                     id BLOB PRIMARY KEY, org_id INTEGER NOT NULL, name TEXT NOT NULL, price INTEGER NOT NULL
                 )",
             )?;
-            conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Flavour::Sqlite))?;
+            conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Database::Sqlite))?;
         }
         anyhow::Ok(())
     })?;

@@ -1,15 +1,15 @@
-//! Listening: what one terminal writes, another one hears of.
+//! Subscribes to changes: one terminal writes, another terminal prints the changes.
 //!
 //! ```text
-//! cargo run -p examples --example listen                      # both in one terminal; it ends by itself
+//! cargo run -p examples --example listen                      # both in one terminal; it ends after the script
 //!
 //! cargo run -p examples --example listen -- watch --org 1     # in one terminal
 //! cargo run -p examples --example listen -- watch --org 2     # in another one
 //! cargo run -p examples --example listen -- write             # in a third one, as often as you like
 //! ```
 //!
-//! The same change is something else to each of them: what is moved from one organisation to the other leaves here, and
-//! comes in there. The processes have nothing in common but the database.
+//! The same change has a different meaning for each watcher: an item that is moved from one organisation to the other
+//! leaves the first and enters the second. The processes share only the database.
 
 #![allow(unreachable_pub, reason = "it reads as it would in a crate of your own")]
 
@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// Watches the items of an organisation, and writes something to be seen.
+/// Watches the items of an organisation, or writes changes to watch. Without a command, does both.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -36,18 +36,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
-    /// Print each change of the items of an organisation, until it is interrupted.
+    /// Print each change of the items of an organisation, until interrupted.
     Watch {
         /// The organisation.
         #[arg(long, value_name = "NUMBER")]
         org: i32,
-        /// The SQLite database; it is made if need be. Without it, one for all in the folder of temporary files.
+        /// The file of the SQLite database, created if it does not exist. Default: a common file in the folder of
+        /// temporary files.
         #[arg(long, value_name = "FILE")]
         database: Option<PathBuf>,
     },
-    /// Make, rename, move and delete a few items, one a second.
+    /// Create, rename, move and delete a few items, one a second.
     Write {
-        /// The SQLite database; it is made if need be. Without it, one for all in the folder of temporary files.
+        /// The file of the SQLite database, created if it does not exist. Default: a common file in the folder of
+        /// temporary files.
         #[arg(long, value_name = "FILE")]
         database: Option<PathBuf>,
     },
@@ -69,23 +71,23 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The same file in both terminals, wherever they are.
+/// Returns the path of the database. The default is the same file in all terminals.
 fn file(database: Option<PathBuf>) -> String {
     let file = database.unwrap_or_else(|| std::env::temp_dir().join("evented_listen.db"));
     file.to_string_lossy().into_owned()
 }
 
-/// Writes, and says after each write what organisation 1 heard of it.
+/// Writes, and prints after each write the change that organisation 1 received.
 fn both(file: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let mut conn = database::open(file)?;
     let (hub, mut feed) = watch::subscribe(file, 1)?;
     story::tell(&mut conn, |what, position| {
         writeln!(out, "{what}")?;
-        // Not a guess at how long it may take: once this returns, the change is in the feed or none of its business.
+        // Wait for the hub instead of sleeping: when this returns, the change is in the feed, or does not concern it.
         hub.wait_for_blocking(position, Duration::from_secs(60))?;
         let mut heard = false;
         while let Ok(change) = feed.try_recv() {
-            writeln!(out, "    {}", show::change(&change?)?)?;
+            writeln!(out, "    {}", show::change(&change)?)?;
             heard = true;
         }
         if !heard {

@@ -1,21 +1,21 @@
-//! A change in one line.
+//! Formats a change in one line.
 
-use evented_diesel::listen::{Change, ChangeKind};
+use evented_feed::{Change, ChangeKind};
 
 use crate::model::Item;
 
-/// Who, by which action, and what it is to the listener.
+/// Formats the actor, the action, and the meaning of the change for the subscriber.
 pub fn change(change: &Change<Item>) -> anyhow::Result<String> {
     let who = change.actor().unwrap_or_else(|| "?".to_owned());
     let action = change.action().unwrap_or("?");
     let what = match change.kind() {
         ChangeKind::Insert => format!("is new: {}", item(change.after())),
         // The fields that differ, with their old and new values.
-        ChangeKind::Update => format!("was changed: {}", change.changes()?),
+        ChangeKind::Update => format!("was changed: {}", change.changeset()?),
         ChangeKind::Delete => format!("is gone: {}", item(change.before())),
-        // It was there before, but none of ours: what it was then is not told.
+        // The item existed before, outside this scope: the subscriber does not receive its old state.
         ChangeKind::Enter => format!("came in: {}", item(change.after())),
-        // And what it is now is none of ours any more.
+        // The item is outside this scope now: the subscriber does not receive its new state.
         ChangeKind::Leave => format!("left: {}", item(change.before())),
         other => format!("{other:?}"),
     };

@@ -1,12 +1,13 @@
-//! What is written.
+//! The changes that the example writes.
 
 use diesel::SqliteConnection;
-use evented_diesel::listen::Position;
 use evented_diesel::prelude::*;
+use evented_feed::Position;
 
 use crate::model::{Item, ItemChanges, NewItem, Rename, Transfer};
 
-/// Writes it step by step. After each of them `told` is given what it was, and its place in the stream of changes.
+/// Writes the changes step by step. After each step, calls `told` with its description and its position in the stream
+/// of changes.
 pub fn tell(
     conn: &mut SqliteConnection,
     mut told: impl FnMut(&str, Position) -> anyhow::Result<()>,

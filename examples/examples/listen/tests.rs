@@ -1,4 +1,4 @@
-//! All that it prints, word for word.
+//! Compares the whole output, word for word.
 
 use super::*;
 

@@ -1,15 +1,15 @@
-//! Hearing of it.
+//! Subscribes to the items of an organisation, and prints their changes.
 
 use std::io::Write;
 
 use anyhow::bail;
-use evented_diesel::listen::{Feed, Hub, Interruption};
+use evented_feed::{Feed, Hub, Interruption};
 
 use crate::model::Item;
 use crate::{database, show};
 
-/// A hub on a thread and a connection of its own, and a subscription to the items of an organisation. The feed ends with
-/// the hub: keep both.
+/// Starts a hub on its own thread and connection, and subscribes to the items of an organisation. The feed ends when
+/// the hub is dropped: keep both.
 pub fn subscribe(file: &str, org: i32) -> anyhow::Result<(Hub, Feed<Item>)> {
     let file = file.to_owned();
     let hub = Hub::of::<Item>().start(move || database::open(&file))?;
@@ -24,11 +24,13 @@ pub fn until_the_end(file: &str, org: i32, out: &mut impl Write) -> anyhow::Resu
     while let Some(told) = feed.recv() {
         match told {
             Ok(change) => writeln!(out, "{}", show::change(&change)?)?,
-            // A terminal that was halted for long: what it missed is in the log, and comes now.
+            // The terminal was suspended for a long time. The changes that it missed are in the log, and are delivered
+            // now.
             Err(Interruption::Lagged { resume_from }) => {
                 feed = hub.subscribe_from(Item::changes().scope(Item::ORG.eq(org)), resume_from)?;
             }
-            // A write by a newer version of this program, say: told, and gone on after.
+            // An event that cannot be read, for example a write by a newer version of this program: print the error,
+            // and continue.
             Err(error) if !error.is_final() => writeln!(out, "{error}")?,
             Err(error) => bail!(error),
         }

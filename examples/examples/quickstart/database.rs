@@ -1,14 +1,14 @@
-//! A fresh database, and how plain Diesel reads a row of it.
+//! Creates a new database, and reads its rows with plain Diesel.
 
 use anyhow::{Context, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use evented_diesel::Id;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 
 use crate::model::{Item, items};
 
-/// SQLite, in a new file or in memory.
+/// Opens SQLite, in a new file or in memory.
 pub fn sqlite(url: &str) -> anyhow::Result<SqliteConnection> {
     ensure!(
         url == ":memory:" || !std::path::Path::new(url).exists(),
@@ -18,11 +18,12 @@ pub fn sqlite(url: &str) -> anyhow::Result<SqliteConnection> {
     conn.batch_execute(
         "CREATE TABLE items (id BLOB PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL, archived_at TEXT)",
     )?;
-    conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Flavour::Sqlite))?;
+    conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Database::Sqlite))?;
     Ok(conn)
 }
 
-/// PostgreSQL, in a schema that is made anew.
+/// Opens PostgreSQL, and creates the example's schema from scratch.
+#[cfg(feature = "postgres")]
 pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
     let mut conn = PgConnection::establish(url).context("cannot reach the server of DATABASE_URL")?;
     conn.batch_execute(
@@ -34,16 +35,17 @@ pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
              id UUID PRIMARY KEY, name TEXT NOT NULL, price INTEGER NOT NULL, archived_at TIMESTAMPTZ
          )",
     )?;
-    conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Flavour::Postgres))?;
+    conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Database::Postgres))?;
     Ok(conn)
 }
 
-/// The row as plain Diesel sees it.
+/// Reads a row with plain Diesel.
 pub fn row_sqlite(conn: &mut SqliteConnection, id: Id<Item>) -> QueryResult<Item> {
     items::table.find(id).select(Item::as_select()).first(conn)
 }
 
-/// The row as plain Diesel sees it.
+/// Reads a row with plain Diesel.
+#[cfg(feature = "postgres")]
 pub fn row_postgres(conn: &mut PgConnection, id: Id<Item>) -> QueryResult<Item> {
     items::table.find(id).select(Item::as_select()).first(conn)
 }

@@ -1,4 +1,4 @@
-//! Printing a row and a history.
+//! Prints a row and a history.
 
 use std::io::IsTerminal;
 
@@ -7,14 +7,14 @@ use evented_diesel::Entry;
 
 use crate::model::Item;
 
-/// What happens next.
+/// Prints a heading for the next step.
 pub fn heading(text: &str) {
     // Bold on a terminal, plain in a file.
     let (bold, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     println!("\n{bold}{text}{plain}");
 }
 
-/// A row in one line.
+/// Prints a row in one line.
 pub fn row(item: &Item) {
     let put_away = match item.archived_at {
         Some(at) => format!("put away on {}", at.format("%a %d %b")),
@@ -23,14 +23,14 @@ pub fn row(item: &Item) {
     println!("  {:<12} {:>4} €   {put_away}", item.name, item.price);
 }
 
-/// A history as a table: who, when, what changed.
+/// Prints a history as a table: the actor, the time and the changes.
 pub fn history(entries: &[Entry<Item>]) {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["#", "when", "who", "action", "what changed"]);
     for entry in entries {
         let changes: Vec<String> = entry
-            .changes
+            .changeset
             .iter()
             .map(|change| format!("{}: {} → {}", change.field, change.from, change.to))
             .collect();

@@ -1,20 +1,20 @@
-//! The story, the same on every database.
+//! The script of the example, the same on every database.
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::{TimeDelta, Utc};
 use diesel::QueryResult;
 use diesel::connection::LoadConnection;
 use evented_diesel::prelude::*;
-use evented_diesel::{Dialect, Error, Rows};
+use evented_diesel::{Error, EventedBackend, ModelOn};
 
 use crate::model::{Archive, Item, ItemChanges, NewItem, Restore};
 use crate::show;
 
-/// Tells it. `row` reads a row as plain Diesel does.
+/// Runs the script. `row` reads a row with plain Diesel.
 pub fn tell<Conn>(conn: &mut Conn, row: fn(&mut Conn, Id<Item>) -> QueryResult<Item>) -> anyhow::Result<()>
 where
-    Conn: LoadConnection<Backend: Dialect> + Send,
-    Item: Rows<Conn::Backend>,
+    Conn: LoadConnection<Backend: EventedBackend> + Send,
+    Item: ModelOn<Conn::Backend>,
 {
     let now = Utc::now();
     let yesterday = now - TimeDelta::days(1);

@@ -1,42 +1,42 @@
-//! PostgreSQL's write-ahead log, as it is written: type SQL into psql, and see it here.
+//! Shows PostgreSQL's write-ahead log while it is written: type SQL into psql, and see the changes here.
 //!
 //! ```text
-//! cargo run -p examples --example wal_tail -- --database-url postgres://… items orders
-//! cargo run -p examples --example wal_tail -- --database-url postgres://… --whole items
+//! cargo run -p examples --features wal --example wal_tail -- --database-url postgres://… items orders
+//! cargo run -p examples --features wal --example wal_tail -- --database-url postgres://… --whole items
 //! ```
 //!
-//! No model, no derive: any table will do, and whoever writes to it. Of a row before its change the log holds the key
-//! alone, if that; with `--whole` the tables are told to write all of it while this runs.
+//! The program needs no model and no derive: it works on any table, with any writer. By default the log holds only the
+//! key of an old row, or nothing. With `--whole`, the program makes the tables log whole old rows while it runs.
 //!
-//! The server needs `wal_level = logical`, and the role `REPLICATION`. The publication and its slot are this program's own,
-//! and are removed at the end: a slot that nobody reads would fill the server's disk.
+//! The server needs `wal_level = logical`, and the role needs `REPLICATION`. The program creates its own publication
+//! and slot, and removes them at the end: a slot without a reader would fill the server's disk.
 
 #![allow(unreachable_pub, reason = "it reads as it would in a crate of your own")]
 
+#[cfg(test)]
+mod postgres_tests;
 mod setup;
 mod show;
-#[cfg(test)]
-mod tests;
 
 use std::io::{self, Write};
 
 use anyhow::Context;
 use clap::Parser;
 use diesel::prelude::*;
-use evented_diesel::wal::{Config, Format, Message, Slot, Tail};
+use evented_wal::{Config, Format, Message, Slot, Tail};
 
 use setup::Setup;
 
-/// Shows the changes of some tables as they are committed, until it is interrupted.
+/// Shows the changes of some tables as they are committed, until interrupted.
 #[derive(Parser)]
 struct Arguments {
-    /// The server.
+    /// The URL of the server.
     #[arg(long, env = "DATABASE_URL", value_name = "URL")]
     database_url: String,
-    /// Rows as they were before, whole: `REPLICA IDENTITY FULL`, as long as this runs.
+    /// Log whole old rows: sets `REPLICA IDENTITY FULL` while the program runs.
     #[arg(long)]
     whole: bool,
-    /// The tables, as `items` or `shop.items`.
+    /// The tables: `items`, or `shop.items`.
     #[arg(required = true, value_name = "TABLE")]
     tables: Vec<String>,
 }
@@ -54,7 +54,7 @@ fn main() -> anyhow::Result<()> {
             interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
         }
     });
-    // Whatever has happened; on a connection of its own, as the first one may have gone with the server.
+    // Undo the setup also after an error, on a new connection: the first one may have been lost with the server.
     setup.undo(&mut connect()?)?;
     followed
 }
@@ -67,18 +67,18 @@ async fn follow(url: &str, setup: &Setup, out: &mut impl Write) -> anyhow::Resul
     }
 }
 
-/// A slot for this connection alone: the server drops it with that, even if this program is killed.
+/// Opens the tail with a temporary slot. The server drops the slot with the connection, even if this program is killed.
 async fn open(url: &str, setup: &Setup) -> anyhow::Result<Tail> {
     let config = Config::from_url(url, Slot::temporary(), setup.publication())?.format(Format::Text);
     Ok(Tail::open(config).await?)
 }
 
-/// Shows the next message. Says whether a transaction ended with it.
+/// Shows the next message. Returns whether the message ended a transaction.
 async fn step(tail: &mut Tail, out: &mut impl Write) -> anyhow::Result<bool> {
     let message = tail.next().await?;
     show::message(&message, out)?;
     let Message::Commit { end, .. } = message else { return Ok(false) };
-    // It has been shown: the server may forget it.
+    // The transaction has been shown: the server may discard it.
     tail.confirm(end);
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! What the server is asked for, and given back.
+//! Sets up the server, and restores it afterwards.
 
 use std::io::Write;
 
@@ -6,22 +6,23 @@ use anyhow::bail;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use evented_diesel::prelude::*;
-use evented_diesel::wal::{self, Identity, Problem, TableName};
+use evented_feed::wal::{self, Problem};
+use evented_wal::{Identity, TableName};
 use uuid::Uuid;
 
-/// What was made, and is to be undone.
+/// The changes to the server that must be undone.
 pub struct Setup {
     publication: String,
-    /// Tables that write whole rows now, and what they wrote before.
+    /// The tables that now log whole old rows, with their former replica identities.
     identities: Vec<(TableName, Identity)>,
 }
 
 impl Setup {
-    /// Publishes the tables, under a name that nobody else has.
+    /// Publishes the tables, under a unique name.
     ///
     /// # Errors
     ///
-    /// What is in the way. Nothing is left behind then.
+    /// The problems that prevent a reader from working. After an error, nothing is left behind.
     pub fn make(
         conn: &mut PgConnection,
         tables: &[String],
@@ -45,14 +46,15 @@ impl Setup {
         whole: bool,
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
-        // Looked at before anything is published: PostgreSQL refuses to update a table without a key as soon as it is.
+        // Check before anything is published: PostgreSQL refuses to update a table without a key as soon as it is
+        // published.
         let check = wal::check(&self.publication);
         let check = tables.iter().fold(check, |check, table| check.table(table.clone()));
         for problem in check.run(conn)? {
             match problem {
-                // Those come now.
+                // The publication is created below.
                 Problem::MissingPublication { .. } | Problem::NotPublished { .. } => {}
-                // Which index it was could not be put back from what is known here.
+                // An index identity is excluded: the program does not know which index to restore.
                 Problem::Identity { table, found, .. } if whole && found != Identity::Index => {
                     conn.batch_execute(&format!("ALTER TABLE {table} REPLICA IDENTITY FULL"))?;
                     self.identities.push((table, found));
@@ -65,14 +67,14 @@ impl Setup {
         Ok(())
     }
 
-    /// The publication's name.
+    /// Returns the name of the publication.
     pub fn publication(&self) -> &str {
         &self.publication
     }
 
-    /// Leaves the server as it was.
+    /// Restores the former state of the server.
     pub fn undo(self, conn: &mut PgConnection) -> anyhow::Result<()> {
-        // First the publication: as long as a table is published, it needs an identity.
+        // First drop the publication: a published table needs an identity.
         wal::drop_publication(self.publication).run(conn)?;
         for (table, identity) in self.identities {
             conn.batch_execute(&format!("ALTER TABLE {table} REPLICA IDENTITY {identity}"))?;
@@ -81,7 +83,7 @@ impl Setup {
     }
 }
 
-/// `items`, or `shop.items`.
+/// Parses a table name: `items`, or `shop.items`.
 fn named(table: &str) -> TableName {
     match table.split_once('.') {
         Some(parts) => parts.into(),

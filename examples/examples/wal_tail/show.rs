@@ -1,10 +1,10 @@
-//! A message of the log in a line or two.
+//! Prints a message of the log in one or two lines.
 
 use std::io::{self, Write};
 
-use evented_diesel::wal::{Message, Old, Relation, Seen};
+use evented_wal::{Message, Old, Relation, Seen};
 
-/// Shows it. Most of them are changes of rows.
+/// Prints a message. Most messages are changes of rows.
 pub fn message(message: &Message, out: &mut impl Write) -> io::Result<()> {
     match message {
         Message::Begin { xid, at, .. } => {
@@ -15,7 +15,7 @@ pub fn message(message: &Message, out: &mut impl Write) -> io::Result<()> {
         }
         Message::Update { relation, old, new } => {
             writeln!(out, "  update {relation}")?;
-            // Without a whole old row it comes only if the key was changed.
+            // Without whole old rows, the log contains the old key only if the key changed.
             if let Some(old) = old {
                 writeln!(out, "    was {}", before(old, relation))?;
             }
@@ -34,16 +34,16 @@ pub fn message(message: &Message, out: &mut impl Write) -> io::Result<()> {
         Message::Logical { prefix, content, .. } => {
             writeln!(out, "  message {prefix}: {}", String::from_utf8_lossy(content))
         }
-        // Each transaction begins with a line; that it has ended is seen when the next one does.
+        // Each transaction begins with a line, so that the next line also shows that this one has ended.
         _ => Ok(()),
     }
 }
 
-/// A row as it was, as far as it is known.
+/// Formats an old row, as far as the log contains it.
 fn before(old: &Old, relation: &Relation) -> String {
     match old {
         Old::Full(row) => row.show(relation).to_string(),
-        // The other columns stand there as null, whatever they were.
+        // The log contains null for the other columns, whatever their values were.
         Old::Key(row) => {
             let cells = relation.columns.iter().zip(row.cells()).filter(|(column, _)| column.key);
             let cells: Vec<String> = cells.map(|(column, cell)| format!("{}: {cell}", column.name)).collect();

@@ -16,7 +16,7 @@ pub mod sqlite;
 #[diesel(postgres_type(name = "mood"))]
 pub struct MoodType;
 
-/// An enum of the user's.
+/// An enum of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, AsExpression, FromSqlRow)]
 #[diesel(sql_type = MoodType)]
 #[diesel(sql_type = Text)]
@@ -24,7 +24,7 @@ pub struct MoodType;
 pub enum Mood {
     #[default]
     Calm,
-    /// Its name in the database has a space.
+    /// The name in the database contains a space.
     VeryHappy,
 }
 

@@ -1,10 +1,10 @@
-//! A model whose action can be held between reading and writing.
+//! A model whose action can be held between its read and its write.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use diesel::prelude::*;
-use evented_diesel::{Action, Context, Evented, Id, Invalid};
+use evented_diesel::{Action, Context, Evented, Id, ValidationErrors};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ diesel::table! {
     }
 }
 
-/// Two writers of it meet where the test wants them to.
+/// A model on which the test can make two writers collide at a chosen point.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = racers)]
 #[evented(actions(Advance))]
@@ -28,12 +28,12 @@ pub struct Racer {
     pub note: Option<String>,
 }
 
-/// Counts on, after whatever [`between`] was told to do.
+/// Adds to the counter, after it has run the function that was set with [`between`].
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Advance(pub i32);
 
 impl Action<Racer> for Advance {
-    fn check(&self, racer: &Racer, _: &Context) -> Result<(), Invalid> {
+    fn check(&self, racer: &Racer, _: &Context) -> Result<(), ValidationErrors> {
         let meanwhile = MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).remove(&racer.id.uuid());
         if let Some(meanwhile) = meanwhile {
             meanwhile();
@@ -48,7 +48,7 @@ impl Action<Racer> for Advance {
 type Meanwhile = Box<dyn FnOnce() + Send>;
 static MEANWHILE: LazyLock<Mutex<HashMap<Uuid, Meanwhile>>> = LazyLock::new(Mutex::default);
 
-/// What is to happen after the next [`Advance`] of this racer has been decided on, and before it is written: once.
+/// Sets a function that runs once, after the next [`Advance`] of this racer has been computed and before it is written.
 pub fn between(racer: &Racer, meanwhile: impl FnOnce() + Send + 'static) {
     MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).insert(racer.id.uuid(), Box::new(meanwhile));
 }

@@ -1,33 +1,34 @@
-//! Models that share logs: one with hashes and links, one over shards by the key, one over shards by a function, one
-//! whose keys the caller gives.
+//! Models that share logs: a log with hashes and links, a log sharded by the key, a log sharded by a function, and a
+//! log whose keys the caller provides.
 //!
-//! They are alike, a name and a value, so that one behaviour can be asked of each of them: see [`Thing`].
+//! Each model has a name and a value, so that one test can run on each of them: see [`Thing`].
 
 use std::fmt::Debug;
 
 use diesel::prelude::*;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::{
-    Action, Context, Draft, Error, Event, EventLog, Evented, Id, Invalid, KeyValue, Model, RecordName,
+    Action, Context, Error, Event, EventLog, Evented, Id, KeyValue, Model, PendingEvent, ValidationErrors,
 };
-use evented_diesel::{Dialect, Driver};
+use evented_diesel::{EventedBackend, Executor};
 use serde::{Deserialize, Serialize};
 
 mod thing;
 
 pub use thing::{Add, Thing};
 
-/// The SQL that makes the tables and the logs: for the tests that are about them, since others need not wait for it.
+/// Returns the SQL that creates the tables and the logs. Only the tests that use them run it, so that the other tests
+/// need not wait for it.
 #[must_use]
-pub fn tables(flavour: Flavour) -> String {
-    let tables = match flavour {
-        Flavour::Postgres => include_str!("shared/pg.sql"),
-        Flavour::Sqlite => include_str!("shared/sqlite.sql"),
+pub fn tables(database: Database) -> String {
+    let tables = match database {
+        Database::Postgres => include_str!("shared/pg.sql"),
+        Database::Sqlite => include_str!("shared/sqlite.sql"),
     };
-    format!("{tables}\n{}", logs().up_sql(flavour))
+    format!("{tables}\n{}", logs().up_sql(database))
 }
 
-/// The logs.
+/// Returns the migrations of the logs.
 pub fn logs() -> Migrations {
     Migrations::new().event_log::<Board>().event_log::<Parcels>().event_log::<Regions>().event_log::<Names>()
 }
@@ -51,7 +52,7 @@ pub mod schema {
 }
 use schema::{cards, healers, letters, meters, parcels, people, remarks, shops, towns};
 
-/// A log with everything but shards.
+/// A log with all features except shards.
 #[derive(EventLog, Debug)]
 #[event_log(
     table = "events",
@@ -69,12 +70,12 @@ pub struct Reply {
     pub tone: String,
 }
 
-/// Shards by the key; without hashes, so that PostgreSQL writes without reading first where it can.
+/// A log sharded by the key. It has no hashes, so that PostgreSQL writes without a read where possible.
 #[derive(EventLog, Debug)]
 #[event_log(table = "parcel_events", schemas(Parcel, Track), shards(3), links(hops))]
 pub struct Parcels;
 
-/// Shards by what the key says.
+/// A log sharded by a function of the key.
 #[derive(EventLog, Debug)]
 #[event_log(
     table = "region_events",
@@ -93,12 +94,12 @@ fn by_region(record: &KeyValue) -> usize {
     }
 }
 
-/// Keys that the caller gives.
+/// A log whose keys the caller provides.
 #[derive(EventLog, Debug)]
 #[event_log(table = "name_events", schemas(Person, Town, Nick), key = String, links(hops))]
 pub struct Names;
 
-/// An action of one model alone, with an old name in the log's list.
+/// An action of only one model, with an old name in the log's list.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Finish;
 
@@ -108,7 +109,7 @@ impl Action<Card> for Finish {
     }
 }
 
-/// Writes down who does it.
+/// Records the actor.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Sign;
 
@@ -142,9 +143,9 @@ things! {
     #[evented(log = Board, log_only, actions(Add))]
     Talk: Id<Talk>, NewTalk, TalkChanges;
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Board, actions(Add, Sign), prepare = Letter::prepare)]
+    #[evented(log = Board, actions(Add, Sign), before_append = Letter::before_append)]
     Letter: Id<Letter>, NewLetter, LetterChanges;
-    #[evented(log = Board, log_only, actions(Add), prepare = Memo::prepare)]
+    #[evented(log = Board, log_only, actions(Add), before_append = Memo::before_append)]
     Memo: Id<Memo>, NewMemo, MemoChanges;
     #[derive(Queryable, Selectable, Identifiable)]
     #[evented(log = Board, actions(Add), savepoint(every = 3))]
@@ -177,7 +178,7 @@ things! {
     Nick: String, NewNick, NickChanges, id;
 }
 
-/// A revision column, so that a record at hand is written without being read.
+/// A model with a revision column, so that a loaded record is written without a read.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[evented(log = Parcels, actions(Add))]
 pub struct Parcel {
@@ -191,28 +192,28 @@ pub struct Parcel {
 thing::is_a_thing!(Parcel, NewParcel, ParcelChanges);
 
 impl Letter {
-    async fn prepare<DB: Dialect, D: Driver<DB>>(
-        draft: &mut Draft<Self>,
+    async fn before_append<DB: EventedBackend, D: Executor<DB>>(
+        draft: &mut PendingEvent<Self>,
         history: &[Event<Self>],
         conn: &mut D,
     ) -> Result<(), Error> {
-        prepare(draft, history, conn).await
+        before_append(draft, history, conn).await
     }
 }
 
 impl Memo {
-    async fn prepare<DB: Dialect, D: Driver<DB>>(
-        draft: &mut Draft<Self>,
+    async fn before_append<DB: EventedBackend, D: Executor<DB>>(
+        draft: &mut PendingEvent<Self>,
         history: &[Event<Self>],
         conn: &mut D,
     ) -> Result<(), Error> {
-        prepare(draft, history, conn).await
+        before_append(draft, history, conn).await
     }
 }
 
-/// The hook: it says in the event what it was shown, writes a record of its own, and does what the command's meta asks.
-async fn prepare<M: Model<Log = Board>, DB: Dialect, D: Driver<DB>>(
-    draft: &mut Draft<M>,
+/// The hook. It records its inputs in the event, writes a record of its own, and does what the command's meta requests.
+async fn before_append<M: Model<Log = Board>, DB: EventedBackend, D: Executor<DB>>(
+    draft: &mut PendingEvent<M>,
     history: &[Event<M>],
     conn: &mut D,
 ) -> Result<(), Error> {
@@ -224,9 +225,9 @@ async fn prepare<M: Model<Log = Board>, DB: Dialect, D: Driver<DB>>(
     draft.meta.own.insert("before".into(), draft.before().is_some().into());
     conn.run(Trace::insert(NewTrace { name: draft.context().event_id.to_string() })).await?;
     if wanted.contains_key("refuse") {
-        let mut faults = Invalid::none();
+        let mut faults = ValidationErrors::none();
         faults.add("name", "is not wanted");
-        return Err(Error::Invalid { record: RecordName { schema: M::SCHEMA, key: None }, faults });
+        return Err(draft.refuse(faults));
     }
     if let (Some(name), Some(payload)) = (wanted.get("rename"), draft.payload.as_object_mut()) {
         payload.insert("name".into(), name.clone());

@@ -1,7 +1,7 @@
-//! A model that has come a long way.
+//! A model with several schema versions.
 
 use diesel::prelude::*;
-use evented_diesel::{Action, Attrs, Context, Evented, Id};
+use evented_diesel::{Action, Context, Evented, Id, RawPayload};
 use serde::{Deserialize, Serialize};
 
 diesel::table! {
@@ -14,7 +14,7 @@ diesel::table! {
     }
 }
 
-/// Each step of its schema leaves its mark on the payload.
+/// A model in which each migration step leaves its mark on the payload.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = stepped)]
 #[evented(version = 3, actions(Walk), upcast(0 = Stepped::to_1, 1 = Stepped::to_2, 2 = Stepped::to_3))]
@@ -26,29 +26,29 @@ pub struct Stepped {
 }
 
 impl Stepped {
-    fn mark(attrs: &mut Attrs, field: &str, step: &str) {
+    fn mark(attrs: &mut RawPayload, field: &str, step: &str) {
         if let Some(path) = attrs.get(field).and_then(|path| path.as_str()) {
             let path = format!("{path}{step}");
             attrs.set(field, path);
         }
     }
-    fn to_1(attrs: &mut Attrs) {
+    fn to_1(attrs: &mut RawPayload) {
         Self::mark(attrs, "way", "→1");
     }
-    fn to_2(attrs: &mut Attrs) {
-        // The field has its new name by now.
+    fn to_2(attrs: &mut RawPayload) {
+        // The field already has its new name here.
         Self::mark(attrs, "path", "→2");
     }
-    fn to_3(attrs: &mut Attrs) {
+    fn to_3(attrs: &mut RawPayload) {
         Self::mark(attrs, "path", "→3");
-        // An update says only what it changes; a record made before version 3 had no count.
+        // An update contains only the changed fields; a record from before version 3 had no count.
         if ["insert", "savepoint"].contains(&attrs.action()) && attrs.version_in(0..=2) {
             attrs.set("count", 7);
         }
     }
 }
 
-/// Goes on.
+/// Appends to the path.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Walk {
     pub path: String,

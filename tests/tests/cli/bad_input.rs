@@ -1,10 +1,10 @@
-//! What makes no sense is refused with a reason, before a database is asked where that is possible.
+//! Invalid input is refused with a reason, if possible before the command connects to a database.
 
-use evented_diesel::migrations::Flavour;
+use evented_diesel::migrations::Database;
 use evented_tests::models::{NewNote, Note};
 
 use super::{Db, program, run};
-use crate::models::create;
+use evented_tests::models::ledger::create;
 
 const NOBODY: &str = "01970000-0000-7000-8000-000000000000";
 
@@ -20,7 +20,7 @@ async fn unknown_names_list_the_known_ones() {
         &["verify", "itemz"],
         &["verify", "itemz", "7"],
         &["rebuild", "itemz"],
-        &["bring-up", "itemz"],
+        &["backfill", "itemz"],
     ] {
         assert_eq!(program.run(&[arguments, &["--json"]].concat()).error(), known);
     }
@@ -55,10 +55,10 @@ async fn arguments_that_make_no_sense_are_refused() {
         (&["verify", "--key-file", "/no/such/key"], "/no/such/key: "),
         (&["verify", "--key-file", "/dev/null"], "a key is 64 hex digits, and nothing else"),
         (&["verify-checkpoints", "ledger", "--against", "/dev/null"], "/dev/null has no checkpoint"),
-        (&["bring-up", "notes", "--chunk", "0"], "0 is not in 1.."),
+        (&["backfill", "notes", "--chunk", "0"], "0 is not in 1.."),
         (&["burn"], "unrecognized subcommand 'burn'"),
         (&[], "requires a subcommand"),
-        (&["log", "items", NOBODY], "which database? Say it with --database-url, or with DATABASE_URL"),
+        (&["log", "items", NOBODY], "no database is named: pass --database-url, or set DATABASE_URL"),
     ] {
         let failure = program.run(&[arguments, &["--json"]].concat()).error();
         assert!(failure.contains(reason), "{arguments:?}: {failure}");
@@ -97,7 +97,7 @@ async fn a_missing_table_or_database_is_a_failure() {
     let mut db = Db::new().await;
     create(&mut db).await;
     db.sql("DROP TABLE notes").await;
-    // The other checks are made.
+    // The other checks still run.
     let verify = run(&db, &["verify", "--json"]);
     assert_eq!(verify.code, 2, "{verify:?}");
     assert!(verify.err.starts_with(r#"{"error":"notes: "#) && verify.err.lines().count() == 1, "{verify:?}");
@@ -107,14 +107,14 @@ async fn a_missing_table_or_database_is_a_failure() {
     assert!(log.starts_with("notes 1: ") && log.contains("notes_events"), "{log}");
 
     let mut program = program(&db);
-    let url = match Db::FLAVOUR {
-        Flavour::Postgres => "postgres://nobody@127.0.0.1:1/nothing",
-        Flavour::Sqlite => "/no/such.db",
+    let url = match Db::DATABASE {
+        Database::Postgres => "postgres://nobody@127.0.0.1:1/nothing",
+        Database::Sqlite => "/no/such.db",
     };
     program.url = None;
     let nowhere = program.run(&["log", "notes", "1", "--json", "--database-url", url]).error();
-    match Db::FLAVOUR {
-        Flavour::Postgres => assert!(nowhere.starts_with("cannot connect: "), "{nowhere}"),
-        Flavour::Sqlite => assert_eq!(nowhere, "there is no database /no/such.db"),
+    match Db::DATABASE {
+        Database::Postgres => assert!(nowhere.starts_with("cannot connect: "), "{nowhere}"),
+        Database::Sqlite => assert_eq!(nowhere, "there is no database /no/such.db"),
     }
 }

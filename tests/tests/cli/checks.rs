@@ -1,4 +1,4 @@
-//! `verify`, `checkpoint` and `verify-checkpoints`.
+//! Tests `verify`, `checkpoint` and `verify-checkpoints`.
 
 use std::io::Write;
 
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::{Db, run};
-use crate::models::{Account, Deposit, Memo, NewAccount, NewMemo, create, settled};
+use evented_tests::models::ledger::{Account, Deposit, Memo, NewAccount, NewMemo, create, settled};
 
-/// Two accounts with three events each, and a memo.
+/// Creates two accounts with three events each, and a memo.
 async fn ledger() -> (Db, Vec<Account>) {
     let mut db = Db::new().await;
     create(&mut db).await;
@@ -28,13 +28,13 @@ async fn ledger() -> (Db, Vec<Account>) {
     (db, accounts)
 }
 
-/// `(check, of, record, revision or checkpoint, damage)` of each finding.
+/// Returns `(check, of, record, revision or checkpoint, issue)` of each finding.
 fn findings(answer: &Value) -> Vec<(String, String, String, i64, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let findings = answer["findings"].as_array().unwrap();
     let one = |it: &Value| {
         let place = it["revision"].as_i64().or(it["checkpoint"].as_i64()).unwrap_or(0);
-        (text(&it["check"]), text(&it["of"]), text(&it["record"]), place, text(&it["damage"]))
+        (text(&it["check"]), text(&it["of"]), text(&it["record"]), place, text(&it["issue"]))
     };
     findings.iter().map(one).collect()
 }
@@ -44,9 +44,9 @@ fn finding(
     of: &str,
     record: &str,
     place: i64,
-    damage: &str,
+    issue: &str,
 ) -> (String, String, String, i64, String) {
-    (check.into(), of.into(), record.into(), place, damage.into())
+    (check.into(), of.into(), record.into(), place, issue.into())
 }
 
 fn key_file(digits: &str) -> NamedTempFile {
@@ -188,7 +188,7 @@ async fn a_checkpoint_with_a_key_takes_the_key_to_check() {
     let changed = run(&db, &["verify-checkpoints", "ledger", "--key-file", other, "--json"]).json(1);
     assert_eq!(findings(&changed), [finding("checkpoints", "ledger", "", 1, "changed")]);
 
-    // Without it, the other checks are made, and the program has failed.
+    // Without the key, the other checks run, and the program fails.
     db.sql("UPDATE accounts SET balance = 1000 WHERE owner = 'Ada'").await;
     let without = run(&db, &["verify", "--json"]);
     assert_eq!(without.code, 2, "{without:?}");

@@ -1,9 +1,7 @@
-//! The command for operators: the real one, run as a program, in each of the four settings.
+//! Tests the admin command as a real program, in each of the four settings.
 #![allow(clippy::duplicate_mod, reason = "the point of this file")]
 #![allow(missing_docs, dead_code, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-#[path = "../integrity/models.rs"]
-mod models;
 mod program;
 
 macro_rules! settings {
@@ -14,13 +12,13 @@ macro_rules! settings {
 
             use crate::program::{Outcome, Program};
 
-            /// The command on this database.
+            /// Returns the command for this database.
             fn program(db: &Db) -> Program {
                 let url: fn(&Db) -> String = $url;
                 Program { setting: stringify!($setting), url: Some(url(db)) }
             }
 
-            /// What it says when it is asked for JSON.
+            /// Runs the command, and returns its outcome.
             fn run(db: &Db, arguments: &[&str]) -> Outcome {
                 program(db).run(arguments)
             }
@@ -31,17 +29,17 @@ macro_rules! settings {
             mod checks;
             #[path = "reading.rs"]
             mod reading;
-            #[path = "upkeep.rs"]
-            mod upkeep;
+            #[path = "maintenance.rs"]
+            mod maintenance;
             #[path = $wal]
-            mod wal;
+            mod write_ahead_log;
         }
     )*};
 }
 
 settings!(
-    sync_sqlite: SyncSqlite, |db| db.path().to_string_lossy().into_owned(), "no_wal.rs";
-    async_sqlite: AsyncSqlite, |db| db.path().to_string_lossy().into_owned(), "no_wal.rs";
-    sync_postgres: SyncPostgres, |db| db.url.clone(), "wal.rs";
-    async_postgres: AsyncPostgres, |db| db.url.clone(), "wal.rs";
+    sync_sqlite: SyncSqlite, |db| db.path().to_string_lossy().into_owned(), "no_write_ahead_log.rs";
+    async_sqlite: AsyncSqlite, |db| db.path().to_string_lossy().into_owned(), "no_write_ahead_log.rs";
+    sync_postgres: SyncPostgres, |db| db.url.clone(), "write_ahead_log.rs";
+    async_postgres: AsyncPostgres, |db| db.url.clone(), "write_ahead_log.rs";
 );

@@ -10,7 +10,7 @@ pub(crate) struct Program {
     pub(crate) url: Option<String>,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: i32,
@@ -20,7 +20,7 @@ pub(crate) struct Outcome {
 
 impl Program {
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evented-test-operators"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evented-test-admin"));
         command.env("EVENTED_TEST_SETTING", self.setting).env_remove("DATABASE_URL").args(arguments);
         if let Some(url) = &self.url {
             command.env("DATABASE_URL", url);
@@ -35,21 +35,21 @@ impl Program {
 }
 
 impl Outcome {
-    /// The JSON document on standard output, after the exit code has been checked. Standard error must be silent.
+    /// Checks the exit code, and returns the JSON document on standard output. Standard error must be empty.
     #[track_caller]
     pub(crate) fn json(&self, code: i32) -> Value {
         assert_eq!((self.code, self.err.as_str()), (code, ""), "{self:?}");
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The text on standard output, likewise.
+    /// Checks the exit code, and returns the text on standard output. Standard error must be empty.
     #[track_caller]
     pub(crate) fn text(&self, code: i32) -> &str {
         assert_eq!((self.code, self.err.as_str()), (code, ""), "{self:?}");
         &self.out
     }
 
-    /// The error of a run that was asked for JSON, which gave nothing else.
+    /// Returns the error of a run with `--json`, which must have printed nothing else.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
         assert_eq!((self.code, self.out.as_str()), (2, ""), "{self:?}");

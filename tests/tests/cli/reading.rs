@@ -1,4 +1,4 @@
-//! `log`, `show` and `diff`.
+//! Tests `log`, `show` and `diff`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use evented_diesel::Id;
@@ -12,7 +12,7 @@ fn noon() -> DateTime<Utc> {
     "2026-01-31T12:00:00Z".parse().unwrap()
 }
 
-/// An item that was made, changed and put away, an hour each.
+/// Creates an item, and changes and archives it, one hour apart.
 async fn lamp(db: &mut Db) -> Item {
     let new = NewItem { org_id: Id::new(Uuid::from_u128(7)), name: "Lamp".into(), value: 30, note: None };
     let item = db.run(Item::insert(new).by("ada").at(noon())).await.unwrap();

@@ -1,11 +1,11 @@
-//! With `#[evented(crate = path)]` the library is found there and nowhere else.
+//! With `#[evented(crate = path)]`, generated code finds the library at that path and nowhere else.
 //!
-//! That no other path is generated is a test of the derive itself, over the tokens of every expansion.
+//! A test of the derive, over the tokens of every expansion, checks that no other path is generated.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;
 
-/// As an application with a facade crate of its own would have it.
+/// The paths of an application with its own facade crate.
 mod facade {
     pub(super) mod events {
         pub(crate) use ::evented_diesel::*;

@@ -1,8 +1,8 @@
-//! The model's table and its log may each lie in a schema of their own. SQLite calls that an attached database.
+//! The model's table and its log may each be in a separate schema. SQLite calls that an attached database.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
 
 diesel::table! {
@@ -29,8 +29,8 @@ fn it_works() {
     let conn = &mut conn;
     conn.batch_execute("ATTACH ':memory:' AS stock; ATTACH ':memory:' AS audit").unwrap();
     conn.batch_execute("CREATE TABLE stock.boxes (id BLOB PRIMARY KEY, \"in\" TEXT NOT NULL)").unwrap();
-    // SQLite wants the schema at the index's name, PostgreSQL at the table's.
-    let log = Migrations::new().log::<Box>().up_sql(Flavour::Sqlite);
+    // SQLite requires the schema before the index's name, PostgreSQL before the table's name.
+    let log = Migrations::new().log::<Box>().up_sql(Database::Sqlite);
     let log = log.replace("INDEX \"boxes", "INDEX \"audit\".\"boxes").replace("ON \"audit\".", "ON ");
     conn.batch_execute(&log).unwrap();
 

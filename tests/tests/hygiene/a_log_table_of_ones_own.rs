@@ -1,4 +1,4 @@
-//! With `log_table` no table is generated, and the user's own is used.
+//! With `log_table`, the derive generates no table and uses the user's table.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;

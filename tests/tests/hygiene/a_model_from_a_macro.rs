@@ -1,4 +1,4 @@
-//! A model may be written by a macro, whose variables reach the derive within invisible groups.
+//! A macro may generate a model. The macro's variables reach the derive within invisible groups.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;
@@ -35,7 +35,7 @@ macro_rules! model {
 struct Turn;
 
 impl Turn {
-    fn any(_: &Leaf) -> Result<(), Invalid> {
+    fn any(_: &Leaf) -> Result<(), ValidationErrors> {
         Ok(())
     }
 }
@@ -47,7 +47,7 @@ impl Action<Leaf> for Turn {
 }
 
 impl Leaf {
-    fn same(_: &mut evented_diesel::Attrs) {}
+    fn same(_: &mut evented_diesel::RawPayload) {}
 }
 
 model!(Turn in leaves, version 1, key i64, at chrono::DateTime<chrono::Utc>, colour: Option<String>);

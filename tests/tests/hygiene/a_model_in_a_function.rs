@@ -1,4 +1,4 @@
-//! A model may be declared where a function is.
+//! A model may be declared within a function.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;
@@ -32,7 +32,7 @@ fn it_works() {
         }
     }
 
-    fn valid(_: &Tool) -> Result<(), Invalid> {
+    fn valid(_: &Tool) -> Result<(), ValidationErrors> {
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! A model may have as many columns as Diesel's `table!` takes: `Queryable` is not needed, so neither is its limit of
-//! the tuple's width.
+//! A model may have as many columns as Diesel's `table!` supports. It does not need `Queryable`, so the limit of the
+//! tuple's width does not apply.
 
 use evented_diesel::migrations::Migrations;
 use evented_diesel::prelude::*;

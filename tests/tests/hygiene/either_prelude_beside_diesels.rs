@@ -1,5 +1,5 @@
-//! Either prelude goes with Diesel's and with `diesel_async::RunQueryDsl`: no method of a model, of a command or of a
-//! query is ambiguous.
+//! Either prelude works together with Diesel's prelude and with `diesel_async::RunQueryDsl`: no method of a model, of a
+//! command or of a query is ambiguous.
 
 pub(super) mod model {
     use chrono::NaiveDateTime;
@@ -67,7 +67,7 @@ mod blocking {
         let same: Vec<Event<Lamp>> =
             Event::belonging_to(&lamp).select(Event::as_select()).load(conn).unwrap();
         assert_eq!(same.len(), 5);
-        // Diesel's own.
+        // A query of plain Diesel.
         let found: Lamp = lamps::table.find(lamp.id).first(conn).unwrap();
         assert_eq!(found, lamp);
         let two: Vec<Event<Lamp>> = lamp.events().limit(2).load(conn).unwrap();
@@ -83,7 +83,7 @@ mod asynchronous {
     use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
     use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
     use evented_diesel::async_prelude::*;
-    use evented_diesel::migrations::{Flavour, Migrations};
+    use evented_diesel::migrations::{Database, Migrations};
 
     use super::model::{Lamp, LampChanges, Light, NewLamp, TABLES, lamps};
 
@@ -92,7 +92,7 @@ mod asynchronous {
         let mut conn = SyncConnectionWrapper::<SqliteConnection>::establish(":memory:").await.unwrap();
         let conn = &mut conn;
         conn.batch_execute(TABLES).await.unwrap();
-        conn.batch_execute(&Migrations::new().log::<Lamp>().up_sql(Flavour::Sqlite)).await.unwrap();
+        conn.batch_execute(&Migrations::new().log::<Lamp>().up_sql(Database::Sqlite)).await.unwrap();
 
         let new = NewLamp { name: "a".into(), lit_at: None };
         let lamp = Lamp::insert(new).by("user:7").run(conn).await.unwrap();
@@ -111,7 +111,7 @@ mod asynchronous {
         let same: Vec<Event<Lamp>> =
             Event::belonging_to(&lamp).select(Event::as_select()).load(conn).await.unwrap();
         assert_eq!(same.len(), 5);
-        // Diesel's own.
+        // A query of plain Diesel.
         let found: Lamp = lamps::table.find(lamp.id).first(conn).await.unwrap();
         assert_eq!(found, lamp);
         let two: Vec<Event<Lamp>> = lamp.events().limit(2).load(conn).await.unwrap();

@@ -1,4 +1,4 @@
-//! `insert = Type` and `update = Type` take types that know nothing of the derive, and none are generated.
+//! `insert = Type` and `update = Type` accept types without any derive of the library, and the derive generates none.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;
@@ -24,7 +24,7 @@ struct Ticket {
     urgent: bool,
 }
 
-/// The derive would make these names, so they must be free.
+/// The derive would generate these names by default, so they must be free.
 struct NewTicket;
 struct TicketChanges;
 
@@ -44,8 +44,8 @@ mod input {
 }
 
 impl Create<Ticket> for input::Open {
-    fn check(&self, _: &Context) -> Result<(), Invalid> {
-        if self.subject.is_empty() { Err(Invalid::field("subject", "is empty")) } else { Ok(()) }
+    fn check(&self, _: &Context) -> Result<(), ValidationErrors> {
+        if self.subject.is_empty() { Err(ValidationErrors::field("subject", "is empty")) } else { Ok(()) }
     }
     fn create(&self, id: Id<Ticket>, _: &Context) -> Ticket {
         Ticket { id, subject: self.subject.clone(), urgent: self.subject.ends_with('!') }

@@ -1,4 +1,4 @@
-//! A key may be a type of the user's: `key = …` says what it is made of.
+//! A key may be a type of the user: `key = …` names the underlying type.
 
 use diesel::prelude::*;
 use diesel::{deserialize::FromSqlRow, expression::AsExpression};
@@ -76,7 +76,7 @@ struct Bill {
     amount: i64,
 }
 
-/// Only to compile: the type is PostgreSQL's. What it is made of is all the derive knows of it.
+/// Only compiled: the type is PostgreSQL's. The derive knows only its underlying type.
 mod on_postgres {
     use super::*;
 

@@ -1,11 +1,11 @@
-//! What the derive promises about the code around it: one file for each promise, which its name says. Each compiles
-//! a model under the promise's conditions and runs it.
+//! Tests the guarantees of the derive about the surrounding code. Each file is named after one guarantee; it compiles a
+//! model under the conditions of the guarantee and runs it.
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 #![deny(future_incompatible, reason = "a lint of whole crates; see `no_lint_fires`")]
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use evented_diesel::migrations::{Flavour, Migrations};
+use evented_diesel::migrations::{Database, Migrations};
 
 mod a_crate_of_another_name;
 mod a_log_in_another_schema;
@@ -24,10 +24,10 @@ mod old_names_of_inserts;
 mod private_models;
 mod values_that_are_null;
 
-/// A database in memory with these tables and logs.
+/// Creates a database in memory with these tables and logs.
 fn database(tables: &str, logs: &Migrations) -> SqliteConnection {
     let mut conn = SqliteConnection::establish(":memory:").expect("a connection");
     conn.batch_execute(tables).expect("the tables");
-    conn.batch_execute(&logs.up_sql(Flavour::Sqlite)).expect("the logs");
+    conn.batch_execute(&logs.up_sql(Database::Sqlite)).expect("the logs");
     conn
 }

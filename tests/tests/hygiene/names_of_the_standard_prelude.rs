@@ -1,5 +1,5 @@
-//! Generated code names everything by its whole path, so that the user's own names cannot get into it: not types,
-//! not traits, not modules, not macros.
+//! Generated code names everything by its full path, so that the user's names cannot shadow anything in it: types,
+//! traits, modules or macros.
 #![allow(dead_code, reason = "they are only there to be taken for something else")]
 
 struct Result;
@@ -21,7 +21,7 @@ struct Command;
 struct Event;
 struct External;
 struct Fields;
-struct Invalid;
+struct ValidationErrors;
 struct Retired;
 struct DateTime;
 struct Utc;
@@ -87,7 +87,7 @@ struct Thing {
     made_at: ::chrono::DateTime<::chrono::Utc>,
     #[evented(revision)]
     revision: i32,
-    #[evented(external)]
+    #[evented(generated)]
     by_database: i32,
 }
 
@@ -101,7 +101,7 @@ impl ::evented_diesel::Action<Thing> for Rename {
 }
 
 impl Thing {
-    fn valid(&self) -> ::core::result::Result<(), ::evented_diesel::Invalid> {
+    fn valid(&self) -> ::core::result::Result<(), ::evented_diesel::ValidationErrors> {
         ::core::result::Result::Ok(())
     }
     fn short(&self) -> ::evented_diesel::Fields {
@@ -109,8 +109,8 @@ impl Thing {
         fields.set("name", self.name.as_str());
         fields
     }
-    fn lost(_: &::evented_diesel::Attrs, _: &mut Thing, _: &::evented_diesel::Context) {}
-    fn v0(_: &mut ::evented_diesel::Attrs) {}
+    fn lost(_: &::evented_diesel::RawPayload, _: &mut Thing, _: &::evented_diesel::Context) {}
+    fn v0(_: &mut ::evented_diesel::RawPayload) {}
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Keywords may name a table, a column, a field, an action, a scope; the log and the database know them without `r#`.
+//! Keywords may name a table, a column, a field, an action or a scope. The log and the database contain them without
+//! `r#`.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;
@@ -87,7 +88,7 @@ fn they_are_plain_in_log_and_database() {
 
     let log: Vec<Event<Match>> = moved.events().load(conn).unwrap();
     assert_eq!(log.iter().map(Event::action).collect::<Vec<_>>(), ["insert", "move", "match", "update"]);
-    let payload: Fields = log[0].stored.payload.read().unwrap();
+    let payload: Fields = log[0].payload().unwrap();
     let keys: Vec<_> = payload.iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["as", "type", "where"]);
 }

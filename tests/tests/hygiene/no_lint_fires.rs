@@ -1,4 +1,4 @@
-//! Generated code is silent under every lint that users switch on, in a private module where nothing is used.
+//! Generated code causes no warning under any lint that users enable, in a private module where nothing is used.
 #![deny(warnings)]
 #![deny(clippy::all, clippy::pedantic, clippy::nursery)]
 #![deny(
@@ -59,10 +59,10 @@ mod schema {
     }
 }
 
-/// Every attribute, and nobody uses the model.
+/// A model with every attribute, which is not used.
 mod unused_model {
     use chrono::{DateTime, Utc};
-    use evented_diesel::{Action, Attrs, Context, Evented, Fields, Id, Invalid};
+    use evented_diesel::{Action, Context, Evented, Fields, Id, RawPayload, ValidationErrors};
     use serde::{Deserialize, Serialize};
 
     use super::schema::quiets;
@@ -95,7 +95,7 @@ mod unused_model {
         changed_at: DateTime<Utc>,
         #[evented(revision)]
         revision: i64,
-        #[evented(external)]
+        #[evented(generated)]
         by_database: i32,
     }
 
@@ -118,24 +118,24 @@ mod unused_model {
     }
 
     impl Quiet {
-        fn check(&self) -> Result<(), Invalid> {
-            if self.name.is_empty() { Err(Invalid::field("name", "is empty")) } else { Ok(()) }
+        fn check(&self) -> Result<(), ValidationErrors> {
+            if self.name.is_empty() { Err(ValidationErrors::field("name", "is empty")) } else { Ok(()) }
         }
         fn savepoint_of(&self) -> Fields {
             let mut fields = Fields::new();
             fields.set("name", self.name.as_str());
             fields
         }
-        const fn shout(_: &Attrs, quiet: &mut Self, _: &Context) {
+        const fn shout(_: &RawPayload, quiet: &mut Self, _: &Context) {
             quiet.level = i32::MAX;
         }
-        fn from_0(attrs: &mut Attrs) {
+        fn from_0(attrs: &mut RawPayload) {
             attrs.set("level", i32::MIN);
         }
     }
 }
 
-/// A model with nothing to write but its key, and one field that is deprecated.
+/// A model with only a key to write, and one deprecated field.
 mod smallest_model {
     use evented_diesel::Evented;
 
@@ -145,7 +145,7 @@ mod smallest_model {
     #[diesel(table_name = quieters)]
     struct Quieter {
         id: i32,
-        #[evented(external)]
+        #[evented(generated)]
         #[deprecated = "to show that nothing is said of it"]
         rank: i32,
     }

@@ -1,4 +1,4 @@
-//! Everything can be done without an import, by the functions of the traits.
+//! Everything works without an import, through the functions of the traits.
 
 diesel::table! {
     use diesel::sql_types::*;
@@ -37,7 +37,7 @@ fn it_works() {
     assert_eq!(replayed, Some(stamp));
 }
 
-/// The same on an async connection; to compile it is enough.
+/// The same on an async connection; only compiled.
 #[expect(dead_code, reason = "only to compile")]
 async fn on_an_async_connection(
     stamp: &Stamp,

@@ -1,7 +1,7 @@
-//! A renamed field is renamed in all payloads that are made of fields, also where old rows call the action by another
-//! name; and in no others.
+//! A renamed field is renamed in all payloads that consist of fields, also if old rows have another name for the
+//! action, and in no other payloads.
 
-use evented_diesel::{Attrs, Evented, Id};
+use evented_diesel::{Evented, Id, RawPayload};
 use serde_json::json;
 
 diesel::table! {
@@ -25,7 +25,7 @@ struct Sign {
 #[test]
 fn are_known_to_upcasts() {
     let upcast = |action: &str| {
-        let mut attrs = Attrs::new(action, 0, json!({"title": "Exit"}));
+        let mut attrs = RawPayload::new(action, 0, json!({"title": "Exit"}));
         Sign::upcast(&mut attrs);
         attrs.into_value()
     };

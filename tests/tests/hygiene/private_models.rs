@@ -1,5 +1,5 @@
-//! A private struct in a private module with private fields, and one that only a parent module sees: what is
-//! generated is as visible as the model, and its fields as the model's.
+//! A private struct in a private module with private fields, and a struct that is visible only to a parent module.
+//! Generated items have the visibility of the model, and their fields the visibility of the model's fields.
 
 mod hidden {
     use diesel::prelude::*;
@@ -44,7 +44,7 @@ mod hidden {
         assert_eq!(secret.word, "sesame");
     }
 
-    /// Seen by the parent alone.
+    /// Visible only to the parent.
     pub(super) mod shared {
         use evented_diesel::{Evented, Id};
 

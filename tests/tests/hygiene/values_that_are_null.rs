@@ -1,4 +1,4 @@
-//! An update to a value whose JSON form is `null` is an update, whatever the type is called.
+//! An update to a value whose JSON form is `null` counts as an update, whatever the name of the type.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;

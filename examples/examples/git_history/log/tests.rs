@@ -1,4 +1,4 @@
-//! The parser, against what git prints and what it might print.
+//! Tests the parser against the real output of git and possible unusual output.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! PostgreSQL's types: each in a column that is never null, and in one that may be.
+//! Models with PostgreSQL's types: each type in a column that is not null, and in a nullable column.
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -86,7 +86,7 @@ diesel::table! {
     }
 }
 
-/// Every type.
+/// A column of every type.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = kinds)]
 pub struct Kinds {
@@ -121,7 +121,7 @@ pub struct Kinds {
     pub own_json: Value,
 }
 
-/// Every type, or nothing.
+/// A nullable column of every type.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = nullable_kinds)]
 pub struct NullableKinds {
@@ -172,22 +172,22 @@ diesel::table! {
     }
 }
 
-/// Columns that keep less than their types.
+/// Columns that store less than their types.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = lossy)]
 pub struct Lossy {
     pub id: Id<Lossy>,
-    /// Two digits behind the point.
+    /// Two decimal digits.
     pub price: BigDecimal,
     /// Whole seconds.
     pub seconds: NaiveDateTime,
     /// Milliseconds.
     pub millis: DateTime<Utc>,
-    /// Filled up to five characters.
+    /// Padded to five characters.
     pub code: String,
-    /// Written as `[from, to)`, however it was said.
+    /// Stored as `[from, to)`, whatever the form of the input.
     pub span: (Bound<i32>, Bound<i32>),
-    /// A view would do the same: the trigger of the table rounds it.
+    /// Rounded by a trigger of the table; a view would do the same.
     pub single: f64,
     /// Microseconds, like every time.
     pub times: Vec<Option<DateTime<Utc>>>,

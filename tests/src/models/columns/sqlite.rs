@@ -1,4 +1,4 @@
-//! SQLite's types: each in a column that is never null, and in one that may be.
+//! Models with SQLite's types: each type in a column that is not null, and in a nullable column.
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -63,7 +63,7 @@ diesel::table! {
     }
 }
 
-/// Every type.
+/// A column of every type.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = kinds)]
 pub struct Kinds {
@@ -88,7 +88,7 @@ pub struct Kinds {
     pub own_json: Value,
 }
 
-/// Every type, or nothing.
+/// A nullable column of every type.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = nullable_kinds)]
 pub struct NullableKinds {
@@ -124,15 +124,15 @@ diesel::table! {
     }
 }
 
-/// Columns that keep less than their types.
+/// Columns that store less than their types.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = lossy)]
 pub struct Lossy {
     pub id: Id<Lossy>,
-    /// Kept as a float.
+    /// Stored as a float.
     pub price: BigDecimal,
-    /// A number, if it looks like one.
+    /// Stored as a number, if it looks like one.
     pub digits: String,
-    /// The trigger of the table rounds it.
+    /// Rounded by a trigger of the table.
     pub single: f64,
 }

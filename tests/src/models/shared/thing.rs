@@ -1,19 +1,19 @@
-//! What the models of shared logs have in common.
+//! The common interface of the models of shared logs.
 
 use super::*;
 use evented_core::ActionOf;
 
 /// A model with a name and a value.
 pub trait Thing: Model + PartialEq + Debug {
-    /// The input of its update.
+    /// The input of the model's update.
     type Changes: ActionOf<Self>;
-    /// A new one; the key counts where the caller gives it.
+    /// Returns the input of a new record. `key` is used only if the caller provides the keys of the model.
     fn new(key: &str, name: &str) -> Self::New;
-    /// Another name for it.
+    /// Returns an update of the name.
     fn named(name: &str) -> Self::Changes;
-    /// Its name.
+    /// Returns the name.
     fn name(&self) -> &str;
-    /// Its value.
+    /// Returns the value.
     fn value(&self) -> i32;
 }
 
@@ -24,8 +24,8 @@ pub struct Add(pub i32);
 macro_rules! is_a_thing {
     ($model:ident, $new:ident, $changes:ident $(, $given:ident)?) => {
         impl Action<$model> for Add {
-            fn check(&self, it: &$model, _: &Context) -> Result<(), Invalid> {
-                if it.value + self.0 < 0 { Err(Invalid::field("value", "is negative")) } else { Ok(()) }
+            fn check(&self, it: &$model, _: &Context) -> Result<(), ValidationErrors> {
+                if it.value + self.0 < 0 { Err(ValidationErrors::field("value", "is negative")) } else { Ok(()) }
             }
             fn apply(&self, it: &mut $model, _: &Context) {
                 it.value += self.0;

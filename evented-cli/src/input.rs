@@ -1,0 +1,160 @@
+//! Parses arguments and files: keys of records, times, keys of checkpoints, copies of checkpoints.
+
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use evented_core::{KeyKind, KeyValue};
+
+use crate::failure::Failure;
+use evented_diesel::verify::Checkpoint;
+
+/// Parses a record's key, of the model's kind of key.
+pub(super) fn key(kind: KeyKind, text: &str) -> Result<KeyValue, Failure> {
+    let wrong =
+        |what: &str| Failure::new(format!("`{text}` is not the key of a record here: it must be {what}"));
+    match kind {
+        KeyKind::Uuid => text.parse().map(KeyValue::Uuid).map_err(|_| wrong("a UUID")),
+        KeyKind::Text => Ok(KeyValue::Text(text.to_owned())),
+        KeyKind::Int => text.parse().map(KeyValue::Int).map_err(|_| wrong("an integer of 32 bits")),
+        KeyKind::BigInt => text.parse().map(KeyValue::BigInt).map_err(|_| wrong("an integer of 64 bits")),
+    }
+}
+
+/// Parses a time, with a zone or in UTC. A date means the beginning of the day.
+pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
+            return Ok(time.and_utc());
+        }
+    }
+    match text.parse::<NaiveDate>() {
+        Ok(day) => Ok(day.and_time(NaiveTime::MIN).and_utc()),
+        Err(_) => Err("write 2026-01-31T12:00:00Z, 2026-01-31 12:00 or 2026-01-31".to_owned()),
+    }
+}
+
+/// Reads the key of checkpoints from a file.
+pub(super) fn checkpoint_key(file: Option<&Path>) -> Result<Option<[u8; 32]>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let wrong = || Failure::new(format!("{}: a key is 64 hex digits, and nothing else", file.display()));
+    // An error must not contain the content of the file.
+    let text = read(file)?;
+    let digits = text.trim().as_bytes();
+    let mut key = [0; 32];
+    if digits.len() != 2 * key.len() {
+        return Err(wrong());
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair.iter().try_fold(0, |byte, digit| Some(byte << 4 | nibble(*digit)?)).ok_or_else(wrong)?;
+    }
+    Ok(Some(key))
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// Reads copies of checkpoints: outputs of `checkpoint --json`, one after the other, or checkpoints alone.
+pub(super) fn checkpoints(file: &Path) -> Result<Vec<Checkpoint>, Failure> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Answer { checkpoint: Option<Checkpoint> },
+        Bare(Checkpoint),
+        Many(Vec<Checkpoint>),
+    }
+    let text = read(file)?;
+    let mut checkpoints = Vec::new();
+    for form in serde_json::Deserializer::from_str(&text).into_iter::<Form>() {
+        match form {
+            Ok(Form::Answer { checkpoint }) => checkpoints.extend(checkpoint),
+            Ok(Form::Bare(checkpoint)) => checkpoints.push(checkpoint),
+            Ok(Form::Many(many)) => checkpoints.extend(many),
+            Err(error) => return Err(Failure::new(format!("{}: no checkpoint: {error}", file.display()))),
+        }
+    }
+    if checkpoints.is_empty() {
+        return Err(Failure::new(format!("{} has no checkpoint", file.display())));
+    }
+    Ok(checkpoints)
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+/// Fails if the file of the database does not exist. SQLite would create a database of any name, so a typing error
+/// would leave one behind.
+pub(super) fn must_exist(url: &str) -> Result<(), Failure> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("file:")).unwrap_or(url);
+    // A database in memory, or a URI with more than a path.
+    let other = path.is_empty() || path.starts_with(':') || path.contains(['?', '%', '#']);
+    if other || Path::new(path).exists() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("there is no database {path}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_of_the_models_kind() {
+        assert_eq!(key(KeyKind::Int, "-7").unwrap(), KeyValue::Int(-7));
+        assert_eq!(key(KeyKind::BigInt, "5000000000").unwrap(), KeyValue::BigInt(5_000_000_000));
+        assert_eq!(key(KeyKind::Text, " a/b ").unwrap(), KeyValue::Text(" a/b ".into()));
+        for (kind, text) in
+            [(KeyKind::Int, "5000000000"), (KeyKind::BigInt, "x"), (KeyKind::Uuid, "7"), (KeyKind::Int, "")]
+        {
+            assert!(key(kind, text).unwrap_err().0.contains("is not the key of a record here"));
+        }
+    }
+
+    #[test]
+    fn times_have_a_zone_or_are_in_utc() {
+        let noon = "2026-01-31T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
+        for text in [
+            "2026-01-31T13:00:00+01:00",
+            "2026-01-31 12:00",
+            "2026-01-31T12:00:00.000",
+            "2026-01-31 12:00:00",
+        ] {
+            assert_eq!(time(text), Ok(noon), "{text}");
+        }
+        assert_eq!(time("2026-01-31").unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
+        for text in ["", "yesterday", "2026-02-30", "2026-01-31 25:00", "12:00"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoints_key_is_64_hex_digits() {
+        let folder = std::env::temp_dir().join(format!("evented-key-{}", std::process::id()));
+        let read = |text: &str| {
+            std::fs::write(&folder, text).unwrap();
+            checkpoint_key(Some(&folder))
+        };
+        assert_eq!(read(&format!("{}\n", "0aB1".repeat(16))).unwrap().unwrap()[..2], [0x0a, 0xb1]);
+        for text in ["", "0a", &"0x".repeat(32), &"é".repeat(32), &"ab".repeat(33)] {
+            let failure = read(text).unwrap_err();
+            assert!(failure.0.ends_with("a key is 64 hex digits, and nothing else"), "{failure:?}");
+        }
+        std::fs::remove_file(&folder).unwrap();
+        assert!(checkpoint_key(Some(&folder)).is_err());
+    }
+
+    #[test]
+    fn a_file_of_sqlite_must_be_there() {
+        for url in [":memory:", "file::memory:?cache=shared", "sqlite:///no/where?mode=rwc", "/"] {
+            assert!(must_exist(url).is_ok(), "{url}");
+        }
+        for url in ["/no/such.db", "sqlite:///no/such.db", "file:/no/such.db"] {
+            assert_eq!(must_exist(url).unwrap_err().0, "there is no database /no/such.db");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Renders each answer as text.
+
+mod log_status;
+mod maintenance;
+mod records;
+#[cfg(feature = "wal")]
+mod slots;
+mod verified;

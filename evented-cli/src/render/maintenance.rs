@@ -1,0 +1,59 @@
+//! Renders the results of maintenance on tables and logs.
+
+use crate::answer::Answer;
+use crate::commands::{backfill, checkpoint, rebuild};
+use crate::screen::{Screen, bare, count, plain};
+
+impl Answer for checkpoint::Made {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn text(&self, _: &Screen) -> String {
+        match &self.checkpoint {
+            None => format!("{}: no event since the last checkpoint", self.log),
+            Some(made) => format!(
+                "{}: checkpoint {} over {}, root {}",
+                self.log,
+                made.number,
+                count(u64::try_from(made.events).unwrap_or(0), "event", "events"),
+                made.root
+            ),
+        }
+    }
+}
+
+impl Answer for rebuild::Done {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn text(&self, _: &Screen) -> String {
+        let Self { schema, inserted, updated, removed } = self;
+        if inserted + updated + removed == 0 {
+            return format!("{schema}: every row was what its log says");
+        }
+        let inserted = count(*inserted, "row", "rows");
+        format!("{schema}: {inserted} inserted, {updated} updated, {removed} removed")
+    }
+}
+
+impl Answer for backfill::Done {
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn text(&self, screen: &Screen) -> String {
+        let done =
+            format!("{}: {}", self.schema, count(self.records, "row got an event", "rows got an event"));
+        if self.skipped.is_empty() {
+            return if self.records == 0 { format!("{}: every row has an event", self.schema) } else { done };
+        }
+        let rows = self.skipped.iter().map(|row| [bare(&row.record), plain(&row.message)]);
+        format!("{}\n{done}", screen.table(["record", "passed over, since"], rows))
+    }
+
+    fn is_well(&self) -> bool {
+        self.skipped.is_empty()
+    }
+}

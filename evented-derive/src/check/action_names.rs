@@ -1,0 +1,184 @@
+//! Checks that each action has its own method and its own name in the log.
+
+use proc_macro2::Span;
+
+use crate::errors::Errors;
+use crate::model::{ActionDef, Model, Spanned};
+use crate::names;
+
+/// The names of the library's own actions in the log.
+const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
+
+/// Reserved names for which an alias makes sense.
+const ALIASED: [&str; 3] = ["insert", "update", "delete"];
+
+/// Methods that a model has already, from evented or from Diesel.
+pub(crate) const METHODS: [&str; 40] = [
+    "insert",
+    "update",
+    "delete",
+    "delete_by",
+    "execute",
+    "replay",
+    "events",
+    "savepoint",
+    "changes",
+    "changeset",
+    "history",
+    "previous_events",
+    "table_at",
+    "last_position",
+    "run",
+    "load",
+    "load_stream",
+    "first",
+    "get_result",
+    "get_results",
+    "save_changes",
+    "filter",
+    "select",
+    "find",
+    "order",
+    "limit",
+    "belonging_to",
+    "key",
+    "check",
+    "materialize",
+    "undelete",
+    "revert_to",
+    "recent_events",
+    "verify",
+    "verify_savepoints",
+    "verify_table",
+    "verify_replay",
+    "rebuild",
+    "backfill",
+    "read_point",
+];
+
+/// PostgreSQL truncates a longer identifier, and two names could become equal.
+const LONGEST_NAME: usize = 63;
+
+/// Checks the method that an action becomes. It would hide a method of the same name, or be hidden by it.
+pub(super) fn methods_are_free(model: &Model, errors: &mut Errors) {
+    for place in 0..model.actions.len() {
+        let action = &model.actions[place];
+        let Some(reason) = method_fault(model, place) else { continue };
+        let (ty, log_name) = (type_name(action), &action.name);
+        // The name in the log is kept if possible, so that old rows stay readable.
+        let keeps_name = !RESERVED.contains(&log_name.as_str()) && !is_repeated(model, place);
+        let kept = if keeps_name { format!(" as \"{log_name}\"") } else { String::new() };
+        let form = format!("actions({ty}{}{kept})", model.ident);
+        errors.push(action.method.span(), format!("{reason}; rename the type: write for example `{form}`"));
+    }
+}
+
+fn method_fault(model: &Model, place: usize) -> Option<String> {
+    let method = names::plain(&model.actions[place].method);
+    if METHODS.contains(&method.as_str()) {
+        return Some(format!("a model has a method `{method}` already"));
+    }
+    let repeated = model.actions[..place].iter().any(|earlier| names::plain(&earlier.method) == method);
+    repeated.then(|| format!("two actions make the method `{method}`"))
+}
+
+/// Whether an earlier action has the same name in the log.
+fn is_repeated(model: &Model, place: usize) -> bool {
+    model.actions[..place].iter().any(|earlier| earlier.name == model.actions[place].name)
+}
+
+fn type_name(action: &ActionDef) -> String {
+    action.ty.segments.last().map(|last| names::plain(&last.ident)).unwrap_or_default()
+}
+
+/// Checks the names of actions in the log. A row of the log identifies its action by name alone, so current, retired
+/// and old names form one set.
+pub(super) fn log_names_are_unique(model: &Model, errors: &mut Errors) {
+    let mut taken: Vec<(&str, &str)> =
+        RESERVED.map(|name| (name, "a name that the log itself uses")).to_vec();
+    for (place, action) in model.actions.iter().enumerate() {
+        // If a type must be renamed because of its method, its name in the log changes too.
+        if names::plain(&action.method) != action.name || method_fault(model, place).is_none() {
+            let form = format!("actions({} as \"another_name\")", type_name(action));
+            claim(&mut taken, (&action.name, action.span), "the name of an action", &form, errors);
+        }
+    }
+    for (name, _) in &model.retired {
+        let form = "retired(\"old_name\" = path::to::f)";
+        claim(&mut taken, (&name.value, name.span), "the name of a retired action", form, errors);
+    }
+    for (today, old) in &model.aliases {
+        let form = format!("aliases({} = \"old_name\")", today.value);
+        claim(&mut taken, (&old.value, old.span), "the old name of an action", &form, errors);
+    }
+}
+
+/// Claims the name, or reports what has claimed it already.
+fn claim<'a>(
+    taken: &mut Vec<(&'a str, &'a str)>,
+    (name, span): (&'a str, Span),
+    what: &'static str,
+    form: &str,
+    errors: &mut Errors,
+) {
+    match taken.iter().find(|(other, _)| *other == name) {
+        Some((_, holder)) => {
+            errors.push(span, format!("`{name}` is already {holder}; write `{form}` with another name"));
+        }
+        None => taken.push((name, what)),
+    }
+}
+
+/// Checks that each alias leads to a name that the model still writes.
+pub(super) fn aliases_name_an_action(model: &Model, errors: &mut Errors) {
+    let known: Vec<&str> = model.actions.iter().map(|action| action.name.as_str()).chain(ALIASED).collect();
+    for (today, old) in &model.aliases {
+        if !known.contains(&today.value.as_str()) {
+            let reason = format!("no action is called `{}` in the log", today.value);
+            let near = names::nearest(&today.value, known.iter().copied());
+            let (meant, name) = (names::did_you_mean(near), near.unwrap_or("update"));
+            errors.push(today.span, format!("{reason}{meant} write `aliases({name} = \"{}\")`", old.value));
+        }
+    }
+}
+
+/// Checks the name of the log's schema. The log's `table!` is generated, and accepts only identifiers.
+pub(super) fn log_schema_is_an_identifier(model: &Model, errors: &mut Errors) {
+    let Some(Spanned { value, span }) = &model.log_schema else { return };
+    if model.log_table.is_none() && !value.is_empty() && syn::parse_str::<syn::Ident>(value).is_err() {
+        let reason = format!("`{value}` is no identifier, and Diesel's `table!` takes no other schema");
+        errors.push(*span, format!("{reason}; write `#[evented(log_schema = \"audit\")]`"));
+    }
+}
+
+/// Checks the length and the characters of names. They are columns of the log, and parts of the names of database
+/// objects.
+pub(super) fn names_fit(model: &Model, errors: &mut Errors) {
+    let mut fits = |name: &str, span: Span, form: &str| {
+        let fault = match name {
+            "" => "an empty name".to_owned(),
+            _ if name.contains('\0') => {
+                "a name with a NUL character, which the database cannot store".to_owned()
+            }
+            _ if name.len() > LONGEST_NAME => {
+                format!("a name of {} bytes, where {LONGEST_NAME} fit", name.len())
+            }
+            _ => return,
+        };
+        errors.push(span, format!("this is {fault}; write `{form}`"));
+    };
+    let Spanned { value, span } = &model.schema;
+    fits(value, *span, "#[evented(schema = \"items\")]");
+    if let Some(Spanned { value, span }) = &model.log_schema {
+        fits(value, *span, "#[evented(log_schema = \"audit\")]");
+    }
+    for action in &model.actions {
+        fits(&action.name, action.span, &format!("actions({} as \"close\")", type_name(action)));
+    }
+    for (name, _) in &model.retired {
+        fits(&name.value, name.span, "retired(\"shut\" = path::to::f)");
+    }
+    for (today, old) in &model.aliases {
+        fits(&old.value, old.span, &format!("aliases({} = \"shut\")", today.value));
+    }
+}

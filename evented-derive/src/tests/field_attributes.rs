@@ -1,0 +1,155 @@
+//! Tests of errors in the attributes of fields.
+
+use quote::quote;
+use syn::parse_quote;
+
+use super::{assert_field_faults, model, read};
+
+#[test]
+fn attributes() {
+    assert_field_faults([
+        (
+            quote!(#[evented(generatd)] a: i32),
+            "unknown attribute `generatd`; did you mean `generated`? write `#[evented(generated)]`",
+        ),
+        (
+            quote!(#[evented(foreign)] a: i32),
+            "unknown attribute `foreign`; known here are `id`, `key`, `inserted_at`, `updated_at`, `revision`, \
+             `renamed`, `skip_insert`, `generated`; write for example `#[evented(id)]`",
+        ),
+        (
+            quote!(#[evented(version = 1)] a: i32),
+            "`version` goes on the struct; write `#[evented(version = 1)]` there",
+        ),
+        (
+            quote!(#[evented(generated, generated)] a: i32),
+            "`generated` is given twice; write `#[evented(generated)]` once",
+        ),
+        (quote!(#[evented(generated = true)] a: i32), "expected `,`; write `#[evented(generated)]`"),
+    ]);
+}
+
+#[test]
+fn renamed() {
+    let form = "write `#[evented(renamed(from = \"title\", version = 1))]`";
+    let missing = format!("`renamed` needs `from` and `version`; {form}");
+    let unknown = format!("unknown `form` in `renamed`; did you mean `from`? {form}");
+    let twice = format!("`from` is given twice; {form}");
+    let no_text = format!("expected string literal; {form}");
+    assert_field_faults([
+        (quote!(#[evented(renamed(from = "title"))] a: i32), missing.as_str()),
+        (quote!(#[evented(renamed())] a: i32), missing.as_str()),
+        (quote!(#[evented(renamed(form = "title", version = 1))] a: i32), unknown.as_str()),
+        (quote!(#[evented(renamed(from = title, version = 1))] a: i32), no_text.as_str()),
+    ]);
+    let input = parse_quote! {
+        #[evented(version = 1)]
+        struct Item { id: i32, #[evented(renamed(from = "a", from = "b", version = 1))] name: String }
+    };
+    assert_eq!(read(&input).1, [twice]);
+}
+
+#[test]
+fn roles() {
+    assert_field_faults([
+        (
+            quote!(#[evented(generated, revision)] a: i32),
+            "a field has one role; write `#[evented(generated)]` or `#[evented(revision)]`",
+        ),
+        (
+            quote!(#[evented(generated, skip_insert)] a: i32),
+            "`skip_insert` is for fields without another role; write `#[evented(generated)]` alone",
+        ),
+        (
+            quote!(#[evented(skip_insert, updated_at)] a: NaiveDateTime),
+            "`skip_insert` is for fields without another role; write `#[evented(updated_at)]` alone",
+        ),
+        (
+            quote!(#[evented(key = Uuid)] a: OrgId),
+            "`key` says what the key is made of, and this field is not the key; \
+             write `#[evented(id, key = Uuid)]` on the field that is",
+        ),
+    ]);
+}
+
+#[test]
+fn diesel() {
+    assert_field_faults([
+        (
+            quote!(#[diesel(embed)] a: A),
+            "evented must know each column by name, and an embedded struct hides them; write the fields out, \
+             or store the struct as one JSON column",
+        ),
+        (
+            quote!(#[diesel(serialize_as = Stored<A, B>)] a: A),
+            "evented writes columns from a reference, which `serialize_as` cannot; \
+             write `impl ToSql` for the field's type instead",
+        ),
+        (
+            quote!(#[diesel(skip_insertion)] a: i32),
+            "the database would choose a value that the log does not know; add `#[evented(generated)]`",
+        ),
+        (
+            quote!(#[evented(inserted_at)] #[diesel(skip_insertion)] a: NaiveDateTime),
+            "evented gives this field its value when it inserts; leave `skip_insertion` out",
+        ),
+        (
+            quote!(#[diesel(select_expression = items::a.is_not_null())] a: bool),
+            "evented writes back what it reads, and an expression is no column; add `#[evented(generated)]`",
+        ),
+        (
+            quote!(#[diesel(select_expression_type = dsl::Eq<A, embed>)] a: bool),
+            "evented writes back what it reads, and an expression is no column; add `#[evented(generated)]`",
+        ),
+        (
+            quote!(#[diesel(column_name = "first name's")] a: i32),
+            "no identifier: a column is an identifier in Diesel's `table!`, where `#[sql_name]` gives it any \
+             other name; write `#[diesel(column_name = title)]`",
+        ),
+        (quote!(#[diesel(column_name)] a: i32), "expected `=`; write `#[diesel(column_name = title)]`"),
+        (
+            quote!(#[diesel(deserialize_as = 7)] a: i32),
+            "expected one of: `for`, parentheses, `fn`, `unsafe`, `extern`, identifier, `::`, `<`, `dyn`, \
+             square brackets, `*`, `&`, `!`, `impl`, `_`, lifetime; write `#[diesel(deserialize_as = Stored)]`",
+        ),
+    ]);
+    model(&parse_quote! {
+        struct Item {
+            #[diesel(skip_insertion)]
+            id: i32,
+            #[evented(generated)]
+            #[diesel(skip_insertion, select_expression = items::a.is_null(), select_expression_type = T<A, B>)]
+            a: bool,
+            #[diesel(skip_update, treat_none_as_null = true, treat_none_as_default_value = false)]
+            #[diesel(column_name = c)]
+            b: Option<i32>,
+        }
+    });
+}
+
+#[test]
+fn serde() {
+    let skip = "the log stores every column: a skipped field would be lost on replay; \
+                mark it `#[evented(generated)]` if the database makes its value";
+    let with = "the log stores each field by its type's own serde form; \
+                use a newtype with its own Serialize and Deserialize";
+    assert_field_faults([
+        (quote!(#[serde(skip)] a: i32), skip),
+        (quote!(#[serde(default, skip_serializing)] a: i32), skip),
+        (quote!(#[serde(skip_deserializing)] a: i32), skip),
+        (quote!(#[serde(with = "m")] a: i32), with),
+        (quote!(#[serde(serialize_with = "f")] a: i32), with),
+        (quote!(#[serde(deserialize_with = "f")] a: i32), with),
+        (
+            quote!(#[serde(flatten)] a: A),
+            "the log stores each field under its own name: a flattened one has none; \
+             leave `flatten` out and store the struct as one JSON column",
+        ),
+    ]);
+    model(&parse_quote! {
+        struct Item {
+            #[serde(rename(serialize = "x"), alias = "y", default = "f", 7)] id: i32,
+            #[evented(generated)] #[serde(skip, with = "m")] a: i32,
+        }
+    });
+}

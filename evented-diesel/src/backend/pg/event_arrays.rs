@@ -1,0 +1,133 @@
+//! Appends many events in one statement. Each column is one array, so the statement's text, and with it its plan, is
+//! the same for any number of events.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::query_builder::AstPass;
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as PgUuid};
+use evented_core::{EventHash, Json, KeyValue};
+use uuid::Uuid;
+
+use crate::sql::{BindColumns, EventTable, Statement};
+use crate::sql_types::JsonText;
+use crate::statements::{Append, append_columns, push_ordering_txid};
+
+/// The columns of some events of one log.
+pub(super) struct EventColumns<'a> {
+    table: Option<EventTable>,
+    ids: Vec<Uuid>,
+    schemas: Vec<&'a str>,
+    records: Keys<'a>,
+    revisions: Vec<i64>,
+    actions: Vec<&'a str>,
+    versions: Vec<i32>,
+    payloads: Vec<&'a str>,
+    metas: Vec<Option<&'a str>>,
+    times: Vec<DateTime<Utc>>,
+    states: Vec<&'a [u8]>,
+    hashes: Vec<&'a [u8]>,
+}
+
+/// The keys of the records; all are of the kind of the log.
+#[derive(Default)]
+struct Keys<'a> {
+    uuids: Vec<Uuid>,
+    texts: Vec<&'a str>,
+    ints: Vec<i32>,
+    big_ints: Vec<i64>,
+}
+
+impl<'a> EventColumns<'a> {
+    pub(super) fn of(events: &'a [Append<'_>]) -> Self {
+        let mut records = Keys::default();
+        for event in events {
+            match event.record {
+                KeyValue::Uuid(key) => records.uuids.push(*key),
+                KeyValue::Text(key) => records.texts.push(key),
+                KeyValue::Int(key) => records.ints.push(*key),
+                KeyValue::BigInt(key) => records.big_ints.push(*key),
+            }
+        }
+        Self {
+            table: events.first().map(|event| event.table),
+            ids: events.iter().map(|event| event.event_id).collect(),
+            schemas: events.iter().map(|event| event.schema).collect(),
+            records,
+            revisions: events.iter().map(|event| event.revision).collect(),
+            actions: events.iter().map(|event| event.action).collect(),
+            versions: events.iter().map(|event| event.version).collect(),
+            payloads: events.iter().map(|event| event.payload.as_str()).collect(),
+            metas: events.iter().map(|event| event.meta.map(Json::as_str)).collect(),
+            times: events.iter().map(|event| event.at).collect(),
+            states: events.iter().map(|event| event.state.as_bytes()).collect(),
+            hashes: events.iter().filter_map(|event| event.hash.as_ref()).map(EventHash::as_bytes).collect(),
+        }
+    }
+
+    /// Appends the events in their order: their positions follow the order in which the arrays are read.
+    pub(super) fn append(&self) -> Statement<'_, Pg> {
+        let mut statement = Statement::new("");
+        let Some(table) = self.table else { return statement };
+        // If every event is the first of its record, none has an event before it.
+        let follow = self.revisions.iter().any(|revision| *revision > 1);
+        append_columns(&mut statement, table, follow);
+        statement.sql(if follow { "SELECT u.*, " } else { "SELECT u.*" });
+        if follow {
+            push_ordering_txid(&mut statement, table, |statement| {
+                statement.sql("p.record_id = u.record_id AND p.revision < u.revision").and_schema("p", table);
+            });
+        }
+        statement.sql(" FROM unnest(");
+        for column in 0..COLUMNS + usize::from(table.hashed) {
+            statement.sql(if column == 0 { "" } else { ", " }).field(self, column);
+        }
+        statement.sql(") u(id, schema, record_id, revision, action, version, payload, meta, at, state");
+        statement.sql(if table.hashed { ", hash)" } else { ")" });
+        statement
+    }
+}
+
+impl EventColumns<'_> {
+    /// Appends the events that do not exist yet, and returns the keys of their records.
+    pub(super) fn append_new(&self) -> Statement<'_, Pg> {
+        let mut statement = self.append();
+        statement.sql(" ON CONFLICT DO NOTHING RETURNING record_id");
+        statement
+    }
+}
+
+/// The number of columns that `append_columns` names, without the hash.
+const COLUMNS: usize = 10;
+
+impl BindColumns<Pg> for EventColumns<'_> {
+    fn push_field<'b>(&'b self, index: usize, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        match index {
+            0 => out.push_bind_param::<Array<PgUuid>, Vec<Uuid>>(&self.ids),
+            1 => out.push_bind_param::<Array<Text>, Vec<&str>>(&self.schemas),
+            2 => self.records.push(out),
+            3 => out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.revisions),
+            4 => out.push_bind_param::<Array<Text>, Vec<&str>>(&self.actions),
+            5 => out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.versions),
+            6 => out.push_bind_param::<Array<JsonText>, Vec<&str>>(&self.payloads),
+            7 => out.push_bind_param::<Array<Nullable<JsonText>>, Vec<Option<&str>>>(&self.metas),
+            8 => out.push_bind_param::<Array<Timestamptz>, Vec<DateTime<Utc>>>(&self.times),
+            9 => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.states),
+            _ => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.hashes),
+        }
+    }
+}
+
+impl Keys<'_> {
+    fn push<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        if !self.texts.is_empty() {
+            out.push_bind_param::<Array<Text>, Vec<&str>>(&self.texts)
+        } else if !self.ints.is_empty() {
+            out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.ints)
+        } else if !self.big_ints.is_empty() {
+            out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.big_ints)
+        } else {
+            out.push_bind_param::<Array<PgUuid>, Vec<Uuid>>(&self.uuids)
+        }
+    }
+}

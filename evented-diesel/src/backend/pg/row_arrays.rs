@@ -1,0 +1,132 @@
+//! Inserts many rows in one statement. Each column is one array, so the server plans one node for any number of rows.
+//! `VALUES` would prepare an expression for each value.
+//!
+//! A model binds the values of one row at a time. This module combines their bytes into arrays. If it cannot build the
+//! arrays, the caller falls back to `VALUES`.
+
+use diesel::QueryResult;
+use diesel::pg::{Pg, PgTypeMetadata};
+use diesel::query_builder::bind_collector::RawBytesBindCollector;
+use diesel::query_builder::{AstPass, QueryFragment};
+use evented_core::KeyValue;
+
+use crate::exec::Executor;
+use crate::model::ModelOn;
+use crate::sql::{BindColumns, SqlTypes, Statement, Value};
+use crate::statements::insert_from;
+
+mod array_types;
+mod column;
+
+use array_types::Types;
+use column::Column;
+
+/// The maximum number of rows that one statement inserts.
+const ROWS_PER_STATEMENT: usize = 4_096;
+/// The approximate maximum of bytes that one statement binds. With large rows, a statement inserts fewer of them.
+const BYTES_PER_STATEMENT: usize = 4 << 20;
+
+/// The number of rows from which on it is worth querying the database for types, which takes a round trip.
+const ASKS_FOR_TYPES_FROM: usize = 64;
+
+/// The rows that are left to insert.
+pub(super) struct RemainingRows<'r, M> {
+    rows: &'r [(KeyValue, &'r M)],
+    types: Types,
+}
+
+impl<'r, M: ModelOn<Pg>> RemainingRows<'r, M> {
+    /// Starts with all rows. If there are many, this queries the database for the column types that are known only by
+    /// name.
+    pub(super) async fn all<D: Executor<Pg>>(
+        executor: &mut D,
+        rows: &'r [(KeyValue, &'r M)],
+    ) -> QueryResult<Self> {
+        let mut types = Types::default();
+        if rows.len() >= ASKS_FOR_TYPES_FROM
+            && let Some((key, row)) = rows.first()
+        {
+            Row { key: key.into(), row: *row }.collect_binds(
+                &mut RawBytesBindCollector::new(),
+                &mut types,
+                &Pg,
+            )?;
+            types.find(executor).await?;
+        }
+        Ok(Self { rows, types })
+    }
+
+    /// Returns as many rows as one statement takes; `None` at the end, or if the rows cannot be converted to arrays.
+    pub(super) fn next(&mut self) -> QueryResult<Option<RowColumns>> {
+        let (mut columns, mut bytes, mut taken): (Vec<Column>, _, _) = (Vec::new(), 0, 0);
+        let mut binds = RawBytesBindCollector::<Pg>::new();
+        for (key, row) in self.rows.iter().take(ROWS_PER_STATEMENT) {
+            Row { key: key.into(), row: *row }.collect_binds(&mut binds, &mut self.types, &Pg)?;
+            if taken == 0 {
+                let Some(of_row) = binds.metadata.iter().map(Column::of).collect() else { return Ok(None) };
+                columns = of_row;
+            }
+            if !self.types.are_known() || binds.binds.len() != columns.len() {
+                return Ok(None);
+            }
+            let types = binds.metadata.drain(..);
+            for ((column, ty), value) in columns.iter_mut().zip(types).zip(binds.binds.drain(..)) {
+                let Some(more) = column.push(&ty, value.as_deref()) else { return Ok(None) };
+                bytes += more;
+            }
+            taken += 1;
+            if bytes >= BYTES_PER_STATEMENT {
+                break;
+            }
+        }
+        self.rows = self.rows.get(taken..).unwrap_or_default();
+        let mut arrays = RawBytesBindCollector::<Pg>::new();
+        for column in columns {
+            arrays.metadata.push(PgTypeMetadata::new(column.array_oid, 0));
+            arrays.binds.push(Some(column.array()));
+        }
+        Ok((taken > 0).then_some(RowColumns(arrays)))
+    }
+
+    /// Returns the rows that [`RemainingRows::next`] has not returned.
+    pub(super) fn rest(&self) -> &'r [(KeyValue, &'r M)] {
+        self.rows
+    }
+}
+
+/// The columns of several rows, as arrays.
+pub(super) struct RowColumns(RawBytesBindCollector<Pg>);
+
+impl RowColumns {
+    /// Inserts the rows, with their keys.
+    pub(super) fn insert<M: ModelOn<Pg>>(&self) -> Statement<'_, Pg> {
+        let mut statement = insert_from::<Pg, M>();
+        statement.sql(" SELECT ").field(self, 0);
+        statement
+    }
+}
+
+impl BindColumns<Pg> for RowColumns {
+    /// Binds all columns at once: they are the only binds of their statement.
+    fn push_field<'b>(&'b self, _: usize, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // Several `unnest` in the select list advance in parallel. In `FROM`, each would be copied into a table of its
+        // own first.
+        for column in 1..=self.0.binds.len() {
+            out.push_sql(&format!("{}unnest(${column})", if column == 1 { "" } else { ", " }));
+        }
+        out.push_bind_collector_data(&self.0)
+    }
+}
+
+/// The binds of one row.
+struct Row<'a, M> {
+    key: Value<'a>,
+    row: &'a M,
+}
+
+impl<M: ModelOn<Pg>> QueryFragment<Pg> for Row<'_, M> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        Pg::push_value(&self.key, out.reborrow())?;
+        (0..M::WRITTEN.len()).try_for_each(|field| self.row.push_field(field, out.reborrow()))
+    }
+}

@@ -1,0 +1,64 @@
+//! Converts the errors of Diesel and of the core into those of this crate.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use evented_core::{FieldError, ReplayError, Undecided};
+
+use super::locks::{self, Lock};
+use super::{ConstraintKind, Error, Subject, constraint};
+
+impl Error {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn database(subject: Subject, source: DieselError) -> Self {
+        let DieselError::DatabaseError(kind, information) = &source else {
+            return Self::Database { subject, error: source };
+        };
+        let kind = match kind {
+            DatabaseErrorKind::UniqueViolation => ConstraintKind::Unique,
+            DatabaseErrorKind::ForeignKeyViolation => ConstraintKind::ForeignKey,
+            DatabaseErrorKind::NotNullViolation => ConstraintKind::NotNull,
+            DatabaseErrorKind::CheckViolation => ConstraintKind::Check,
+            DatabaseErrorKind::SerializationFailure => return Self::SerializationFailure { subject, source },
+            // A deadlock, or a standby that ended the transaction, also requires a new transaction.
+            _ => match locks::told(information.as_ref()) {
+                Some(Lock::Lost) => return Self::SerializationFailure { subject, source },
+                Some(Lock::Taken) => return Self::Busy { subject, source },
+                None => return Self::Database { subject, error: source },
+            },
+        };
+        let (name, columns) = constraint::describe(information.as_ref());
+        Self::Constraint { subject, kind, name, columns, source: Box::new(source) }
+    }
+
+    pub(crate) fn of_log(log: &'static str, source: DieselError) -> Self {
+        Self::database(Subject::Log(log), source)
+    }
+
+    pub(crate) fn undecided(record: Subject, reason: Undecided) -> Self {
+        match reason {
+            Undecided::Invalid(faults) => Self::Invalid { record, errors: faults },
+            Undecided::Unstorable(source) => Self::Unstorable { record, error: source },
+            Undecided::Field(source) => Self::field(record, source),
+            Undecided::Payload(source) => Self::Encode { record, error: source.into() },
+            other => Self::Encode { record, error: other.into() },
+        }
+    }
+
+    pub(crate) fn replay(record: Subject, source: ReplayError) -> Self {
+        Self::Replay { record, error: Box::new(source) }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn field(record: Subject, source: FieldError) -> Self {
+        Self::Encode { record, error: source.into() }
+    }
+}
+
+/// Converts Diesel's own errors within the caller's transaction, so that `conn.transaction::<_, Error, _>(…)` works as
+/// usual.
+impl From<DieselError> for Error {
+    fn from(source: DieselError) -> Self {
+        Self::database(Subject::Transaction, source)
+    }
+}

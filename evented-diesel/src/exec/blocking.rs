@@ -1,0 +1,110 @@
+//! Runs operations on the blocking connections of Diesel.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use diesel::QueryResult;
+use diesel::connection::{Connection, LoadConnection, SimpleConnection, TransactionManager};
+use diesel::deserialize::QueryableByName;
+
+use crate::error::Error;
+use crate::exec::executor::{Executor, Operation, sealed};
+use crate::sql::{SqlTypes, Statement, Text};
+
+/// Runs an operation on a blocking connection: `.run(&mut conn)?`.
+///
+/// The [`prelude`](crate::prelude) imports this trait. It works on every connection of Diesel, pooled or not, inside or
+/// outside a transaction.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be run on a blocking connection `{Conn}`",
+    label = "not run by `{Conn}`",
+    note = "for an async connection write `use evented_diesel::async_prelude::*;` and `.run(conn).await`",
+    note = "for another database give the columns types that it has, too: those of `evented_diesel::sql_types`"
+)]
+pub trait Run<Conn>: Sized {
+    /// The value that the operation returns.
+    type Output;
+
+    /// Runs the operation.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]. After an error, no part of the operation is left half written.
+    fn run(self, conn: &mut Conn) -> Result<Self::Output, Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Conn, Op> Run<Conn> for Op
+where
+    Conn: LoadConnection + Send,
+    Conn::Backend: SqlTypes,
+    Op: Operation<Conn::Backend>,
+{
+    type Output = Op::Output;
+
+    fn run(self, conn: &mut Conn) -> Result<Self::Output, Error> {
+        finished(self.perform(&mut BlockingExecutor(conn)))
+    }
+}
+
+/// Returns the result of an operation on a connection that never waits.
+fn finished<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    ready(future).unwrap_or(Err(Error::NotReady))
+}
+
+/// Polls a future once and returns its output; `None` if it is not ready. Every future of a blocking executor is ready
+/// at its first poll, and the steps of an operation await nothing else.
+pub fn ready<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// A blocking connection, borrowed or boxed.
+#[derive(Debug)]
+pub struct BlockingExecutor<P>(pub P);
+
+type Manager<P> = <<P as Deref>::Target as Connection>::TransactionManager;
+
+impl<P> sealed::Executor for BlockingExecutor<P> {}
+
+impl<DB, P> Executor<DB> for BlockingExecutor<P>
+where
+    DB: SqlTypes,
+    P: DerefMut<Target: LoadConnection<Backend = DB>> + Send,
+{
+    async fn load<R>(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<Vec<R>>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        diesel::RunQueryDsl::load(statement, &mut *self.0)
+    }
+
+    async fn execute(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<usize> {
+        diesel::RunQueryDsl::execute(statement, &mut *self.0)
+    }
+
+    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        self.0.batch_execute(sql)
+    }
+
+    fn in_transaction(&mut self) -> QueryResult<bool> {
+        let status = Manager::<P>::transaction_manager_status_mut(&mut *self.0);
+        Ok(status.transaction_depth()?.is_some())
+    }
+
+    async fn begin(&mut self) -> QueryResult<()> {
+        Manager::<P>::begin_transaction(&mut *self.0)
+    }
+
+    async fn commit(&mut self) -> QueryResult<()> {
+        Manager::<P>::commit_transaction(&mut *self.0)
+    }
+
+    async fn rollback(&mut self) -> QueryResult<()> {
+        Manager::<P>::rollback_transaction(&mut *self.0)
+    }
+}

@@ -1,0 +1,98 @@
+//! Defines the traits that describe a model's tables. The derive implements them.
+
+use diesel::backend::Backend;
+use diesel::deserialize;
+use diesel::row::Row;
+use evented_core::{Evented, KeyValue};
+
+use crate::error::Error;
+use crate::exec::Executor;
+use crate::model::derived::Derived;
+use crate::model::event::Event;
+use crate::model::log::{EventLog, HoldsModel};
+use crate::model::pending_event::PendingEvent;
+use crate::sql::{BindColumns, EventTable, NamedTable, SqlTypes};
+
+/// A model with its tables. `#[derive(Evented)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an evented model",
+    label = "`#[derive(Evented)]` is missing",
+    note = "add `Evented` to the derives of `{Self}`, next to Diesel's own"
+)]
+pub trait Model: Evented {
+    /// Shows that the derive implements the trait.
+    #[doc(hidden)]
+    const DERIVED: Derived;
+    /// The log that holds the model's events.
+    type Log: EventLog + HoldsModel<Self>;
+    /// The table that Diesel's associations over the model's events start from: the log's table, or the part of it that
+    /// belongs to this model.
+    #[doc(hidden)]
+    type Events: diesel::Table + Default;
+
+    /// Whether the model has a table. Without one, its state exists only in the log. Default: `true`.
+    const HAS_TABLE: bool = true;
+    /// Whether a hook runs before the model's events are written, `#[evented(before_append = …)]`. Default: `false`.
+    const HAS_BEFORE_APPEND: bool = false;
+    /// The name of the key's column.
+    const KEY_COLUMN: &'static str;
+    /// The names of all columns, in the order in which [`ModelOn::read`] reads them.
+    const COLUMNS: &'static [&'static str];
+    /// The column of each recorded field, then the revision column if there is one. [`BindColumns::push_field`] uses
+    /// the same order.
+    const WRITTEN: &'static [&'static str];
+
+    /// Returns the table of a record's events.
+    #[doc(hidden)]
+    fn event_table(record: &KeyValue) -> EventTable {
+        EventTable::of::<Self::Log>(Self::SCHEMA, record)
+    }
+    /// Returns the table of the events of all records; for a log with shards, the view over them.
+    #[doc(hidden)]
+    fn whole_log() -> EventTable {
+        EventTable::whole::<Self::Log>(Self::SCHEMA)
+    }
+}
+
+/// Reads a model's rows from one database and binds them. `#[derive(Evented)]` implements it for every database that
+/// has the types of the model's columns.
+pub trait ModelOn<DB: SqlTypes>: Model + NamedTable<DB> + BindColumns<DB> {
+    /// Reads the columns of a row, starting at column `from`.
+    ///
+    /// # Errors
+    ///
+    /// A column whose value cannot be converted to the type of its field.
+    fn read<'a>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self>;
+    /// Runs the hook before an event is written, `#[evented(before_append = …)]`. The hook runs in the transaction of
+    /// the write and receives the complete history of the record, oldest event first.
+    ///
+    /// # Errors
+    ///
+    /// The error that the hook returns. Nothing is written then.
+    fn before_append<D: Executor<DB>>(
+        draft: &mut PendingEvent<Self>,
+        history: &[Event<Self>],
+        conn: &mut D,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (draft, history, conn);
+        std::future::ready(Ok(()))
+    }
+}
+
+/// Reads one column. The derived code calls this function.
+///
+/// # Errors
+///
+/// A value that cannot be converted to a `T`.
+pub fn column<'a, ST, T, DB>(row: &impl Row<'a, DB>, index: usize) -> deserialize::Result<T>
+where
+    DB: Backend,
+    T: deserialize::FromSql<ST, DB>,
+{
+    use diesel::row::Field;
+    let field = Row::get(row, index).ok_or_else(|| format!("the row has no column {index}"))?;
+    T::from_nullable_sql(field.value()).map_err(|error| {
+        let name = field.field_name().unwrap_or_default();
+        format!("column `{name}`: {error}").into()
+    })
+}

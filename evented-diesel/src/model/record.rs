@@ -1,0 +1,130 @@
+//! Addresses a record by its key: its name in errors, and statements about it.
+
+use std::marker::PhantomData;
+
+use diesel::deserialize::QueryableByName;
+use diesel::result::Error as DieselError;
+use evented_core::{Digest, Evented, KeyValue};
+
+use crate::error::{Error, Subject};
+use crate::exec::Executor;
+use crate::model::definition::Model;
+use crate::sql::{SqlTypes, Statement, Text};
+
+/// A record's key in its two representations.
+pub struct Record<M: Evented> {
+    /// The typed key.
+    pub key: M::Key,
+    /// The key as a value that a statement can bind.
+    pub value: KeyValue,
+}
+
+impl<M: Model> Record<M> {
+    /// Creates the record with this key.
+    pub fn new(key: M::Key) -> Self {
+        let value = M::key_value(&key);
+        Self { key, value }
+    }
+
+    /// Returns the record's name for errors.
+    pub fn name(&self) -> Subject {
+        Subject::Record { schema: M::SCHEMA, key: self.value.clone() }
+    }
+
+    /// Wraps a database error with the record's name.
+    pub(crate) fn failed(&self, error: DieselError) -> Error {
+        Error::database(self.name(), error)
+    }
+
+    /// Creates the error for a value that cannot be serialized as JSON, with the record's name.
+    pub(crate) fn not_encoded(&self, source: serde_json::Error) -> Error {
+        Error::Encode { record: self.name(), error: source.into() }
+    }
+
+    /// Computes the digest of a state of the record.
+    pub(crate) fn digest(&self, state: &M) -> Result<Digest, Error> {
+        state.state_digest().map_err(|source| Error::Unstorable { record: self.name(), error: source })
+    }
+
+    /// Runs a statement about the record and reads all rows of the result.
+    pub(crate) async fn load<R, DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> Result<Vec<R>, Error>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        executor.load(statement).await.map_err(|error| self.failed(error))
+    }
+
+    /// Runs a statement about the record and reads the first row of the result.
+    pub(crate) async fn first<R, DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> Result<Option<R>, Error>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        Ok(self.load(executor, statement).await?.into_iter().next())
+    }
+
+    /// Runs a statement about the record that returns no rows. Returns the number of rows that it wrote.
+    pub(crate) async fn execute<DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> Result<usize, Error> {
+        executor.execute(statement).await.map_err(|error| self.failed(error))
+    }
+}
+
+impl<M: Evented> std::fmt::Debug for Record<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", M::SCHEMA, self.value)
+    }
+}
+
+/// All records of a model: like [`Record`], for statements over a whole table or log.
+pub(crate) struct AllRecords<M>(PhantomData<fn() -> M>);
+
+impl<M: Model> AllRecords<M> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// Returns the model's name for errors.
+    pub(crate) fn name(&self) -> Subject {
+        Subject::Model(M::SCHEMA)
+    }
+
+    /// Wraps a database error with the model's name.
+    pub(crate) fn failed(&self, error: DieselError) -> Error {
+        Error::database(self.name(), error)
+    }
+
+    /// Runs a statement and reads all rows of the result.
+    pub(crate) async fn load<R, DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> Result<Vec<R>, Error>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        executor.load(statement).await.map_err(|error| self.failed(error))
+    }
+
+    /// Runs a statement and reads the first row of the result.
+    pub(crate) async fn first<R, DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> Result<Option<R>, Error>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        Ok(self.load(executor, statement).await?.into_iter().next())
+    }
+}

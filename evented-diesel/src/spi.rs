@@ -1,0 +1,20 @@
+//! Exports internals to the other evented crates. It is exempt from semantic versioning: those crates pin this version
+//! with `=`.
+
+pub use crate::backend::EventedBackend;
+#[cfg(feature = "__async")]
+pub use crate::exec::AsyncExecutor;
+pub use crate::exec::{
+    BlockingExecutor, Executor, Operation, Transaction, commit_hint, on_commit_hint, ready, sealed, wake,
+};
+pub use crate::model::{Record, stable_hash};
+pub use crate::read::load::{events as load_events, head as load_head, replay as load_replay};
+pub use crate::sql::{
+    BindColumns, Database, LogName, NamedTable, SqlTypes, Statement, Text, Value, optional,
+};
+pub use crate::statements::{BlockingSession, CommitMark, HeadRow, HistoryEvent, LoggedEvent, Number, Until};
+pub use crate::stream::{
+    Consumer, Cursor, DEFAULT_STATE_CACHE_SIZE, Delivery, LogPage, ModelStream, PageConsumer, Sink,
+    SourceLog, apply_page, catch_panic, check_log, check_position, commit_mark, database_id, last_final,
+    log_offset, log_position, read_page, start_of_now,
+};

@@ -1,0 +1,24 @@
+//! Builds SQL statements as values, for any database. Nothing here knows a model or runs a statement.
+
+mod bind_columns;
+mod database;
+mod event_table;
+mod log_name;
+#[cfg(feature = "__pg")]
+mod postgres;
+mod read_column;
+#[cfg(feature = "sqlite")]
+mod sqlite_types;
+mod statement;
+mod types;
+mod value;
+
+pub use bind_columns::{BindColumns, NamedTable};
+pub use database::Database;
+pub use event_table::EventTable;
+pub use log_name::LogName;
+pub(crate) use read_column::field;
+pub use read_column::optional;
+pub use statement::{Statement, Text};
+pub use types::SqlTypes;
+pub use value::Value;

@@ -1,0 +1,48 @@
+//! Implements statements for PostgreSQL.
+
+use diesel::QueryResult;
+use diesel::deserialize::{self, FromSql};
+use diesel::pg::Pg;
+use diesel::query_builder::AstPass;
+
+use crate::sql::database::Database;
+use crate::sql::types::{SqlTypes, log_types, sealed};
+
+impl sealed::Sealed for Pg {}
+
+impl SqlTypes for Pg {
+    const LOCKS_FIRST: bool = false;
+    const DATABASE: Database = Database::Postgres;
+    const MAX_BINDS: usize = 65_535;
+    const HAS_SEQUENCES: bool = true;
+    const OLDEST_RUNNING_TXID_SQL: &'static str = "SELECT txid_snapshot_xmin(txid_current_snapshot())";
+    const NUMBERS_TRANSACTIONS: bool = true;
+    const COMMIT_MARK_SQL: &'static str =
+        "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s), s::text FROM txid_current_snapshot() s";
+    // Combines the cluster's id with the database's oid: a restore on another cluster differs, and so does a copy in
+    // the same cluster.
+    const DATABASE_ID_SQL: &'static str = "SELECT c.system_identifier # d.oid::bigint FROM pg_control_system() c, pg_database d \
+        WHERE d.datname = current_database()";
+    const BLOCKING_SESSION_SQL: Option<&'static str> = Some(
+        "SELECT pid, name, owner, datname, state, since FROM ( \
+            SELECT pid, application_name::text AS name, usename::text AS owner, datname::text, state, \
+                xact_start AS since, age(backend_xid) AS age \
+            FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() \
+            UNION ALL \
+            SELECT NULL, gid, owner::text, database::text, 'prepared', prepared, age(transaction) \
+            FROM pg_prepared_xacts \
+        ) h ORDER BY age DESC LIMIT 1",
+    );
+    const TXN_SNAPSHOT_SQL: &'static str = "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s), \
+        array_to_string(ARRAY(SELECT txid_snapshot_xip(s)), ','), \
+        CASE WHEN current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN 1 ELSE 0 END \
+        FROM txid_current_snapshot() s";
+    const WELL_TYPED_SQL: &'static str = "1";
+    const OVERRIDE_KEY_SQL: &'static str = " OVERRIDING SYSTEM VALUE";
+    const LOCK_ROWS_SQL: &'static str = " FOR UPDATE OF t";
+    // Every update creates a new row version. `xmin` names the transaction that wrote it, and `ctid` distinguishes the
+    // versions of one transaction.
+    const ROW_VERSION_SQL: &'static str = "t.xmin::text || t.ctid::text";
+
+    log_types!(diesel::sql_types::Uuid, diesel::sql_types::Timestamptz);
+}

@@ -1,0 +1,37 @@
+//! Implements statements for SQLite.
+
+use diesel::QueryResult;
+use diesel::deserialize::{self, FromSql};
+use diesel::query_builder::AstPass;
+use diesel::sqlite::Sqlite;
+
+use crate::sql::database::Database;
+use crate::sql::types::{SqlTypes, log_types, sealed};
+
+impl sealed::Sealed for Sqlite {}
+
+impl SqlTypes for Sqlite {
+    const LOCKS_FIRST: bool = true;
+    const DATABASE: Database = Database::Sqlite;
+    const MAX_BINDS: usize = 32_766;
+    const HAS_SEQUENCES: bool = false;
+    const OLDEST_RUNNING_TXID_SQL: &'static str = "SELECT NULL";
+    const NUMBERS_TRANSACTIONS: bool = false;
+    // `data_version` changes when another connection commits. The connection that reads a stream does not write.
+    const COMMIT_MARK_SQL: &'static str =
+        "SELECT NULL, NULL, CAST(data_version AS TEXT) FROM pragma_data_version";
+    const DATABASE_ID_SQL: &'static str = "SELECT 0";
+    const BLOCKING_SESSION_SQL: Option<&'static str> = None;
+    // A SQLite transaction keeps one snapshot from its first read on.
+    const TXN_SNAPSHOT_SQL: &'static str = "SELECT NULL, NULL, NULL, 1";
+    const WELL_TYPED_SQL: &'static str = "(typeof(e.revision) = 'integer' AND typeof(e.txid) = 'integer' \
+         AND typeof(e.version) = 'integer' AND typeof(e.action) = 'text' AND typeof(e.schema) = 'text' \
+         AND typeof(e.at) = 'text' AND typeof(e.payload) = 'text' AND typeof(e.meta) IN ('text', 'null') \
+         AND typeof(e.id) = 'blob' AND typeof(e.state) = 'blob' AND typeof(e.hash) = 'blob')";
+    const OVERRIDE_KEY_SQL: &'static str = "";
+    const LOCK_ROWS_SQL: &'static str = "";
+    // No other connection can write while the lock is held, so there is no version to compare.
+    const ROW_VERSION_SQL: &'static str = "''";
+
+    log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
+}

@@ -1,0 +1,183 @@
+//! Represents SQL statements as values: the text and its binds, before anything is sent.
+//!
+//! A [`Statement`] is an ordinary Diesel query: both `RunQueryDsl`s run it, Diesel caches its prepared form by its
+//! text, and `debug_query` prints it. A statement is assembled from parts, because only the model knows the user's
+//! table and its changed columns, and because one statement writes two tables.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use diesel::QueryResult;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::Untyped;
+
+use crate::sql::bind_columns::{BindColumns, NamedTable};
+use crate::sql::event_table::EventTable;
+use crate::sql::log_name::LogName;
+use crate::sql::types::SqlTypes;
+use crate::sql::value::Value;
+
+/// A query under construction, or ready to run.
+///
+/// `T` says whether the text is always the same: see [`Text`].
+#[must_use]
+pub struct Statement<'q, DB: SqlTypes, T = Varying> {
+    parts: Vec<Part<'q, DB>>,
+    text: PhantomData<fn() -> T>,
+}
+
+/// How Diesel finds the prepared form of a statement: by its text, which must be written out first, or by a type that
+/// stands for the text, which costs nothing.
+pub trait Text: 'static {
+    /// Whether the type stands for exactly one text.
+    const FIXED: bool;
+}
+
+/// The text depends on the values that the statement writes or reads.
+#[derive(Debug)]
+pub struct Varying;
+impl Text for Varying {
+    const FIXED: bool = false;
+}
+
+/// A statement of kind `K` that has the same text for every use with the model `M`.
+#[derive(Debug)]
+pub struct Fixed<M, K>(PhantomData<fn() -> (M, K)>);
+impl<M: 'static, K: 'static> Text for Fixed<M, K> {
+    const FIXED: bool = true;
+}
+
+enum Part<'q, DB: SqlTypes> {
+    Sql(&'static str),
+    Identifier(&'q str),
+    Value(Value<'q>),
+    Field(&'q dyn BindColumns<DB>, usize),
+    Table(for<'a, 'b> fn(AstPass<'a, 'b, DB>) -> QueryResult<()>),
+}
+
+impl<'q, DB: SqlTypes> Statement<'q, DB> {
+    /// Creates a statement that begins with this SQL.
+    pub fn new(sql: &'static str) -> Self {
+        let mut parts = Vec::with_capacity(64);
+        parts.push(Part::Sql(sql));
+        Self { parts, text: PhantomData }
+    }
+
+    /// Declares that this kind of statement has only one text for the model.
+    pub fn fixed<M: 'static, K: 'static>(self) -> Statement<'q, DB, Fixed<M, K>> {
+        Statement { parts: self.parts, text: PhantomData }
+    }
+
+    /// Adds SQL.
+    pub fn sql(&mut self, sql: &'static str) -> &mut Self {
+        self.parts.push(Part::Sql(sql));
+        self
+    }
+
+    /// Adds an identifier, in quotation marks.
+    pub fn identifier(&mut self, name: &'q str) -> &mut Self {
+        self.parts.push(Part::Identifier(name));
+        self
+    }
+
+    /// Adds a value, as a bind.
+    pub fn value(&mut self, value: impl Into<Value<'q>>) -> &mut Self {
+        self.parts.push(Part::Value(value.into()));
+        self
+    }
+
+    /// Adds the value of a row's column, as a bind.
+    pub fn field(&mut self, row: &'q dyn BindColumns<DB>, index: usize) -> &mut Self {
+        self.parts.push(Part::Field(row, index));
+        self
+    }
+
+    /// Adds the name of the model's table.
+    pub fn table<M: NamedTable<DB>>(&mut self) -> &mut Self {
+        self.parts.push(Part::Table(M::push_table));
+        self
+    }
+
+    /// Adds the name of a log's table.
+    pub fn log(&mut self, log: LogName) -> &mut Self {
+        if let Some(schema) = log.schema {
+            self.identifier(schema).sql(".");
+        }
+        self.identifier(log.table)
+    }
+
+    /// Adds the name of another table in the schema of the log's table.
+    pub fn beside(&mut self, log: LogName, table: &'q str) -> &mut Self {
+        if let Some(schema) = log.schema {
+            self.identifier(schema).sql(".");
+        }
+        self.identifier(table)
+    }
+
+    /// Adds `alias.record_id = …`, and `alias.schema = …` if several models share the log.
+    pub fn of_record(
+        &mut self,
+        alias: &'static str,
+        table: EventTable,
+        record: impl Into<Value<'q>>,
+    ) -> &mut Self {
+        self.sql(alias).sql(".record_id = ").value(record).and_schema(alias, table)
+    }
+
+    /// Adds `AND alias.schema = …` if several models share the log.
+    pub fn and_schema(&mut self, alias: &'static str, table: EventTable) -> &mut Self {
+        match table.schema {
+            Some(schema) => self.sql(" AND ").sql(alias).sql(".schema = ").value(schema),
+            None => self,
+        }
+    }
+
+    /// Adds a list of columns, each with the same prefix: `t."id", t."name"`.
+    pub fn columns(&mut self, prefix: &'static str, columns: &'q [&'static str]) -> &mut Self {
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                self.sql(", ");
+            }
+            self.sql(prefix).identifier(column);
+        }
+        self
+    }
+}
+
+impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        for part in &self.parts {
+            match part {
+                Part::Sql(sql) => out.push_sql(sql),
+                Part::Identifier(name) => out.push_identifier(name)?,
+                Part::Value(value) => DB::push_value(value, out.reborrow())?,
+                Part::Field(row, index) => row.push_field(*index, out.reborrow())?,
+                Part::Table(push) => push(out.reborrow())?,
+            }
+        }
+        Ok(())
+    }
+
+    // Every part of a statement is safe to cache. The default implementation would walk over all parts to find that
+    // out.
+    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<DB: SqlTypes, T: Text> QueryId for Statement<'_, DB, T> {
+    type QueryId = T;
+    const HAS_STATIC_QUERY_ID: bool = T::FIXED;
+}
+
+impl<DB: SqlTypes, T: Text> Query for Statement<'_, DB, T> {
+    type SqlType = Untyped;
+}
+
+impl<Conn, DB: SqlTypes, T: Text> diesel::RunQueryDsl<Conn> for Statement<'_, DB, T> {}
+
+impl<DB: SqlTypes, T> fmt::Debug for Statement<'_, DB, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement").field("parts", &self.parts.len()).finish_non_exhaustive()
+    }
+}

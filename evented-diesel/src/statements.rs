@@ -1,0 +1,46 @@
+//! Builds the statements about rows and logs, with the types of their results: one function for each. Nothing here runs
+//! a statement.
+
+mod append;
+mod events;
+mod links;
+mod log_checks;
+mod log_stream;
+mod log_tables;
+mod many_rows;
+mod rows;
+mod table_scan;
+
+pub use append::{Append, Guard, Inserted, Removed, Written};
+pub(crate) use append::{
+    Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
+    push_ordering_txid, read_written_offset,
+};
+pub(crate) use events::{
+    EventOf, EventRow, HEAD_WIDTH, LastPositionRow, RecordOf, ReplayedEvent, event_by_id, head_of, history,
+    last_position, page, page_of_all,
+};
+pub use events::{HeadRow, Until};
+pub(crate) use links::{LinkedRow, link, linked};
+pub use log_checks::Number;
+pub(crate) use log_checks::{
+    ChainEvent, ChainKey, ChainRow, CheckpointRow, EventHashes, LeafRow, Range, chain_page, checkpoints,
+    hashes_of, horizon, leaves, write_checkpoint,
+};
+pub(crate) use log_stream::{
+    BigIntKeys, EventId, FinalEvent, HistoryRow, IntKeys, LastOffset, LoggedRow, OffsetRow, TextKeys,
+    UuidKeys, event_at, final_event, histories, last_offset, next_offset, positions_from, stream_page,
+};
+pub use log_stream::{BlockingSession, CommitMark, HistoryEvent, LoggedEvent};
+pub(crate) use log_tables::{format_of, table_exists};
+pub(crate) use many_rows::{
+    LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, lock_rows, portions,
+    remove_many, remove_many_plain, update_many,
+};
+pub(crate) use rows::{
+    Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
+    push_insert_values, push_set, remove_row, row_of, set_row,
+};
+pub(crate) use table_scan::{
+    ColumnNames, column_names, count_without_events, rows_between, rows_without_events,
+};

@@ -1,0 +1,36 @@
+//! Represents commands as values, and runs them.
+//!
+//! Each kind of write reads, decides and writes in sequence, with the same code for every database and for blocking and
+//! async connections. `evented-core` decides, [`statements`](crate::statements) builds the SQL, and
+//! [`backend`](crate::backend) implements what differs between databases.
+
+mod append_event;
+mod attempts;
+mod batch;
+mod batch_plan;
+mod batch_run;
+mod batch_write;
+mod before_append;
+mod change;
+mod command;
+mod contended;
+mod create;
+mod delete;
+mod drift;
+mod log_only;
+mod materialize;
+mod options;
+mod recorded;
+mod repeated;
+mod run_command;
+mod savepoint;
+mod state_store;
+mod write_links;
+
+pub(crate) use append_event::{EventContent, Head, next_event};
+pub(crate) use attempts::ATTEMPTS;
+pub use batch::{Batch, batch};
+pub use command::{Command, Recording};
+pub use materialize::Materialize;
+pub(crate) use options::Options;
+pub use recorded::Recorded;

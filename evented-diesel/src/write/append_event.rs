@@ -1,0 +1,83 @@
+//! Builds the event that a write appends after the last event of its record.
+
+use evented_core::{Chained, Context, Digest, EventHash, Json, KeyValue};
+
+use crate::model::{EventLog, Model};
+use crate::statements::{Append, HeadRow};
+
+/// The last event of a record's history.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    /// The revision of the last event; 0 if there is no event.
+    pub(crate) revision: i64,
+    /// The hash of the last event, in a log that chains its events.
+    pub(crate) hash: Option<EventHash>,
+}
+
+impl Head {
+    /// The head of a record without events.
+    pub(crate) const NONE: Self = Self { revision: 0, hash: None };
+
+    /// The head after an event is appended.
+    pub(crate) fn after(append: &Append<'_>) -> Self {
+        Self { revision: append.revision, hash: append.hash }
+    }
+}
+
+impl From<&HeadRow> for Head {
+    fn from(row: &HeadRow) -> Self {
+        Self { revision: row.revision, hash: row.hash }
+    }
+}
+
+/// The parts of an event that depend on the kind of write.
+#[derive(Clone, Copy)]
+pub(crate) struct EventContent<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) payload: &'a Json,
+    pub(crate) state: &'a Digest,
+}
+
+/// Builds the event to append after a head.
+pub(crate) fn next_event<'a, M: Model>(
+    cx: &Context,
+    record: &'a KeyValue,
+    head: Head,
+    content: EventContent<'a>,
+    meta: Option<&'a Json>,
+) -> Append<'a> {
+    let revision = head.revision.saturating_add(1);
+    let chained = Chained {
+        id: cx.event_id,
+        schema: M::SCHEMA,
+        record,
+        revision,
+        action: content.action,
+        version: M::VERSION,
+        at: cx.at,
+        payload: content.payload,
+        meta,
+        state: content.state,
+    };
+    Append {
+        table: M::event_table(record),
+        hash: M::Log::HASHED.then(|| chained.hash(head.hash.as_ref())),
+        schema: M::SCHEMA,
+        record,
+        event_id: cx.event_id,
+        revision,
+        action: content.action,
+        version: M::VERSION,
+        payload: content.payload,
+        meta,
+        at: cx.at,
+        state: content.state,
+        fresh: false,
+        placed: true,
+    }
+}
+
+/// The payload of an event without data: `{}`.
+pub(crate) fn empty_payload() -> Json {
+    Json::from_text("{}".to_owned())
+}

@@ -1,0 +1,59 @@
+//! Combines many commands into one operation.
+
+use crate::backend::EventedBackend;
+use crate::error::Error;
+use crate::exec::{Executor, Operation, commit_hint, sealed};
+use crate::model::{Model, ModelOn};
+use crate::telemetry;
+use crate::write::batch_run;
+use crate::write::command::Command;
+
+/// Commands of one model that run as one operation: all of them take effect, or none.
+///
+/// ```ignore
+/// let items = batch(names.map(|name| Item::insert(NewItem { name }))).run(&mut conn)?;
+/// let items = batch(items.iter().map(|item| item.archive(Archive { reason: "sold".into() }))).run(&mut conn)?;
+/// ```
+///
+/// Running a batch returns the record after each command, in the order of the commands. Each command sees the effects
+/// of the earlier ones.
+///
+/// On PostgreSQL, thousands of commands take a few dozen statements, each of many rows. A batch locks rows in the order
+/// of their keys, so two batches cannot deadlock over them. A batch runs its commands one by one instead on SQLite, if
+/// one of them is a savepoint or idempotent, if the database generates the keys, and in unusual situations (a missing
+/// record, a row changed by other SQL, a violated constraint).
+///
+/// # Errors
+///
+/// Running it: if a command fails, no command takes effect, and [`Error::Batch`] reports which one failed and why. An
+/// error that does not belong to a single command is returned as it is. A transaction of the caller's is then in the
+/// same state as before the batch.
+pub fn batch<M: Model>(commands: impl IntoIterator<Item = Command<M>>) -> Batch<M> {
+    Batch { commands: commands.into_iter().collect() }
+}
+
+/// See [`batch`].
+#[derive(Debug)]
+#[must_use = "a batch does nothing until it is run"]
+pub struct Batch<M: Model> {
+    commands: Vec<Command<M>>,
+}
+
+impl<M: Model> Clone for Batch<M> {
+    fn clone(&self) -> Self {
+        Self { commands: self.commands.clone() }
+    }
+}
+
+impl<M: Model> sealed::Operation for Batch<M> {}
+
+impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for Batch<M> {
+    type Output = Vec<M>;
+
+    async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Vec<M>, Error> {
+        let span = telemetry::batch(M::SCHEMA, self.commands.len());
+        let records = telemetry::within(span, Box::pin(batch_run::run(executor, &self.commands))).await?;
+        commit_hint(executor);
+        Ok(records)
+    }
+}

@@ -1,0 +1,148 @@
+//! Reads the records of a batch, and writes its plan.
+
+use std::collections::{BTreeSet, HashMap};
+
+use evented_core::KeyValue;
+
+use crate::backend::EventedBackend;
+use crate::error::Error;
+use crate::exec::Executor;
+use crate::model::{AllRecords, Model, ModelOn, Record};
+use crate::statements::{
+    Append, Current, RecordRow, columns_to_write, current_rows, portions, remove_many, update_many,
+};
+use crate::write::append_event::Head;
+use crate::write::batch_plan::{Plan, Planned, Working};
+use crate::write::command::{Command, Kind};
+use crate::write::drift::reconcile;
+
+/// The maximum number of events that one statement appends.
+const EVENTS_PER_STATEMENT: usize = 4_096;
+
+/// Returns the keys of the records that the commands change, in order.
+pub(crate) fn keys<M: Model>(commands: &[Command<M>]) -> Vec<KeyValue> {
+    let keys: BTreeSet<KeyValue> = commands
+        .iter()
+        .filter_map(|command| match &command.kind {
+            Kind::Insert(_) => None,
+            Kind::Change(target, _) | Kind::Delete(target) | Kind::Savepoint(target) => {
+                Some(M::key_value(target.key()))
+            }
+        })
+        .collect();
+    keys.into_iter().collect()
+}
+
+/// Locks records in the order of their keys, so that two batches never deadlock.
+pub(crate) async fn lock<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    keys: &[KeyValue],
+) -> Result<(), Error> {
+    for keys in portions::<DB, _>(keys, 1) {
+        DB::lock_many::<M, D>(executor, keys).await.map_err(|error| AllRecords::<M>::new().failed(error))?;
+    }
+    Ok(())
+}
+
+/// Locks and reads every record that the commands change; `None` if one is missing or does not match its log.
+pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    keys: &[KeyValue],
+) -> Result<Option<HashMap<KeyValue, Working<M>>>, Error> {
+    lock::<DB, M, D>(executor, keys).await?;
+    let mut records = HashMap::with_capacity(keys.len());
+    for keys in portions::<DB, _>(keys, 1) {
+        let rows = executor
+            .load::<Current<M>>(current_rows::<DB, M>(keys))
+            .await
+            .map_err(|error| AllRecords::<M>::new().failed(error))?;
+        for Current { head, row, .. } in rows {
+            let record = Record::<M>::new(row.key().clone());
+            let digests =
+                row.digests().map_err(|source| Error::Unstorable { record: record.name(), error: source })?;
+            if head.version != M::VERSION || digests.state(M::DIGEST_ORDER) != head.state {
+                return Ok(None);
+            }
+            let working = Working {
+                original: Some(digests.clone()),
+                state: Some(row),
+                digests: Some(digests),
+                head: Head::from(&head),
+                last: 0,
+            };
+            records.insert(record.value, working);
+        }
+    }
+    Ok((records.len() == keys.len()).then_some(records))
+}
+
+/// Writes the events, in the order of the commands, and then the rows.
+pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    plan: Plan<M>,
+) -> Result<Vec<M>, Error> {
+    let Plan { events, records, mut results } = plan;
+    let mut events: Vec<Append<'_>> = events.iter().map(Planned::append::<M>).collect();
+    // One statement writes one table: group the events by shard.
+    events.sort_by_key(|event| event.table.name.table);
+    for events in events.chunk_by(|one, next| one.table.name == next.table.name) {
+        for events in events.chunks(EVENTS_PER_STATEMENT) {
+            DB::append_many::<M, D>(executor, events)
+                .await
+                .map_err(|error| AllRecords::<M>::new().failed(error))?;
+        }
+    }
+    let rows = write_rows(executor, &records).await?;
+    for row in rows {
+        let record = Record::<M>::new(row.key().clone());
+        let Some(working) = records.get(&record.value) else { continue };
+        let Some(digests) = &working.digests else { continue };
+        if let Some(result) = results.get_mut(working.last) {
+            *result = reconcile(executor, &record, digests, row).await?;
+        }
+    }
+    Ok(results)
+}
+
+/// Deletes first, so that other rows can reuse unique values of the deleted ones. Returns the written rows as the
+/// database stores them.
+async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    records: &HashMap<KeyValue, Working<M>>,
+) -> Result<Vec<M>, Error> {
+    let (mut gone, mut changed, mut made) = (Vec::new(), Vec::new(), Vec::new());
+    let mut columns = BTreeSet::new();
+    for (key, working) in records {
+        match (&working.original, &working.state) {
+            (Some(_), None) => gone.push(key.clone()),
+            (Some(original), Some(state)) => {
+                columns.extend(working.digests.iter().flat_map(|digests| original.differing(digests)));
+                changed.push((key.clone(), state));
+            }
+            (None, Some(state)) => made.push((key.clone(), state)),
+            (None, None) => {}
+        }
+    }
+    changed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    made.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for keys in portions::<DB, _>(&gone, 1) {
+        executor
+            .load::<RecordRow<M>>(remove_many::<DB, M>(keys))
+            .await
+            .map_err(|error| AllRecords::<M>::new().failed(error))?;
+    }
+    let mut rows = Vec::with_capacity(changed.len() + made.len());
+    let columns = columns_to_write::<M>(columns.into_iter().collect());
+    if !columns.is_empty() {
+        for changed in portions::<DB, _>(&changed, columns.len() + 1) {
+            let statement = update_many::<DB, M>(changed, &columns);
+            let written = executor
+                .load::<RecordRow<M>>(statement)
+                .await
+                .map_err(|error| AllRecords::<M>::new().failed(error))?;
+            rows.extend(written.into_iter().map(|row| row.0));
+        }
+    }
+    rows.extend(DB::make_rows(executor, &made).await.map_err(|error| AllRecords::<M>::new().failed(error))?);
+    Ok(rows)
+}

@@ -1,0 +1,198 @@
+//! Defines commands: changes to records, as values.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use evented_core::{AnyAction, Evented, IntoRecordRef, RecordRef};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::model::{Link, Model, NewLink, NoFields};
+use crate::write::options::Options;
+
+/// A change of a record. It is built first and run later: `.run(&mut conn)?`, or `.run(&mut conn).await?`.
+///
+/// `Item::insert(…)`, `item.update(…)`, `item.archive(…)`, `item.delete()` and `Item::savepoint(…)` create one. Running
+/// it appends one event and changes the row; either both take effect or neither. It returns the record as the database
+/// stores it afterwards (for a delete: as it was before).
+#[must_use = "a command does nothing until it is run"]
+pub struct Command<M: Evented> {
+    pub(crate) kind: Kind<M>,
+    pub(crate) options: Options,
+}
+
+pub(crate) enum Kind<M: Evented> {
+    Insert(Arc<M::New>),
+    Change(RecordRef<M>, Arc<dyn AnyAction<M>>),
+    Delete(RecordRef<M>),
+    Savepoint(RecordRef<M>),
+}
+
+impl<M: Evented> Command<M> {
+    fn new(kind: Kind<M>) -> Self {
+        Self { kind, options: Options::default() }
+    }
+
+    /// Creates a record.
+    pub fn insert(new: M::New) -> Self {
+        Self::new(Kind::Insert(Arc::new(new)))
+    }
+
+    /// Runs an action on a record.
+    pub fn change(target: impl IntoRecordRef<M>, change: impl AnyAction<M> + 'static) -> Self {
+        Self::new(Kind::Change(target.into_record_ref(), Arc::new(change)))
+    }
+
+    /// Removes a record's row. Its events stay in the log.
+    pub fn delete(target: impl IntoRecordRef<M>) -> Self {
+        Self::new(Kind::Delete(target.into_record_ref()))
+    }
+
+    /// Writes the whole state of a record into its log, so that replay can start there.
+    pub fn savepoint(target: impl IntoRecordRef<M>) -> Self {
+        Self::new(Kind::Savepoint(target.into_record_ref()))
+    }
+
+    /// Sets the actor: a user, a service, a job. An action reads it from [`Context::actor`](crate::Context::actor).
+    /// Default: none.
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.options.meta.actor = Some(actor.into());
+        self
+    }
+
+    /// Adds the fields of a JSON object to the event's metadata. A value that is not an object is added under the key
+    /// `value`. The keys `actor`, `cause` and `correlation` have the same effect as [`by`](Self::by),
+    /// [`caused_by`](Self::caused_by) and [`correlate`](Self::correlate).
+    pub fn meta(mut self, entries: impl Into<Value>) -> Self {
+        match entries.into() {
+            Value::Object(entries) => self.options.meta.extend(entries),
+            other => {
+                self.options.meta.own.insert("value".to_owned(), other);
+            }
+        }
+        self
+    }
+
+    /// Sets the id of the event that caused this one. Default: none.
+    pub fn caused_by(mut self, event: Uuid) -> Self {
+        self.options.meta.cause = Some(event);
+        self
+    }
+
+    /// Sets the id of what this event belongs to: a request, a job, a conversation. Default: none.
+    pub fn correlate(mut self, id: Uuid) -> Self {
+        self.options.meta.correlation = Some(id);
+        self
+    }
+
+    /// Runs the command only if the record is at this revision; otherwise it fails with [`Error::Conflict`], which
+    /// contains the record's revision. Default: any revision.
+    ///
+    /// Savepoints and adopted changes count as revisions. An insert ignores this setting.
+    ///
+    /// [`Error::Conflict`]: crate::Error::Conflict
+    pub fn expecting(mut self, revision: i64) -> Self {
+        self.options.expecting = Some(revision);
+        self
+    }
+
+    /// Sets the event's id, so that running the command again does nothing and returns the result of the first run: the
+    /// record after that event, from the log. Default: a new id for each run.
+    ///
+    /// The library compares only the id and the record, not the action. If several runs happen at the same time, one
+    /// executes, and the others wait and return its result.
+    pub fn idempotent(mut self, event_id: Uuid) -> Self {
+        self.options.event_id = Some(event_id);
+        self
+    }
+
+    /// Sets the time of the event, for imports. It is truncated to microseconds. Default: now. The order in the log
+    /// follows from revision and position, never from time.
+    pub fn at(mut self, time: DateTime<Utc>) -> Self {
+        self.options.at = Some(time);
+        self
+    }
+
+    /// Links the event to an earlier event of the same record. See [`Link`]. The command then uses a transaction.
+    ///
+    /// Running it fails with [`Error::Link`] if the record has no such event; nothing is written then.
+    ///
+    /// [`Error::Link`]: crate::Error::Link
+    pub fn link<L: Link<Log = M::Log>>(mut self, link: L, event: Uuid) -> Self
+    where
+        M: Model,
+        L::Data: NoFields,
+    {
+        let _ = link;
+        self.options.links.push(NewLink::plain::<L>(event));
+        self
+    }
+
+    /// Links the event to an earlier event of the same record, with the fields of the link.
+    pub fn link_with<L: Link<Log = M::Log>>(mut self, link: L, event: Uuid, data: &L::Data) -> Self
+    where
+        M: Model,
+    {
+        let _ = link;
+        self.options.links.push(NewLink::typed::<L>(event, data));
+        self
+    }
+
+    /// Makes the command return a [`Recorded`](crate::Recorded): the record together with the event's id,
+    /// revision and position.
+    pub fn recorded(mut self) -> Recording<M> {
+        self.options.placed = true;
+        Recording(self)
+    }
+}
+
+/// A command that returns a [`Recorded`](crate::Recorded): the record together with the event's id, revision and
+/// position. See
+/// [`Command::recorded`].
+#[derive(Debug)]
+#[must_use = "a command does nothing until it is run"]
+pub struct Recording<M: Evented>(pub(crate) Command<M>);
+
+impl<M: Evented> Command<M> {
+    /// Returns the name of the action, and the key of the record if it is known.
+    pub(crate) fn action_and_key(&self) -> (&'static str, Option<&M::Key>) {
+        match &self.kind {
+            Kind::Insert(_) => (evented_core::names::INSERT, None),
+            Kind::Change(target, change) => (change.name(), Some(target.key())),
+            Kind::Delete(target) => (evented_core::names::DELETE, Some(target.key())),
+            Kind::Savepoint(target) => (evented_core::names::SAVEPOINT, Some(target.key())),
+        }
+    }
+}
+
+impl<M: Evented> Clone for Kind<M> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Insert(new) => Self::Insert(Arc::clone(new)),
+            Self::Change(target, action) => Self::Change(target.clone(), Arc::clone(action)),
+            Self::Delete(target) => Self::Delete(target.clone()),
+            Self::Savepoint(target) => Self::Savepoint(target.clone()),
+        }
+    }
+}
+
+/// A copy of the same command: clone a command before running it to retry it later.
+impl<M: Evented> Clone for Command<M> {
+    fn clone(&self) -> Self {
+        Self { kind: self.kind.clone(), options: self.options.clone() }
+    }
+}
+
+impl<M: Evented> Clone for Recording<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M: Evented> fmt::Debug for Command<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (action, key) = self.action_and_key();
+        f.debug_struct("Command").field("action", &action).field("key", &key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,185 @@
+//! Creates a record.
+
+use evented_core::{Context, Create, Decision, Evented, KeyKind, KeyValue, State, decide_create};
+use uuid::Uuid;
+
+use crate::backend::EventedBackend;
+use crate::error::{Error, Subject};
+use crate::exec::{Executor, Transaction};
+use crate::model::{AllRecords, ModelOn, Record};
+use crate::statements::{Append, EventOf, event_by_id};
+use crate::write::append_event::{EventContent, Head, next_event};
+use crate::write::attempts::ATTEMPTS;
+use crate::write::change::takes_several_statements;
+use crate::write::options::Options;
+use crate::write::recorded::Recorded;
+use crate::write::{before_append, repeated, state_store, write_links};
+
+pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    new: &M::New,
+    options: &Options,
+) -> Result<Recorded<M>, Error> {
+    let unnamed = Subject::Model(M::SCHEMA);
+    if let Some(expected) = options.expecting.filter(|expected| *expected != 0) {
+        return Err(Error::Conflict { record: unnamed, expected, found: 0 });
+    }
+    match options.event_id {
+        Some(event_id) if M::KEY.by_database() => {
+            let transaction = Transaction::open(executor, &unnamed).await?;
+            let result = once(executor, new, options, event_id, &unnamed).await;
+            transaction.close(executor, &unnamed, result).await
+        }
+        _ => make(executor, new, options, unnamed).await,
+    }
+}
+
+/// Creates a record whose key the database generates, unless its event exists already.
+///
+/// The database would give two runs of one command two different keys, so their events would not conflict in the log.
+/// The runs therefore wait for each other, and the second one checks what the first one did.
+async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    new: &M::New,
+    options: &Options,
+    event_id: Uuid,
+    unnamed: &Subject,
+) -> Result<Recorded<M>, Error> {
+    let failed = |error| Error::database(unnamed.clone(), error);
+    // There is no row to lock yet. The lower half of a UUID v7 is random; a collision only costs a short wait.
+    let (_, random) = event_id.as_u64_pair();
+    DB::lock_number::<M, E>(executor, random.cast_signed()).await.map_err(failed)?;
+    let statement = event_by_id(M::whole_log(), event_id, None);
+    match AllRecords::<M>::new().first::<EventOf<M>, _, _>(executor, statement).await? {
+        Some(row) => {
+            let record = Record::new(key_of::<M>(row.record, unnamed)?);
+            repeated::result_of(executor, &record, &row.event).await
+        }
+        None => make(executor, new, options, unnamed.clone()).await,
+    }
+}
+
+async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    new: &M::New,
+    options: &Options,
+    unnamed: Subject,
+) -> Result<Recorded<M>, Error> {
+    let mut head = Head::NONE;
+    for _ in 0..ATTEMPTS {
+        let cx = options.context::<M>();
+        let key = match M::KEY {
+            KeyKind::Uuid => key_of::<M>(KeyValue::Uuid(cx.event_id), &unnamed)?,
+            KeyKind::Int => key_of::<M>(KeyValue::Int(0), &unnamed)?,
+            KeyKind::BigInt => key_of::<M>(KeyValue::BigInt(0), &unnamed)?,
+            KeyKind::Text => new.key().ok_or_else(|| Error::Encode {
+                record: unnamed.clone(),
+                error: "its key is given by the caller, and `Create::key` gave none".into(),
+            })?,
+        };
+        let named = if M::KEY.by_database() { None } else { Some(M::key_value(&key)) };
+        let name = named.map_or(Subject::Model(M::SCHEMA), |key| Subject::Record { schema: M::SCHEMA, key });
+        let decision = decide_create::<M>(new, key.clone(), &cx)
+            .map_err(|reason| Error::undecided(name.clone(), reason))?;
+        let record = Record::new(key);
+        // The hook must not run again for a repeated command. Without a hook the insert itself detects the repetition,
+        // so no check is needed.
+        if M::HAS_BEFORE_APPEND
+            && !M::KEY.by_database()
+            && let Some(first) = repeated::first_run(executor, &record, options).await?
+        {
+            return Ok(first);
+        }
+        if let Some(done) = write(executor, &record, &name, decision, head, options, cx).await? {
+            return Ok(done);
+        }
+        match existing(executor, &record, options).await? {
+            Existing::Repeated(first) => return Ok(first),
+            Existing::Ended(last) => head = last,
+        }
+    }
+    Err(Error::Contended { record: unnamed, attempts: ATTEMPTS })
+}
+
+/// Writes the event, the row and the links; `None` if the record or the event existed before.
+async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    name: &Subject,
+    decision: Decision<M>,
+    head: Head,
+    options: &Options,
+    cx: Context,
+) -> Result<Option<Recorded<M>>, Error> {
+    if takes_several_statements::<M>(options) {
+        let transaction = Transaction::around(executor, name, true).await?;
+        let result = append(executor, record, name, decision, head, options, cx).await;
+        transaction.close_attempt(executor, name, result, M::HAS_BEFORE_APPEND).await
+    } else if DB::LOCKS_FIRST {
+        let transaction = Transaction::join(executor, name).await?;
+        let result = append(executor, record, name, decision, head, options, cx).await;
+        transaction.close(executor, name, result).await
+    } else {
+        append(executor, record, name, decision, head, options, cx).await
+    }
+}
+
+async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    name: &Subject,
+    decision: Decision<M>,
+    head: Head,
+    options: &Options,
+    cx: Context,
+) -> Result<Option<Recorded<M>>, Error> {
+    let pending =
+        before_append::run(executor, record, None, decision, options.meta.clone(), cx, options).await?;
+    let (cx, mut decision, meta) = (pending.cx, pending.decision, pending.meta.to_json());
+    let state = decision.digests.state(M::DIGEST_ORDER);
+    let content = EventContent { action: decision.action, payload: &decision.payload, state: &state };
+    // A UUID generated just now cannot be the key of an existing record.
+    let fresh = M::KEY == KeyKind::Uuid && options.event_id.is_none();
+    let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
+    let append = Append { placed: options.placed, fresh, ..event };
+    decision.after.set_revision(append.revision);
+    let inserted = state_store::insert(executor, &append, &decision.after).await;
+    let inserted = inserted.map_err(|error| Error::database(name.clone(), error))?;
+    let Some((offset, revision, row)) = inserted.written else { return Ok(None) };
+    let record = Record::<M>::new(row.key().clone());
+    write_links::run(executor, &record, cx.event_id, &pending.links).await?;
+    let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
+    Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
+}
+
+/// The reason why a record could not be created.
+enum Existing<M> {
+    /// An earlier run of this command created it.
+    Repeated(Recorded<M>),
+    /// The record existed before. Its history ends at this head.
+    Ended(Head),
+}
+
+async fn existing<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    options: &Options,
+) -> Result<Existing<M>, Error> {
+    if let Some(first) = repeated::first_run(executor, record, options).await? {
+        return Ok(Existing::Repeated(first));
+    }
+    let transaction = Transaction::open(executor, &record.name()).await?;
+    let result = state_store::resolve(executor, record, options).await;
+    match transaction.close(executor, &record.name(), result).await {
+        Ok(resolved) => match resolved.state {
+            State::Live(_) => Err(Error::Exists { record: record.name(), revision: resolved.head.revision }),
+            State::Deleted { .. } | State::Unknown => Ok(Existing::Ended(resolved.head)),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn key_of<M: Evented>(value: KeyValue, name: &Subject) -> Result<M::Key, Error> {
+    let wrong = || Error::Encode { record: name.clone(), error: "the log's key is of another kind".into() };
+    M::key_from(value).ok_or_else(wrong)
+}

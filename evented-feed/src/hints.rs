@@ -1,0 +1,49 @@
+//! Hints that something may have been committed. A hub that receives one polls immediately.
+
+use event_listener::{Event, EventListener};
+use evented_diesel::spi;
+
+/// All hubs of the process wait for this event. An unnecessary hint costs one poll.
+static HINTS: Event = Event::new();
+
+/// Signals the commits of this process. Relays wait for this event, and notify other processes.
+#[cfg(feature = "async-postgres")]
+static COMMITS: Event = Event::new();
+
+/// Signals that something may have been committed in this process. The hubs of this process poll immediately, and a
+/// `Relay` wakes the hubs of other processes.
+///
+/// The library's own commands call this function after they commit. Call it after a transaction of your own if a few
+/// milliseconds matter: without a hint, a hub finds the change at its next poll.
+pub fn wake() {
+    spi::wake();
+    // Without a hub, `listen_to_commits` may not have run yet.
+    on_commit();
+}
+
+/// Makes the commands in this process wake the hubs and relays.
+pub(crate) fn listen_to_commits() {
+    spi::on_commit_hint(on_commit);
+}
+
+fn on_commit() {
+    #[cfg(feature = "async-postgres")]
+    COMMITS.notify(usize::MAX);
+    poll_now();
+}
+
+/// Makes the hubs of this process poll immediately.
+pub(crate) fn poll_now() {
+    HINTS.notify(usize::MAX);
+}
+
+/// Listens for the next hint.
+pub(crate) fn hint() -> EventListener {
+    HINTS.listen()
+}
+
+/// Listens for the next commit in this process.
+#[cfg(feature = "async-postgres")]
+pub(crate) fn commit() -> EventListener {
+    COMMITS.listen()
+}

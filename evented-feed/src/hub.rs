@@ -1,0 +1,349 @@
+//! The hub, which reads each change once and delivers it to all its subscribers.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use event_listener::Listener as _;
+use evented_core::{Channel, Denied, Position};
+use evented_diesel::spi::{DEFAULT_STATE_CACHE_SIZE, SourceLog};
+use evented_diesel::{Error, Model};
+
+use crate::feed::{Feed, TransactionFeed, deadline};
+use crate::hints::{listen_to_commits, poll_now};
+use crate::router::Router;
+use crate::shared::{Reached, Shared};
+use crate::source::log::{
+    BoxError, EVENTS_PER_PAGE, LogModel, ModelConsumer, POLL_INTERVAL, PlannedLog, PollTiming,
+};
+use crate::status::{HubStatus, SubscriptionInfo};
+use crate::sync::lock;
+
+#[cfg(feature = "__async")]
+mod hub_task;
+mod hub_thread;
+mod subscribe;
+#[cfg(feature = "wal")]
+mod wal_hub_builder;
+mod worker;
+
+use subscribe::DEFAULT_BUFFER;
+pub use subscribe::SubscribeBuilder;
+#[cfg(feature = "wal")]
+pub use wal_hub_builder::WalHubBuilder;
+
+/// Delivers the changes of some models to subscribers.
+///
+/// A hub reads the logs of its models over one connection, on its own thread or task. It looks up the subscribers of a
+/// change by the change's record key and scopes. A slow subscriber does not delay the others: each subscriber has its
+/// own buffer, and gets an error with the position to resume from when that buffer is full.
+///
+/// `Hub` is a handle: its clones refer to the same hub. The hub stops when the last handle is dropped.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Configures a hub before it is started: `Hub::of::<Item>().and::<User>().start(connect)`.
+#[must_use = "a hub delivers nothing until it is started"]
+pub struct HubBuilder {
+    plan: Vec<PlannedLog>,
+    shared: Arc<Shared>,
+    timing: PollTiming,
+    cache_size: NonZeroUsize,
+}
+
+/// Why a hub could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The hub could not connect.
+    #[error("the hub has no connection")]
+    Connect(#[source] BoxError),
+    /// A log cannot be read.
+    #[error(transparent)]
+    Log(#[from] Error),
+    /// The write-ahead log cannot be read.
+    #[cfg(feature = "wal")]
+    #[error(transparent)]
+    Wal(#[from] evented_wal::WalError),
+    /// The operating system could not create the hub's thread.
+    #[error("the hub has no thread")]
+    Thread(#[source] std::io::Error),
+    /// The hub's thread ended before the hub was started: it panicked.
+    #[error("the thread of the hub ended before the hub was started; see its panic message")]
+    ThreadEnded,
+    /// A blocking connection did not finish at once. Diesel's own connections never cause this error.
+    #[error("a blocking connection did not finish at once")]
+    NotReady,
+}
+
+/// Why a call on a hub failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The hub does not read this model, or this stream.
+    #[error("the hub does not read {what}; start it with `.and::<…>()`")]
+    NotRead {
+        /// The name of the model or of the stream.
+        what: String,
+    },
+    /// The channel cannot be subscribed to.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The hub was stopped, or could not continue.
+    #[error("the hub was stopped{}", .reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
+    Stopped {
+        /// Why the hub could not continue; `None` if it was stopped.
+        reason: Option<String>,
+    },
+    /// The position is in an event log, but the hub reads the write-ahead log.
+    #[error(
+        "the hub reads the write-ahead log, and {position} is of an event log: wait for a `wal::mark()` that is run \
+             after the write"
+    )]
+    OtherStream {
+        /// The position that was passed.
+        position: Position,
+    },
+    /// The hub did not reach the position in time.
+    #[error("the hub has not come to {position} in time")]
+    TimedOut {
+        /// The position that was passed.
+        position: Position,
+    },
+}
+
+impl Hub {
+    /// Configures a hub that reads a model's event log. [`and`](HubBuilder::and) adds further models.
+    pub fn of<M: Model>() -> HubBuilder {
+        let timing = PollTiming { interval: POLL_INTERVAL, min_gap: Duration::from_millis(1) };
+        let cache_size = DEFAULT_STATE_CACHE_SIZE;
+        HubBuilder { plan: Vec::new(), shared: Arc::default(), timing, cache_size }.and::<M>()
+    }
+
+    fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
+        listen_to_commits();
+        Self { inner: Arc::new(Inner { shared, thread: Mutex::new(thread) }) }
+    }
+
+    /// Subscribes to a channel from now on, with a buffer of 1,024 changes.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::NotRead`] for a model that the hub does not read; [`HubError::Denied`] for a channel that cannot be
+    /// subscribed to; [`HubError::Stopped`].
+    pub fn subscribe<M: Model>(&self, channel: Channel<M>) -> Result<Feed<M>, HubError> {
+        self.subscribe_builder(channel).feed()
+    }
+
+    /// Subscribes to a channel from a position on. The feed begins with the first change after `from`.
+    ///
+    /// Pass the position of the last change that the subscriber has seen, from
+    /// [`Change::position`](evented_core::Change::position), [`Feed::position`] or
+    /// [`Interruption::Lagged`](crate::Interruption::Lagged).
+    ///
+    /// If the stream does not continue from that position, or the position is of another stream, the only item of the
+    /// feed is [`Interruption::MustRefetch`](crate::Interruption::MustRefetch).
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_from<M: Model>(&self, channel: Channel<M>, from: Position) -> Result<Feed<M>, HubError> {
+        self.subscribe_builder(channel).resume(from).feed()
+    }
+
+    /// Subscribes to whole transactions, from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_transactions<M: Model>(
+        &self,
+        channel: Channel<M>,
+    ) -> Result<TransactionFeed<M>, HubError> {
+        self.subscribe_builder(channel).transaction_feed()
+    }
+
+    /// Subscribes with settings: `hub.subscribe_builder(channel).resume(position).buffer(64).feed()`.
+    pub fn subscribe_builder<M: Model>(&self, channel: Channel<M>) -> SubscribeBuilder<'_, M> {
+        SubscribeBuilder { hub: self, channel, resume: None, buffer: DEFAULT_BUFFER }
+    }
+
+    fn router<M: Model>(&self) -> Result<Arc<Mutex<Router<M>>>, HubError> {
+        if self.inner.shared.is_stopping() {
+            return Err(self.stopped());
+        }
+        let router = self.inner.shared.router::<M>();
+        router.ok_or_else(|| HubError::NotRead { what: format!("`{}`", M::SCHEMA) })
+    }
+
+    /// Lists the current subscriptions to the changes of a model.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::NotRead`]; [`HubError::Stopped`].
+    pub fn subscriptions<M: Model>(&self) -> Result<Vec<SubscriptionInfo>, HubError> {
+        Ok(lock(&*self.router::<M>()?).subscriptions())
+    }
+
+    /// Returns the state of the hub: its connection, its last error and its delay.
+    #[must_use]
+    pub fn status(&self) -> HubStatus {
+        self.inner.shared.status()
+    }
+
+    /// Returns the position of the last change in a model's stream that the hub has delivered.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::NotRead`]; [`HubError::Stopped`].
+    pub fn position<M: Model>(&self) -> Result<Position, HubError> {
+        let stream = lock(&*self.router::<M>()?).live().stream();
+        let reached = self.inner.shared.reached(stream);
+        let reached = reached.ok_or_else(|| HubError::NotRead { what: format!("`{}`", M::SCHEMA) })?;
+        Ok(reached.last)
+    }
+
+    /// Waits until the change at `position` is in every subscriber's buffer. It does not wait for subscribers that have
+    /// lagged or are still [catching up](SubscriptionInfo::catching_up).
+    ///
+    /// `position` is the position of a write, [`Recorded::position`](evented_diesel::Recorded::position), in this
+    /// process or in another one. For a hub on the write-ahead log, pass the position of a `wal::mark()` that was run
+    /// after the write.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::Stopped`]; [`HubError::NotRead`] for a position of a stream that the hub does not read.
+    pub async fn wait_for(&self, position: Position) -> Result<(), HubError> {
+        loop {
+            let progress = self.inner.shared.progress.listen();
+            if self.has_reached(position)? {
+                return Ok(());
+            }
+            poll_now();
+            progress.await;
+        }
+    }
+
+    /// Waits like [`wait_for`](Self::wait_for), for blocking code, for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for`](Self::wait_for); [`HubError::TimedOut`].
+    pub fn wait_for_blocking(&self, position: Position, timeout: Duration) -> Result<(), HubError> {
+        let until = deadline(timeout);
+        loop {
+            let progress = self.inner.shared.progress.listen();
+            if self.has_reached(position)? {
+                return Ok(());
+            }
+            poll_now();
+            match until {
+                None => progress.wait(),
+                Some(until) if progress.wait_deadline(until).is_none() => {
+                    return Err(HubError::TimedOut { position });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn has_reached(&self, position: Position) -> Result<bool, HubError> {
+        if self.inner.shared.is_stopping() {
+            return Err(self.stopped());
+        }
+        match self.inner.shared.reached(position.stream()) {
+            Some(Reached { to, .. }) => Ok(to.has_reached(position)),
+            #[cfg(feature = "wal")]
+            None if self.inner.shared.reached(crate::wal::positions::wal_stream()).is_some() => {
+                Err(HubError::OtherStream { position })
+            }
+            None => Err(HubError::NotRead { what: format!("the stream of {position}") }),
+        }
+    }
+
+    fn stopped(&self) -> HubError {
+        HubError::Stopped { reason: self.status().error }
+    }
+
+    /// Stops the hub. Its feeds end after the changes in their buffers. A hub on a thread has stopped when this
+    /// returns; a hub on a task stops soon after.
+    pub fn stop(&self) {
+        self.inner.stop();
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        self.shared.stop();
+        if let Some(thread) = lock(&self.thread).take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // The hub catches panics of the user's code. A panic of the hub itself has already printed its message.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl HubBuilder {
+    /// Adds a model. The hub reads models that share a log together.
+    pub fn and<M: Model>(mut self) -> Self {
+        if !self.shared.add_model::<M>() {
+            return self;
+        }
+        let shared = Arc::clone(&self.shared);
+        let log = SourceLog::of::<M::Log>();
+        let model = Box::new(move |at: Position, database, cache_size| {
+            let router = Router::<M>::shared(at);
+            shared.add_router(Arc::clone(&router));
+            shared.set_reached(Reached { last: at, to: at });
+            Box::new(LogModel::new(router, log.stream, database, cache_size)) as Box<dyn ModelConsumer>
+        });
+        match self.plan.iter_mut().find(|planned| planned.log.stream == log.stream) {
+            Some(planned) => planned.models.push(model),
+            None => self.plan.push(PlannedLog { log, models: vec![model] }),
+        }
+        self
+    }
+
+    /// Sets the poll interval. Default: 4 ms. The hub delivers a change that another process commits after at most this
+    /// long; with a `Relay` in both processes, immediately.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.timing.interval = interval;
+        self
+    }
+
+    /// Sets for how many records of each model the hub keeps the state. Default: 65,536. Minimum: 1,000. Up to twice as
+    /// many states are in memory. For any other record the hub reads the history again with the record's next event.
+    pub fn state_cache_size(mut self, records: NonZeroUsize) -> Self {
+        // The hub keeps the states of all records of a page until the page is delivered.
+        self.cache_size = records.max(EVENTS_PER_PAGE);
+        self
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HubBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubBuilder").field("logs", &self.plan.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads the event logs of one database as a hub's source.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use backon::ExponentialBackoff;
+use evented_core::Position;
+use evented_diesel::Error;
+use evented_diesel::spi::{CommitMark, EventedBackend, SourceLog, commit_mark, database_id};
+
+use crate::hints::hint;
+use crate::shared::{Reached, Shared};
+use crate::source::log::connection::{Connector, LONGEST_PAUSE, Pace, pauses};
+use crate::source::log::delay_watch::DelayWatch;
+use crate::source::log::log_cursor::LogCursor;
+use crate::source::log::model_consumer::ModelConsumer;
+use crate::source::{Source, SourceEnded};
+use crate::telemetry;
+
+/// The default poll interval. It is also the longest interval while an open transaction may delay changes, or a
+/// subscriber is catching up.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(4);
+
+/// The bounds of the poll interval.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PollTiming {
+    /// The longest time between two polls, without a hint.
+    pub(crate) interval: Duration,
+    /// The shortest time between two polls, with any number of hints.
+    pub(crate) min_gap: Duration,
+}
+
+/// A log with its models, before the position where reading begins is known.
+pub(crate) struct PlannedLog {
+    pub(crate) log: SourceLog,
+    pub(crate) models: Vec<PlannedModel>,
+}
+
+/// Creates a model from the position where reading begins, the database id, and the number of states to keep.
+pub(crate) type PlannedModel = Box<dyn FnOnce(Position, u64, NonZeroUsize) -> Box<dyn ModelConsumer> + Send>;
+
+/// The event logs of one database, and the connection that reads them.
+pub(crate) struct LogSource<DB: EventedBackend, C: Connector<DB>, P> {
+    cursors: Vec<LogCursor>,
+    executor: C::Executor,
+    connector: C,
+    pace: P,
+    timing: PollTiming,
+    pauses: ExponentialBackoff,
+    delay: DelayWatch,
+    /// The commit mark at which everything was delivered.
+    drained: Option<CommitMark>,
+    /// The oldest open transaction, if it delays events.
+    blocked_by: Option<i64>,
+    /// Whether a subscriber is catching up.
+    is_serving: bool,
+}
+
+impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
+    /// Opens the logs at their present ends.
+    pub(crate) async fn open(
+        mut executor: C::Executor,
+        connector: C,
+        pace: P,
+        timing: PollTiming,
+        plan: Vec<PlannedLog>,
+        cache_size: NonZeroUsize,
+    ) -> Result<Self, Error> {
+        let mut cursors = Vec::with_capacity(plan.len());
+        for PlannedLog { log, models } in plan {
+            let database = database_id(&mut executor, log.name).await?;
+            let make = |last| models.into_iter().map(|model| model(last, database, cache_size)).collect();
+            cursors.push(LogCursor::open(&mut executor, log, database, make).await?);
+        }
+        Ok(Self {
+            cursors,
+            executor,
+            connector,
+            pace,
+            timing,
+            pauses: pauses(),
+            delay: DelayWatch::default(),
+            drained: None,
+            blocked_by: None,
+            is_serving: false,
+        })
+    }
+
+    /// Reads and delivers the new events. Returns whether there may be more already.
+    async fn poll(&mut self, hub: &Shared) -> Result<bool, Error> {
+        let Some(first) = self.cursors.first() else { return Ok(false) };
+        let mark = commit_mark(&mut self.executor, first.log().name).await?;
+        let mut more = false;
+        if self.drained.as_ref() != Some(&mark) {
+            self.blocked_by = mark.oldest_running.filter(|oldest| Some(*oldest) != mark.next);
+            for cursor in &mut self.cursors {
+                more |= cursor.poll(&mut self.executor, &mark).await?;
+                hub.set_reached(cursor.reached());
+            }
+            self.drained = (!more).then(|| mark.clone());
+        }
+        self.is_serving = false;
+        for cursor in &mut self.cursors {
+            let served = cursor.serve_catching_up(&mut self.executor, &mark).await?;
+            more |= served.more;
+            self.is_serving |= served.any;
+        }
+        self.delay.update(&mut self.executor, self.blocked_by, hub).await?;
+        Ok(more)
+    }
+
+    /// Reconnects and continues at the position that the old connection had reached. Returns without a connection if
+    /// the hub stops meanwhile.
+    async fn reconnect(&mut self, why: &Error, hub: &Shared) {
+        telemetry::hub_failed(why);
+        hub.set_failed(why.to_string());
+        while !hub.is_stopping() {
+            let pause = self.pauses.next().unwrap_or(LONGEST_PAUSE);
+            self.pause(pause, hub).await;
+            match self.connector.connect().await {
+                Ok(executor) => self.executor = executor,
+                Err(error) => {
+                    hub.set_failed(error.to_string());
+                    continue;
+                }
+            }
+            match self.reopen(hub).await {
+                Ok(()) => {
+                    hub.update_status(|status| {
+                        (status.connected, status.error) = (true, None);
+                        status.reconnects += 1;
+                    });
+                    return;
+                }
+                Err(error) => hub.set_failed(error.to_string()),
+            }
+        }
+    }
+
+    async fn reopen(&mut self, hub: &Shared) -> Result<(), Error> {
+        self.drained = None;
+        for cursor in &mut self.cursors {
+            let log = cursor.log().name;
+            let mark = commit_mark(&mut self.executor, log).await?;
+            let database = database_id(&mut self.executor, log).await?;
+            let reached: Reached = cursor.reopen(&mut self.executor, database, &mark).await?;
+            hub.set_reached(reached);
+        }
+        Ok(())
+    }
+
+    /// Sleeps for `time`, or until the hub stops.
+    async fn pause(&mut self, time: Duration, hub: &Shared) {
+        let until = Instant::now() + time;
+        while !hub.is_stopping() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.pace.sleep(left.min(Duration::from_millis(50))).await;
+        }
+    }
+}
+
+impl<DB: EventedBackend, C: Connector<DB>, P: Pace> Source for LogSource<DB, C, P> {
+    async fn step(&mut self, hub: &Shared) -> Result<(), SourceEnded> {
+        // Listen from here on, so that a hint that arrives while the source works is not missed. A hub that stops also
+        // sends a hint.
+        let hint = hint();
+        if hub.is_stopping() {
+            return Ok(());
+        }
+        let polled = Instant::now();
+        match self.poll(hub).await {
+            Ok(more) => {
+                self.pauses = pauses();
+                if !more {
+                    // No hint arrives when a transaction that delays changes ends, nor when a buffer has room again.
+                    let is_due = self.blocked_by.is_some() || self.is_serving;
+                    let interval = self.timing.interval;
+                    let interval = if is_due { interval.min(POLL_INTERVAL) } else { interval };
+                    self.pace.wait_for(hint, interval).await;
+                    let left = self.timing.min_gap.saturating_sub(polled.elapsed());
+                    if !left.is_zero() {
+                        self.pace.sleep(left).await;
+                    }
+                }
+            }
+            // Another connection holds a lock at the moment. This connection still works.
+            Err(Error::Busy { .. }) => self.pace.sleep(POLL_INTERVAL).await,
+            Err(error) => self.reconnect(&error, hub).await,
+        }
+        Ok(())
+    }
+}

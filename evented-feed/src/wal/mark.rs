@@ -1,0 +1,35 @@
+//! Writes marks into the write-ahead log, to wait for a hub that reads it.
+
+use diesel::pg::Pg;
+use evented_core::Position;
+use evented_diesel::Error;
+use evented_diesel::spi::{Executor, Number, Operation, Statement, sealed};
+use evented_wal::Lsn;
+
+use crate::wal::positions::wal_position;
+
+/// Writes a mark into the write-ahead log, and returns its position for [`Hub::wait_for`](crate::Hub::wait_for) of a
+/// hub that reads the log. When that call returns, the hub has delivered everything that was committed before the mark.
+pub fn mark() -> Mark {
+    Mark(())
+}
+
+/// Writes a mark. Returned by [`mark`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct Mark(());
+
+impl sealed::Operation for Mark {}
+
+impl Operation<Pg> for Mark {
+    type Output = Position;
+
+    async fn perform<E: Executor<Pg>>(self, executor: &mut E) -> Result<Position, Error> {
+        // The server writes a transactional message to disk, and sends it, immediately.
+        let statement =
+            Statement::new("SELECT (pg_logical_emit_message(true, 'evented', '') - '0/0'::pg_lsn)::bigint");
+        let rows = executor.load::<Number>(statement).await?;
+        let lsn = rows.into_iter().next().and_then(|number| number.0).unwrap_or_default();
+        Ok(wal_position(Lsn(lsn.cast_unsigned()), 0))
+    }
+}

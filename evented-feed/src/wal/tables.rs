@@ -1,0 +1,33 @@
+//! Names the tables of evented models, for publications.
+
+use diesel::pg::{Pg, PgQueryBuilder};
+use diesel::query_builder::{QueryBuilder, QueryFragment};
+use evented_diesel::spi::{LogName, Statement};
+use evented_diesel::{EventLog, Model, ModelOn};
+use evented_wal::TableName;
+
+/// Returns the table of an evented model.
+#[must_use]
+pub fn table_of<M: ModelOn<Pg>>() -> TableName {
+    let mut name = Statement::<Pg>::new("");
+    name.table::<M>();
+    let mut sql = PgQueryBuilder::new();
+    // A table name has no binds, and nothing else can fail.
+    let _ = name.to_sql(&mut sql, &Pg);
+    TableName::from_sql(sql.finish())
+}
+
+/// Returns the tables of a model's log: one table, or its shards.
+pub fn log_tables_of<M: Model>() -> impl Iterator<Item = TableName> {
+    M::Log::SHARDS.iter().map(|log| match log {
+        LogName { schema: Some(schema), table } => TableName::from((*schema, *table)),
+        LogName { schema: None, table } => TableName::from(*table),
+    })
+}
+
+/// Returns the tables to publish for a model: its own table and the tables of its log, so that changes carry their
+/// actions and authors. For [`create_publication`](super::create_publication).
+#[must_use]
+pub fn tables_of<M: ModelOn<Pg>>() -> Vec<TableName> {
+    std::iter::once(table_of::<M>()).chain(log_tables_of::<M>()).collect()
+}

@@ -1,0 +1,191 @@
+//! Errors that occur while the log is read.
+
+use std::time::Duration;
+
+use crate::decode::DecodeError;
+use crate::lsn::Lsn;
+use crate::system::SystemId;
+
+/// Why a [`Tail`](super::Tail) cannot be opened, or has ended.
+///
+/// A temporary failure is not a `WalError`: a server that restarts, a network failure, or a slot that its last reader
+/// still holds. The tail reconnects in these cases.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalError {
+    /// Some changes between the consumer's position and the present are missing, or belong to another history of the
+    /// server. Read the tables again, and start with a new slot.
+    #[error("changes are missing, read the tables again: {reason}")]
+    MustRefetch {
+        /// Why changes are missing.
+        reason: Gap,
+    },
+    /// The slot does not exist.
+    #[error("there is no replication slot `{slot}`: create it with `wal::create_slot`")]
+    MissingSlot {
+        /// The slot's name.
+        slot: String,
+    },
+    /// The library cannot read this slot.
+    #[error("the replication slot `{slot}` has {what} `{found}`, and `{wanted}` is wanted")]
+    WrongSlot {
+        /// The slot's name.
+        slot: String,
+        /// The property that is wrong: the slot's plugin or its database.
+        what: &'static str,
+        /// The value that the slot has.
+        found: String,
+        /// The value that it should have.
+        wanted: String,
+    },
+    /// Another reader held the slot until the timeout. A slot has one reader at a time.
+    #[error("another reader holds the replication slot `{slot}`; there can be only one")]
+    SlotBusy {
+        /// The slot's name.
+        slot: String,
+    },
+    /// The publication does not exist.
+    #[error(
+        "there is no publication `{publication}`: create it with `wal::create_publication`, before the slot"
+    )]
+    MissingPublication {
+        /// The publication's name.
+        publication: String,
+    },
+    /// The publication does not include a table that the tail must read.
+    #[error(
+        "the table {table} is not published: run `ALTER PUBLICATION {} ADD TABLE {table}`",
+        crate::quoting::quoted(publication)
+    )]
+    NotPublished {
+        /// The table's name.
+        table: String,
+        /// The publication's name.
+        publication: String,
+    },
+    /// The log does not have the complete rows of a table before a change.
+    #[error("the rows of {table} do not come as they were: run `ALTER TABLE {table} REPLICA IDENTITY FULL`")]
+    NotWhole {
+        /// The table's name.
+        table: String,
+    },
+    /// The server does not write the information that logical decoding needs.
+    #[error(
+        "the server has `wal_level = {found}`: set `wal_level = logical` in its configuration, and restart it"
+    )]
+    WalLevel {
+        /// The server's `wal_level`.
+        found: String,
+    },
+    /// The role is not allowed to read the log.
+    #[error(
+        "the role `{user}` may not read the log: run `ALTER ROLE {} REPLICATION` ({server})",
+        crate::quoting::quoted(user)
+    )]
+    NoReplicationRole {
+        /// The role's name.
+        user: String,
+        /// The server's error.
+        server: ServerError,
+    },
+    /// The server rejects the role or its password.
+    #[error("the server refuses the role `{user}`: {message}")]
+    Authentication {
+        /// The role's name.
+        user: String,
+        /// The server's message.
+        message: String,
+    },
+    /// The client and the server could not agree on encryption.
+    #[error("no encrypted connection: {message}")]
+    Tls {
+        /// Why there is no encryption.
+        message: String,
+    },
+    /// The server could not be reached within the timeout of the [`Config`](super::Config).
+    #[error("no connection after {} s: {message}", after.as_secs())]
+    Unreachable {
+        /// How long the tail tried to connect.
+        after: Duration,
+        /// The failure of the last attempt.
+        message: String,
+    },
+    /// A single message is larger than the [`Config`](super::Config) allows.
+    #[error("a message of {size} bytes, where {limit} are allowed; see `Config::max_message`")]
+    TooLarge {
+        /// The message's size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The server reported another error.
+    #[error("the server: {0}")]
+    Server(ServerError),
+    /// The server does not follow the protocol.
+    #[error("the server does not follow the protocol: {0}")]
+    Protocol(String),
+    /// A message could not be decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+/// Why changes are missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Gap {
+    /// The slot existed and was dropped.
+    #[error("the replication slot `{slot}` was dropped")]
+    SlotDropped {
+        /// The slot's name.
+        slot: String,
+    },
+    /// The slot needs a part of the log that the server has removed, because of `max_slot_wal_keep_size`.
+    #[error("the replication slot `{slot}` was invalidated: {cause}")]
+    SlotLost {
+        /// The slot's name.
+        slot: String,
+        /// The cause that the server reports.
+        cause: String,
+    },
+    /// The connection of a temporary slot broke, and the server dropped the slot.
+    #[error("the connection broke, and its temporary slot with it: {message}")]
+    TemporarySlotGone {
+        /// How the connection broke.
+        message: String,
+    },
+    /// The publication was dropped and created again. The changes in between cannot be read.
+    #[error(
+        "the publication `{publication}` is younger than changes that the slot still holds: create the slot again"
+    )]
+    PublicationYounger {
+        /// The publication's name.
+        publication: String,
+    },
+    /// The server is not the one that the position belongs to, or its history has forked.
+    #[error("the server is {found}, and the position is of {expected}")]
+    OtherSystem {
+        /// The server that the position belongs to.
+        expected: SystemId,
+        /// The server that the tail is connected to.
+        found: SystemId,
+    },
+    /// The server's log ends before the position: the server was restored from a backup.
+    #[error("the position {position} is ahead of the server, which is at {server}")]
+    Ahead {
+        /// The consumer's position.
+        position: Lsn,
+        /// The end of the server's log.
+        server: Lsn,
+    },
+}
+
+/// An error that the server reported.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} (SQLSTATE {code})")]
+#[non_exhaustive]
+pub struct ServerError {
+    /// The `SQLSTATE` code; empty if the server sent none.
+    pub code: String,
+    /// The server's message.
+    pub message: String,
+}

@@ -1,0 +1,56 @@
+//! Names of tables, as the configuration and SQL use them.
+
+use crate::quoting::quoted;
+use crate::relation::Relation;
+
+/// The name of a table, with or without its schema.
+///
+/// ```
+/// use evented_wal::TableName;
+///
+/// assert_eq!(TableName::from("items").to_string(), r#""items""#);
+/// assert_eq!(TableName::from(("shop", "Odd \"name\"")).to_string(), r#""shop"."Odd ""name""""#);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TableName(String);
+
+impl TableName {
+    /// Wraps a name that is already quoted for SQL.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn from_sql(sql: String) -> Self {
+        Self(sql)
+    }
+
+    /// The name, quoted for SQL.
+    #[must_use]
+    pub fn as_sql(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the name of the given table. A name without a schema matches the table in any schema.
+    #[must_use]
+    pub fn names(&self, relation: &Relation) -> bool {
+        let (schema, table) = (relation.schema.as_str(), relation.table.as_str());
+        *self == Self::from(table) || *self == Self::from((schema, table))
+    }
+}
+
+impl From<&str> for TableName {
+    fn from(table: &str) -> Self {
+        Self(quoted(table))
+    }
+}
+
+impl From<(&str, &str)> for TableName {
+    fn from((schema, table): (&str, &str)) -> Self {
+        Self(format!("{}.{}", quoted(schema), quoted(table)))
+    }
+}
+
+/// Displays the name, quoted for SQL.
+impl std::fmt::Display for TableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,43 @@
+//! What a model says of its log, its table and its savepoints, and what does not go with that.
+
+use evented_diesel::Evented;
+
+#[derive(Evented)]
+#[evented(log = Events, log_table = schema::item_log, log_schema = "audit")]
+struct BothLogs {
+    id: Id<BothLogs>,
+}
+
+#[derive(Evented)]
+#[evented(log = Events)]
+struct MadeByTheDatabase {
+    id: i32,
+}
+
+#[derive(Evented)]
+#[evented(log_only)]
+struct MadeByNobody {
+    id: i64,
+}
+
+#[derive(Evented)]
+#[evented(log_only)]
+struct WithColumnsOfTheDatabase {
+    id: Id<WithColumnsOfTheDatabase>,
+    #[evented(generated)]
+    rank: i32,
+}
+
+#[derive(Evented)]
+#[evented(savepoint(every = 0))]
+struct Always {
+    id: Id<Always>,
+}
+
+#[derive(Evented)]
+#[evented(savepoint(often = 2), log = "events", log_only = true, before_append(f))]
+struct Forms {
+    id: Id<Forms>,
+}
+
+fn main() {}

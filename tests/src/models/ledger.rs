@@ -1,0 +1,73 @@
+//! A hashed log of two models, one of which has a table.
+
+use crate::db::Setting;
+use diesel::prelude::*;
+use evented_diesel::migrations::{Database, Migrations};
+use evented_diesel::{Action, Context, EventLog, Evented, Id};
+use serde::{Deserialize, Serialize};
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use evented_diesel::sql_types::Uid;
+    accounts (id) {
+        id -> Uid,
+        owner -> Text,
+        balance -> Integer,
+    }
+}
+
+#[derive(EventLog, Debug)]
+#[event_log(table = "ledger", schemas(Account, Memo as "memos"), hashed)]
+pub struct Ledger;
+
+#[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
+#[diesel(table_name = accounts)]
+#[evented(log = Ledger, actions(Deposit))]
+pub struct Account {
+    pub id: Id<Account>,
+    pub owner: String,
+    pub balance: i32,
+}
+
+/// Adds to the balance.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct Deposit(pub i32);
+
+impl Action<Account> for Deposit {
+    fn apply(&self, account: &mut Account, _: &Context) {
+        account.balance += self.0;
+    }
+}
+
+#[derive(Evented, Clone, Debug, PartialEq)]
+#[evented(log = Ledger, log_only, schema = "memos")]
+pub struct Memo {
+    pub id: Id<Memo>,
+    pub text: String,
+}
+
+/// Waits until every transaction that wrote to the ledger is older than the oldest open transaction. Open transactions
+/// of other tests on the same server count too.
+pub async fn settled<S: Setting>(db: &mut S) {
+    if <S::Backend as evented_diesel::spi::SqlTypes>::DATABASE == Database::Sqlite {
+        return;
+    }
+    let open = "SELECT count(*) FROM ledger WHERE txid >= txid_snapshot_xmin(txid_current_snapshot())";
+    while db.number(open).await > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Creates the table and the log.
+pub async fn create<S: Setting>(db: &mut S) {
+    let database = <S::Backend as evented_diesel::spi::SqlTypes>::DATABASE;
+    let key = match database {
+        Database::Postgres => "UUID",
+        Database::Sqlite => "BLOB",
+    };
+    db.sql(&format!(
+        "CREATE TABLE accounts (id {key} PRIMARY KEY, owner TEXT NOT NULL, balance INTEGER NOT NULL)"
+    ))
+    .await;
+    db.sql(&Migrations::new().event_log::<Ledger>().up_sql(database)).await;
+}

@@ -1,0 +1,119 @@
+//! Tests batches: many commands run as one.
+
+use evented_diesel::{Error, Id, batch};
+use evented_tests::models::{AddValue, Archive, Item, ItemChanges, NewItem, NewNote, Note};
+use uuid::Uuid;
+
+use super::Db;
+
+fn named(name: &str) -> NewItem {
+    NewItem { org_id: Id::new(Uuid::from_u128(1)), name: name.into(), value: 0, note: None }
+}
+
+async fn agree(db: &mut Db) {
+    let rows = db.number("SELECT count(*) FROM items").await;
+    let position = db.run(Item::last_position()).await.unwrap();
+    let mut table = Item::table_at(position).page_size(7);
+    let mut replayed = 0;
+    while let Some(items) = db.run(table.page()).await.unwrap() {
+        for item in items {
+            replayed += 1;
+            // A write on a row that differs from the log would record the difference.
+            let touched = db.run(item.add_value(AddValue(0)).recorded()).await.unwrap();
+            let last = db.run(Item::history(&item)).await.unwrap();
+            assert_eq!(last.len() as i64, touched.revision);
+            assert!(last.iter().all(|entry| entry.event.action() != "external"));
+        }
+    }
+    assert_eq!(rows, replayed);
+}
+
+#[tokio::test]
+async fn a_batch_gives_the_record_after_each_command() {
+    let mut db = Db::new().await;
+    let items = db.run(batch((0..700).map(|n| Item::insert(named(&format!("item {n}")))))).await.unwrap();
+    assert_eq!(items.len(), 700);
+    assert!(items.iter().enumerate().all(|(n, item)| item.name == format!("item {n}")));
+
+    let done = db
+        .run(batch([
+            items[0].add_value(AddValue(1)),
+            items[1].archive(Archive { reason: "old".into() }),
+            items[0].add_value(AddValue(2)),
+            items[2].delete(),
+            Item::insert(named("new")),
+            items[3].update(ItemChanges { note: Some(Some("noted".into())), ..Default::default() }),
+        ]))
+        .await
+        .unwrap();
+    let values: Vec<_> = done.iter().map(|item| item.value).collect();
+    assert_eq!(values, [1, 0, 3, 0, 0, 0]);
+    assert!(done[1].archived_at.is_some() && done[0].archived_at.is_none());
+    assert_eq!(done[5].note.as_deref(), Some("noted"));
+    assert_eq!(db.run(Item::replay(items[0].id)).await.unwrap(), Some(done[2].clone()));
+    assert_eq!(db.number("SELECT count(*) FROM items_events").await, 706);
+    agree(&mut db).await;
+}
+
+#[tokio::test]
+async fn a_batch_of_which_one_fails_does_nothing_and_says_which() {
+    let mut db = Db::new().await;
+    let item = db.run(Item::insert(named("item"))).await.unwrap();
+    let invalid = batch([Item::insert(named("one")), item.add_value(AddValue(1)), item.add_value(AddValue(-9))]);
+    match db.run(invalid).await.unwrap_err() {
+        Error::Batch { index: 2, error: source } => assert!(source.validation_errors().is_some()),
+        other => panic!("{other}"),
+    }
+    let taken = NewItem { note: Some("taken".into()), ..named("taken") };
+    let twice = batch([item.add_value(AddValue(1)), Item::insert(taken.clone()), Item::insert(taken.clone())]);
+    match db.run(twice).await.unwrap_err() {
+        Error::Batch { index: 2, error: source } => assert!(matches!(*source, Error::Constraint { .. }), "{source}"),
+        other => panic!("{other}"),
+    }
+    let unknown = batch([item.add_value(AddValue(1)), Item::execute(Id::new(Uuid::now_v7()), AddValue(1))]);
+    match db.run(unknown).await.unwrap_err() {
+        Error::Batch { index: 1, error: source } => assert!(source.is_missing()),
+        other => panic!("{other}"),
+    }
+    let stale = batch([item.add_value(AddValue(1)), item.add_value(AddValue(1)).expecting(1)]);
+    assert!(db.run(stale).await.unwrap_err().is_conflict());
+    assert_eq!(db.number("SELECT count(*) FROM items_events").await, 1);
+    assert_eq!(db.number("SELECT count(*) FROM items").await, 1);
+    agree(&mut db).await;
+}
+
+#[tokio::test]
+async fn a_delete_in_a_batch_frees_what_an_insert_takes() {
+    let mut db = Db::new().await;
+    let taken = NewItem { note: Some("taken".into()), ..named("taken") };
+    let item = db.run(Item::insert(taken.clone())).await.unwrap();
+    db.run(batch([item.delete(), Item::insert(taken)])).await.unwrap();
+    assert_eq!(db.number("SELECT count(*) FROM items").await, 1);
+    agree(&mut db).await;
+}
+
+#[tokio::test]
+async fn a_batch_adopts_what_it_finds_changed() {
+    let mut db = Db::new().await;
+    let items = db.run(batch([Item::insert(named("a")), Item::insert(named("b"))])).await.unwrap();
+    db.sql("UPDATE items SET value = 5 WHERE name = 'a'").await;
+    let done = db.run(batch(items.iter().map(|item| item.add_value(AddValue(1))))).await.unwrap();
+    assert_eq!((done[0].value, done[1].value), (6, 1));
+    assert_eq!(db.number("SELECT count(*) FROM items_events WHERE action = 'external'").await, 1);
+    assert_eq!(db.run(Item::replay(items[0].id)).await.unwrap(), Some(done[0].clone()));
+}
+
+#[tokio::test]
+async fn a_batch_takes_keys_from_the_database() {
+    let mut db = Db::new().await;
+    let notes = db.run(batch((0..5).map(|n| Note::insert(NewNote { text: format!("{n}") })))).await.unwrap();
+    let texts: Vec<_> = notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(texts, ["0", "1", "2", "3", "4"]);
+    assert_eq!(db.run(Note::replay(notes[4].id)).await.unwrap().as_ref(), Some(&notes[4]));
+}
+
+#[tokio::test]
+async fn an_empty_batch_does_nothing() {
+    let mut db = Db::new().await;
+    assert!(db.run(batch(Vec::<evented_diesel::Command<Item>>::new())).await.unwrap().is_empty());
+}

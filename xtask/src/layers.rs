@@ -1,0 +1,385 @@
+//! The architecture of each crate: layers whose imports point down, files that a reader can hold in mind.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use proc_macro2::{TokenStream, TokenTree};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+
+use crate::run::root;
+
+/// A crate, with the modules at its root from the lowest layer to the highest. Those of one line are one layer: they
+/// may use each other.
+struct Layers {
+    package: &'static str,
+    layers: &'static [&'static [&'static str]],
+    /// Modules that only export what the others have, for a purpose: they may name everything.
+    facades: &'static [&'static str],
+}
+
+const CRATES: &[Layers] = &[
+    Layers {
+        package: "evented-core",
+        layers: &[
+            &[
+                "action",
+                "attrs",
+                "change",
+                "changeset",
+                "context",
+                "digest",
+                "event",
+                "evented",
+                "external",
+                "fields",
+                "invalid",
+                "json",
+                "key",
+                "kinds",
+                "meta",
+                "normal",
+                "optional",
+                "policy",
+                "position",
+                "record_ref",
+                "replay",
+                "scope",
+            ],
+            &["chain", "channel", "command"],
+        ],
+        facades: &[],
+    },
+    Layers {
+        package: "evented-derive",
+        layers: &[&["errors", "names"], &["model"], &["parse"], &["check"], &["expand"], &["tests"]],
+        facades: &[],
+    },
+    Layers {
+        package: "evented-diesel",
+        layers: &[
+            &["error", "sql_types"],
+            &["sql"],
+            &["telemetry"],
+            &["exec"],
+            &["model"],
+            &["statements"],
+            &["backend"],
+            &["migrations"],
+            &["read"],
+            &["write"],
+            &["stream"],
+            &["verify"],
+            &["maintenance"],
+        ],
+        facades: &["prelude", "async_prelude", "private", "spi"],
+    },
+    Layers {
+        package: "evented-wal",
+        layers: &[
+            &["lsn", "quoting", "relation", "system"],
+            &["status", "table_name", "tuple"],
+            &["message"],
+            &["config"],
+            &["decode", "read_row"],
+            &["error"],
+            &["transport"],
+            &["session", "stream"],
+            &["publication_watch"],
+            &["tail"],
+        ],
+        facades: &[],
+    },
+    Layers {
+        package: "evented-feed",
+        layers: &[
+            &["hints", "status", "sync"],
+            &["wal"],
+            &["feed", "telemetry"],
+            &["router"],
+            &["shared"],
+            &["source"],
+            &["hub"],
+            &["relay"],
+        ],
+        facades: &[],
+    },
+    Layers {
+        package: "evented-cli",
+        layers: &[
+            &["progress", "screen"],
+            &["failure"],
+            &["answer", "input"],
+            &["arguments"],
+            &["commands"],
+            &["render"],
+            &["erased"],
+            &["connection"],
+            &["dispatch"],
+        ],
+        facades: &[],
+    },
+];
+
+/// The most lines that a file may have, and a function.
+const FILE_LINES: usize = 400;
+const FUNCTION_LINES: usize = 60;
+
+/// Checks all crates, and reports everything that is wrong at once.
+pub(crate) fn check() -> Result<()> {
+    let mut faults = Vec::new();
+    for layers in CRATES {
+        let source = root()?.join(layers.package).join("src");
+        let mut names: HashMap<String, PathBuf> = HashMap::new();
+        for file in files(&source)? {
+            let shown = file.strip_prefix(root()?)?.to_owned();
+            let name = file.file_name().context("a file without a name")?.to_string_lossy().into_owned();
+            if let Some(first) = names.insert(name, shown.clone()) {
+                faults.push(format!(
+                    "{}: there is a file of this name already: {}",
+                    shown.display(),
+                    first.display()
+                ));
+            }
+            let text = fs::read_to_string(&file)?;
+            let module = module_of(file.strip_prefix(&source)?);
+            if !is_test(&module) {
+                faults.extend(sizes(&shown, &text)?);
+            }
+            faults.extend(layers.upward(&shown, &module, &text)?);
+        }
+    }
+    if !faults.is_empty() {
+        bail!("the architecture does not hold:\n  {}", faults.join("\n  "));
+    }
+    println!("{} crates: no import points up, no file or function is too long", CRATES.len());
+    Ok(())
+}
+
+impl Layers {
+    /// The imports of a file that point to a higher layer, or to the root of the crate.
+    fn upward(&self, file: &Path, module: &[String], text: &str) -> Result<Vec<String>> {
+        let Some(own) = module.first() else { return Ok(Vec::new()) };
+        if self.facades.contains(&own.as_str()) {
+            return Ok(Vec::new());
+        }
+        let rank: BTreeMap<&str, usize> = self
+            .layers
+            .iter()
+            .enumerate()
+            .flat_map(|(rank, modules)| modules.iter().map(move |module| (*module, rank)))
+            .collect();
+        let Some(own_rank) = rank.get(own.as_str()) else {
+            return Ok(vec![format!(
+                "{}: the module `{own}` is in no layer of {}",
+                file.display(),
+                self.package
+            )]);
+        };
+        let tokens: TokenStream =
+            text.parse().map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+        let mut used = Vec::new();
+        imports(tokens, module, &mut used);
+        let mut faults = Vec::new();
+        for (name, line) in used {
+            let place = format!("{}:{line}", file.display());
+            match rank.get(name.as_str()) {
+                Some(rank) if rank > own_rank => {
+                    faults.push(format!("{place}: `{own}` uses `{name}`, which is a layer above it"));
+                }
+                Some(_) => {}
+                None if self.facades.contains(&name.as_str()) => {
+                    faults
+                        .push(format!("{place}: `{name}` is for users of the crate; name the module itself"));
+                }
+                // Macros and items of the root, which a core without layers of its own may use.
+                None => {}
+            }
+        }
+        Ok(faults)
+    }
+}
+
+/// The modules at the root of the crate that a file names, with the line: `crate::module`, `crate::{module, …}`, and
+/// `super::…` that leads to the root.
+fn imports(tokens: TokenStream, module: &[String], used: &mut Vec<(String, usize)>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        at += 1;
+        match token {
+            TokenTree::Group(group) => imports(group.stream(), module, used),
+            TokenTree::Ident(ident) if ident == "crate" => names_behind(&tokens, at, used),
+            TokenTree::Ident(ident) if ident == "super" => {
+                let mut levels = 1;
+                while is_path_separator(&tokens, at)
+                    && matches!(tokens.get(at + 2), Some(TokenTree::Ident(ident)) if ident == "super")
+                {
+                    levels += 1;
+                    at += 3;
+                }
+                if levels >= module.len() {
+                    names_behind(&tokens, at, used);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_path_separator(tokens: &[TokenTree], at: usize) -> bool {
+    let is_colon =
+        |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+    is_colon(at) && is_colon(at + 1)
+}
+
+/// The names behind `crate::`: one, or those of a list in braces.
+fn names_behind(tokens: &[TokenTree], at: usize, used: &mut Vec<(String, usize)>) {
+    if !is_path_separator(tokens, at) {
+        return;
+    }
+    match tokens.get(at + 2) {
+        Some(TokenTree::Ident(ident)) => used.push((ident.to_string(), ident.span().start().line)),
+        Some(TokenTree::Group(group)) => {
+            let mut is_first = true;
+            for token in group.stream() {
+                match token {
+                    TokenTree::Ident(ident) if is_first => {
+                        used.push((ident.to_string(), ident.span().start().line));
+                        is_first = false;
+                    }
+                    TokenTree::Punct(punct) if punct.as_char() == ',' => is_first = true,
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The path of a file's module from the root of its crate; nothing for the root.
+fn module_of(file: &Path) -> Vec<String> {
+    let without_extension = file.with_extension("");
+    let parts: Vec<String> =
+        without_extension.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    if parts == ["lib"] { Vec::new() } else { parts }
+}
+
+/// Whether the module holds unit tests.
+fn is_test(module: &[String]) -> bool {
+    module.iter().any(|part| part == "tests" || part.ends_with("_tests"))
+}
+
+/// What is too long in a file.
+fn sizes(file: &Path, text: &str) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    let lines = text.lines().count();
+    if lines > FILE_LINES {
+        faults.push(format!("{}: {lines} lines, and {FILE_LINES} are the most", file.display()));
+    }
+    let parsed = syn::parse_file(text).with_context(|| file.display().to_string())?;
+    let mut functions = Functions::default();
+    functions.visit_file(&parsed);
+    for (name, line, lines) in functions.long {
+        let place = format!("{}:{line}", file.display());
+        faults.push(format!("{place}: `{name}` has {lines} lines, and {FUNCTION_LINES} are the most"));
+    }
+    Ok(faults)
+}
+
+/// The functions that are too long: name, line, lines.
+#[derive(Default)]
+struct Functions {
+    long: Vec<(String, usize, usize)>,
+}
+
+impl Functions {
+    fn measure(&mut self, name: &syn::Ident, block: &syn::Block) {
+        let span = block.span();
+        let mut templates = Templates::default();
+        templates.visit_block(block);
+        let lines = span.end().line - span.start().line + 1 - templates.lines;
+        if lines > FUNCTION_LINES {
+            self.long.push((name.to_string(), span.start().line, lines));
+        }
+    }
+}
+
+/// The lines of the templates in a function. The text of generated code is data, and it is read as what it generates.
+#[derive(Default)]
+struct Templates {
+    lines: usize,
+}
+
+impl<'ast> Visit<'ast> for Templates {
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        if call.path.segments.last().is_some_and(|it| it.ident == "quote" || it.ident == "quote_spanned") {
+            let span = call.delimiter.span();
+            self.lines += span.close().start().line - span.open().start().line;
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Functions {
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        self.measure(&function.sig.ident, &function.block);
+        visit::visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.measure(&function.sig.ident, &function.block);
+        visit::visit_impl_item_fn(self, function);
+    }
+}
+
+/// All Rust files below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            all.extend(files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push(path);
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: Layers = Layers { package: "two", layers: &[&["low"], &["high"]], facades: &["prelude"] };
+
+    fn upward(module: &str, text: &str) -> usize {
+        let module: Vec<String> = module.split("::").map(str::to_owned).collect();
+        TWO.upward(Path::new("low.rs"), &module, text).unwrap().len()
+    }
+
+    #[test]
+    fn an_import_that_points_up_is_found() {
+        assert_eq!(upward("low", "use crate::high::Thing;"), 1);
+        assert_eq!(upward("low", "use crate::{high::Thing, low};"), 1);
+        assert_eq!(upward("low::part", "use super::super::high;"), 1);
+        assert_eq!(upward("low", "use super::high;"), 1);
+        assert_eq!(upward("low", "fn f() { crate::high::g() }"), 1);
+        assert_eq!(upward("low", "use crate::prelude::*;"), 1);
+    }
+
+    #[test]
+    fn one_that_points_down_is_none() {
+        assert_eq!(upward("high", "use crate::low::Thing; use crate::high::other;"), 0);
+        assert_eq!(upward("low::part", "use super::high;"), 0);
+        assert_eq!(upward("low", "// use crate::high::Thing;\nconst TEXT: &str = \"crate::high\";"), 0);
+        assert_eq!(upward("prelude", "pub use crate::high::Thing;"), 0);
+    }
+
+    #[test]
+    fn a_module_without_a_layer_is_found() {
+        assert_eq!(upward("new", ""), 1);
+    }
+}
