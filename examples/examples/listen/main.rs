@@ -1,11 +1,11 @@
 //! Subscribes to changes: one terminal writes, another terminal prints the changes.
 //!
 //! ```text
-//! cargo run -p examples --example listen                      # both in one terminal; it ends after the script
+//! cargo run -p examples --features feed --example listen                      # both in one terminal; it ends after the script
 //!
-//! cargo run -p examples --example listen -- watch --org 1     # in one terminal
-//! cargo run -p examples --example listen -- watch --org 2     # in another one
-//! cargo run -p examples --example listen -- write             # in a third one, as often as you like
+//! cargo run -p examples --features feed --example listen -- watch --org 1     # in one terminal
+//! cargo run -p examples --features feed --example listen -- watch --org 2     # in another one
+//! cargo run -p examples --features feed --example listen -- write             # in a third one, as often as you like
 //! ```
 //!
 //! The same change has a different meaning for each watcher: an item that is moved from one organisation to the other
