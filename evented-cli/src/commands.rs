@@ -12,6 +12,7 @@ pub(super) mod rebuild;
 pub(super) mod show;
 pub(super) mod verify;
 #[cfg(feature = "wal")]
+#[cfg_attr(not(any(feature = "postgres", feature = "async-postgres")), allow(dead_code))]
 pub(super) mod wal;
 
 /// Returns a key as JSON. An integer key is a JSON number.

@@ -6,6 +6,7 @@ use crate::commands::wal;
 use crate::erased::Steps;
 #[cfg(all(feature = "wal", feature = "sqlite"))]
 use crate::failure::Failure;
+#[cfg(feature = "wal")]
 use evented_diesel::ModelOn;
 use evented_diesel::spi::{EventedBackend, Executor};
 
