@@ -63,11 +63,6 @@ pub(crate) fn check_versions() -> Result<()> {
     } else {
         skip("the oldest Rust", &format!("the toolchain {minimum} is not installed"))?;
     }
-    if has_toolchain("nightly") {
-        check_minimal_versions()?;
-    } else {
-        skip("minimal versions", "no nightly toolchain is installed")?;
-    }
     if has_subcommand("deny") {
         succeed(
             "licences and duplicates",
@@ -84,8 +79,12 @@ pub(crate) fn check_versions() -> Result<()> {
     }
 }
 
-/// Builds the crates with the oldest versions of their direct dependencies that their manifests allow.
-fn check_minimal_versions() -> Result<()> {
+/// Builds the crates with the oldest versions of their direct dependencies that their manifests allow. It needs a
+/// nightly toolchain, for the flag of cargo that selects them.
+pub(crate) fn check_minimal_versions() -> Result<()> {
+    if !has_toolchain("nightly") {
+        return skip("minimal versions", "no nightly toolchain is installed");
+    }
     let lock = LockFile::keep()?;
     let update = ["+nightly", "update", "-Z", "direct-minimal-versions"];
     let updated = rustup_cargo(update)?.stdout_null().stderr_capture().unchecked().run()?;

@@ -36,6 +36,8 @@ enum Task {
     Ci,
     /// Check the architecture: imports that point down, the length of files and functions
     Layers,
+    /// Build the crates with the oldest versions of their dependencies that the manifests allow
+    MinimalVersions,
     /// Run the benchmarks against a PostgreSQL server that syncs its writes to disk
     Bench {
         /// The suite to run; all suites if omitted
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Task::Postgres => test::serve(),
         Task::Ci => ci::run(),
         Task::Layers => layers::check(),
+        Task::MinimalVersions => dependencies::check_minimal_versions(),
         Task::Bench { suite, json } => bench::run(suite.as_deref(), json.as_deref()),
         Task::Break { name, check: true, .. } => breaks::check(name.as_deref()),
         Task::Break { name, from, .. } => breaks::run(name.as_deref(), from.as_deref()),
