@@ -114,7 +114,7 @@ impl<L: EventLog> MakeCheckpoint<L> {
         Self { key: None, log: PhantomData }
     }
 
-    /// Creates the root with a key. Only someone who has the key can create or check the root. Default: no key.
+    /// Creates the root with a key. Creating and checking the root then both need the key. Default: no key.
     pub fn keyed(mut self, key: [u8; 32]) -> Self {
         self.key = Some(key);
         self

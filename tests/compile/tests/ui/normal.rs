@@ -1,4 +1,4 @@
-//! A compiler's messages without what depends on the machine, or on the lines of code that is none of the case's.
+//! Normalizes a compiler's messages: removes paths of the machine, and line numbers of code outside the case.
 
 /// How wide the column of line numbers is. The compiler makes it as wide as the largest number of a message, which may be
 /// that of a line in a library.
