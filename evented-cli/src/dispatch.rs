@@ -6,6 +6,7 @@ use std::fmt;
 
 use evented_core::KeyValue;
 
+use crate::admin::Admin;
 use crate::answer::Answer;
 use crate::arguments::{Arguments, Command, Migrations, RecordArgument};
 #[cfg(feature = "wal")]
@@ -19,7 +20,7 @@ use crate::commands::wal::{Asked, Tables};
 use crate::connection::Connection;
 use crate::erased::{AnyLog, AnyModel};
 use crate::failure::Failure;
-use crate::{Admin, input};
+use crate::input;
 use evented_diesel::LogName;
 use evented_diesel::migrations::Database;
 use evented_diesel::spi::SqlTypes;

@@ -77,14 +77,7 @@
 //! | `async-sqlite`, `async-postgres` | async connections, with `Admin::run_async` |
 //! | `wal` | the `wal` commands: publications and slots of PostgreSQL's write-ahead log |
 
-use evented_diesel::migrations::Migrations;
-use evented_diesel::{EventLog, Model, ModelOn};
-use std::ffi::OsString;
-use std::fmt;
-use std::process::ExitCode;
-
-use clap::Parser;
-
+mod admin;
 mod answer;
 mod arguments;
 mod commands;
@@ -97,116 +90,5 @@ mod progress;
 mod render;
 mod screen;
 
+pub use admin::{Admin, database_url};
 pub use connection::Connection;
-
-use answer::finish;
-use arguments::Arguments;
-use erased::{AnyLog, AnyModel};
-use failure::Failure;
-
-/// The admin command, with the models and logs that it knows. See the [crate documentation](crate).
-///
-/// `Conn` is a connection of Diesel or of diesel-async, to PostgreSQL or to SQLite.
-#[must_use = "the command does nothing until it is run"]
-pub struct Admin<Conn: Connection> {
-    models: Vec<Box<dyn AnyModel<Conn::Executor>>>,
-    logs: Vec<Box<dyn AnyLog<Conn::Executor>>>,
-    migrations: Migrations,
-    /// The tables to publish for each model.
-    #[cfg(feature = "wal")]
-    published: Vec<commands::wal::Tables>,
-}
-
-impl<Conn: Connection> fmt::Debug for Admin<Conn> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").field("migrations", &self.migrations).finish_non_exhaustive()
-    }
-}
-
-impl<Conn: Connection> Default for Admin<Conn> {
-    fn default() -> Self {
-        Self {
-            models: Vec::new(),
-            logs: Vec::new(),
-            migrations: Migrations::new(),
-            #[cfg(feature = "wal")]
-            published: Vec::new(),
-        }
-    }
-}
-
-impl<Conn: Connection> Admin<Conn> {
-    /// Creates the command without any model or log.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a model and its log. Adding a model again has no effect.
-    pub fn model<M: ModelOn<Conn::Backend>>(mut self) -> Self {
-        let known = self.models.iter().any(|model| model.schema() == M::SCHEMA);
-        if !known {
-            self.models.push(erased::model::<Conn::Backend, M, _>());
-            #[cfg(feature = "wal")]
-            self.published.push(Conn::tables::<M>());
-        }
-        self.event_log::<<M as Model>::Log>()
-    }
-
-    /// Adds a log whose models this binary does not have. [`model`](Self::model) already adds the log of a model.
-    /// Adding a log again has no effect.
-    pub fn event_log<L: EventLog>(mut self) -> Self {
-        let known = self.logs.iter().any(|log| log.name() == L::NAME);
-        if !known {
-            self.logs.push(erased::log::<Conn::Backend, L, _>());
-        }
-        self.migrations = self.migrations.event_log::<L>();
-        self
-    }
-
-    /// Runs the command that the program's arguments name, on a blocking connection, and returns the program's exit
-    /// code.
-    ///
-    /// For commands that need a database, it calls `connect` with the URL of the database.
-    pub fn run<E: fmt::Display>(self, connect: impl FnOnce(&str) -> Result<Conn, E>) -> ExitCode
-    where
-        Conn: diesel::connection::LoadConnection,
-    {
-        let arguments = match Arguments::try_parse() {
-            Ok(arguments) => arguments,
-            Err(error) => return failure::of_arguments(&error),
-        };
-        let json = arguments.json;
-        let connect = |url: String| std::future::ready(connect(&url));
-        let answer = evented_diesel::spi::ready(dispatch::answer(&self, arguments, connect));
-        finish(answer.unwrap_or_else(|| Err(Failure::from(evented_diesel::Error::NotReady))), json)
-    }
-
-    /// Runs the command that the program's arguments name, on an async connection, and returns the program's exit code.
-    ///
-    /// For commands that need a database, it calls `connect` with the URL of the database.
-    #[cfg(feature = "__async")]
-    pub async fn run_async<E, F>(self, connect: impl FnOnce(String) -> F) -> ExitCode
-    where
-        Conn: diesel_async::AsyncConnection,
-        E: fmt::Display,
-        F: Future<Output = Result<Conn, E>>,
-    {
-        let arguments = match Arguments::try_parse() {
-            Ok(arguments) => arguments,
-            Err(error) => return failure::of_arguments(&error),
-        };
-        let json = arguments.json;
-        finish(dispatch::answer(&self, arguments, connect).await, json)
-    }
-}
-
-/// Returns the URL of the database that the program's arguments or its environment name, for a program that chooses the
-/// type of its connection by the URL. `None` if they name no database, or if the arguments cannot be parsed.
-#[must_use]
-pub fn database_url() -> Option<String> {
-    database_url_of(std::env::args_os())
-}
-
-fn database_url_of(arguments: impl IntoIterator<Item = OsString>) -> Option<String> {
-    Arguments::try_parse_from(arguments).ok()?.database_url
-}
