@@ -24,31 +24,14 @@ const CRATES: &[Layers] = &[
     Layers {
         package: "evented-core",
         layers: &[
-            &[
-                "action",
-                "attrs",
-                "change",
-                "changeset",
-                "context",
-                "digest",
-                "event",
-                "evented",
-                "external",
-                "fields",
-                "invalid",
-                "json",
-                "key",
-                "kinds",
-                "meta",
-                "normal",
-                "optional",
-                "policy",
-                "position",
-                "record_ref",
-                "replay",
-                "scope",
-            ],
-            &["chain", "channel", "command"],
+            &["digest", "fields", "invalid", "json", "key", "normal", "optional", "position"],
+            &["context", "meta"],
+            // The traits of a model, and the values that their methods take.
+            &["action", "attrs", "event", "evented", "external", "scope"],
+            &["chain", "changeset", "command", "record_ref", "replay"],
+            &["change"],
+            &["kinds"],
+            &["channel", "policy"],
         ],
         facades: &[],
     },
@@ -117,7 +100,7 @@ const CRATES: &[Layers] = &[
             &["render"],
             &["erased"],
             &["connection"],
-            &["dispatch"],
+            &["admin", "dispatch"],
         ],
         facades: &[],
     },
@@ -132,6 +115,7 @@ pub(crate) fn check() -> Result<()> {
     let mut faults = Vec::new();
     for layers in CRATES {
         let source = root()?.join(layers.package).join("src");
+        let exports = exports(&fs::read_to_string(source.join("lib.rs"))?)?;
         let mut names: HashMap<String, PathBuf> = HashMap::new();
         for file in files(&source)? {
             let shown = file.strip_prefix(root()?)?.to_owned();
@@ -145,10 +129,11 @@ pub(crate) fn check() -> Result<()> {
             }
             let text = fs::read_to_string(&file)?;
             let module = module_of(file.strip_prefix(&source)?);
+            // Unit tests may use everything, and hold code as data.
             if !is_test(&module) {
                 faults.extend(sizes(&shown, &text)?);
+                faults.extend(layers.upward(&shown, &module, &text, &exports)?);
             }
-            faults.extend(layers.upward(&shown, &module, &text)?);
         }
     }
     if !faults.is_empty() {
@@ -159,8 +144,9 @@ pub(crate) fn check() -> Result<()> {
 }
 
 impl Layers {
-    /// The imports of a file that point to a higher layer, or to the root of the crate.
-    fn upward(&self, file: &Path, module: &[String], text: &str) -> Result<Vec<String>> {
+    /// The imports of a file that point to a higher layer. An item that the root of the crate exports counts as one of
+    /// its module; an item of the root is above every layer.
+    fn upward(&self, file: &Path, module: &[String], text: &str, exports: &Exports) -> Result<Vec<String>> {
         let Some(own) = module.first() else { return Ok(Vec::new()) };
         if self.facades.contains(&own.as_str()) {
             return Ok(Vec::new());
@@ -185,20 +171,42 @@ impl Layers {
         let mut faults = Vec::new();
         for (name, line) in used {
             let place = format!("{}:{line}", file.display());
-            match rank.get(name.as_str()) {
+            let target = exports.get(&name).unwrap_or(&name);
+            match rank.get(target.as_str()) {
                 Some(rank) if rank > own_rank => {
-                    faults.push(format!("{place}: `{own}` uses `{name}`, which is a layer above it"));
+                    faults.push(format!("{place}: `{own}` uses `{target}`, which is a layer above it"));
                 }
                 Some(_) => {}
-                None if self.facades.contains(&name.as_str()) => {
-                    faults
-                        .push(format!("{place}: `{name}` is for users of the crate; name the module itself"));
-                }
-                // Macros and items of the root, which a core without layers of its own may use.
-                None => {}
+                None => faults
+                    .push(format!("{place}: `{own}` uses `{target}` of the crate's root: name its module")),
             }
         }
         Ok(faults)
+    }
+}
+
+/// The names that the root of a crate exports, each with its module.
+type Exports = HashMap<String, String>;
+
+fn exports(root: &str) -> Result<Exports> {
+    let mut exports = Exports::new();
+    for item in syn::parse_file(root)?.items {
+        if let syn::Item::Use(item) = item
+            && let syn::UseTree::Path(path) = item.tree
+        {
+            leaves(&path.tree, &path.ident.to_string(), &mut exports);
+        }
+    }
+    Ok(exports)
+}
+
+fn leaves(tree: &syn::UseTree, module: &str, exports: &mut Exports) {
+    match tree {
+        syn::UseTree::Path(path) => leaves(&path.tree, module, exports),
+        syn::UseTree::Name(name) => drop(exports.insert(name.ident.to_string(), module.to_owned())),
+        syn::UseTree::Rename(name) => drop(exports.insert(name.rename.to_string(), module.to_owned())),
+        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| leaves(tree, module, exports)),
+        syn::UseTree::Glob(_) => {}
     }
 }
 
@@ -357,7 +365,8 @@ mod tests {
 
     fn upward(module: &str, text: &str) -> usize {
         let module: Vec<String> = module.split("::").map(str::to_owned).collect();
-        TWO.upward(Path::new("low.rs"), &module, text).unwrap().len()
+        let exports = exports("pub use low::{Floor, deep::Cellar}; pub use high::Roof;").unwrap();
+        TWO.upward(Path::new("low.rs"), &module, text, &exports).unwrap().len()
     }
 
     #[test]
@@ -368,6 +377,8 @@ mod tests {
         assert_eq!(upward("low", "use super::high;"), 1);
         assert_eq!(upward("low", "fn f() { crate::high::g() }"), 1);
         assert_eq!(upward("low", "use crate::prelude::*;"), 1);
+        assert_eq!(upward("low", "use crate::{Floor, Roof};"), 1);
+        assert_eq!(upward("low", "use crate::OfTheRoot;"), 1);
     }
 
     #[test]
@@ -375,6 +386,7 @@ mod tests {
         assert_eq!(upward("high", "use crate::low::Thing; use crate::high::other;"), 0);
         assert_eq!(upward("low::part", "use super::high;"), 0);
         assert_eq!(upward("low", "// use crate::high::Thing;\nconst TEXT: &str = \"crate::high\";"), 0);
+        assert_eq!(upward("low", "use crate::{Cellar, Floor};"), 0);
         assert_eq!(upward("prelude", "pub use crate::high::Thing;"), 0);
     }
 
