@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use chrono::{DateTime, Utc};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table, TableComponent};
+use evented_core::KeyValue;
 
 /// The output that the text is shown on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,12 +89,9 @@ pub(crate) fn value(value: &serde_json::Value) -> String {
     plain(&value.to_string())
 }
 
-/// Returns a key or another value, without the quotes of a text.
-pub(crate) fn bare(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => plain(text),
-        other => plain(&other.to_string()),
-    }
+/// Returns the key of a record, cut like other text from the data.
+pub(crate) fn key(key: &KeyValue) -> String {
+    plain(&key.to_string())
 }
 
 /// Formats a time to the second. JSON has the full precision.

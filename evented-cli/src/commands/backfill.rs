@@ -1,8 +1,9 @@
 //! `backfill`: writes a first event for each row that has none.
 
+use evented_core::KeyValue;
 use serde::Serialize;
 
-use crate::commands::{key_json, rebuild};
+use crate::commands::rebuild;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use evented_diesel::ModelOn;
@@ -21,7 +22,7 @@ pub(crate) struct Done {
 /// A row that no event can represent.
 #[derive(Debug, Serialize)]
 pub(crate) struct Skipped {
-    pub(crate) record: serde_json::Value,
+    pub(crate) record: KeyValue,
     pub(crate) message: String,
 }
 
@@ -40,7 +41,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         skipped.extend(
             done.skipped
                 .into_iter()
-                .map(|row| Skipped { record: key_json(&row.record), message: row.error.to_string() }),
+                .map(|row| Skipped { record: row.record, message: row.error.to_string() }),
         );
     }
     bar.end();

@@ -1,9 +1,9 @@
 //! `diff`: shows the differences between two revisions of a record.
 
-use evented_core::{Changeset, State};
+use evented_core::{Changeset, KeyValue, State};
 use serde::Serialize;
 
-use crate::commands::{key_json, show};
+use crate::commands::show;
 use crate::failure::Failure;
 use evented_diesel::spi::{EventedBackend, Executor, Record, Until, load_replay};
 use evented_diesel::{Error, Model};
@@ -12,7 +12,7 @@ use evented_diesel::{Error, Model};
 #[derive(Debug, Serialize)]
 pub(crate) struct Diff {
     pub(crate) schema: &'static str,
-    pub(crate) record: serde_json::Value,
+    pub(crate) record: KeyValue,
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) changes: Changeset,
@@ -30,7 +30,7 @@ pub(crate) async fn of<DB: EventedBackend, M: Model, E: Executor<DB>>(
     let after = at(executor, &record, to).await?.live();
     let changes = Changeset::between(before.as_ref(), after.as_ref())
         .map_err(|error| Error::field(record.name(), error))?;
-    Ok(Diff { schema: M::SCHEMA, record: key_json(&record.value), from, to, changes })
+    Ok(Diff { schema: M::SCHEMA, record: record.value, from, to, changes })
 }
 
 async fn at<DB: EventedBackend, M: Model, E: Executor<DB>>(

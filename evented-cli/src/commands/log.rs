@@ -1,12 +1,11 @@
 //! `log`: shows the events of a record, each with its changes.
 
 use chrono::{DateTime, Utc};
-use evented_core::{Changeset, Replay, StoredEvent};
+use evented_core::{Changeset, KeyValue, Replay, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::commands::key_json;
 use evented_diesel::spi::{EventedBackend, Executor, Record, Until, load_events};
 use evented_diesel::{Error, Event, Model};
 
@@ -14,7 +13,7 @@ use evented_diesel::{Error, Event, Model};
 #[derive(Debug, Serialize)]
 pub(crate) struct Log {
     pub(crate) schema: &'static str,
-    pub(crate) record: serde_json::Value,
+    pub(crate) record: KeyValue,
     pub(crate) events: Vec<Told>,
 }
 
@@ -71,7 +70,7 @@ pub(crate) async fn of<DB: EventedBackend, M: Model, E: Executor<DB>>(
     }
     let mut replay = Ok(Replay::<M>::new(record.key.clone()));
     let events = events.into_iter().map(|event| told(&record, &mut replay, event)).collect();
-    Ok(Log { schema: M::SCHEMA, record: key_json(&record.value), events })
+    Ok(Log { schema: M::SCHEMA, record: record.value, events })
 }
 
 /// Converts a stored event. `replay` is an error after the first event that cannot be replayed.

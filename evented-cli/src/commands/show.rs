@@ -1,11 +1,10 @@
 //! `show`: shows a record, as it is now or as it was.
 
 use chrono::{DateTime, Utc};
-use evented_core::{FieldError, State};
+use evented_core::{FieldError, KeyValue, State};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use crate::commands::key_json;
 use crate::failure::Failure;
 use evented_diesel::spi::{EventedBackend, Executor, Record, Until, load_head, load_replay};
 use evented_diesel::{Error, Model};
@@ -14,7 +13,7 @@ use evented_diesel::{Error, Model};
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct Shown {
     pub(crate) schema: &'static str,
-    pub(crate) record: Value,
+    pub(crate) record: KeyValue,
     /// The revision of the last event that is included.
     pub(crate) revision: i64,
     pub(crate) state: Standing,
@@ -66,7 +65,7 @@ pub(crate) async fn of<DB: EventedBackend, M: Model, E: Executor<DB>>(
     let revision = replay.revision();
     let shown = |state, deleted_at, fields| Shown {
         schema: M::SCHEMA,
-        record: key_json(&record.value),
+        record: record.value.clone(),
         revision,
         state,
         deleted_at,

@@ -1,9 +1,8 @@
 //! `verify`: checks rows and logs against each other, and against the present code.
 
+use evented_core::KeyValue;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::commands::key_json;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use evented_diesel::spi::{EventedBackend, Executor, Operation, Record, load_head};
@@ -53,7 +52,7 @@ pub(crate) struct Found {
     pub(crate) check: &'static str,
     /// The model's name in the log; for a checkpoint, the name of the log.
     pub(crate) of: String,
-    pub(crate) record: Option<Value>,
+    pub(crate) record: Option<KeyValue>,
     pub(crate) revision: Option<i64>,
     pub(crate) checkpoint: Option<i64>,
     /// The code of the issue, for scripts.
@@ -71,7 +70,7 @@ impl Found {
         Self {
             check,
             of: finding.schema,
-            record: Some(key_json(&finding.record)),
+            record: Some(finding.record),
             revision: finding.revision,
             checkpoint: None,
             issue,

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::commands::{backfill, checkpoint, rebuild};
-use crate::screen::{Screen, bare, count, plain};
+use crate::screen::{Screen, count, key, plain};
 
 impl Answer for checkpoint::Made {
     fn json(&self) -> serde_json::Result<String> {
@@ -49,7 +49,7 @@ impl Answer for backfill::Done {
         if self.skipped.is_empty() {
             return if self.records == 0 { format!("{}: every row has an event", self.schema) } else { done };
         }
-        let rows = self.skipped.iter().map(|row| [bare(&row.record), plain(&row.message)]);
+        let rows = self.skipped.iter().map(|row| [key(&row.record), plain(&row.message)]);
         format!("{}\n{done}", screen.table(["record", "passed over, since"], rows))
     }
 

@@ -6,7 +6,7 @@ use crate::answer::Answer;
 use crate::commands::diff::Diff;
 use crate::commands::log::{Log, Told};
 use crate::commands::show::{Shown, Standing};
-use crate::screen::{Screen, bare, plain, time, value};
+use crate::screen::{Screen, key, plain, time, value};
 
 impl Answer for Log {
     fn json(&self) -> serde_json::Result<String> {
@@ -55,7 +55,7 @@ impl Answer for Shown {
 
     fn text(&self, screen: &Screen) -> String {
         let Self { schema, record, revision, state, deleted_at, fields } = self;
-        let head = format!("{schema} {}, revision {revision}", bare(record));
+        let head = format!("{schema} {}, revision {revision}", key(record));
         if *state == Standing::Deleted {
             let at = deleted_at.map(time).unwrap_or_default();
             return format!("{head}: deleted at {at} UTC");

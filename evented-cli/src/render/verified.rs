@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::commands::rebuild::Differences;
 use crate::commands::verify::{Check, Found, Verified};
 use crate::failure::Failure;
-use crate::screen::{Screen, bare, count, plain};
+use crate::screen::{Screen, count, key, plain};
 
 impl Answer for Verified {
     fn json(&self) -> serde_json::Result<String> {
@@ -57,7 +57,7 @@ fn table(screen: &Screen, findings: &[Found]) -> String {
             (None, Some(checkpoint)) => format!("checkpoint {checkpoint}"),
             (None, None) => String::new(),
         };
-        let record = found.record.as_ref().map(bare).unwrap_or_default();
+        let record = found.record.as_ref().map(key).unwrap_or_default();
         [found.check.to_owned(), plain(&found.of), record, place, plain(&found.message)]
     });
     screen.table(["check", "of", "record", "at", "finding"], rows)
