@@ -1,4 +1,5 @@
-//! What the compiler says of wrong uses: each file in `ui/` is one, and the `.stderr` beside it says the message.
+//! Tests the compiler's messages for wrong uses: each file in `ui/` is one case, and the `.stderr` beside it has the
+//! message.
 //!
 //! ```text
 //! cargo test -p evented-compile-tests                       # with rustup, in any folder, with any compiler
@@ -6,8 +7,8 @@
 //! EVENTED_RECORD=1 cargo test -p evented-compile-tests      # writes the messages instead of comparing them
 //! ```
 //!
-//! The messages are those of one compiler, which `rust-toolchain.toml` names. The test builds what the cases use with it,
-//! once, as `cargo check` does; a case is then one call of `rustc`.
+//! The messages are those of one version of the compiler, which `rust-toolchain.toml` names. The test builds the crates
+//! that the cases use once, as `cargo check` does. Each case is then one call of `rustc`.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod normal;
@@ -18,6 +19,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -27,13 +29,40 @@ use similar::TextDiff;
 const CRATES: [&str; 7] =
     ["chrono", "diesel", "diesel_async", "evented_diesel", "evented_feed", "serde", "uuid"];
 
-/// A program of the compiler that `rust-toolchain.toml` names: rustup looks for that file in the folder it runs in.
+/// The version of Rust whose messages are recorded.
+fn recorded() -> &'static str {
+    let file = include_str!("../../rust-toolchain.toml");
+    let recorded = file.lines().find_map(|line| line.strip_prefix("channel = ")).expect("a channel");
+    recorded.trim_matches('"')
+}
+
+/// The version that `rustc` prints.
+fn version(mut rustc: Command) -> String {
+    let output = rustc.arg("--version").output().expect("a compiler");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn is_recorded(version: &str) -> bool {
+    version.starts_with(&format!("rustc {} ", recorded()))
+}
+
+/// Whether the compiler that this test was started with is the recorded one already. Then nothing needs to be installed,
+/// whatever its toolchain is called.
+fn is_running_recorded() -> bool {
+    static IS_RECORDED: LazyLock<bool> = LazyLock::new(|| is_recorded(&version(Command::new("rustc"))));
+    *IS_RECORDED
+}
+
+/// A program of the recorded compiler: that of the running toolchain, or the one that rustup takes by
+/// `rust-toolchain.toml` in the folder of this package.
 fn tool(name: &str) -> Command {
     let mut command = Command::new(name);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    // By these, cargo hands on the compiler that it was itself started with.
-    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
-        command.env_remove(variable);
+    if !is_running_recorded() {
+        // Cargo passes the compiler that it was itself started with on by these variables.
+        for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
+            command.env_remove(variable);
+        }
     }
     command
 }
@@ -51,21 +80,16 @@ fn root() -> &'static Path {
 }
 const PACKAGE: &str = "tests/compile";
 
-/// Fails unless the compiler is the one whose messages are recorded.
+/// Fails unless the compiler is the recorded one.
 fn demand_the_recorded_compiler() {
-    let file = include_str!("../../rust-toolchain.toml");
-    let recorded = file.lines().find_map(|line| line.strip_prefix("channel = ")).expect("a channel");
-    let recorded = recorded.trim_matches('"');
-    let output = tool("rustc").arg("--version").output().expect("a compiler");
-    let version = String::from_utf8_lossy(&output.stdout);
+    let (recorded, version) = (recorded(), version(tool("rustc")));
     assert!(
-        version.starts_with(&format!("rustc {recorded} ")),
-        "the messages are those of Rust {recorded}, and the compiler in tests/compile is {}.\n{}\
+        is_recorded(&version),
+        "the messages are those of Rust {recorded}, and the compiler in tests/compile is {}.\n\
          Install rustup (https://rustup.rs): it takes the compiler that tests/compile/rust-toolchain.toml names, and \
          `rustup toolchain install {recorded} --profile minimal` installs it. Without rustup, `rustc` and `cargo` of \
          Rust {recorded} have to be the first ones in PATH.",
-        if version.is_empty() { "not there" } else { version.trim() },
-        String::from_utf8_lossy(&output.stderr),
+        if version.is_empty() { "missing" } else { &version },
     );
 }
 
