@@ -25,7 +25,7 @@ pub(super) trait Answer: Send {
 
 /// Prints the answer, and returns the program's exit code.
 pub(super) fn finish(answer: Result<Box<dyn Answer>, Failure>, json: bool) -> ExitCode {
-    let told = answer.and_then(|answer| {
+    let rendered = answer.and_then(|answer| {
         let text = if json {
             answer.json().map_err(|error| Failure::new(error.to_string()))?
         } else {
@@ -34,7 +34,7 @@ pub(super) fn finish(answer: Result<Box<dyn Answer>, Failure>, json: bool) -> Ex
         print(&text)?;
         Ok(answer)
     });
-    let answer = match told {
+    let answer = match rendered {
         Ok(answer) => answer,
         Err(failure) => {
             failure.say(json);

@@ -113,9 +113,9 @@ enum Next {
     /// A transaction was committed in this process.
     Committed,
     /// It is time to notify the other processes.
-    Tell,
+    Notify,
     /// Another process sent a notification, or the connection broke.
-    Told(Option<diesel::QueryResult<diesel::pg::PgNotification>>),
+    Notified(Option<diesel::QueryResult<diesel::pg::PgNotification>>),
 }
 
 impl<E, F, T> End<F>
@@ -160,13 +160,13 @@ async fn pass(
     // The commits made while there was no connection have not been announced.
     let mut due = Some(last);
     loop {
-        let tell_at = due.unwrap_or(last + KEEP_ALIVE_INTERVAL);
+        let notify_at = due.unwrap_or(last + KEEP_ALIVE_INTERVAL);
         let next = {
-            let mut told = pin!(conn.notifications_stream());
+            let mut notifications = pin!(conn.notifications_stream());
             tokio::select! {
                 () = &mut *commits, if due.is_none() => Next::Committed,
-                () = sleep_until(tell_at) => Next::Tell,
-                told = poll_fn(|cx| told.as_mut().poll_next(cx)) => Next::Told(told),
+                () = sleep_until(notify_at) => Next::Notify,
+                next = poll_fn(|cx| notifications.as_mut().poll_next(cx)) => Next::Notified(next),
             }
         };
         match next {
@@ -176,17 +176,18 @@ async fn pass(
                 // on.
                 *commits = commit();
             }
-            Next::Tell => {
+            Next::Notify => {
                 let notify = diesel::sql_query(NOTIFY).bind::<Text, _>(name);
                 timeout(ANSWER_TIMEOUT, notify.execute(conn)).await??;
                 (last, due) = (Instant::now(), None);
             }
-            Next::Told(Some(told)) if told.as_ref().is_ok_and(|told| told.payload == name) => {}
-            Next::Told(Some(told)) => {
-                told?;
+            Next::Notified(Some(notification))
+                if notification.as_ref().is_ok_and(|notification| notification.payload == name) => {}
+            Next::Notified(Some(notification)) => {
+                notification?;
                 poll_now();
             }
-            Next::Told(None) => return Err("the connection has ended".into()),
+            Next::Notified(None) => return Err("the connection has ended".into()),
         }
     }
 }

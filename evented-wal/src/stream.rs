@@ -27,7 +27,7 @@ pub(crate) struct Stream {
     /// The position up to which the server has no further changes.
     silent: Lsn,
     /// The position of the last `Idle` message that was delivered.
-    told: Lsn,
+    reported: Lsn,
     /// Decoded messages that have not been delivered yet.
     ready: VecDeque<Message>,
 }
@@ -37,7 +37,7 @@ struct Known {
     relation: Arc<Relation>,
     /// Why the table must still be described to the consumer; `None` if it has been. A table that is described within
     /// a skipped transaction is described to the consumer at the next change that is not skipped.
-    untold: Option<Seen>,
+    unreported: Option<Seen>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Stream {
             passed_on: from,
             confirmed: from,
             silent: Lsn::ZERO,
-            told: Lsn::ZERO,
+            reported: Lsn::ZERO,
             ready: VecDeque::new(),
         }
     }
@@ -86,7 +86,7 @@ impl Stream {
     /// Records that the consumer has handled everything up to `at`, but at most up to the last position that it has
     /// received.
     pub(crate) fn confirm(&mut self, at: Lsn) {
-        self.confirmed = self.confirmed.max(at.min(self.passed_on.max(self.told)));
+        self.confirmed = self.confirmed.max(at.min(self.passed_on.max(self.reported)));
     }
 
     /// Whether a delivered transaction is not confirmed yet. A transaction that has only begun does not count,
@@ -100,9 +100,9 @@ impl Stream {
         if let Some(message) = self.ready.pop_front() {
             return Some(message);
         }
-        let news = self.silent > self.told.max(self.passed_on);
+        let news = self.silent > self.reported.max(self.passed_on);
         if news && self.open.is_none() && !self.is_pending() {
-            self.told = self.silent;
+            self.reported = self.silent;
             return Some(Message::Idle { at: self.silent });
         }
         None
@@ -207,20 +207,20 @@ impl Stream {
     /// Stores the description of a table. The server describes tables again on each connection, and when it has
     /// reloaded them.
     fn describe(&mut self, relation: Relation) {
-        let (relation, untold) = match self.relations.remove(&relation.oid) {
+        let (relation, unreported) = match self.relations.remove(&relation.oid) {
             None => (Arc::new(relation), Some(Seen::First)),
-            Some(known) if *known.relation == relation => (known.relation, known.untold),
-            Some(Known { relation: before, untold: None }) => {
+            Some(known) if *known.relation == relation => (known.relation, known.unreported),
+            Some(Known { relation: before, unreported: None }) => {
                 (Arc::new(relation), Some(Seen::Changed { before }))
             }
             // `before` is the description that was last delivered, not one received in between. The table may match
             // it again.
-            Some(Known { untold: Some(Seen::Changed { before }), .. }) if *before == relation => {
+            Some(Known { unreported: Some(Seen::Changed { before }), .. }) if *before == relation => {
                 (before, None)
             }
-            Some(Known { untold, .. }) => (Arc::new(relation), untold),
+            Some(Known { unreported, .. }) => (Arc::new(relation), unreported),
         };
-        self.relations.insert(relation.oid, Known { relation, untold });
+        self.relations.insert(relation.oid, Known { relation, unreported });
     }
 
     /// The table of a change. Queues its description first, if the consumer must still receive it.
@@ -231,7 +231,7 @@ impl Stream {
         if let Some(&found) = widths.iter().find(|&&width| width != columns) {
             return Err(DecodeError::Width { relation: relation.to_string(), columns, found });
         }
-        if let Some(seen) = known.untold.take() {
+        if let Some(seen) = known.unreported.take() {
             self.ready.push_back(Message::Relation { relation: Arc::clone(&relation), seen });
         }
         Ok(relation)

@@ -179,7 +179,7 @@ impl<T: Transport> Core<T> {
         let from = config.from.unwrap_or_default();
         let begin = Begin { start: from, confirmed: from, system: config.system.clone(), ..Begin::default() };
         let (started, mut delays) = (Instant::now(), delays());
-        let mut told = None;
+        let mut last_failure = None;
         let session = loop {
             let limit = started + config.connect_timeout;
             let opened = timeout_at(limit, session::open::<T>(&config, &begin)).await;
@@ -188,14 +188,16 @@ impl<T: Transport> Core<T> {
                 Ok(Err(Unopened::Never(error))) => return Err(error),
                 Ok(Err(Unopened::Later(failure))) => failure,
                 // The failure of the previous attempt has more information.
-                Err(_) => told.take().unwrap_or_else(|| Failure::Io("the server takes too long".to_owned())),
+                Err(_) => {
+                    last_failure.take().unwrap_or_else(|| Failure::Io("the server takes too long".to_owned()))
+                }
             };
             let delay = delays.next().unwrap_or_default();
             if Instant::now() + delay >= limit {
                 return Err(gave_up(&config, started, &failure));
             }
             tracing::debug!(name: "evented.wal.waiting", slot = config.slot.name(), %failure, "not open yet");
-            told = Some(failure);
+            last_failure = Some(failure);
             sleep(delay).await;
         };
         let Session { wire, system, start, written, published } = session;

@@ -14,12 +14,12 @@ use evented_diesel::{Error, Event, Model};
 pub(crate) struct Log {
     pub(crate) schema: &'static str,
     pub(crate) record: KeyValue,
-    pub(crate) events: Vec<Told>,
+    pub(crate) events: Vec<LoggedEvent>,
 }
 
 /// An event, and the changes that it made.
 #[derive(Debug, Serialize)]
-pub(crate) struct Told {
+pub(crate) struct LoggedEvent {
     pub(crate) revision: i64,
     pub(crate) at: DateTime<Utc>,
     pub(crate) actor: Option<String>,
@@ -69,12 +69,16 @@ pub(crate) async fn of<DB: EventedBackend, M: Model, E: Executor<DB>>(
         return Err(Error::NotFound { record: record.name() });
     }
     let mut replay = Ok(Replay::<M>::new(record.key.clone()));
-    let events = events.into_iter().map(|event| told(&record, &mut replay, event)).collect();
+    let events = events.into_iter().map(|event| logged_event(&record, &mut replay, event)).collect();
     Ok(Log { schema: M::SCHEMA, record: record.value, events })
 }
 
 /// Converts a stored event. `replay` is an error after the first event that cannot be replayed.
-fn told<M: Model>(record: &Record<M>, replay: &mut Result<Replay<M>, ()>, stored: StoredEvent) -> Told {
+fn logged_event<M: Model>(
+    record: &Record<M>,
+    replay: &mut Result<Replay<M>, ()>,
+    stored: StoredEvent,
+) -> LoggedEvent {
     let (mut changes, mut fault) = (None, None);
     if let Ok(so_far) = replay {
         match step(so_far, &stored) {
@@ -86,7 +90,7 @@ fn told<M: Model>(record: &Record<M>, replay: &mut Result<Replay<M>, ()>, stored
         }
     }
     let event = Event::<M>::new(record.key.clone(), stored);
-    Told {
+    LoggedEvent {
         revision: event.revision(),
         at: event.at(),
         actor: event.actor(),

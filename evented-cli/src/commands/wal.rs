@@ -132,14 +132,14 @@ async fn perform<E: Executor<Pg>>(executor: &mut E, asked: Asked) -> Result<Done
             let problems = check.perform(executor).await?;
             Done::Checked {
                 publication,
-                problems: problems.iter().map(|problem| told(problem, &logs)).collect(),
+                problems: problems.iter().map(|problem| problem_text(problem, &logs)).collect(),
             }
         }
     })
 }
 
 /// Returns the text of a problem, with the functions of the library replaced by the subcommands of this program.
-fn told(problem: &Problem, logs: &[TableName]) -> String {
+fn problem_text(problem: &Problem, logs: &[TableName]) -> String {
     let (there, here) = match problem {
         Problem::MissingPublication { .. } => ("wal::create_publication", "wal create-publication"),
         Problem::MissingSlot { .. } => ("wal::create_slot", "wal create-slot"),

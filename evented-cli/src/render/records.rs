@@ -4,7 +4,7 @@ use evented_core::Changeset;
 
 use crate::answer::Answer;
 use crate::commands::diff::Diff;
-use crate::commands::log::{Log, Told};
+use crate::commands::log::{Log, LoggedEvent};
 use crate::commands::show::{Shown, Standing};
 use crate::screen::{Screen, key, plain, time, value};
 
@@ -31,7 +31,7 @@ impl Answer for Log {
     }
 }
 
-fn what(event: &Told) -> String {
+fn what(event: &LoggedEvent) -> String {
     match (&event.changes, &event.fault) {
         (Some(changes), _) => lines(changes),
         (None, Some(fault)) => {

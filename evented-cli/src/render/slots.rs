@@ -29,7 +29,9 @@ impl Answer for Done {
             Self::SlotDropped { slot, dropped: false } | Self::Slot { slot, status: None } => {
                 format!("there is no slot {}", harmless(slot))
             }
-            Self::Slot { slot, status: Some(status) } => format!("{}: {}", harmless(slot), told(status)),
+            Self::Slot { slot, status: Some(status) } => {
+                format!("{}: {}", harmless(slot), status_text(status))
+            }
             Self::Checked { publication, problems } if problems.is_empty() => {
                 format!("{}: all is there", harmless(publication))
             }
@@ -48,7 +50,7 @@ impl Answer for Done {
     }
 }
 
-fn told(status: &SlotReport) -> String {
+fn status_text(status: &SlotReport) -> String {
     let bytes = |amount: Option<i64>| {
         amount.map_or_else(|| "?".to_owned(), |it| HumanBytes(it.max(0).cast_unsigned()).to_string())
     };

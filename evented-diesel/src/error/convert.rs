@@ -20,7 +20,7 @@ impl Error {
             DatabaseErrorKind::CheckViolation => ConstraintKind::Check,
             DatabaseErrorKind::SerializationFailure => return Self::SerializationFailure { subject, source },
             // A deadlock, or a standby that ended the transaction, also requires a new transaction.
-            _ => match locks::told(information.as_ref()) {
+            _ => match locks::lock_of(information.as_ref()) {
                 Some(Lock::Lost) => return Self::SerializationFailure { subject, source },
                 Some(Lock::Taken) => return Self::Busy { subject, source },
                 None => return Self::Database { subject, error: source },

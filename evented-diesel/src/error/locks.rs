@@ -30,7 +30,7 @@ pub(super) enum Lock {
 }
 
 /// Classifies an error for which Diesel has no kind; `None` if it is not about locks.
-pub(super) fn told(information: &dyn DatabaseErrorInformation) -> Option<Lock> {
+pub(super) fn lock_of(information: &dyn DatabaseErrorInformation) -> Option<Lock> {
     let message = information.message();
     let details = information.details();
     if is_sqlite_lock(message) {
@@ -105,13 +105,13 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Said {
+    struct Report {
         message: String,
         details: Option<String>,
         hint: Option<String>,
     }
 
-    impl DatabaseErrorInformation for Said {
+    impl DatabaseErrorInformation for Report {
         fn message(&self) -> &str {
             &self.message
         }
@@ -136,11 +136,11 @@ mod tests {
     }
 
     fn of_message(message: &str) -> Option<Lock> {
-        told(&Said { message: message.to_owned(), ..Said::default() })
+        lock_of(&Report { message: message.to_owned(), ..Report::default() })
     }
 
     fn of_details(details: &str) -> Option<Lock> {
-        told(&Said { details: Some(details.to_owned()), ..Said::default() })
+        lock_of(&Report { details: Some(details.to_owned()), ..Report::default() })
     }
 
     /// The line of a deadlock in each language; `%1` to `%4` stand for the values that the server inserts.
@@ -278,10 +278,10 @@ mod tests {
         }
         for (language, text) in [LOCK_TIMEOUT, ROW_LOCKED, RELATION_LOCKED].concat() {
             let message = text.replace("%s", "racers");
-            let details = Said { details: Some("It is archived.".to_owned()), ..said(&message) };
-            assert_eq!(told(&details), None, "{language}: {message}");
-            let hint = Said { hint: Some("Ask for it.".to_owned()), ..said(&message) };
-            assert_eq!(told(&hint), None, "{language}: {message}");
+            let details = Report { details: Some("It is archived.".to_owned()), ..report(&message) };
+            assert_eq!(lock_of(&details), None, "{language}: {message}");
+            let hint = Report { hint: Some("Ask for it.".to_owned()), ..report(&message) };
+            assert_eq!(lock_of(&hint), None, "{language}: {message}");
         }
         for message in ["", "canceling statement due to statement timeout", "the lock of the door is broken"]
         {
@@ -289,8 +289,8 @@ mod tests {
         }
     }
 
-    fn said(message: &str) -> Said {
-        Said { message: message.to_owned(), ..Said::default() }
+    fn report(message: &str) -> Report {
+        Report { message: message.to_owned(), ..Report::default() }
     }
 
     #[test]

@@ -127,8 +127,8 @@ impl<M: Evented> Stream for TransactionFeed<M> {
             let Some(item) = ready!(self.feed.poll_item(cx)) else {
                 return Poll::Ready(self.feed.take_end_reason());
             };
-            if let Some(told) = self.gather(item) {
-                return Poll::Ready(Some(told));
+            if let Some(transaction) = self.gather(item) {
+                return Poll::Ready(Some(transaction));
             }
         }
     }
