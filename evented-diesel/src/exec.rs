@@ -14,5 +14,6 @@ mod transaction;
 pub use asynchronous::{AsyncExecutor, RunAsync};
 pub use blocking::{BlockingExecutor, Run, ready};
 pub use executor::{Executor, Operation, sealed};
-pub use hints::{commit_hint, on_commit_hint, wake};
+pub(crate) use hints::commit_hint;
+pub use hints::{on_commit_hint, wake};
 pub use transaction::Transaction;

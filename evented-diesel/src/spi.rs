@@ -5,7 +5,7 @@ pub use crate::backend::EventedBackend;
 #[cfg(feature = "__async")]
 pub use crate::exec::AsyncExecutor;
 pub use crate::exec::{
-    BlockingExecutor, Executor, Operation, Transaction, commit_hint, on_commit_hint, ready, sealed, wake,
+    BlockingExecutor, Executor, Operation, Transaction, on_commit_hint, ready, sealed, wake,
 };
 pub use crate::model::{Record, stable_hash};
 pub use crate::read::load::{events as load_events, head as load_head, replay as load_replay};

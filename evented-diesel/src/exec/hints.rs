@@ -26,7 +26,7 @@ pub fn wake() {
 }
 
 /// Calls the listeners, unless a transaction is still open on the executor.
-pub fn commit_hint<DB: SqlTypes, E: Executor<DB>>(executor: &mut E) {
+pub(crate) fn commit_hint<DB: SqlTypes, E: Executor<DB>>(executor: &mut E) {
     if matches!(executor.in_transaction(), Ok(false)) {
         wake();
     }
