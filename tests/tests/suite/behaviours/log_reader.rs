@@ -145,7 +145,7 @@ async fn position_of_now(db: &mut Db) -> Position {
     let mut reader = LogReader::<Item>::from_now();
     loop {
         let page = db.run(reader.page()).await.unwrap();
-        if page.changes.iter().flatten().any(|change| change.id() == marker) {
+        if page.changes.iter().flatten().any(|change| change.key() == Some(&marker)) {
             return reader.position().unwrap();
         }
     }
