@@ -138,11 +138,11 @@ async fn a_savepoint_shortens_listening() {
     assert_eq!((histories.len(), from_savepoint), (RECORDS, RECORDS), "{histories:#?}");
 }
 
-/// A position after everything that was written before. A reader from now starts earlier while transactions of other
-/// tests are open.
+/// A position after everything that was written. A reader from now starts earlier while transactions of other tests are
+/// open.
 async fn position_of_now(db: &mut Db) -> Position {
     let marker = db.run(Item::insert(lamp(org()))).await.unwrap().id;
-    let mut reader = LogReader::<Item>::from_now();
+    let mut reader = LogReader::<Item>::from_start();
     loop {
         let page = db.run(reader.page()).await.unwrap();
         if page.changes.iter().flatten().any(|change| change.key() == Some(&marker)) {
