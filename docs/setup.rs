@@ -113,13 +113,13 @@ diesel::table! {
 
 /// The log of "Hashed logs".
 #[derive(EventLog, Debug)]
-#[event_log(table = "ledger", schemas(Account), hashed)]
+#[event_log(table = "ledger", models(Account), hashed)]
 pub struct Ledger;
 
 /// A bank account.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = accounts)]
-#[evented(log = Ledger, actions(Deposit))]
+#[evented(log(shared = Ledger), actions(Deposit))]
 pub struct Account {
     pub id: Id<Account>,
     pub owner: String,

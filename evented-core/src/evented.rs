@@ -109,7 +109,7 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     fn upcast(attrs: &mut RawPayload) {
         let _ = attrs;
     }
-    /// The payload of a savepoint, `#[evented(savepoint = …)]`.
+    /// The payload of a savepoint, `#[evented(@SP@…)]`.
     ///
     /// # Errors
     ///

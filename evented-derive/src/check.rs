@@ -21,9 +21,8 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     versions::old_names_are_unambiguous(model, errors);
     action_names::methods_are_free(model, errors);
     action_names::log_names_are_unique(model, errors);
-    action_names::aliases_name_an_action(model, errors);
     action_names::names_fit(model, errors);
-    action_names::log_schema_is_an_identifier(model, errors);
+    action_names::db_schema_is_an_identifier(model, errors);
     logs::a_log_is_shared_or_of_ones_own(model, errors);
     logs::keys_fit_the_log(model, errors);
     logs::without_a_table_there_is_no_row(model, errors);

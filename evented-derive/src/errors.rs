@@ -33,6 +33,11 @@ impl Errors {
         self.found.push(error);
     }
 
+    /// The number of errors found so far.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
     /// Returns all errors as one, or `Ok` if there are none.
     pub(crate) fn finish(mut self) -> syn::Result<()> {
         self.finished = true;

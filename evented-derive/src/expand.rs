@@ -79,7 +79,7 @@ impl Names {
         };
         let log_table =
             model.log_table.as_ref().map_or_else(|| generated(log_name.clone()), |path| quote!(#path));
-        let log = model.log.as_ref().map_or_else(|| quote!(#log_table::table), |path| quote!(#path));
+        let log = model.shared_log.as_ref().map_or_else(|| quote!(#log_table::table), |path| quote!(#path));
         Self {
             private: quote!(#krate::__private),
             new: new.unwrap_or_else(|| generated(format_ident!("New{ident}"))),

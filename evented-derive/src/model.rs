@@ -26,27 +26,27 @@ pub(crate) struct Model {
     pub(crate) actions: Vec<ActionDef>,
     /// `retired("shut" = path)`: actions that no longer exist, with the function that replays them.
     pub(crate) retired: Vec<(Spanned<String>, Path)>,
-    /// `aliases(close = "shut")`: the current name of an action, and the name in old rows.
-    pub(crate) aliases: Vec<(Spanned<String>, Spanned<String>)>,
+    /// `actions(Close(aliases("shut")))`: the old names of actions.
+    pub(crate) aliases: Vec<Alias>,
     /// `scopes(org = org_id, (org = org_id, post = post_id))`: each a named combination of fields.
     pub(crate) scopes: Vec<Vec<(Ident, Ident)>>,
-    /// `log = path`: the log that the model shares with other models.
-    pub(crate) log: Option<Path>,
-    /// `log_only`: the model has no table. The span of the attribute.
+    /// `log(shared = path)`: the log that the model shares with other models.
+    pub(crate) shared_log: Option<Path>,
+    /// `log(only)`: the model has no table. The span of the attribute.
     pub(crate) log_only: Option<Span>,
     /// `before_append = path`: the hook that runs before an event is written.
     pub(crate) before_append: Option<Path>,
-    /// `log_table = path`: the user's own `table!` of the log.
+    /// `log(table = path)`: the user's own `table!` of the log.
     pub(crate) log_table: Option<Path>,
-    /// `log_schema = "audit"`: the PostgreSQL schema of the log's table.
-    pub(crate) log_schema: Option<Spanned<String>>,
+    /// `log(db_schema = "audit")`: the database schema of the log's table.
+    pub(crate) db_schema: Option<Spanned<String>>,
     /// `insert = Type`: the user's own input of an insert.
     pub(crate) insert: Option<Path>,
     /// `update = Type`: the user's own input of an update.
     pub(crate) update: Option<Path>,
     /// `check = path`: the check of each new state.
     pub(crate) check: Option<Path>,
-    /// `savepoint = path`: the user's own form of a savepoint.
+    /// `savepoint(with = path)`: the user's own form of a savepoint.
     pub(crate) savepoint: Option<Path>,
     /// `savepoint(every = n)`: the number of revisions after which a savepoint is written.
     pub(crate) savepoint_every: Option<Spanned<u32>>,
@@ -57,15 +57,23 @@ pub(crate) struct Model {
     pub(crate) fields: Vec<Field>,
 }
 
-/// One action of `actions(Archive, Close as "close")`.
+/// One action of `actions(Archive, Close(name = "close"))`.
 #[derive(Debug)]
 pub(crate) struct ActionDef {
     pub(crate) ty: Path,
-    /// The name in the log, from `as "…"`. Default: the last segment of the type's path in snake case.
+    /// The name in the log, from `name = "…"`. Default: the last segment of the type's path in snake case.
     pub(crate) name: String,
     /// The generated method: the last segment of the type's path in snake case, raw if it is a keyword.
     pub(crate) method: Ident,
     pub(crate) span: Span,
+}
+
+/// An old name of an action, from `aliases("shut")`. Rows of the log may have it.
+#[derive(Debug)]
+pub(crate) struct Alias {
+    /// The current name of the action in the log.
+    pub(crate) action: Spanned<String>,
+    pub(crate) old: Spanned<String>,
 }
 
 /// What a write does if the row was changed without an event.

@@ -1,6 +1,7 @@
 //! Parses the syntax into a [`Model`]. Each attribute is read once. An error is recorded and skipped, so that all
 //! errors are reported together. [`check`](crate::check) has the rules that need several parts of the model.
 
+mod actions;
 mod container;
 mod diesel;
 mod field;
@@ -31,7 +32,7 @@ pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
     let key = key::find(input, &drafts, diesel.primary_key.as_ref(), errors);
     let fields = drafts.into_iter().enumerate();
     let fields =
-        fields.map(|(place, draft)| draft.into_field(&input.ident, Some(place) == key, errors)).collect();
+        fields.map(|(index, draft)| draft.into_field(&input.ident, Some(index) == key, errors)).collect();
     Some(container.into_model(input, diesel.table, fields))
 }
 
@@ -39,6 +40,18 @@ pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
 #[cfg(test)]
 pub(crate) fn struct_forms() -> &'static [(&'static str, &'static str)] {
     container::FORMS
+}
+
+/// The options of the struct's attributes, for the tests.
+#[cfg(test)]
+pub(crate) fn struct_option_forms() -> Vec<(&'static str, &'static str)> {
+    [container::LOG, container::SAVEPOINT, actions::OPTIONS].concat()
+}
+
+/// The options of a log's attributes, for the tests.
+#[cfg(test)]
+pub(crate) fn log_option_forms() -> Vec<(&'static str, &'static str)> {
+    log_attributes::MODEL.to_vec()
 }
 
 /// The attributes of a log, for the tests.
@@ -69,8 +82,8 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a F
             Fields::Unnamed(_) => "a tuple struct has no names for its columns",
             Fields::Unit => "a struct without fields has no columns",
         },
-        Data::Enum(_) => "an enum is no row of a table",
-        Data::Union(_) => "a union is no row of a table",
+        Data::Enum(_) => "an enum cannot be a row of a table",
+        Data::Union(_) => "a union cannot be a row of a table",
     };
     let name = &input.ident;
     errors.push(name.span(), format!("{what}; write `struct {name} {{ id: Id<{name}>, … }}`"));

@@ -63,11 +63,16 @@ fn a_full_model() {
         #[diesel(table_name = crate::schema::items, check_for_backend(diesel::pg::Pg))]
         #[diesel(primary_key(uid), belongs_to(Org, foreign_key = org_id))]
         #[diesel(base_query_type = dsl::Order<items::table, primary_key>)]
-        #[evented(schema = "things", version = 2, actions(Archive, Close as "shut", path::To::Move))]
-        #[evented(retired("lost" = old::lost), aliases(shut = "close", "insert" = "create"))]
+        #[evented(schema = "things", version = 2, retired("lost" = old::lost))]
+        #[evented(actions(
+            Archive,
+            Close(name = "shut", aliases("close", "end")),
+            path::To::Move<u8>,
+            insert(aliases("create"))
+        ))]
         #[evented(scopes(org = org_id, (post = post_id, org = org_id)))]
-        #[evented(log_table = crate::schema::log, log_schema = "audit", insert = NewThing, update = Changes)]
-        #[evented(check = Item::valid, savepoint = path::save, upcast(0 = f, 1 = v::g), drift = heal)]
+        #[evented(log(table = crate::schema::log, db_schema = "audit"), insert = NewThing, update = Changes)]
+        #[evented(check = Item::valid, savepoint(with = path::save), upcast(0 = f, 1 = v::g), drift = heal)]
         #[evented(crate = evented)]
         pub(crate) struct Item {
             uid: Id<Item>,
@@ -91,17 +96,17 @@ fn a_full_model() {
     assert_eq!((model.schema.value.as_str(), model.version.value), ("things", 2));
     let actions = model.actions.iter().map(|a| format!("{} {} {}", text(&a.ty), a.name, a.method));
     let actions = actions.collect::<Vec<_>>();
-    assert_eq!(actions, ["Archive archive archive", "Close shut close", "path::To::Move move r#move"]);
+    assert_eq!(actions, ["Archive archive archive", "Close shut close", "path::To::Move<u8> move r#move"]);
     let retired = model.retired.iter().map(|(name, f)| format!("{} {}", name.value, text(f)));
     assert_eq!(retired.collect::<Vec<_>>(), ["lost old::lost"]);
-    let aliases = model.aliases.iter().map(|(today, old)| format!("{} {}", today.value, old.value));
-    assert_eq!(aliases.collect::<Vec<_>>(), ["shut close", "insert create"]);
+    let aliases = model.aliases.iter().map(|alias| format!("{} {}", alias.action.value, alias.old.value));
+    assert_eq!(aliases.collect::<Vec<_>>(), ["shut close", "shut end", "insert create"]);
     let scopes = model.scopes.iter().map(|scope| scope.iter().map(|(name, _)| text(name)).collect());
     assert_eq!(scopes.collect::<Vec<Vec<_>>>(), [vec!["org"], vec!["post", "org"]]);
     let paths = [&model.log_table, &model.insert, &model.update, &model.check, &model.savepoint];
     let expected = ["crate::schema::log", "NewThing", "Changes", "Item::valid", "path::save"];
     assert_eq!(paths.map(text), expected);
-    assert_eq!(model.log_schema.as_ref().map(|schema| schema.value.as_str()), Some("audit"));
+    assert_eq!(model.db_schema.as_ref().map(|schema| schema.value.as_str()), Some("audit"));
     let upcasts = model.upcasts.iter().map(|(from, f)| (from.value, text(f)));
     assert_eq!(upcasts.collect::<Vec<_>>(), [(0, "f".into()), (1, "v::g".into())]);
     assert_eq!(model.drift, Drift::Heal);
@@ -156,7 +161,7 @@ fn self_is_the_model() {
 #[test]
 fn all_faults_are_reported() {
     let (_, found) = read(&parse_quote! {
-        #[evented(versoin = 1, schema = 7, actions(Archive as archive, Filter), upcast(0 = f))]
+        #[evented(versoin = 1, schema = 7, actions(Archive(name = archive), Filter), upcast(0 = f))]
         #[diesel(table_name = "items", primary_key(a, b))]
         struct Item<T> {
             #[evented(renamed(frm = "title", version = 1))]
@@ -170,17 +175,17 @@ fn all_faults_are_reported() {
     let starts = [
         "unknown attribute `versoin`; did you mean `version`?",
         "expected string literal; write `#[evented(schema",
-        "expected string literal; write `#[evented(actions",
+        "expected string literal; write `actions(Close(name = ",
         "expected identifier; write `#[diesel(table_name = items)]`",
-        "a record is named by one value",
+        "the log identifies a record by one value",
         "a table holds one type",
-        "unknown `frm` in `renamed`; did you mean `from`? write `#[evented(renamed",
+        "unknown option `frm`; did you mean `from`? write `#[evented(renamed",
         "the log stores each field under its own name",
         "the log stores each field by its type's own serde form",
         "a field has one role",
         "evented must know each column by name",
-        "there is no step from version 0",
-        "a model has a method `filter` already",
+        "no step starts at version 0",
+        "every model has a method `filter`",
     ];
     assert_eq!(found.len(), starts.len(), "{found:#?}");
     for (message, start) in found.iter().zip(starts) {
@@ -197,9 +202,9 @@ fn what_is_no_model() {
                     A,
                 }
             ),
-            "an enum is no row of a table",
+            "an enum cannot be a row of a table",
         ),
-        (parse_quote!(union Item { a: u8 }), "a union is no row of a table"),
+        (parse_quote!(union Item { a: u8 }), "a union cannot be a row of a table"),
         (
             parse_quote!(
                 struct Item(Uuid);

@@ -82,9 +82,8 @@ pub struct Org;
 #[evented(
     schema = "items",
     version = 2,
-    actions(Archive, Restore, AddValue as "add"),
+    actions(Archive(aliases("put_away")), Restore, AddValue(name = "add")),
     retired("double" = Item::double),
-    aliases(archive = "put_away"),
     scopes(org = org_id),
     upcast(1 = Item::v1_to_v2),
     check = Item::valid
@@ -198,7 +197,7 @@ impl Action<Counter> for Increment {
 /// A model whose key the caller provides, with its own form of savepoints.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = pages, primary_key(path))]
-#[evented(actions(Visit), savepoint = Page::compact)]
+#[evented(actions(Visit), savepoint(with = Page::compact))]
 pub struct Page {
     pub path: String,
     pub title: String,

@@ -33,7 +33,17 @@ pub(crate) fn run() -> Result<()> {
     dependencies::check_core()?;
     for package in ["evented-diesel", "evented-feed", "evented-cli"] {
         for feature in features(package)? {
-            let args = ["check", "-p", package, "--no-default-features", "--features", &feature];
+            let args = [
+                "clippy",
+                "-p",
+                package,
+                "--no-default-features",
+                "--features",
+                &feature,
+                "--",
+                "-D",
+                "warnings",
+            ];
             step(&format!("{package} with {feature} alone"), &cargo(args)?)?;
         }
     }

@@ -24,7 +24,7 @@ macro_rules! model {
 
             /// The log.
             #[derive(EventLog, Debug)]
-            #[event_log(table = $events, schemas(Task) $(, $hashed)?)]
+            #[event_log(table = $events, models(Task) $(, $hashed)?)]
             pub struct $log;
 
             /// A task.

@@ -3,14 +3,11 @@
 use proc_macro2::Span;
 
 use crate::errors::Errors;
-use crate::model::{ActionDef, Model, Spanned};
+use crate::model::{ActionDef, Alias, Model, Spanned};
 use crate::names;
 
 /// The names of the library's own actions in the log.
 const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
-
-/// Reserved names for which an alias makes sense.
-const ALIASED: [&str; 3] = ["insert", "update", "delete"];
 
 /// Methods that a model has already, from evented or from Diesel.
 pub(crate) const METHODS: [&str; 40] = [
@@ -61,30 +58,30 @@ const LONGEST_NAME: usize = 63;
 
 /// Checks the method that an action becomes. It would hide a method of the same name, or be hidden by it.
 pub(super) fn methods_are_free(model: &Model, errors: &mut Errors) {
-    for place in 0..model.actions.len() {
-        let action = &model.actions[place];
-        let Some(reason) = method_fault(model, place) else { continue };
+    for index in 0..model.actions.len() {
+        let action = &model.actions[index];
+        let Some(reason) = method_fault(model, index) else { continue };
         let (ty, log_name) = (type_name(action), &action.name);
         // The name in the log is kept if possible, so that old rows stay readable.
-        let keeps_name = !RESERVED.contains(&log_name.as_str()) && !is_repeated(model, place);
-        let kept = if keeps_name { format!(" as \"{log_name}\"") } else { String::new() };
+        let keeps_name = !RESERVED.contains(&log_name.as_str()) && !is_repeated(model, index);
+        let kept = if keeps_name { format!("(name = \"{log_name}\")") } else { String::new() };
         let form = format!("actions({ty}{}{kept})", model.ident);
         errors.push(action.method.span(), format!("{reason}; rename the type: write for example `{form}`"));
     }
 }
 
-fn method_fault(model: &Model, place: usize) -> Option<String> {
-    let method = names::plain(&model.actions[place].method);
+fn method_fault(model: &Model, index: usize) -> Option<String> {
+    let method = names::plain(&model.actions[index].method);
     if METHODS.contains(&method.as_str()) {
-        return Some(format!("a model has a method `{method}` already"));
+        return Some(format!("every model has a method `{method}`"));
     }
-    let repeated = model.actions[..place].iter().any(|earlier| names::plain(&earlier.method) == method);
-    repeated.then(|| format!("two actions make the method `{method}`"))
+    let repeated = model.actions[..index].iter().any(|earlier| names::plain(&earlier.method) == method);
+    repeated.then(|| format!("two actions would generate the method `{method}`"))
 }
 
 /// Whether an earlier action has the same name in the log.
-fn is_repeated(model: &Model, place: usize) -> bool {
-    model.actions[..place].iter().any(|earlier| earlier.name == model.actions[place].name)
+fn is_repeated(model: &Model, index: usize) -> bool {
+    model.actions[..index].iter().any(|earlier| earlier.name == model.actions[index].name)
 }
 
 fn type_name(action: &ActionDef) -> String {
@@ -96,10 +93,10 @@ fn type_name(action: &ActionDef) -> String {
 pub(super) fn log_names_are_unique(model: &Model, errors: &mut Errors) {
     let mut taken: Vec<(&str, &str)> =
         RESERVED.map(|name| (name, "a name that the log itself uses")).to_vec();
-    for (place, action) in model.actions.iter().enumerate() {
+    for (index, action) in model.actions.iter().enumerate() {
         // If a type must be renamed because of its method, its name in the log changes too.
-        if names::plain(&action.method) != action.name || method_fault(model, place).is_none() {
-            let form = format!("actions({} as \"another_name\")", type_name(action));
+        if names::plain(&action.method) != action.name || method_fault(model, index).is_none() {
+            let form = format!("actions({}(name = \"another_name\"))", type_name(action));
             claim(&mut taken, (&action.name, action.span), "the name of an action", &form, errors);
         }
     }
@@ -107,9 +104,9 @@ pub(super) fn log_names_are_unique(model: &Model, errors: &mut Errors) {
         let form = "retired(\"old_name\" = path::to::f)";
         claim(&mut taken, (&name.value, name.span), "the name of a retired action", form, errors);
     }
-    for (today, old) in &model.aliases {
-        let form = format!("aliases({} = \"old_name\")", today.value);
-        claim(&mut taken, (&old.value, old.span), "the old name of an action", &form, errors);
+    for Alias { old, .. } in &model.aliases {
+        let form = "aliases(\"old_name\")";
+        claim(&mut taken, (&old.value, old.span), "the old name of an action", form, errors);
     }
 }
 
@@ -129,25 +126,12 @@ fn claim<'a>(
     }
 }
 
-/// Checks that each alias leads to a name that the model still writes.
-pub(super) fn aliases_name_an_action(model: &Model, errors: &mut Errors) {
-    let known: Vec<&str> = model.actions.iter().map(|action| action.name.as_str()).chain(ALIASED).collect();
-    for (today, old) in &model.aliases {
-        if !known.contains(&today.value.as_str()) {
-            let reason = format!("no action is called `{}` in the log", today.value);
-            let near = names::nearest(&today.value, known.iter().copied());
-            let (meant, name) = (names::did_you_mean(near), near.unwrap_or("update"));
-            errors.push(today.span, format!("{reason}{meant} write `aliases({name} = \"{}\")`", old.value));
-        }
-    }
-}
-
 /// Checks the name of the log's schema. The log's `table!` is generated, and accepts only identifiers.
-pub(super) fn log_schema_is_an_identifier(model: &Model, errors: &mut Errors) {
-    let Some(Spanned { value, span }) = &model.log_schema else { return };
+pub(super) fn db_schema_is_an_identifier(model: &Model, errors: &mut Errors) {
+    let Some(Spanned { value, span }) = &model.db_schema else { return };
     if model.log_table.is_none() && !value.is_empty() && syn::parse_str::<syn::Ident>(value).is_err() {
-        let reason = format!("`{value}` is no identifier, and Diesel's `table!` takes no other schema");
-        errors.push(*span, format!("{reason}; write `#[evented(log_schema = \"audit\")]`"));
+        let reason = format!("`{value}` is not an identifier, and Diesel's `table!` accepts no other schema");
+        errors.push(*span, format!("{reason}; write `#[evented(log(db_schema = \"audit\"))]`"));
     }
 }
 
@@ -161,7 +145,7 @@ pub(super) fn names_fit(model: &Model, errors: &mut Errors) {
                 "a name with a NUL character, which the database cannot store".to_owned()
             }
             _ if name.len() > LONGEST_NAME => {
-                format!("a name of {} bytes, where {LONGEST_NAME} fit", name.len())
+                format!("a name of {} bytes, and the limit is {LONGEST_NAME}", name.len())
             }
             _ => return,
         };
@@ -169,16 +153,16 @@ pub(super) fn names_fit(model: &Model, errors: &mut Errors) {
     };
     let Spanned { value, span } = &model.schema;
     fits(value, *span, "#[evented(schema = \"items\")]");
-    if let Some(Spanned { value, span }) = &model.log_schema {
-        fits(value, *span, "#[evented(log_schema = \"audit\")]");
+    if let Some(Spanned { value, span }) = &model.db_schema {
+        fits(value, *span, "#[evented(log(db_schema = \"audit\"))]");
     }
     for action in &model.actions {
-        fits(&action.name, action.span, &format!("actions({} as \"close\")", type_name(action)));
+        fits(&action.name, action.span, &format!("actions({}(name = \"close\"))", type_name(action)));
     }
     for (name, _) in &model.retired {
         fits(&name.value, name.span, "retired(\"shut\" = path::to::f)");
     }
-    for (today, old) in &model.aliases {
-        fits(&old.value, old.span, &format!("aliases({} = \"shut\")", today.value));
+    for Alias { old, .. } in &model.aliases {
+        fits(&old.value, old.span, "aliases(\"shut\")");
     }
 }

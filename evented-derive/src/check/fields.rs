@@ -30,7 +30,7 @@ pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) -> bool {
         for (name, _) in scope {
             let word = names::plain(name);
             if combination.contains(&word) {
-                let reason = format!("`{word}` is twice in one scope");
+                let reason = format!("the scope has `{word}` twice");
                 errors.push(name.span(), format!("{reason}; write `(org = org_id, post = post_id)`"));
                 distinct = false;
             }
@@ -39,7 +39,7 @@ pub(super) fn scopes_are_distinct(model: &Model, errors: &mut Errors) -> bool {
         combination.sort();
         if seen.contains(&combination) {
             let span = scope.first().map_or(Span::call_site(), |(name, _)| name.span());
-            let reason = format!("there is a scope of `{}` already", combination.join("` and `"));
+            let reason = format!("another scope already combines `{}`", combination.join("` and `"));
             errors.push(span, format!("{reason}; write each combination once, as in `scopes(org = org_id)`"));
             distinct = false;
         }
@@ -95,11 +95,11 @@ pub(super) fn types_fit_the_roles(model: &Model, errors: &mut Errors) {
         let name = &field.ident;
         match field.kind {
             FieldKind::Revision if !is_integer(&field.ty) => {
-                let reason = "a revision is a number, of a type written `i32` or `i64`";
+                let reason = "the type of a revision is written `i32` or `i64`";
                 errors.push_on(&field.ty, format!("{reason}; write `{name}: i64`"));
             }
             FieldKind::InsertedAt | FieldKind::UpdatedAt if !is_time(&field.ty) => {
-                let reason = "this is a time, of a type written `DateTime<Utc>` or `NaiveDateTime`";
+                let reason = "the type of a time is written `DateTime<Utc>` or `NaiveDateTime`";
                 errors.push_on(&field.ty, format!("{reason}; write `{name}: DateTime<Utc>`"));
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! Checks the rules of a shared log.
 
 use crate::errors::Errors;
-use crate::model::Log;
+use crate::model::{Alias, Log};
 use crate::names;
 
 /// PostgreSQL truncates a longer identifier, and two names could become equal. The longest name that is derived from
@@ -24,38 +24,41 @@ pub(crate) fn check(log: &Log, errors: &mut Errors) {
 fn tables_are_identifiers(log: &Log, errors: &mut Errors) {
     let table = &log.table;
     if names::ident(&table.value, table.span).is_none() {
-        let reason = format!("`{}` is no name for a module, which Diesel makes of a table", table.value);
+        let reason = format!("`{}` cannot name the module that Diesel generates for the table", table.value);
         errors.push(table.span, format!("{reason}; write `#[event_log(table = \"events\")]`"));
     }
     let longest =
         log.shards.iter().flat_map(|shards| &shards.names).map(|name| name.len() + 1).max().unwrap_or(0)
             + log.links.iter().map(|link| names::plain(&link.name).len() + 1).max().unwrap_or(0);
     if table.value.len() + longest > LONGEST_TABLE {
-        let reason = "the names of the log's tables and indexes would be longer than PostgreSQL keeps";
+        let reason = "the names of the log's tables and indexes would exceed PostgreSQL's limit of 63 bytes";
         errors.push(table.span, format!("{reason}; write a shorter `table`"));
     }
 }
 
 /// Checks that each model is in the list once.
 fn models_are_distinct(log: &Log, errors: &mut Errors) {
-    for (place, (model, _)) in log.models.iter().enumerate() {
-        if log.models[..place].iter().any(|(earlier, _)| earlier == model) {
-            errors.push_on(model, "the log holds this model already; write each model once");
+    for (index, (model, _)) in log.models.iter().enumerate() {
+        if log.models[..index].iter().any(|(earlier, _)| earlier == model) {
+            errors.push_on(model, "the model is in the list already; list each model once");
         }
     }
 }
 
 /// Checks that each link has its own name, because it has its own table.
 fn links_are_distinct(log: &Log, errors: &mut Errors) {
-    for (place, link) in log.links.iter().enumerate() {
+    for (index, link) in log.links.iter().enumerate() {
         let name = names::plain(&link.name);
-        if log.links[..place].iter().any(|earlier| names::plain(&earlier.name) == name) {
-            errors.push(link.name.span(), format!("there is a link `{name}` already; write each link once"));
+        if log.links[..index].iter().any(|earlier| names::plain(&earlier.name) == name) {
+            errors.push(
+                link.name.span(),
+                format!("the link `{name}` is declared already; declare each link once"),
+            );
         }
         if TAKEN.contains(&name.as_str()) {
             errors.push(
                 link.name.span(),
-                format!("a table of the log's own ends in `_{name}`; write another name"),
+                format!("the log has another table whose name ends in `_{name}`; write another name"),
             );
         }
     }
@@ -68,36 +71,38 @@ fn shards_are_several(log: &Log, errors: &mut Errors) {
     let form =
         "write `shards(4)`, `shards(4, by = path::to::f)` or `shards(\"eu\", \"us\", by = path::to::f)`";
     if shards.names.len() < 2 {
-        errors.push(shards.span, format!("how many shards there are must be said, and two at least; {form}"));
+        errors.push(shards.span, format!("a log with shards has at least two; {form}"));
     }
-    for (place, name) in shards.names.iter().enumerate() {
-        if shards.names[..place].contains(name) {
-            errors.push(shards.span, format!("there is a shard `{name}` already; {form}"));
+    for (index, name) in shards.names.iter().enumerate() {
+        if shards.names[..index].contains(name) {
+            errors.push(shards.span, format!("the shard `{name}` is listed twice; {form}"));
         }
         if !name.chars().all(|letter| letter == '_' || letter.is_ascii_alphanumeric()) || name.is_empty() {
-            errors.push(shards.span, format!("`{name}` is no part of a table's name; {form}"));
+            errors.push(shards.span, format!("`{name}` cannot be a part of a table's name; {form}"));
         }
     }
     if shards.by.is_none() && shards.names.iter().any(|name| name.parse::<u16>().is_err()) {
-        errors
-            .push(shards.span, format!("which record is in which shard must be said of named ones; {form}"));
+        errors.push(
+            shards.span,
+            format!("named shards need a function that selects the shard of a record; {form}"),
+        );
     }
 }
 
 /// Checks that each alias is an old name of one action.
 fn aliases_are_old_names(log: &Log, errors: &mut Errors) {
     const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
-    for (place, (today, old)) in log.aliases.iter().enumerate() {
-        if log.aliases[..place].iter().any(|(_, earlier)| earlier.value == old.value) {
-            errors.push(old.span, format!("`{}` is an old name already; write each alias once", old.value));
+    for (index, Alias { action, old }) in log.aliases.iter().enumerate() {
+        if log.aliases[..index].iter().any(|earlier| earlier.old.value == old.value) {
+            errors.push(old.span, format!("the alias `{}` is listed twice; list each alias once", old.value));
         }
-        for name in [today, old] {
+        for name in [action, old] {
             if RESERVED.contains(&name.value.as_str()) {
-                let reason = format!("`{}` is an action of every model", name.value);
-                let form = format!("#[evented(aliases({} = \"{}\"))]", today.value, old.value);
+                let reason = format!("every model has an action `{}`", name.value);
+                let form = format!("#[evented(actions({}(aliases(\"{}\"))))]", action.value, old.value);
                 errors.push(
                     name.span,
-                    format!("{reason}; write `{form}` on the model whose rows have the name"),
+                    format!("{reason}; write `{form}` on the model whose rows have the old name"),
                 );
             }
         }

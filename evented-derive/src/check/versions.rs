@@ -28,15 +28,17 @@ pub(super) fn each_version_is_reached(model: &Model, errors: &mut Errors) {
 /// from a version could run.
 pub(super) fn upcasts_are_steps_of_the_model(model: &Model, errors: &mut Errors) {
     let current = model.version.value;
-    for (place, (from, _)) in model.upcasts.iter().enumerate() {
+    for (index, (from, _)) in model.upcasts.iter().enumerate() {
         let version = from.value;
         if version >= current {
-            let reason =
-                format!("there is no step from version {version}, as the model's version is {current}");
+            let reason = format!("no step starts at version {version}: the model's version is {current}");
             let next = u64::from(version) + 1;
-            errors.push(from.span, format!("{reason}; write `#[evented(version = {next})]` if it is meant"));
+            errors.push(
+                from.span,
+                format!("{reason}; write `#[evented(version = {next})]` if the step is intended"),
+            );
         }
-        if model.upcasts[..place].iter().any(|(earlier, _)| earlier.value == version) {
+        if model.upcasts[..index].iter().any(|(earlier, _)| earlier.value == version) {
             let reason = format!("version {version} has a step already");
             errors.push(from.span, format!("{reason}; write `upcast({version} = your_fn)` once"));
         }
@@ -50,9 +52,9 @@ pub(super) fn renames_are_steps_of_the_model(model: &Model, errors: &mut Errors)
         let version = renamed.version;
         if version == 0 {
             let form = format!("renamed(from = \"{}\", version = 1)", renamed.from);
-            errors.push(renamed.span, format!("nothing comes before version 0; write `#[evented({form})]`"));
+            errors.push(renamed.span, format!("no version precedes version 0; write `#[evented({form})]`"));
         } else if version > current {
-            let reason = format!("there is no version {version}, as the model's version is {current}");
+            let reason = format!("version {version} does not exist: the model's version is {current}");
             let form = format!("#[evented(version = {version})]");
             errors.push(renamed.span, format!("{reason}; write `{form}` on the struct"));
         }
@@ -69,7 +71,7 @@ pub(super) fn old_names_are_unambiguous(model: &Model, errors: &mut Errors) {
             let (from, version) = (renamed.from.as_str(), renamed.version);
             let by_hand = format!("write the step as `upcast({} = your_fn)`", version.saturating_sub(1));
             if let Some(other) = model.fields.iter().find(|other| is_called(other, from, version, field)) {
-                let reason = format!("the field `{}` of today is in the way of this rename", other.ident);
+                let reason = format!("the current field `{}` conflicts with this rename", other.ident);
                 errors.push(renamed.span, format!("{reason}; {by_hand}"));
             }
             if seen.iter().any(|(_, earlier, at)| (*earlier, *at) == (from, version)) {

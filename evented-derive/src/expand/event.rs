@@ -47,8 +47,8 @@ pub(super) fn body(model: &Model, Names { private, event, log, .. }: &Names) -> 
     let ident = &model.ident;
     // An alias is an old name of an action. Rows with the old name decode into the action with the current name.
     let named = |name: &str| {
-        let old = model.aliases.iter().filter(move |(new, _)| new.value == name);
-        let names = std::iter::once(name.to_owned()).chain(old.map(|(_, old)| old.value.clone()));
+        let old = model.aliases.iter().filter(move |alias| alias.action.value == name);
+        let names = std::iter::once(name.to_owned()).chain(old.map(|alias| alias.old.value.clone()));
         names.collect::<Vec<_>>()
     };
     let (insert, update, delete) = (named("insert"), named("update"), named("delete"));
@@ -64,7 +64,7 @@ pub(super) fn body(model: &Model, Names { private, event, log, .. }: &Names) -> 
     });
     let steps = model.actions.iter().map(variant);
     let today = model
-        .log
+        .shared_log
         .is_some()
         .then(|| quote!(let action = #private::name_today(<#log as #private::EventLog>::ALIASES, action);));
     quote! {

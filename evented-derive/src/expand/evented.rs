@@ -230,8 +230,8 @@ fn upcast(model: &Model, private: &TokenStream) -> Option<TokenStream> {
     }
     // Old rows may have other names for an insert or an update.
     let old_names =
-        model.aliases.iter().filter(|(new, _)| ["insert", "update"].contains(&new.value.as_str()));
-    let old_names: Vec<_> = old_names.map(|(_, old)| old.value.as_str()).collect();
+        model.aliases.iter().filter(|alias| ["insert", "update"].contains(&alias.action.value.as_str()));
+    let old_names: Vec<_> = old_names.map(|alias| alias.old.value.as_str()).collect();
     let old_names = old_names.as_slice();
     let steps = (0..model.version.value).map(|version| {
         let renamed = model.fields.iter().flat_map(|field| {

@@ -7,7 +7,7 @@ use syn::{Ident, Path};
 
 use super::tables::key_sql;
 use super::{Names, typed_function};
-use crate::model::{KeyKind, Log, Model};
+use crate::model::{Alias, KeyKind, Log, Model};
 use crate::names::plain;
 
 /// The log's columns in the order of `Event`.
@@ -115,8 +115,10 @@ fn kind_of(key: KeyKind) -> Ident {
 /// Generates the log of a model that does not share one: the table, unless the user has one, and its properties.
 pub(super) fn of_ones_own(model: &Model, names: &Names) -> TokenStream {
     let Names { private, log_table, log_name: name, .. } = names;
-    let Some((_, kind)) = model.key().filter(|_| model.log.is_none()) else { return TokenStream::new() };
-    let schema = model.log_schema.as_ref().map(|schema| schema.value.as_str());
+    let Some((_, kind)) = model.key().filter(|_| model.shared_log.is_none()) else {
+        return TokenStream::new();
+    };
+    let schema = model.db_schema.as_ref().map(|schema| schema.value.as_str());
     let table = model.log_table.is_none().then(|| {
         let doc = format!("The event log of [`{}`].", model.ident);
         events_table(private, (schema, name), kind, false, &doc)
@@ -146,7 +148,7 @@ pub(crate) fn expand(log: &Log) -> TokenStream {
     let krate = &log.krate;
     let private = quote!(#krate::__private);
     let (ident, table) = (&log.ident, Ident::new(&log.table.value, log.table.span));
-    let schema = log.log_schema.as_ref().map(|schema| schema.value.as_str());
+    let schema = log.db_schema.as_ref().map(|schema| schema.value.as_str());
     let doc = format!("The event log [`{ident}`].");
     let events = events_table(&private, (schema, &table), log.key, log.hashed, &doc);
     let columns = columns_of(&quote!(#table), table.span());
@@ -164,9 +166,9 @@ pub(crate) fn expand(log: &Log) -> TokenStream {
         let (name, typed) = (plain(&link.name), link.data.is_some());
         quote!(#private::LinkShape { name: #name, typed: #typed })
     });
-    let aliases = log.aliases.iter().map(|(today, old)| {
-        let (today, old) = (&today.value, &old.value);
-        quote!((#today, #old))
+    let aliases = log.aliases.iter().map(|alias| {
+        let (action, old) = (&alias.action.value, &alias.old.value);
+        quote!((#action, #old))
     });
     let holds = log.models.iter().map(|(model, _)| {
         quote_spanned! {model.span()=>
@@ -273,17 +275,17 @@ fn promises(log: &Log, private: &TokenStream) -> TokenStream {
         let name = name.as_ref()?;
         let value = &name.value;
         let message = format!(
-            "`{0}` has another name in the log: write `#[evented(schema = \"{value}\")]` on it, or its own name after `as`",
+            "`{0}` has another name in the log: write `#[evented(schema = \"{value}\")]` on it, or state that name here",
             name_of(model)
         );
         Some(quote_spanned! {name.span=>
             const _: () = ::core::assert!(#private::same(<#model as #evented>::SCHEMA, #value), #message);
         })
     });
-    let distinct = log.models.iter().enumerate().flat_map(|(place, (model, _))| {
-        log.models[..place].iter().map(move |(earlier, _)| {
+    let distinct = log.models.iter().enumerate().flat_map(|(index, (model, _))| {
+        log.models[..index].iter().map(move |(earlier, _)| {
             let message = format!(
-                "`{}` and `{}` have one name in the log: give one of them another by `#[evented(schema = \"…\")]`",
+                "`{}` and `{}` have the same name in the log: give one of them another with `#[evented(schema = \"…\")]`",
                 name_of(earlier),
                 name_of(model)
             );
@@ -296,17 +298,17 @@ fn promises(log: &Log, private: &TokenStream) -> TokenStream {
         })
     });
     let models: Vec<_> = log.models.iter().map(|(model, _)| model).collect();
-    let aliases = log.aliases.iter().map(|(today, old)| {
-        let (new_name, old_name) = (&today.value, &old.value);
+    let aliases = log.aliases.iter().map(|Alias { action, old }| {
+        let (new_name, old_name) = (&action.value, &old.value);
         let unknown = format!(
-            "no model of the log has an action `{new_name}`: write `aliases(today = \"{old_name}\")` with the \
-             action's name of today"
+            "no model of the log has an action `{new_name}`: write the action's current name before \
+             `(aliases(\"{old_name}\"))`"
         );
         let alive = format!(
-            "`{old_name}` is the name of an action: an alias is a name that is written no more; leave it out, or \
+            "`{old_name}` is the current name of an action, and an alias is a former name: leave the alias out, or \
              give that action another name"
         );
-        let known = quote_spanned! {today.span=>
+        let known = quote_spanned! {action.span=>
             const _: () = ::core::assert!(
                 false #(|| #private::among(#new_name, <#models as #evented>::ACTIONS))*,
                 #unknown

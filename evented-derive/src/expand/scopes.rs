@@ -35,12 +35,12 @@ pub(super) fn method(model: &Model, private: &TokenStream) -> Option<TokenStream
     if model.scopes.is_empty() {
         return None;
     }
-    let combinations = model.scopes.iter().enumerate().map(|(place, scope)| {
+    let combinations = model.scopes.iter().enumerate().map(|(index, scope)| {
         let values = scope.iter().map(|(_, field)| {
             let name = plain(field);
             quote!(#private::ScopeValue::of(#name, &self.#field).ok()?)
         });
-        quote!(#place => #private::ScopeKey::of(&[#(#values),*]),)
+        quote!(#index => #private::ScopeKey::of(&[#(#values),*]),)
     });
     Some(quote! {
         fn scope(&self, combination: usize) -> ::core::option::Option<#private::ScopeKey> {
@@ -70,11 +70,11 @@ pub(super) fn expand(model: &Model, Names { private, .. }: &Names) -> TokenStrea
         }
     });
     let number = |name: &Ident| parts.iter().position(|part| part.name == name).unwrap_or_default();
-    let combinations = model.scopes.iter().enumerate().flat_map(|(place, scope)| {
+    let combinations = model.scopes.iter().enumerate().flat_map(|(index, scope)| {
         let numbers: Vec<usize> = scope.iter().map(|(name, _)| number(name)).collect();
         orders(numbers.len())
             .into_iter()
-            .map(move |order| combination(model, private, place, &numbers, &order))
+            .map(move |order| combination(model, private, index, &numbers, &order))
     });
     quote! {
         /// The names of the model's scopes.
@@ -91,7 +91,7 @@ pub(super) fn expand(model: &Model, Names { private, .. }: &Names) -> TokenStrea
 fn combination(
     model: &Model,
     private: &TokenStream,
-    place: usize,
+    index: usize,
     numbers: &[usize],
     order: &[usize],
 ) -> TokenStream {
@@ -110,7 +110,7 @@ fn combination(
         impl #private::IntoScope<#ident> for #ty {
             fn into_scope(self) -> ::core::result::Result<#private::Scope<#ident>, #private::Unstorable> {
                 let #pattern = self;
-                #private::Scope::declared(#place, [#(#private::ScopePart::into_declared(#declared)),*])
+                #private::Scope::declared(#index, [#(#private::ScopePart::into_declared(#declared)),*])
             }
         }
     }

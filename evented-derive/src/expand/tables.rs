@@ -95,7 +95,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
     let path = &model.table;
     let table = syn::Ident::new("__model_table", path.span());
     let import = quote_spanned!(path.span()=> use #path as #table;);
-    if model.log.is_none() {
+    if model.shared_log.is_none() {
         return quote! {
             #import
             #private::diesel::joinable!(#log_table -> #table (record_id));
@@ -161,7 +161,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
 /// model's events.
 fn events_table(model: &Model, Names { private, log, .. }: &Names) -> (TokenStream, TokenStream) {
     let table = quote!(<#log as #private::EventLog>::Table);
-    if model.log.is_none() {
+    if model.shared_log.is_none() {
         return (table, TokenStream::new());
     }
     let (diesel, schema) = (quote!(#private::diesel), &model.schema.value);
@@ -221,7 +221,7 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type)
     let (record, revision, name) = (of_log("RecordColumn"), of_log("RevisionColumn"), of_log("SchemaColumn"));
     let mut of_record = quote!(#dsl::Filter<#dsl::Select<#table, #columns>, #dsl::Eq<#record, #key>>);
     let mut narrow = TokenStream::new();
-    if model.log.is_some() {
+    if model.shared_log.is_some() {
         of_record = quote!(#dsl::Filter<#of_record, #dsl::Eq<#name, &'static str>>);
         narrow = quote! {
             let query = QueryDsl::filter(query, ExpressionMethods::eq(<#name as ::core::default::Default>::default(), #schema));

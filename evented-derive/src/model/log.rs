@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::{Ident, Path};
 
-use super::{KeyKind, Spanned};
+use super::{Alias, KeyKind, Spanned};
 
 /// A unit struct with `#[derive(EventLog)]`.
 #[derive(Debug)]
@@ -13,14 +13,14 @@ pub(crate) struct Log {
     pub(crate) krate: Path,
     /// `table = "events"`: the table, or the view of all shards.
     pub(crate) table: Spanned<String>,
-    /// `log_schema = "audit"`: the PostgreSQL schema of the tables.
-    pub(crate) log_schema: Option<Spanned<String>>,
+    /// `db_schema = "audit"`: the database schema of the tables.
+    pub(crate) db_schema: Option<Spanned<String>>,
     /// `key = Id`: the type that the records' keys are made of.
     pub(crate) key: KeyKind,
-    /// `schemas(Item, Comment as "comments")`: the models, and the name that the list states for each.
+    /// `models(Item, Comment(schema = "comments"))`: the models, and the name that the list states for each.
     pub(crate) models: Vec<(Path, Option<Spanned<String>>)>,
-    /// `aliases(archive = "put_away")`: the current name of an action, and an old one.
-    pub(crate) aliases: Vec<(Spanned<String>, Spanned<String>)>,
+    /// `actions(archive(aliases("put_away")))`: the old names of actions.
+    pub(crate) aliases: Vec<Alias>,
     /// `hashed`: each event has a hash, which covers the hash of the previous event of its record.
     pub(crate) hashed: bool,
     pub(crate) links: Vec<LogLink>,

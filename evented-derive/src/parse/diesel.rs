@@ -37,7 +37,7 @@ impl OnStruct {
     fn table_name(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         let table: Path = items::equals(input)?;
         if self.table.is_some() {
-            errors.push_on(&table, format!("a model is recorded in one table; write `{TABLE}` once"));
+            errors.push_on(&table, format!("a model has one table; write `{TABLE}` once"));
         }
         self.table = Some(table);
         items::end(input)
@@ -48,7 +48,7 @@ impl OnStruct {
             items::list(input, PRIMARY_KEY, errors, |input, _| input.parse::<Ident>())?.into_iter();
         self.primary_key = keys.next();
         if let Some(second) = keys.next() {
-            let reason = "a record is named by one value in the log; give the table a single key, \
+            let reason = "the log identifies a record by one value; give the table a key of one column, \
                           and make the pair a unique index";
             errors.push(second.span(), format!("{reason}; write `{PRIMARY_KEY}`"));
         }
@@ -92,7 +92,8 @@ impl OnField {
         let column = names::ident(name.trim_start_matches("r#"), span);
         let reason =
             "a column is an identifier in Diesel's `table!`, where `#[sql_name]` gives it any other name";
-        self.column = Some(column.ok_or_else(|| syn::Error::new(span, format!("no identifier: {reason}")))?);
+        self.column =
+            Some(column.ok_or_else(|| syn::Error::new(span, format!("not an identifier: {reason}")))?);
         items::end(input)
     }
 
@@ -125,13 +126,13 @@ fn refusal(name: &str, kind: FieldKind) -> Option<&'static str> {
              write `impl ToSql` for the field's type instead",
         ),
         "skip_insertion" if kind == FieldKind::Plain => {
-            Some("the database would choose a value that the log does not know; add `#[evented(generated)]`")
+            Some("the database would set a value that the log does not contain; add `#[evented(generated)]`")
         }
         "skip_insertion" if !made_by_database => {
-            Some("evented gives this field its value when it inserts; leave `skip_insertion` out")
+            Some("evented sets this field on insert; leave out `skip_insertion`")
         }
         "select_expression" | "select_expression_type" if !generated => Some(
-            "evented writes back what it reads, and an expression is no column; add `#[evented(generated)]`",
+            "evented writes back each column that it reads, and an expression cannot be written; add `#[evented(generated)]`",
         ),
         _ => None,
     }

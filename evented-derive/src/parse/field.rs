@@ -25,6 +25,8 @@ pub(super) const FORMS: &[Form] = &[
 
 const RENAMED: &str = r#"#[evented(renamed(from = "title", version = 1))]"#;
 
+const RENAMED_OPTIONS: &[Form] = &[("from", RENAMED), ("version", RENAMED)];
+
 /// A field as read, before it is known which field is the key.
 pub(super) struct FieldDraft<'a> {
     field: &'a syn::Field,
@@ -37,7 +39,6 @@ pub(super) struct FieldDraft<'a> {
 /// The content of `#[evented(…)]`.
 #[derive(Default)]
 struct Marks {
-    seen: Vec<&'static str>,
     id: Option<Span>,
     /// The attributes among `inserted_at`, `updated_at`, `revision` and `generated` that the field has.
     roles: Vec<(&'static str, Span)>,
@@ -85,17 +86,19 @@ impl<'a> FieldDraft<'a> {
 impl Marks {
     fn read(attributes: &[Attribute], errors: &mut Errors) -> Marks {
         let mut marks = Marks::default();
+        let mut seen = Vec::new();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("evented")) {
-            items::each_of(attribute, FORMS[0].1, errors, |input, errors| marks.item(input, errors));
+            items::each_of(attribute, FORMS[0].1, errors, |input, errors| {
+                let unknown =
+                    |name: &Ident| items::unknown(name, FORMS, super::container::FORMS, "the struct");
+                // This is the only attribute that may be repeated.
+                seen.retain(|seen| *seen != "renamed");
+                items::named(input, FORMS, unknown, &mut seen, errors, |form, span, input, errors| {
+                    marks.value(form.0, span, input, errors)
+                })
+            });
         }
         marks
-    }
-
-    fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let unknown = |name: &Ident| items::unknown(name, FORMS, super::container::FORMS, "the struct");
-        let (name, form) = items::known(input, FORMS, unknown, &mut self.seen, errors)?;
-        let value = self.value(form.0, name.span(), input, errors).and_then(|()| items::end(input));
-        value.map_err(|error| items::explain(&error, form.1))
     }
 
     fn value(
@@ -112,11 +115,7 @@ impl Marks {
                 self.key = Some((KeyKind::Uuid, span));
                 self.key = Some((key::value(input)?, span));
             }
-            "renamed" => {
-                // This is the only attribute that may be repeated.
-                self.seen.retain(|seen| *seen != "renamed");
-                self.renamed.extend(renamed(span, input, errors)?);
-            }
+            "renamed" => self.renamed.extend(renamed(span, input, errors)?),
             "skip_insert" => self.skip_insert = Some(span),
             role if self.roles.iter().any(|(known, _)| *known == role) => {}
             role => self.roles.push((role, span)),
@@ -140,8 +139,8 @@ impl Marks {
             errors.push(span, format!("{reason}; write `#[evented({role})]` alone"));
         }
         if let (false, Some((_, span))) = (is_key, self.key) {
-            let reason = "`key` says what the key is made of, and this field is not the key";
-            errors.push(span, format!("{reason}; write `#[evented(id, key = Uuid)]` on the field that is"));
+            let reason = "`key` states what the key is made of, and this field is not the key";
+            errors.push(span, format!("{reason}; write `#[evented(id, key = Uuid)]` on the key"));
         }
         match role {
             Some("id") => FieldKind::Key(self.key.map_or_else(|| key::made_of(ty, errors), |(kind, _)| kind)),
@@ -156,31 +155,18 @@ impl Marks {
 
 /// Parses `(from = "title", version = 1)`, in any order. Returns `None` if a part has an error, which it reports.
 fn renamed(span: Span, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Renamed>> {
-    let (mut from, mut version) = (None, None);
-    let mut faulty = false;
-    items::list(input, RENAMED, errors, |input, _| {
-        renamed_part(input, &mut from, &mut version).inspect_err(|_| faulty = true)
+    let (mut from, mut version) = (None::<Spanned<String>>, None::<Spanned<u32>>);
+    let before = errors.count();
+    items::options(input, RENAMED_OPTIONS, errors, |(name, _), input, _| {
+        match name {
+            "from" => from = Some(items::equals(input)?),
+            _ => version = Some(items::equals(input)?),
+        }
+        Ok(())
     })?;
     match (from, version) {
         (Some(from), Some(version)) => Ok(Some(Renamed { from: from.value, version: version.value, span })),
-        _ if faulty => Ok(None),
+        _ if errors.count() > before => Ok(None),
         _ => Err(syn::Error::new(span, "`renamed` needs `from` and `version`")),
     }
-}
-
-fn renamed_part(
-    input: ParseStream<'_>,
-    from: &mut Option<Spanned<String>>,
-    version: &mut Option<Spanned<u32>>,
-) -> syn::Result<()> {
-    let name: Ident = input.parse()?;
-    let twice = match name.to_string().as_str() {
-        "from" => from.replace(items::equals(input)?).is_some(),
-        "version" => version.replace(items::equals(input)?).is_some(),
-        word => {
-            let meant = names::did_you_mean(names::nearest(word, ["from", "version"]));
-            return Err(syn::Error::new(name.span(), format!("unknown `{word}` in `renamed`{meant}")));
-        }
-    };
-    if twice { Err(syn::Error::new(name.span(), format!("`{name}` is given twice"))) } else { Ok(()) }
 }

@@ -1,15 +1,15 @@
 //! Parses `#[name(item, item, …)]` so that an error in one item does not hide the errors of the others.
 
-use proc_macro2::TokenTree;
+use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Ident, LitInt, LitStr, Token, parenthesized};
+use syn::{Attribute, Ident, LitInt, LitStr, Path, PathArguments, Token, parenthesized};
 
 use crate::errors::Errors;
 use crate::model::Spanned;
 use crate::names;
 
-/// The name of an attribute, and how it is written.
+/// The name of an attribute or an option, and how it is written.
 pub(super) type Form = (&'static str, &'static str);
 
 /// Reads each item of the attribute. Reports an item that fails, and continues after it.
@@ -35,8 +35,7 @@ pub(super) fn list<T>(
     errors: &mut Errors,
     mut value: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<T>,
 ) -> syn::Result<Vec<T>> {
-    let content;
-    parenthesized!(content in input);
+    let content = in_parentheses(input)?;
     let mut values = Vec::new();
     each(&content, errors, |input, errors| {
         let read = value(input, errors).and_then(|value| end(input).map(|()| value));
@@ -44,6 +43,46 @@ pub(super) fn list<T>(
         Ok(())
     });
     Ok(values)
+}
+
+/// Reads the options in parentheses, each with its name in `forms`. Reports each option that fails.
+pub(super) fn options(
+    input: ParseStream<'_>,
+    forms: &'static [Form],
+    errors: &mut Errors,
+    mut value: impl FnMut(Form, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) -> syn::Result<()> {
+    let content = in_parentheses(input)?;
+    let mut seen = Vec::new();
+    each(&content, errors, |input, errors| {
+        let unknown = |name: &Ident| unknown_among(forms, "option", &name.to_string());
+        named(input, forms, unknown, &mut seen, errors, |form, _, input, errors| value(form, input, errors))
+    });
+    Ok(())
+}
+
+/// The content of parentheses. An empty list has no effect, so it is an error.
+fn in_parentheses(input: ParseStream<'_>) -> syn::Result<syn::parse::ParseBuffer<'_>> {
+    let content;
+    let parentheses = parenthesized!(content in input);
+    if content.is_empty() {
+        return Err(syn::Error::new(parentheses.span.join(), "an empty list has no effect"));
+    }
+    Ok(content)
+}
+
+/// Reads one item: a name in `forms`, then its value. An error of the value ends with the form of the item.
+pub(super) fn named(
+    input: ParseStream<'_>,
+    forms: &'static [Form],
+    unknown: impl Fn(&Ident) -> String,
+    seen: &mut Vec<&'static str>,
+    errors: &mut Errors,
+    value: impl FnOnce(Form, Span, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) -> syn::Result<()> {
+    let (name, form) = known(input, forms, unknown, seen, errors)?;
+    let read = value(form, name.span(), input, errors).and_then(|()| end(input));
+    read.map_err(|error| explain(&error, form.1))
 }
 
 /// Reads to the end of the input in any case, because syn reports unread input as a further error.
@@ -87,7 +126,7 @@ pub(super) fn explain(error: &syn::Error, form: &str) -> syn::Error {
 }
 
 /// Reads the name of an attribute, which may be a keyword. Reports a name that is not in `forms`, and one in `seen`.
-pub(super) fn known(
+fn known(
     input: ParseStream<'_>,
     forms: &'static [Form],
     unknown: impl Fn(&Ident) -> String,
@@ -108,26 +147,38 @@ pub(super) fn known(
     Ok((name, (known, form)))
 }
 
-/// The message for an unknown name. `there` are the forms of the attributes that go on `place` instead.
-pub(super) fn unknown(name: &Ident, forms: &[Form], there: &[Form], place: &str) -> String {
+/// The message for an unknown name. `there` are the forms of the attributes that go on `target` instead.
+pub(super) fn unknown(name: &Ident, forms: &[Form], there: &[Form], target: &str) -> String {
     let word = name.to_string();
     if let Some((_, form)) = there.iter().find(|(known, _)| word == *known) {
-        return format!("`{word}` goes on {place}; write `{form}` there");
+        return format!("`{word}` goes on {target}; write `{form}` there");
     }
+    unknown_among(forms, "attribute", &word)
+}
+
+fn unknown_among(forms: &[Form], what: &str, word: &str) -> String {
     let names = forms.iter().map(|(known, _)| *known);
-    match names::nearest(&word, names.clone()) {
+    match names::nearest(word, names.clone()) {
         Some(near) => {
             let form = forms.iter().find(|(known, _)| *known == near).map_or("", |(_, form)| form);
-            format!("unknown attribute `{word}`; did you mean `{near}`? write `{form}`")
+            format!("unknown {what} `{word}`; did you mean `{near}`? write `{form}`")
         }
         None => {
             let names = names.collect::<Vec<_>>().join("`, `");
-            format!(
-                "unknown attribute `{word}`; known here are `{names}`; write for example `{}`",
-                forms[0].1
-            )
+            format!("unknown {what} `{word}`; known here are `{names}`; write for example `{}`", forms[0].1)
         }
     }
+}
+
+/// Parses a path whose last segment may have arguments in `<…>`. Parentheses after it belong to the caller.
+pub(super) fn path(input: ParseStream<'_>) -> syn::Result<Path> {
+    let mut path = Path::parse_mod_style(input)?;
+    if input.peek(Token![<])
+        && let Some(last) = path.segments.last_mut()
+    {
+        last.arguments = PathArguments::AngleBracketed(input.parse()?);
+    }
+    Ok(path)
 }
 
 /// Parses `= value`.

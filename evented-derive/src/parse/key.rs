@@ -18,13 +18,13 @@ pub(super) fn find(
     errors: &mut Errors,
 ) -> Option<usize> {
     let mut marked = None;
-    for (place, draft) in drafts.iter().enumerate() {
+    for (index, draft) in drafts.iter().enumerate() {
         let Some(mark) = draft.id() else { continue };
         if marked.is_some() {
-            let reason = "a record is named by one value in the log, and the model has a key already";
+            let reason = "the log identifies a record by one value, and the model has another key";
             errors.push(mark, format!("{reason}; write `#[evented(id)]` on one field"));
         }
-        marked = marked.or(Some(place));
+        marked = marked.or(Some(index));
     }
     if marked.is_some() {
         return marked;
@@ -53,7 +53,7 @@ pub(super) fn made_of(ty: &Type, errors: &mut Errors) -> KeyKind {
     if names::last_segment(ty).is_some_and(|last| last.ident == "Option") {
         errors.push_on(ty, "a key is never null; write its type without `Option`, as in `pub id: i32`");
     } else {
-        let reason = "this type does not say what the key is made of";
+        let reason = "this type does not show what the key is made of";
         errors.push_on(ty, format!("{reason}; write `#[evented(key = Uuid)]` (or `String`, `i32`, `i64`)"));
     }
     // Any kind is valid here, because no code is generated after an error.

@@ -5,33 +5,34 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Data, DeriveInput, Fields, Ident, LitInt, LitStr, Path, Token, Visibility, token};
 
-use super::container::alias;
 use super::items::{self, Form};
-use super::key;
+use super::{actions, key};
 use crate::errors::Errors;
-use crate::model::{KeyKind, Log, LogLink, Shards, Spanned};
+use crate::model::{Alias, KeyKind, Log, LogLink, Shards, Spanned};
 
 /// Each attribute with its form. The first is the example for a name that resembles no attribute.
 pub(super) const FORMS: &[Form] = &[
     ("table", r#"#[event_log(table = "events")]"#),
-    ("schemas", r#"#[event_log(schemas(Item, Comment as "comments"))]"#),
+    ("models", r#"#[event_log(models(Item, Comment(schema = "comments")))]"#),
     ("key", "#[event_log(key = Id)]"),
     ("hashed", "#[event_log(hashed)]"),
     ("links", "#[event_log(links(ancestors, replies(Reply)))]"),
     ("shards", r#"#[event_log(shards(4, by = path::to::f))]"#),
-    ("aliases", r#"#[event_log(aliases(archive = "put_away"))]"#),
-    ("log_schema", r#"#[event_log(log_schema = "audit")]"#),
+    ("actions", r#"#[event_log(actions(archive(aliases("put_away"))))]"#),
+    ("db_schema", r#"#[event_log(db_schema = "audit")]"#),
     ("crate", "#[event_log(crate = path::to::evented_diesel)]"),
 ];
 
+/// The option of a model of the log.
+pub(super) const MODEL: &[Form] = &[("schema", r#"models(Comment(schema = "comments"))"#)];
+
 #[derive(Default)]
 struct LogDraft {
-    seen: Vec<&'static str>,
     table: Option<Spanned<String>>,
-    log_schema: Option<Spanned<String>>,
+    db_schema: Option<Spanned<String>>,
     key: Option<KeyKind>,
     models: Vec<(Path, Option<Spanned<String>>)>,
-    aliases: Vec<(Spanned<String>, Spanned<String>)>,
+    aliases: Vec<Alias>,
     hashed: bool,
     links: Vec<LogLink>,
     shards: Option<Shards>,
@@ -41,34 +42,40 @@ struct LogDraft {
 /// The log; `None` if the input cannot be a log.
 pub(crate) fn log(input: &DeriveInput, errors: &mut Errors) -> Option<Log> {
     let mut draft = LogDraft::default();
+    let mut seen = Vec::new();
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("event_log")) {
-        items::each_of(attribute, FORMS[0].1, errors, |input, errors| draft.item(input, errors));
+        items::each_of(attribute, FORMS[0].1, errors, |input, errors| {
+            let unknown = |name: &Ident| items::unknown(name, FORMS, super::container::FORMS, "a model");
+            items::named(input, FORMS, unknown, &mut seen, errors, |form, span, input, errors| {
+                draft.value(form, span, input, errors)
+            })
+        });
     }
     let name = &input.ident;
     let is_unit = matches!(&input.data, Data::Struct(data) if matches!(data.fields, Fields::Unit));
     if !is_unit || !input.generics.params.is_empty() {
-        let reason = "a log is named by a struct without fields and parameters";
+        let reason = "a struct without fields and parameters identifies a log";
         errors.push(name.span(), format!("{reason}; write `pub struct {name};`"));
         return None;
     }
     if !matches!(input.vis, Visibility::Public(_)) {
-        let reason = "the log's table is public, and its types name the log";
+        let reason = "the log's table is public, and its types contain the log's type";
         errors.push(
             name.span(),
             format!("{reason}; write `pub struct {name};`, in a private module if need be"),
         );
     }
     if draft.table.is_none() {
-        errors.push(name.span(), format!("the log's table has no name; write `{}`", FORMS[0].1));
+        errors.push(name.span(), format!("the log has no table; write `{}`", FORMS[0].1));
     }
     if draft.models.is_empty() {
-        errors.push(name.span(), format!("the log holds no model; write `{}`", FORMS[1].1));
+        errors.push(name.span(), format!("the log has no models; write `{}`", FORMS[1].1));
     }
     Some(Log {
         ident: name.clone(),
         krate: draft.krate.unwrap_or_else(|| syn::parse_quote!(::evented_diesel)),
         table: draft.table.unwrap_or(Spanned { value: "events".to_owned(), span: name.span() }),
-        log_schema: draft.log_schema,
+        db_schema: draft.db_schema,
         key: draft.key.unwrap_or(KeyKind::Id),
         models: draft.models,
         aliases: draft.aliases,
@@ -79,13 +86,6 @@ pub(crate) fn log(input: &DeriveInput, errors: &mut Errors) -> Option<Log> {
 }
 
 impl LogDraft {
-    fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let unknown = |name: &Ident| items::unknown(name, FORMS, super::container::FORMS, "a model");
-        let (word, form) = items::known(input, FORMS, unknown, &mut self.seen, errors)?;
-        let value = self.value(form, word.span(), input, errors).and_then(|()| items::end(input));
-        value.map_err(|error| items::explain(&error, form.1))
-    }
-
     fn value(
         &mut self,
         (name, form): Form,
@@ -95,10 +95,12 @@ impl LogDraft {
     ) -> syn::Result<()> {
         match name {
             "table" => self.table = Some(items::equals(input)?),
-            "log_schema" => self.log_schema = Some(items::equals(input)?),
+            "db_schema" => self.db_schema = Some(items::equals(input)?),
             "key" => self.key = Some(key_kind(input)?),
-            "schemas" => self.models.extend(items::list(input, form, errors, |input, _| model(input))?),
-            "aliases" => self.aliases.extend(items::list(input, form, errors, |input, _| alias(input))?),
+            "models" => self.models.extend(items::list(input, form, errors, model)?),
+            "actions" => {
+                self.aliases.extend(items::list(input, form, errors, actions::named)?.into_iter().flatten());
+            }
             "hashed" => self.hashed = true,
             "links" => self.links.extend(items::list(input, form, errors, |input, _| link(input))?),
             "shards" => self.shards = Some(shards(input, form, span, errors)?),
@@ -110,14 +112,17 @@ impl LogDraft {
     }
 }
 
-/// Parses `path::to::Comment` or `path::to::Comment as "comments"`.
-fn model(input: ParseStream<'_>) -> syn::Result<(Path, Option<Spanned<String>>)> {
-    let path = input.parse()?;
-    let name = match input.parse::<Option<Token![as]>>()? {
-        Some(_) => Some(input.parse()?),
-        None => None,
-    };
-    Ok((path, name))
+/// Parses `path::to::Comment` or `path::to::Comment(schema = "comments")`.
+fn model(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<(Path, Option<Spanned<String>>)> {
+    let path = items::path(input)?;
+    let mut schema = None;
+    if input.peek(token::Paren) {
+        items::options(input, MODEL, errors, |_, input, _| {
+            schema = Some(items::equals(input)?);
+            Ok(())
+        })?;
+    }
+    Ok((path, schema))
 }
 
 /// Parses `= Id`, `= Uuid` or `= String`.
@@ -134,7 +139,7 @@ fn key_kind(input: ParseStream<'_>) -> syn::Result<KeyKind> {
         kind @ (KeyKind::Uuid | KeyKind::Text) => Ok(kind),
         _ => Err(syn::Error::new(
             span,
-            "a key that the database makes names records of one table only, and a shared log has several; \
+            "a key that the database generates is unique in one table only, and a shared log has several; \
              the keys of a shared log are `Id`, `Uuid` or `String`",
         )),
     }

@@ -27,11 +27,11 @@ fn refusal(name: &str) -> Option<&'static str> {
     match name {
         "skip" | "skip_serializing" | "skip_deserializing" => Some(
             "the log stores every column: a skipped field would be lost on replay; \
-             mark it `#[evented(generated)]` if the database makes its value",
+             mark it `#[evented(generated)]` if the database generates its value",
         ),
         "flatten" => Some(
             "the log stores each field under its own name: a flattened one has none; \
-             leave `flatten` out and store the struct as one JSON column",
+             leave out `flatten` and store the struct as one JSON column",
         ),
         "with" | "serialize_with" | "deserialize_with" => Some(
             "the log stores each field by its type's own serde form; \

@@ -33,12 +33,13 @@ fn attributes() {
 fn renamed() {
     let form = "write `#[evented(renamed(from = \"title\", version = 1))]`";
     let missing = format!("`renamed` needs `from` and `version`; {form}");
-    let unknown = format!("unknown `form` in `renamed`; did you mean `from`? {form}");
-    let twice = format!("`from` is given twice; {form}");
+    let unknown = format!("unknown option `form`; did you mean `from`? {form}");
+    let twice = format!("`from` is given twice; {form} once");
+    let empty = format!("an empty list has no effect; {form}");
     let no_text = format!("expected string literal; {form}");
     assert_field_faults([
         (quote!(#[evented(renamed(from = "title"))] a: i32), missing.as_str()),
-        (quote!(#[evented(renamed())] a: i32), missing.as_str()),
+        (quote!(#[evented(renamed())] a: i32), empty.as_str()),
         (quote!(#[evented(renamed(form = "title", version = 1))] a: i32), unknown.as_str()),
         (quote!(#[evented(renamed(from = title, version = 1))] a: i32), no_text.as_str()),
     ]);
@@ -66,8 +67,8 @@ fn roles() {
         ),
         (
             quote!(#[evented(key = Uuid)] a: OrgId),
-            "`key` says what the key is made of, and this field is not the key; \
-             write `#[evented(id, key = Uuid)]` on the field that is",
+            "`key` states what the key is made of, and this field is not the key; \
+             write `#[evented(id, key = Uuid)]` on the key",
         ),
     ]);
 }
@@ -87,23 +88,23 @@ fn diesel() {
         ),
         (
             quote!(#[diesel(skip_insertion)] a: i32),
-            "the database would choose a value that the log does not know; add `#[evented(generated)]`",
+            "the database would set a value that the log does not contain; add `#[evented(generated)]`",
         ),
         (
             quote!(#[evented(inserted_at)] #[diesel(skip_insertion)] a: NaiveDateTime),
-            "evented gives this field its value when it inserts; leave `skip_insertion` out",
+            "evented sets this field on insert; leave out `skip_insertion`",
         ),
         (
             quote!(#[diesel(select_expression = items::a.is_not_null())] a: bool),
-            "evented writes back what it reads, and an expression is no column; add `#[evented(generated)]`",
+            "evented writes back each column that it reads, and an expression cannot be written; add `#[evented(generated)]`",
         ),
         (
             quote!(#[diesel(select_expression_type = dsl::Eq<A, embed>)] a: bool),
-            "evented writes back what it reads, and an expression is no column; add `#[evented(generated)]`",
+            "evented writes back each column that it reads, and an expression cannot be written; add `#[evented(generated)]`",
         ),
         (
             quote!(#[diesel(column_name = "first name's")] a: i32),
-            "no identifier: a column is an identifier in Diesel's `table!`, where `#[sql_name]` gives it any \
+            "not an identifier: a column is an identifier in Diesel's `table!`, where `#[sql_name]` gives it any \
              other name; write `#[diesel(column_name = title)]`",
         ),
         (quote!(#[diesel(column_name)] a: i32), "expected `=`; write `#[diesel(column_name = title)]`"),
@@ -130,7 +131,7 @@ fn diesel() {
 #[test]
 fn serde() {
     let skip = "the log stores every column: a skipped field would be lost on replay; \
-                mark it `#[evented(generated)]` if the database makes its value";
+                mark it `#[evented(generated)]` if the database generates its value";
     let with = "the log stores each field by its type's own serde form; \
                 use a newtype with its own Serialize and Deserialize";
     assert_field_faults([
@@ -143,7 +144,7 @@ fn serde() {
         (
             quote!(#[serde(flatten)] a: A),
             "the log stores each field under its own name: a flattened one has none; \
-             leave `flatten` out and store the struct as one JSON column",
+             leave out `flatten` and store the struct as one JSON column",
         ),
     ]);
     model(&parse_quote! {

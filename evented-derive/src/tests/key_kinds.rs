@@ -101,7 +101,7 @@ fn kinds() {
 
 #[test]
 fn validation_errors() {
-    let made_of = "this type does not say what the key is made of; \
+    let made_of = "this type does not show what the key is made of; \
                    write `#[evented(key = Uuid)]` (or `String`, `i32`, `i64`)";
     let table: [(DeriveInput, &str); 8] = [
         (
@@ -154,7 +154,7 @@ fn validation_errors() {
                     b: i32,
                 }
             ),
-            "a record is named by one value in the log, and the model has a key already; \
+            "the log identifies a record by one value, and the model has another key; \
              write `#[evented(id)]` on one field",
         ),
         (

@@ -37,16 +37,16 @@ fn expansion(input: &DeriveInput) -> String {
 
 fn the_smallest() -> DeriveInput {
     parse_quote! {
-        #[event_log(table = "events", schemas(Item))]
+        #[event_log(table = "events", models(Item))]
         pub struct Events;
     }
 }
 
 fn with_everything() -> DeriveInput {
     parse_quote! {
-        #[event_log(table = "events", schemas(Item, path::to::Comment as "comments"), key = String, hashed)]
+        #[event_log(table = "events", models(Item, path::to::Comment(schema = "comments")), key = String, hashed)]
         #[event_log(links(ancestors, replies(path::to::Reply)), shards("eu", "us", by = path::to::f))]
-        #[event_log(aliases(archive = "put_away", "close" = "shut"), log_schema = "audit", crate = evented)]
+        #[event_log(actions(archive(aliases("put_away")), "close"(aliases("shut"))), db_schema = "audit", crate = evented)]
         pub struct Events;
     }
 }
@@ -56,7 +56,7 @@ fn what_a_log_says_is_read() {
     let log = log(&with_everything());
     assert_eq!((text(&log.ident), text(&log.krate)), ("Events".into(), "evented".into()));
     assert_eq!((log.table.value.as_str(), log.key, log.hashed), ("events", KeyKind::Text, true));
-    assert_eq!(log.log_schema.as_ref().map(|schema| schema.value.as_str()), Some("audit"));
+    assert_eq!(log.db_schema.as_ref().map(|schema| schema.value.as_str()), Some("audit"));
     let models =
         log.models.iter().map(|(model, name)| (text(model), name.as_ref().map(|it| it.value.as_str())));
     let expected = [("Item".into(), None), ("path::to::Comment".into(), Some("comments"))];
@@ -66,7 +66,7 @@ fn what_a_log_says_is_read() {
     assert_eq!(links.collect::<Vec<_>>(), expected);
     let shards = log.shards.as_ref().expect("shards");
     assert_eq!((shards.names.join(" "), text(&shards.by)), ("eu us".into(), "path::to::f".into()));
-    let aliases = log.aliases.iter().map(|(today, old)| (today.value.as_str(), old.value.as_str()));
+    let aliases = log.aliases.iter().map(|alias| (alias.action.value.as_str(), alias.old.value.as_str()));
     assert_eq!(aliases.collect::<Vec<_>>(), [("archive", "put_away"), ("close", "shut")]);
 }
 
@@ -75,14 +75,14 @@ fn what_a_log_leaves_out_has_a_default() {
     let log = log(&the_smallest());
     assert_eq!((text(&log.krate), log.key, log.hashed), ("::evented_diesel".into(), KeyKind::Id, false));
     assert!(
-        log.log_schema.is_none() && log.links.is_empty() && log.shards.is_none() && log.aliases.is_empty()
+        log.db_schema.is_none() && log.links.is_empty() && log.shards.is_none() && log.aliases.is_empty()
     );
 }
 
 #[test]
 fn numbered_shards_have_their_numbers_for_names() {
     let numbered: DeriveInput = parse_quote! {
-        #[event_log(table = "events", schemas(Item), shards(3))]
+        #[event_log(table = "events", models(Item), shards(3))]
         pub struct Events;
     };
     let shards = log(&numbered).shards.expect("shards");
@@ -92,8 +92,7 @@ fn numbered_shards_have_their_numbers_for_names() {
 /// Checks that each log, which has these attributes beside a table and a model, has these errors.
 fn assert_faults<const N: usize>(table: [(TokenStream, &str); N]) {
     for (attributes, message) in table {
-        let input =
-            parse_quote!(#[event_log(table = "events", schemas(Item))] #attributes pub struct Events;);
+        let input = parse_quote!(#[event_log(table = "events", models(Item))] #attributes pub struct Events;);
         assert_eq!(read(&input).1, [message], "{attributes}");
     }
 }
@@ -109,7 +108,7 @@ fn faults_of_attributes_of_a_log() {
         (quote!(#[event_log(hashed = true)]), "expected `,`; write `#[event_log(hashed)]`"),
         (
             quote!(#[event_log(key = i64)]),
-            "a key that the database makes names records of one table only, and a shared log has several; the keys \
+            "a key that the database generates is unique in one table only, and a shared log has several; the keys \
              of a shared log are `Id`, `Uuid` or `String`; write `#[event_log(key = Id)]`",
         ),
         (
@@ -118,40 +117,40 @@ fn faults_of_attributes_of_a_log() {
         ),
         (
             quote!(#[event_log(links(ancestors, ancestors))]),
-            "there is a link `ancestors` already; write each link once",
+            "the link `ancestors` is declared already; declare each link once",
         ),
         (
             quote!(#[event_log(links(checkpoints))]),
-            "a table of the log's own ends in `_checkpoints`; write another name",
+            "the log has another table whose name ends in `_checkpoints`; write another name",
         ),
         (
             quote!(#[event_log(shards(1))]),
-            "how many shards there are must be said, and two at least; write `shards(4)`, \
+            "a log with shards has at least two; write `shards(4)`, \
              `shards(4, by = path::to::f)` or `shards(\"eu\", \"us\", by = path::to::f)`",
         ),
         (
             quote!(#[event_log(shards("eu", "us"))]),
-            "which record is in which shard must be said of named ones; write `shards(4)`, \
+            "named shards need a function that selects the shard of a record; write `shards(4)`, \
              `shards(4, by = path::to::f)` or `shards(\"eu\", \"us\", by = path::to::f)`",
         ),
         (
             quote!(#[event_log(shards("eu", "eu", by = f))]),
-            "there is a shard `eu` already; write `shards(4)`, `shards(4, by = path::to::f)` or \
+            "the shard `eu` is listed twice; write `shards(4)`, `shards(4, by = path::to::f)` or \
              `shards(\"eu\", \"us\", by = path::to::f)`",
         ),
         (
             quote!(#[event_log(shards("eu", "u-s", by = f))]),
-            "`u-s` is no part of a table's name; write `shards(4)`, `shards(4, by = path::to::f)` or \
+            "`u-s` cannot be a part of a table's name; write `shards(4)`, `shards(4, by = path::to::f)` or \
              `shards(\"eu\", \"us\", by = path::to::f)`",
         ),
         (
-            quote!(#[event_log(aliases(insert = "create"))]),
-            "`insert` is an action of every model; write `#[evented(aliases(insert = \"create\"))]` on the model whose \
-             rows have the name",
+            quote!(#[event_log(actions(insert(aliases("create"))))]),
+            "every model has an action `insert`; write `#[evented(actions(insert(aliases(\"create\"))))]` on the model \
+             whose rows have the old name",
         ),
         (
-            quote!(#[event_log(aliases(archive = "a", close = "a"))]),
-            "`a` is an old name already; write each alias once",
+            quote!(#[event_log(actions(archive(aliases("a")), close(aliases("a"))))]),
+            "the alias `a` is listed twice; list each alias once",
         ),
     ]);
 }
@@ -173,15 +172,15 @@ fn a_log_is_a_unit_struct_with_a_table_and_models() {
             pub struct Events<T>;
         ),
     ];
-    let message = "a log is named by a struct without fields and parameters; write `pub struct Events;`";
+    let message = "a struct without fields and parameters identifies a log; write `pub struct Events;`";
     for input in no_unit {
         let (log, found) = read(&input);
         assert!(log.is_none());
         assert_eq!(found, [message]);
     }
     let bare = [
-        "the log's table has no name; write `#[event_log(table = \"events\")]`",
-        "the log holds no model; write `#[event_log(schemas(Item, Comment as \"comments\"))]`",
+        "the log has no table; write `#[event_log(table = \"events\")]`",
+        "the log has no models; write `#[event_log(models(Item, Comment(schema = \"comments\")))]`",
     ];
     assert_eq!(
         read(&parse_quote!(
@@ -191,73 +190,74 @@ fn a_log_is_a_unit_struct_with_a_table_and_models() {
         bare
     );
     let private = parse_quote!(
-        #[event_log(table = "events", schemas(Item))]
+        #[event_log(table = "events", models(Item))]
         struct Events;
     );
-    let reason = "the log's table is public, and its types name the log";
+    let reason = "the log's table is public, and its types contain the log's type";
     let message = format!("{reason}; write `pub struct Events;`, in a private module if need be");
     assert_eq!(read(&private).1, [message]);
     let twice = parse_quote!(
-        #[event_log(table = "events", schemas(Item, Item))]
+        #[event_log(table = "events", models(Item, Item))]
         pub struct Events;
     );
-    assert_eq!(read(&twice).1, ["the log holds this model already; write each model once"]);
+    assert_eq!(read(&twice).1, ["the model is in the list already; list each model once"]);
 }
 
 #[test]
 fn faults_of_a_model_in_a_log() {
     assert_struct_faults([
         (
-            quote!(#[evented(log = Events, log_table = schema::item_log)]),
-            "the model's events are in the log of `log = …`; write `log_table` or `log`, not both",
+            quote!(#[evented(log(shared = Events, table = schema::item_log))]),
+            "the events of the model are in the shared log; write `log(shared = …)` or `log(table = …)`, not both",
         ),
         (
-            quote!(#[evented(log = Events, log_schema = "audit")]),
-            "where a shared log is stands with the log; write `#[event_log(log_schema = \"audit\")]` there",
+            quote!(#[evented(log(shared = Events, db_schema = "audit"))]),
+            "the declaration of a shared log states its schema; write `#[event_log(db_schema = \"audit\")]` there",
         ),
         (
             quote!(#[evented(savepoint(every = 0))]),
-            "a savepoint comes after some events; write for example `savepoint(every = 200)`",
+            "an interval of 0 would write a savepoint before every event, without end; write for example `savepoint(every = 200)`",
         ),
         (
             quote!(#[evented(savepoint(often = 2))]),
-            "a savepoint has `every` and `with`; write `#[evented(savepoint(every = 200, with = path::to::f))]`",
+            "unknown option `often`; known here are `every`, `with`; write for example \
+             `#[evented(savepoint(every = 200))]`",
         ),
     ]);
     let with_number: [(DeriveInput, &str); 2] = [
         (
             parse_quote!(
-                #[evented(log = Events)]
+                #[evented(log(shared = Events))]
                 struct Item {
                     id: i32,
                 }
             ),
-            "a key that the database makes names records of one table only, and a shared log has several; write \
-             `Id<Item>`, or leave out `log = …`",
+            "a key that the database generates is unique in one table only, and a shared log has several; write \
+             `Id<Item>`, or leave out `log(shared = …)`",
         ),
         (
             parse_quote!(
-                #[evented(log_only)]
+                #[evented(log(only))]
                 struct Item {
                     id: i64,
                 }
             ),
-            "without a table, no database can generate this key; write `Id<Item>` or `String`",
+            "this key is generated by the database on insert, and the model has no table; write `Id<Item>` or `String`",
         ),
     ];
     for (input, message) in with_number {
         assert_eq!(super::read(&input).1, [message]);
     }
     let external = parse_quote!(
-        #[evented(log_only)]
+        #[evented(log(only))]
         struct Item {
             id: Uuid,
             #[evented(generated)]
             rank: i32,
         }
     );
-    let message = "a model without a table has no columns that belong to the database; leave out \
-                   `#[evented(generated)]` or `log_only`";
+    let message = "a model without a table has no generated columns; leave out \
+                   `#[evented(generated)]` or `log(only)`";
     assert_eq!(super::read(&external).1, [message]);
 }
 
@@ -278,6 +278,16 @@ fn every_attribute_is_in_the_reference() {
         for (name, _) in forms {
             let row = |rest: &str| text.contains(&format!("| `{name}{rest}"));
             assert!(row("`") || row(" =") || row("("), "`{name}` has no row in the reference");
+        }
+    }
+    let options = [
+        (crate::parse::struct_option_forms(), include_str!("../../docs/evented.md")),
+        (crate::parse::log_option_forms(), include_str!("../../docs/event_log.md")),
+    ];
+    for (forms, text) in options {
+        for (name, _) in forms {
+            let has = |rest: &str| text.contains(&format!("({name}{rest}"));
+            assert!(has(" =") || has(")") || has("("), "the option `{name}` is not in the reference");
         }
     }
 }

@@ -15,8 +15,8 @@ fn versions() {
         ),
         (
             quote!(#[evented(upcast(0 = f))]),
-            "there is no step from version 0, as the model's version is 0; \
-             write `#[evented(version = 1)]` if it is meant",
+            "no step starts at version 0: the model's version is 0; \
+             write `#[evented(version = 1)]` if the step is intended",
         ),
         (
             quote!(#[evented(version = 1, upcast(0 = f, 0 = g))]),
@@ -37,11 +37,11 @@ fn renames() {
     assert_field_faults([
         (
             quote!(#[evented(renamed(from = "a", version = 0))] b: i32),
-            "nothing comes before version 0; write `#[evented(renamed(from = \"a\", version = 1))]`",
+            "no version precedes version 0; write `#[evented(renamed(from = \"a\", version = 1))]`",
         ),
         (
             quote!(#[evented(renamed(from = "a", version = 3))] b: i32),
-            "there is no version 3, as the model's version is 0; write `#[evented(version = 3)]` on the struct",
+            "version 3 does not exist: the model's version is 0; write `#[evented(version = 3)]` on the struct",
         ),
     ]);
     let by_hand = "write the step as `upcast(0 = your_fn)`";
@@ -51,7 +51,7 @@ fn renames() {
                 #[evented(version = 1)]
                 struct Item { id: i32, a: i32, #[evented(renamed(from = "a", version = 1))] b: i32 }
             },
-            format!("the field `a` of today is in the way of this rename; {by_hand}"),
+            format!("the current field `a` conflicts with this rename; {by_hand}"),
         ),
         (
             parse_quote! {
@@ -62,7 +62,7 @@ fn renames() {
                     #[evented(renamed(from = "a", version = 1))] b: i32,
                 }
             },
-            format!("the field `a` of today is in the way of this rename; {by_hand}"),
+            format!("the current field `a` conflicts with this rename; {by_hand}"),
         ),
         (
             parse_quote! {
@@ -106,21 +106,21 @@ fn methods() {
     assert_struct_faults([
         (
             quote!(#[evented(actions(path::Filter))]),
-            "a model has a method `filter` already; rename the type: \
-             write for example `actions(FilterItem as \"filter\")`",
+            "every model has a method `filter`; rename the type: \
+             write for example `actions(FilterItem(name = \"filter\"))`",
         ),
         (
             quote!(#[evented(actions(Insert))]),
-            "a model has a method `insert` already; rename the type: write for example `actions(InsertItem)`",
+            "every model has a method `insert`; rename the type: write for example `actions(InsertItem)`",
         ),
         (
-            quote!(#[evented(actions(a::Close, b::Close as "shut"))]),
-            "two actions make the method `close`; rename the type: \
-             write for example `actions(CloseItem as \"shut\")`",
+            quote!(#[evented(actions(a::Close, b::Close(name = "shut")))]),
+            "two actions would generate the method `close`; rename the type: \
+             write for example `actions(CloseItem(name = \"shut\"))`",
         ),
         (
             quote!(#[evented(actions(a::Close, b::Close))]),
-            "two actions make the method `close`; rename the type: write for example `actions(CloseItem)`",
+            "two actions would generate the method `close`; rename the type: write for example `actions(CloseItem)`",
         ),
     ]);
 }
@@ -131,12 +131,12 @@ fn log_names() {
         (
             quote!(#[evented(actions(External))]),
             "`external` is already a name that the log itself uses; \
-             write `actions(External as \"another_name\")` with another name",
+             write `actions(External(name = \"another_name\"))` with another name",
         ),
         (
-            quote!(#[evented(actions(Close, Shut as "close"))]),
+            quote!(#[evented(actions(Close, Shut(name = "close")))]),
             "`close` is already the name of an action; \
-             write `actions(Shut as \"another_name\")` with another name",
+             write `actions(Shut(name = \"another_name\"))` with another name",
         ),
         (
             quote!(#[evented(actions(Close), retired("close" = f))]),
@@ -149,21 +149,13 @@ fn log_names() {
              write `retired(\"old_name\" = path::to::f)` with another name",
         ),
         (
-            quote!(#[evented(actions(Close, Shut), aliases(close = "shut"))]),
-            "`shut` is already the name of an action; write `aliases(close = \"old_name\")` with another name",
+            quote!(#[evented(actions(Close(aliases("shut")), Shut))]),
+            "`shut` is already the name of an action; write `aliases(\"old_name\")` with another name",
         ),
         (
-            quote!(#[evented(aliases(update = "change", insert = "change"))]),
+            quote!(#[evented(actions(update(aliases("change")), insert(aliases("change"))))]),
             "`change` is already the old name of an action; \
-             write `aliases(insert = \"old_name\")` with another name",
-        ),
-        (
-            quote!(#[evented(actions(Close), aliases(clsoe = "shut"))]),
-            "no action is called `clsoe` in the log; did you mean `close`? write `aliases(close = \"shut\")`",
-        ),
-        (
-            quote!(#[evented(aliases(archive = "shut"))]),
-            "no action is called `archive` in the log; write `aliases(update = \"shut\")`",
+             write `aliases(\"old_name\")` with another name",
         ),
     ]);
 }
@@ -179,30 +171,30 @@ fn lengths_of_names() {
              write `#[evented(schema = \"items\")]`",
         ),
         (
-            quote!(#[evented(log_schema = #long)]),
-            "this is a name of 64 bytes, where 63 fit; write `#[evented(log_schema = \"audit\")]`",
+            quote!(#[evented(log(db_schema = #long))]),
+            "this is a name of 64 bytes, and the limit is 63; write `#[evented(log(db_schema = \"audit\"))]`",
         ),
         (
-            quote!(#[evented(log_schema = "my audit")]),
-            "`my audit` is no identifier, and Diesel's `table!` takes no other schema; \
-             write `#[evented(log_schema = \"audit\")]`",
+            quote!(#[evented(log(db_schema = "my audit"))]),
+            "`my audit` is not an identifier, and Diesel's `table!` accepts no other schema; \
+             write `#[evented(log(db_schema = \"audit\"))]`",
         ),
         (
-            quote!(#[evented(log_schema = "type")]),
-            "`type` is no identifier, and Diesel's `table!` takes no other schema; \
-             write `#[evented(log_schema = \"audit\")]`",
+            quote!(#[evented(log(db_schema = "type"))]),
+            "`type` is not an identifier, and Diesel's `table!` accepts no other schema; \
+             write `#[evented(log(db_schema = \"audit\"))]`",
         ),
         (
-            quote!(#[evented(actions(Close as ""))]),
-            "this is an empty name; write `actions(Close as \"close\")`",
+            quote!(#[evented(actions(Close(name = "")))]),
+            "this is an empty name; write `actions(Close(name = \"close\"))`",
         ),
         (
             quote!(#[evented(retired("" = f))]),
             "this is an empty name; write `retired(\"shut\" = path::to::f)`",
         ),
         (
-            quote!(#[evented(aliases(update = ""))]),
-            "this is an empty name; write `aliases(update = \"shut\")`",
+            quote!(#[evented(actions(update(aliases(""))))]),
+            "this is an empty name; write `aliases(\"shut\")`",
         ),
     ]);
     model(&parse_quote!(
@@ -223,16 +215,16 @@ fn scopes() {
         (quote!(#[evented(scopes(org = tenant))]), "no field `tenant`; write `scopes(org = a_field)`"),
         (
             quote!(#[evented(scopes((org = org_id, org = name)))]),
-            "`org` is twice in one scope; write `(org = org_id, post = post_id)`",
+            "the scope has `org` twice; write `(org = org_id, post = post_id)`",
         ),
         (
             quote!(#[evented(scopes((a = org_id, b = name), (b = name, a = org_id)))]),
-            "there is a scope of `a` and `b` already; \
+            "another scope already combines `a` and `b`; \
              write each combination once, as in `scopes(org = org_id)`",
         ),
         (
             quote!(#[evented(scopes(org = org_id, org = name))]),
-            "there is a scope of `org` already; write each combination once, as in `scopes(org = org_id)`",
+            "another scope already combines `org`; write each combination once, as in `scopes(org = org_id)`",
         ),
         (
             quote!(#[evented(scopes(org = org_id, (org = name, id = id)))]),
@@ -247,8 +239,7 @@ fn scopes() {
 
 #[test]
 fn fields() {
-    let time =
-        "this is a time, of a type written `DateTime<Utc>` or `NaiveDateTime`; write `a: DateTime<Utc>`";
+    let time = "the type of a time is written `DateTime<Utc>` or `NaiveDateTime`; write `a: DateTime<Utc>`";
     assert_field_faults([
         (
             quote!(#[evented(revision)] a: i32, #[evented(revision)] b: i64),
@@ -260,7 +251,7 @@ fn fields() {
         ),
         (
             quote!(#[evented(revision)] a: Option<i32>),
-            "a revision is a number, of a type written `i32` or `i64`; write `a: i64`",
+            "the type of a revision is written `i32` or `i64`; write `a: i64`",
         ),
         (quote!(#[evented(inserted_at)] a: DateTime<Local>), time),
         (quote!(#[evented(updated_at)] a: Option<DateTime<Utc>>), time),

@@ -65,31 +65,31 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
     vec![
         ("schema", on_struct(quote!(#[evented(schema = "things")]))),
         ("upcast", on_struct(quote!(#[evented(version = 2, upcast(0 = f, 1 = g))]))),
-        ("actions", on_struct(quote!(#[evented(actions(Archive, path::To::Close as "shut"))]))),
+        ("actions", on_struct(quote!(#[evented(actions(Archive, path::To::Close(name = "shut")))]))),
         ("retired", on_struct(quote!(#[evented(retired("lost" = f))]))),
-        ("aliases", on_struct(quote!(#[evented(aliases(insert = "create", insert = "make"))]))),
+        ("aliases", on_struct(quote!(#[evented(actions(insert(aliases("create", "make"))))]))),
         ("scopes", on_struct(quote!(#[evented(scopes(name = name, (name = name, id = id)))]))),
         (
             "log",
             parse_quote! {
-                #[evented(log = path::to::Events)]
+                #[evented(log(shared = path::to::Events))]
                 struct Item { id: Id<Item>, name: String }
             },
         ),
         (
             "log_only",
             parse_quote! {
-                #[evented(log_only)]
+                #[evented(log(only))]
                 struct Item { id: Id<Item>, name: String }
             },
         ),
         ("before_append", on_struct(quote!(#[evented(before_append = path::to::f)]))),
-        ("log_table", on_struct(quote!(#[evented(log_table = schema::item_log)]))),
-        ("log_schema", on_struct(quote!(#[evented(log_schema = "audit")]))),
+        ("log_table", on_struct(quote!(#[evented(log(table = schema::item_log))]))),
+        ("log_db_schema", on_struct(quote!(#[evented(log(db_schema = "audit"))]))),
         ("insert", on_struct(quote!(#[evented(insert = path::To::MyNew)]))),
         ("update", on_struct(quote!(#[evented(update = path::To::MyChanges)]))),
         ("check", on_struct(quote!(#[evented(check = Item::valid)]))),
-        ("savepoint", on_struct(quote!(#[evented(savepoint = Item::short)]))),
+        ("savepoint", on_struct(quote!(#[evented(savepoint(with = Item::short))]))),
         ("savepoint_every", on_struct(quote!(#[evented(savepoint(every = 200, with = Item::short))]))),
         ("drift", on_struct(quote!(#[evented(drift = refuse)]))),
         ("table_name", on_struct(quote!(#[diesel(table_name = crate::schema::things)]))),
@@ -190,7 +190,8 @@ fn every_attribute_has_its_effect_recorded() {
 #[test]
 fn lines_of_code() {
     let lines = |fields: TokenStream, actions: TokenStream| {
-        let input = parse_quote!(#[evented(actions(#actions))] struct Item { id: i32, #fields });
+        let attribute = (!actions.is_empty()).then(|| quote!(#[evented(actions(#actions))]));
+        let input = parse_quote!(#attribute struct Item { id: i32, #fields });
         expansion(&input).lines().count()
     };
     let base = lines(quote!(), quote!());

@@ -14,9 +14,8 @@ fn names_of_attributes() {
         ),
         (
             quote!(#[evented(publish(on(insert) = ItemAdded), schema = "i")]),
-            "unknown attribute `publish`; known here are `schema`, `version`, `actions`, `retired`, `aliases`, \
-             `scopes`, `log`, `log_only`, `log_table`, `log_schema`, `insert`, `update`, `check`, `savepoint`, \
-             `before_append`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
+            "unknown attribute `publish`; known here are `schema`, `version`, `actions`, `retired`, `scopes`, \
+             `log`, `insert`, `update`, `check`, `savepoint`, `before_append`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
         ),
         (quote!(#[evented(revision)]), "`revision` goes on a field; write `#[evented(revision)]` there"),
         (
@@ -48,23 +47,49 @@ fn values_of_attributes() {
         (quote!(#[evented(schema = "a" "b")]), "expected `,`; write `#[evented(schema = \"items\")]`"),
         (
             quote!(#[evented(actions = Archive)]),
-            "expected parentheses; write `#[evented(actions(Archive, Close as \"close\"))]`",
+            "expected parentheses; write `#[evented(actions(Archive, Close(name = \"close\")))]`",
         ),
         (
             quote!(#[evented(actions(Archive, Close = "close"))]),
-            "expected `,`; write `#[evented(actions(Archive, Close as \"close\"))]`",
+            "expected `,`; write `#[evented(actions(Archive, Close(name = \"close\")))]`",
         ),
         (
             quote!(#[evented(actions(Archive("sold")))]),
-            "expected `,`; write `#[evented(actions(Archive, Close as \"close\"))]`",
+            "expected the name of an attribute; write `actions(Close(name = \"close\"))`",
+        ),
+        (
+            quote!(#[evented(actions(Archive(nmae = "sold")))]),
+            "unknown option `nmae`; did you mean `name`? write `actions(Close(name = \"close\"))`",
+        ),
+        (
+            quote!(#[evented(actions(Archive(name = "a", name = "b")))]),
+            "`name` is given twice; write `actions(Close(name = \"close\"))` once",
+        ),
+        (
+            quote!(#[evented(actions(update))]),
+            "`update` is listed without its old names, which has no effect; \
+             write `actions(update(aliases(\"old_name\")))`",
+        ),
+        (
+            quote!(#[evented(actions(update(name = "edit")))]),
+            "unknown option `name`; known here are `aliases`; write for example `actions(update(aliases(\"edit\")))`",
+        ),
+        (quote!(#[evented(log = Events)]), "expected parentheses; write `#[evented(log(shared = Events))]`"),
+        (
+            quote!(#[evented(log(shard = Events))]),
+            "unknown option `shard`; did you mean `shared`? write `#[evented(log(shared = Events))]`",
+        ),
+        (
+            quote!(#[evented(savepoint = f)]),
+            "expected parentheses; write `#[evented(savepoint(every = 200, with = path::to::f))]`",
         ),
         (
             quote!(#[evented(retired(shut = f))]),
             "expected string literal; write `#[evented(retired(\"shut\" = path::to::f))]`",
         ),
         (
-            quote!(#[evented(aliases(update = shut))]),
-            "expected string literal; write `#[evented(aliases(close = \"shut\"))]`",
+            quote!(#[evented(actions(update(aliases(shut))))]),
+            "expected string literal; write `actions(update(aliases(\"edit\")))`",
         ),
         (
             quote!(#[evented(scopes(org))]),
@@ -72,7 +97,7 @@ fn values_of_attributes() {
         ),
         (
             quote!(#[evented(scopes(org = org_id, ()))]),
-            "a scope needs a field; write `#[evented(scopes(org = org_id, (org = org_id, post = post_id)))]`",
+            "an empty list has no effect; write `#[evented(scopes(org = org_id, (org = org_id, post = post_id)))]`",
         ),
         (quote!(#[evented(check = valid(Item))]), "expected `,`; write `#[evented(check = Item::valid)]`"),
         (quote!(#[evented(insert = "New")]), "expected identifier; write `#[evented(insert = NewItem)]`"),
@@ -95,7 +120,7 @@ fn diesel() {
     assert_struct_faults([
         (
             quote!(#[diesel(table_name = items)] #[diesel(table_name = things)]),
-            "a model is recorded in one table; write `#[diesel(table_name = items)]` once",
+            "a model has one table; write `#[diesel(table_name = items)]` once",
         ),
         (
             quote!(#[diesel(table_name = "items")]),
@@ -103,7 +128,7 @@ fn diesel() {
         ),
         (
             quote!(#[diesel(primary_key(org_id, name))]),
-            "a record is named by one value in the log; give the table a single key, and make the pair a \
+            "the log identifies a record by one value; give the table a key of one column, and make the pair a \
              unique index; write `#[diesel(primary_key(id))]`",
         ),
         (
@@ -125,6 +150,18 @@ fn what_is_left_to_diesel() {
     });
 }
 
+/// A list without items would be a setting without effect.
+#[test]
+fn empty_lists() {
+    let lists = ["actions", "retired", "scopes", "log", "savepoint", "upcast"];
+    for name in lists {
+        let input = format!("#[evented({name}())] struct Item {{ id: Uuid }}");
+        let found = super::read(&syn::parse_str(&input).expect("an item")).1;
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        assert!(found[0].starts_with("an empty list has no effect; write `#[evented("), "{found:?}");
+    }
+}
+
 /// Each form in a message must be accepted as input, or it would not help.
 #[test]
 fn the_forms_are_right() {
@@ -136,5 +173,5 @@ fn the_forms_are_right() {
     let model = crate::parse::model(&input, &mut errors).expect("a model");
     assert_eq!(errors.finish().map_err(|error| error.to_string()), Ok(()));
     assert_eq!((model.schema.value.as_str(), model.scopes.len(), model.upcasts.len()), ("items", 2, 2));
-    assert!(model.log_table.is_some() && model.insert.is_some() && model.savepoint.is_some());
+    assert!(model.shared_log.is_some() && model.insert.is_some() && model.savepoint.is_some());
 }

@@ -10,7 +10,7 @@ use crate::sql::{EventTable, LogName};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event log",
     label = "`#[derive(EventLog)]` is missing",
-    note = "write `#[derive(EventLog)] #[event_log(table = \"events\", schemas(…))] pub struct {Self};`"
+    note = "write `#[derive(EventLog)] #[event_log(table = \"events\", models(…))] pub struct {Self};`"
 )]
 pub trait EventLog: Sized + 'static {
     /// Shows that the derive implements the trait.
@@ -62,7 +62,7 @@ pub trait EventLog: Sized + 'static {
 #[diagnostic::on_unimplemented(
     message = "the log `{Self}` does not hold `{M}`",
     label = "not in the list of the log",
-    note = "add it to the log: `#[event_log(schemas({M}))]`"
+    note = "add it to the log: `#[event_log(models({M}))]`"
 )]
 pub trait HoldsModel<M> {
     /// Shows that the derive implements the trait.

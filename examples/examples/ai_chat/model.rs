@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 ///
 /// A prompt `continues` an answer. An answer `answers` a prompt, and that link has its own fields.
 #[derive(EventLog, Debug)]
-#[event_log(table = "ai_events", schemas(Conversation), hashed, links(continues, answers(Generated)))]
+#[event_log(table = "ai_events", models(Conversation), hashed, links(continues, answers(Generated)))]
 pub struct AiEvents;
 
 /// The state of a conversation as a whole. Its turns are its events.
 #[derive(Evented, Clone, Debug, PartialEq)]
-#[evented(log = AiEvents, log_only, schema = "conversations", actions(Prompt, Answer), savepoint(every = 6))]
+#[evented(log(shared = AiEvents, only), schema = "conversations", actions(Prompt, Answer), savepoint(every = 6))]
 pub struct Conversation {
     /// The key of the conversation.
     pub id: Id<Conversation>,

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 /// The events of the chat, in one order. An edit links to the event whose text it replaces.
 #[derive(EventLog, Debug)]
-#[event_log(table = "chat_events", schemas(Room, Message), links(replaces))]
+#[event_log(table = "chat_events", models(Room, Message), links(replaces))]
 pub struct Chat;
 
 /// A room. The program reads few rooms at a time, and always by key, so a room needs no table.
 #[derive(Evented, Clone, Debug, PartialEq)]
-#[evented(log = Chat, log_only, schema = "rooms", actions(Close))]
+#[evented(log(shared = Chat, only), schema = "rooms", actions(Close))]
 pub struct Room {
     /// The key of the record.
     pub id: Id<Room>,
@@ -51,7 +51,7 @@ diesel::table! {
 /// A message in a room.
 #[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
 #[diesel(table_name = messages)]
-#[evented(log = Chat, actions(Edit), check = Message::says_something, before_append = before_writing)]
+#[evented(log(shared = Chat), actions(Edit), check = Message::says_something, before_append = before_writing)]
 pub struct Message {
     /// The key of the record.
     pub id: Id<Message>,

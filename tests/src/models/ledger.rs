@@ -17,12 +17,12 @@ diesel::table! {
 }
 
 #[derive(EventLog, Debug)]
-#[event_log(table = "ledger", schemas(Account, Memo as "memos"), hashed)]
+#[event_log(table = "ledger", models(Account, Memo(schema = "memos")), hashed)]
 pub struct Ledger;
 
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = accounts)]
-#[evented(log = Ledger, actions(Deposit))]
+#[evented(log(shared = Ledger), actions(Deposit))]
 pub struct Account {
     pub id: Id<Account>,
     pub owner: String,
@@ -40,7 +40,7 @@ impl Action<Account> for Deposit {
 }
 
 #[derive(Evented, Clone, Debug, PartialEq)]
-#[evented(log = Ledger, log_only, schema = "memos")]
+#[evented(log(shared = Ledger, only), schema = "memos")]
 pub struct Memo {
     pub id: Id<Memo>,
     pub text: String,

@@ -56,11 +56,11 @@ use schema::{cards, healers, letters, meters, parcels, people, remarks, shops, t
 #[derive(EventLog, Debug)]
 #[event_log(
     table = "events",
-    schemas(Card, Remark as "comments", Talk, Letter, Memo, Meter, Gauge, Healer, Trace),
+    models(Card, Remark(schema = "comments"), Talk, Letter, Memo, Meter, Gauge, Healer, Trace),
     key = Id,
     hashed,
     links(ancestors, replies(Reply)),
-    aliases(add = "plus", finish = "complete")
+    actions(add(aliases("plus")), finish(aliases("complete")))
 )]
 pub struct Board;
 
@@ -72,14 +72,14 @@ pub struct Reply {
 
 /// A log sharded by the key. It has no hashes, so that PostgreSQL writes without a read where possible.
 #[derive(EventLog, Debug)]
-#[event_log(table = "parcel_events", schemas(Parcel, Track), shards(3), links(hops))]
+#[event_log(table = "parcel_events", models(Parcel, Track), shards(3), links(hops))]
 pub struct Parcels;
 
 /// A log sharded by a function of the key.
 #[derive(EventLog, Debug)]
 #[event_log(
     table = "region_events",
-    schemas(Shop, Visitor),
+    models(Shop, Visitor),
     key = String,
     hashed,
     links(hops),
@@ -96,7 +96,7 @@ fn by_region(record: &KeyValue) -> usize {
 
 /// A log whose keys the caller provides.
 #[derive(EventLog, Debug)]
-#[event_log(table = "name_events", schemas(Person, Town, Nick), key = String, links(hops))]
+#[event_log(table = "name_events", models(Person, Town, Nick), key = String, links(hops))]
 pub struct Names;
 
 /// An action of only one model, with an old name in the log's list.
@@ -135,52 +135,52 @@ macro_rules! things {
 
 things! {
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Board, actions(Add, Finish))]
+    #[evented(log(shared = Board), actions(Add, Finish))]
     Card: Id<Card>, NewCard, CardChanges;
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Board, schema = "comments", actions(Add))]
+    #[evented(log(shared = Board), schema = "comments", actions(Add))]
     Remark: Id<Remark>, NewRemark, RemarkChanges;
-    #[evented(log = Board, log_only, actions(Add))]
+    #[evented(log(shared = Board, only), actions(Add))]
     Talk: Id<Talk>, NewTalk, TalkChanges;
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Board, actions(Add, Sign), before_append = Letter::before_append)]
+    #[evented(log(shared = Board), actions(Add, Sign), before_append = Letter::before_append)]
     Letter: Id<Letter>, NewLetter, LetterChanges;
-    #[evented(log = Board, log_only, actions(Add), before_append = Memo::before_append)]
+    #[evented(log(shared = Board, only), actions(Add), before_append = Memo::before_append)]
     Memo: Id<Memo>, NewMemo, MemoChanges;
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Board, actions(Add), savepoint(every = 3))]
+    #[evented(log(shared = Board), actions(Add), savepoint(every = 3))]
     Meter: Id<Meter>, NewMeter, MeterChanges;
-    #[evented(log = Board, log_only, actions(Add), savepoint(every = 3))]
+    #[evented(log(shared = Board, only), actions(Add), savepoint(every = 3))]
     Gauge: Id<Gauge>, NewGauge, GaugeChanges;
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Board, actions(Add), drift = heal)]
+    #[evented(log(shared = Board), actions(Add), drift = heal)]
     Healer: Id<Healer>, NewHealer, HealerChanges;
-    #[evented(log = Board, log_only, actions(Add))]
+    #[evented(log(shared = Board, only), actions(Add))]
     Trace: Id<Trace>, NewTrace, TraceChanges;
 
-    #[evented(log = Parcels, log_only, actions(Add))]
+    #[evented(log(shared = Parcels, only), actions(Add))]
     Track: Id<Track>, NewTrack, TrackChanges;
 
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Regions, actions(Add))]
+    #[evented(log(shared = Regions), actions(Add))]
     Shop: String, NewShop, ShopChanges, id;
-    #[evented(log = Regions, log_only, actions(Add))]
+    #[evented(log(shared = Regions, only), actions(Add))]
     Visitor: String, NewVisitor, VisitorChanges, id;
 
     #[derive(Queryable, Selectable, Identifiable)]
     #[diesel(table_name = people)]
-    #[evented(log = Names, actions(Add))]
+    #[evented(log(shared = Names), actions(Add))]
     Person: String, NewPerson, PersonChanges, id;
     #[derive(Queryable, Selectable, Identifiable)]
-    #[evented(log = Names, actions(Add))]
+    #[evented(log(shared = Names), actions(Add))]
     Town: String, NewTown, TownChanges, id;
-    #[evented(log = Names, log_only, actions(Add))]
+    #[evented(log(shared = Names, only), actions(Add))]
     Nick: String, NewNick, NickChanges, id;
 }
 
 /// A model with a revision column, so that a loaded record is written without a read.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
-#[evented(log = Parcels, actions(Add))]
+#[evented(log(shared = Parcels), actions(Add))]
 pub struct Parcel {
     pub id: Id<Parcel>,
     pub name: String,

@@ -17,7 +17,7 @@ diesel::table! {
 
 #[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
 #[diesel(table_name = boxes)]
-#[evented(log_schema = "audit")]
+#[evented(log(db_schema = "audit"))]
 struct Box {
     id: Id<Box>,
     content: String,

@@ -1,4 +1,4 @@
-//! With `log_table`, the derive generates no table and uses the user's table.
+//! With `log(table = …)`, the derive generates no table and uses the user's table.
 
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;
@@ -35,7 +35,7 @@ mod schema {
 
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = schema::rooms)]
-#[evented(log_table = schema::room_log)]
+#[evented(log(table = schema::room_log))]
 struct Room {
     id: i32,
     name: String,

@@ -74,7 +74,7 @@ diesel::table! {
     scopes(name = name),
     upcast(0 = Thing::v0),
     check = Thing::valid,
-    savepoint = Thing::short
+    savepoint(with = Thing::short)
 )]
 struct Thing {
     id: ::evented_diesel::Id<Thing>,

@@ -24,7 +24,7 @@ diesel::table! {
 
 #[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
 #[diesel(table_name = r#match)]
-#[evented(actions(Move, r#Match as "match"), scopes(r#type = r#type), version = 1)]
+#[evented(actions(Move, r#Match(name = "match")), scopes(r#type = r#type), version = 1)]
 struct Match {
     id: Id<Match>,
     #[evented(renamed(from = "kind", version = 1))]

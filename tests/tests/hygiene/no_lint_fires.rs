@@ -72,14 +72,13 @@ mod unused_model {
     #[evented(
         schema = "quiet",
         version = 1,
-        actions(Hush, Raise as "louder"),
+        actions(Hush(aliases("quieten")), Raise(name = "louder"), insert(aliases("create"))),
         retired("shout" = Quiet::shout),
-        aliases(hush = "quieten", insert = "create"),
         scopes(level = level, (level = level, name = name)),
-        log_schema = "audit",
+        log(db_schema = "audit"),
         upcast(0 = Quiet::from_0),
         check = Quiet::check,
-        savepoint = Quiet::savepoint_of,
+        savepoint(with = Quiet::savepoint_of),
         drift = heal
     )]
     pub(super) struct Quiet {

@@ -15,7 +15,10 @@ diesel::table! {
 
 #[derive(Evented, Clone, Debug, PartialEq)]
 #[diesel(table_name = signs)]
-#[evented(version = 1, aliases(insert = "create", insert = "make", update = "edit", delete = "drop"))]
+#[evented(
+    version = 1,
+    actions(insert(aliases("create", "make")), update(aliases("edit")), delete(aliases("drop")))
+)]
 struct Sign {
     id: Id<Sign>,
     #[evented(renamed(from = "title", version = 1))]

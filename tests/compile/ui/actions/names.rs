@@ -9,28 +9,27 @@ struct Methods {
 }
 
 #[derive(Evented)]
-#[evented(actions(Close, Shut as "close", External))]
+#[evented(actions(Close(aliases("lost")), Shut(name = "close"), External))]
 #[evented(retired("close" = f, "lost" = f, "lost" = g))]
-#[evented(aliases(close = "lost", update = "change", insert = "change"))]
 struct LogNames {
     id: i32,
 }
 
 #[derive(Evented)]
-#[evented(actions(Close, Open), aliases(clsoe = "shut", reopen = "unshut"))]
+#[evented(actions(Close(aliases("shut", "shut")), update(aliases("change")), insert(aliases("change"))))]
 struct Aliases {
     id: i32,
 }
 
 #[derive(Evented)]
-#[evented(schema = "", log_schema = "a_schema_whose_name_is_longer_than_postgresql_keeps_the_name_of_one")]
-#[evented(actions(Close as ""), retired("a\0b" = f))]
+#[evented(schema = "", log(db_schema = "a_schema_whose_name_is_longer_than_postgresql_keeps_the_name_of_one"))]
+#[evented(actions(Close(name = "")), retired("a\0b" = f))]
 struct Lengths {
     id: i32,
 }
 
 #[derive(Evented)]
-#[evented(log_schema = "my audit")]
+#[evented(log(db_schema = "my audit"))]
 struct Characters {
     id: i32,
 }

@@ -13,7 +13,7 @@ diesel::table! {
 }
 
 #[derive(Evented, Clone)]
-#[evented(actions(Archive, actions::Restore as "unarchive", Rename))]
+#[evented(actions(Archive, actions::Restore(name = "unarchive"), Rename))]
 struct Item {
     id: Id<Item>,
     name: String,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Evented, Serialize, Deserialize)]
 #[diesel(table_name = "items")]
-#[evented(version = 2, drift = adpot, actions(Filter, Close, Shut as "close"))]
-#[evented(aliases(opne = "open"), scopes(org = ogr_id), upcast(2 = f))]
+#[evented(version = 2, drift = adpot, actions(Filter, Close, Shut(name = "close")))]
+#[evented(savepoint(evry = 3), scopes(org = ogr_id), upcast(2 = f))]
 struct Item {
     #[evented(id)]
     id: Option<i32>,

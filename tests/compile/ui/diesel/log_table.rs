@@ -30,7 +30,7 @@ mod schema {
 
 #[derive(Evented, Clone)]
 #[diesel(table_name = schema::items)]
-#[evented(log_table = schema::item_log)]
+#[evented(log(table = schema::item_log))]
 struct Item {
     id: i32,
     name: String,

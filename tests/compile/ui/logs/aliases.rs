@@ -4,18 +4,18 @@ use evented_diesel::{Action, Context, EventLog, Evented, Id};
 use serde::{Deserialize, Serialize};
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Note, Talk), aliases(close = "shut", open = "say"))]
+#[event_log(table = "events", models(Note, Talk), actions(close(aliases("shut")), open(aliases("say"))))]
 pub struct Events;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only, actions(Open))]
+#[evented(log(shared = Events, only), actions(Open))]
 struct Note {
     id: Id<Note>,
     name: String,
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only, actions(Say))]
+#[evented(log(shared = Events, only), actions(Say))]
 struct Talk {
     id: Id<Talk>,
     name: String,

@@ -3,7 +3,7 @@
 use evented_diesel::{EventedBackend, PendingEvent, Executor, Error, Event, EventLog, Evented, Id};
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Note, Memo, Talk), shards(4, by = shard))]
+#[event_log(table = "events", models(Note, Memo, Talk), shards(4, by = shard))]
 pub struct Events;
 
 fn shard(record: &str) -> usize {
@@ -11,7 +11,7 @@ fn shard(record: &str) -> usize {
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only, before_append = not_generic)]
+#[evented(log(shared = Events, only), before_append = not_generic)]
 struct Note {
     id: Id<Note>,
     name: String,
@@ -22,7 +22,7 @@ async fn not_generic(_: &mut PendingEvent<Note>, _: &[Event<Note>]) -> Result<()
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only, before_append = not_async)]
+#[evented(log(shared = Events, only), before_append = not_async)]
 struct Memo {
     id: Id<Memo>,
     name: String,
@@ -37,7 +37,7 @@ fn not_async<DB: EventedBackend, D: Executor<DB>>(
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only, before_append = of_another)]
+#[evented(log(shared = Events, only), before_append = of_another)]
 struct Talk {
     id: Id<Talk>,
     name: String,

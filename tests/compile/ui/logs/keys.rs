@@ -5,11 +5,11 @@ use evented_diesel::{EventLog, Evented, Id};
 diesel::table! { counts (id) { id -> Integer, name -> Text, } }
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Note, Count))]
+#[event_log(table = "events", models(Note, Count))]
 pub struct Events;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Note {
     id: Id<Note>,
     name: String,

@@ -3,11 +3,11 @@
 use evented_diesel::{EventLog, Evented};
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Named))]
+#[event_log(table = "events", models(Named))]
 pub struct Events;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Named {
     id: String,
     name: String,

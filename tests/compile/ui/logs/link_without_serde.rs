@@ -3,11 +3,11 @@
 use evented_diesel::{EventLog, Evented, Id};
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Note), links(replies(Reply)))]
+#[event_log(table = "events", models(Note), links(replies(Reply)))]
 pub struct Events;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Note {
     id: Id<Note>,
     name: String,

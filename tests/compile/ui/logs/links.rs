@@ -4,22 +4,22 @@ use evented_diesel::{EventLog, Evented, Id};
 use serde::{Deserialize, Serialize};
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Note), links(ancestors, replies(Reply)))]
+#[event_log(table = "events", models(Note), links(ancestors, replies(Reply)))]
 pub struct Events;
 
 #[derive(EventLog)]
-#[event_log(table = "other_events", schemas(Talk), links(hops))]
+#[event_log(table = "other_events", models(Talk), links(hops))]
 pub struct Others;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Note {
     id: Id<Note>,
     name: String,
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Others, log_only)]
+#[evented(log(shared = Others, only))]
 struct Talk {
     id: Id<Talk>,
     name: String,

@@ -3,25 +3,25 @@
 use evented_diesel::{EventLog, Evented, Id};
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Note, Memo, Talk as "talk"))]
+#[event_log(table = "events", models(Note, Memo, Talk(schema = "talk")))]
 pub struct Events;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Note {
     id: Id<Note>,
     name: String,
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only, schema = "notes")]
+#[evented(log(shared = Events, only), schema = "notes")]
 struct Memo {
     id: Id<Memo>,
     name: String,
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Talk {
     id: Id<Talk>,
     name: String,

@@ -5,14 +5,14 @@ use evented_diesel::{Evented, Id};
 struct Events;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Note {
     id: Id<Note>,
     name: String,
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Journal, log_only)]
+#[evented(log(shared = Journal, only))]
 struct Talk {
     id: Id<Talk>,
     name: String,

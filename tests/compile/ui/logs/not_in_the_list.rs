@@ -9,25 +9,25 @@ diesel::table! {
 }
 
 #[derive(EventLog)]
-#[event_log(table = "events", schemas(Note))]
+#[event_log(table = "events", models(Note))]
 pub struct Events;
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Note {
     id: Id<Note>,
     name: String,
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events)]
+#[evented(log(shared = Events))]
 struct Item {
     id: Id<Item>,
     name: String,
 }
 
 #[derive(Evented, Clone)]
-#[evented(log = Events, log_only)]
+#[evented(log(shared = Events, only))]
 struct Talk {
     id: Id<Talk>,
     name: String,

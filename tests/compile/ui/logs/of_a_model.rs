@@ -3,25 +3,25 @@
 use evented_diesel::Evented;
 
 #[derive(Evented)]
-#[evented(log = Events, log_table = schema::item_log, log_schema = "audit")]
+#[evented(log(shared = Events, table = schema::item_log, db_schema = "audit"))]
 struct BothLogs {
     id: Id<BothLogs>,
 }
 
 #[derive(Evented)]
-#[evented(log = Events)]
+#[evented(log(shared = Events))]
 struct MadeByTheDatabase {
     id: i32,
 }
 
 #[derive(Evented)]
-#[evented(log_only)]
+#[evented(log(only))]
 struct MadeByNobody {
     id: i64,
 }
 
 #[derive(Evented)]
-#[evented(log_only)]
+#[evented(log(only))]
 struct WithColumnsOfTheDatabase {
     id: Id<WithColumnsOfTheDatabase>,
     #[evented(generated)]
@@ -35,7 +35,7 @@ struct Always {
 }
 
 #[derive(Evented)]
-#[evented(savepoint(often = 2), log = "events", log_only = true, before_append(f))]
+#[evented(savepoint(often = 2), log = "events", log(only) = true, before_append(f))]
 struct Forms {
     id: Id<Forms>,
 }

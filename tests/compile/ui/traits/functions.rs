@@ -20,7 +20,7 @@ diesel::table! {
 }
 
 #[derive(Evented, Clone)]
-#[evented(check = Item::valid, savepoint = short)]
+#[evented(check = Item::valid, savepoint(with = short))]
 struct Item {
     id: Id<Item>,
     name: String,
@@ -37,7 +37,7 @@ fn short(item: &Item) -> String {
 }
 
 #[derive(Evented, Clone)]
-#[evented(check = valid, savepoint = User::shrot)]
+#[evented(check = valid, savepoint(with = User::shrot))]
 struct User {
     id: Id<User>,
     name: String,
