@@ -9,6 +9,8 @@
 //! | [`UtcTime`] | [`chrono::DateTime<Utc>`](chrono::DateTime) | `timestamptz` | `TEXT`, as `2026-01-31 12:00:00.000000+00:00` |
 //! | [`JsonText`] | [`serde_json::Value`] | `json` | `TEXT` |
 
+use std::marker::PhantomData;
+
 use diesel::query_builder::QueryId;
 use diesel::sql_types::SqlType;
 
@@ -31,16 +33,32 @@ pub struct UtcTime;
 #[diesel(sqlite_type(name = "Text"))]
 pub struct JsonText;
 
-/// Binds values of foreign types as expressions of these SQL types.
+/// A value as an expression of an SQL type, from `UtcTime::bind(now)` and the like.
 ///
 /// Only Diesel's own crate can implement `AsExpression` for a `DateTime<Utc>`. A query of your own therefore names the
 /// SQL type of the value: `items_events::at.gt(UtcTime::bind(now))`. Reading a column does not need this.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound<ST, T> {
+    value: T,
+    sql_type: PhantomData<ST>,
+}
+
+/// Makes values of foreign types expressions of these SQL types.
 mod expressions {
+    use std::marker::PhantomData;
+
     use chrono::{DateTime, Utc};
-    use diesel::internal::derives::as_expression::Bound;
+    use diesel::backend::Backend;
+    use diesel::expression::{
+        AppearsOnTable, Expression, SelectableExpression, TypedExpressionType, ValidGrouping, is_aggregate,
+    };
+    use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+    use diesel::result::QueryResult;
+    use diesel::serialize::ToSql;
+    use diesel::sql_types::{HasSqlType, SqlType};
     use uuid::Uuid;
 
-    use crate::sql_types::{JsonText, Uid, UtcTime};
+    use crate::sql_types::{Bound, JsonText, Uid, UtcTime};
 
     macro_rules! bind {
         ($($rust:ty => $sql:ty),*) => {$(
@@ -48,12 +66,36 @@ mod expressions {
                 /// Binds a value as an expression of this type, to compare a column with.
                 #[must_use]
                 pub fn bind(value: $rust) -> Bound<Self, $rust> {
-                    Bound::new(value)
+                    Bound { value, sql_type: PhantomData }
                 }
             }
         )*};
     }
     bind!(Uuid => Uid, DateTime<Utc> => UtcTime, serde_json::Value => JsonText);
+
+    impl<ST: SqlType + TypedExpressionType, T> Expression for Bound<ST, T> {
+        type SqlType = ST;
+    }
+    impl<ST, T, DB> QueryFragment<DB> for Bound<ST, T>
+    where
+        DB: Backend + HasSqlType<ST>,
+        T: ToSql<ST, DB>,
+    {
+        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+            out.push_bind_param(&self.value)
+        }
+    }
+    /// The text of a query does not depend on the value.
+    impl<ST: QueryId, T> QueryId for Bound<ST, T> {
+        type QueryId = Bound<ST::QueryId, ()>;
+
+        const HAS_STATIC_QUERY_ID: bool = ST::HAS_STATIC_QUERY_ID;
+    }
+    impl<ST, T, Group> ValidGrouping<Group> for Bound<ST, T> {
+        type IsAggregate = is_aggregate::Never;
+    }
+    impl<ST, T, Source> AppearsOnTable<Source> for Bound<ST, T> where Self: Expression {}
+    impl<ST, T, Source> SelectableExpression<Source> for Bound<ST, T> where Self: AppearsOnTable<Source> {}
 }
 
 #[cfg(feature = "__pg")]
