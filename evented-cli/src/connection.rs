@@ -63,7 +63,8 @@ macro_rules! without_wal {
         }
         #[cfg(feature = "wal")]
         fn wal(_: &mut Self::Executor, _: wal::Asked) -> Steps<'_, wal::Done> {
-            let none = "SQLite's write-ahead log cannot be read; a hub on the event log tells the same";
+            let none =
+                "SQLite's write-ahead log cannot be read; a hub on the event log delivers the same changes";
             Box::pin(std::future::ready(Err(Failure::new(none))))
         }
     };

@@ -272,7 +272,7 @@ impl<M: Evented> Change<M> {
 }
 
 fn scopes<M: Evented>(side: &Option<Arc<RecordState<M>>>) -> &ScopeKeys {
-    side.as_ref().map_or(&ScopeKeys::NONE, |moment| moment.scopes())
+    side.as_ref().map_or(&ScopeKeys::NONE, |side| side.scopes())
 }
 
 /// The scopes that are in the first list and not, with the same values, in the second.
@@ -280,11 +280,11 @@ fn moved<'a, M: Evented>(
     here: &'a ScopeKeys,
     there: &'a ScopeKeys,
 ) -> impl Iterator<Item = &'static [(&'static str, &'static str)]> + 'a {
-    let differs = move |place: &usize| {
-        let key = here.get(*place);
-        key.is_some() && key != there.get(*place)
+    let differs = move |index: &usize| {
+        let key = here.get(*index);
+        key.is_some() && key != there.get(*index)
     };
-    (0..M::SCOPES.len()).filter(differs).filter_map(|place| M::SCOPES.get(place).copied())
+    (0..M::SCOPES.len()).filter(differs).filter_map(|index| M::SCOPES.get(index).copied())
 }
 
 impl<M: Evented> Clone for Change<M> {

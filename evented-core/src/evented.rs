@@ -131,6 +131,7 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
 
 /// What a write does if it finds that the row was changed without an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Drift {
     /// The write records the difference as an event with the action `external`, and continues from the row's state.
     Adopt,

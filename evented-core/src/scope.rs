@@ -38,8 +38,8 @@ impl ScopeKeys {
 
     /// The record's lookup key in the scope with this index; `None` if the record is in no scope of that combination.
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<ScopeKey> {
-        self.0.as_ref()?.get(place).copied().flatten()
+    pub fn get(&self, index: usize) -> Option<ScopeKey> {
+        self.0.as_ref()?.get(index).copied().flatten()
     }
 }
 

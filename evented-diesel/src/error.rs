@@ -122,7 +122,7 @@ pub enum Error {
         error: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database refused the row because of a constraint. Neither the row nor the event was written.
-    #[error("{subject}: {kind}{}", constraint::place(name, columns))]
+    #[error("{subject}: {kind}{}", constraint::target(name, columns))]
     Constraint {
         /// The subject of the failed statement.
         subject: Subject,

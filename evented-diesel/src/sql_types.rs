@@ -191,8 +191,8 @@ mod sqlite {
 
     /// Writes a number with leading zeros.
     fn digits(text: &mut String, number: u32, width: u32) {
-        for place in (0..width).rev() {
-            let digit = number / 10_u32.pow(place) % 10;
+        for exponent in (0..width).rev() {
+            let digit = number / 10_u32.pow(exponent) % 10;
             text.push(char::from_digit(digit, 10).unwrap_or('0'));
         }
     }

@@ -129,7 +129,7 @@ impl fmt::Display for Issue {
             }
             Self::Gap { after: 0 } => f.write_str("the first events are missing"),
             Self::Gap { after } => write!(f, "events are missing after revision {after}"),
-            Self::Order => f.write_str("its place in the log is before that of an earlier event"),
+            Self::Order => f.write_str("its position in the log precedes that of an earlier event"),
             Self::Unreadable(reason) => write!(f, "it cannot be read: {reason}"),
             Self::Replay(reason) => write!(f, "it cannot be replayed: {reason}"),
             Self::State => f.write_str("replay leads to another state than was recorded"),

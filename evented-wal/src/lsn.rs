@@ -33,7 +33,7 @@ impl fmt::Display for Lsn {
 
 /// The error for text that is not a position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no position in a write-ahead log; one looks like `16/B374D848`")]
+#[error("`{0}` is not a position in a write-ahead log; a position has the form `16/B374D848`")]
 pub struct NotAnLsn(pub String);
 
 impl FromStr for Lsn {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn an_invalid_lsn_is_refused() {
         for text in ["", "/", "1", "1/", "/1", "+1/1", "1/-1", "1/1/1", "1/123456789", "x/1", " 1/1"] {
             assert_eq!(text.parse::<Lsn>(), Err(NotAnLsn(text.to_owned())));
         }

@@ -101,7 +101,7 @@ pub(crate) async fn publications<T: Transport>(
     begin: &Begin,
 ) -> Result<Published, Unopened> {
     let mut published = Published::default();
-    for (place, publication) in config.publications.iter().enumerate() {
+    for (index, publication) in config.publications.iter().enumerate() {
         let query = format!(
             "SELECT oid, current_setting('server_version_num')::int >= 180000 \
              FROM pg_catalog.pg_publication WHERE pubname = {}",
@@ -112,7 +112,7 @@ pub(crate) async fn publications<T: Transport>(
             return Err(WalError::MissingPublication { publication: publication.clone() }.into());
         };
         published.is_silent = text(&rows, 1) == Some("t");
-        let known = begin.published.oids.get(place);
+        let known = begin.published.oids.get(index);
         if published.is_silent && known.is_some_and(|known| known != oid) {
             return Err(younger(publication));
         }

@@ -43,7 +43,7 @@ where
         assert_eq!(row, replayed, "{log}: a row that is not as the log says");
     }
     for row in &rows {
-        vouched(db, row).await;
+        agrees(db, row).await;
     }
 }
 
@@ -53,7 +53,7 @@ where
 /// # Panics
 ///
 /// If a digest does not match.
-pub async fn vouched<S: Setting, M: ModelOn<S::Backend>>(db: &mut S, row: &M) {
+pub async fn agrees<S: Setting, M: ModelOn<S::Backend>>(db: &mut S, row: &M) {
     let record = M::key_value(row.key());
     let history = History::new(ByKey(row.key().clone()));
     let history = db.run::<History<M>>(history).await.expect("a history");

@@ -170,15 +170,16 @@ impl Layers {
         imports(tokens, module, &mut used);
         let mut faults = Vec::new();
         for (name, line) in used {
-            let place = format!("{}:{line}", file.display());
+            let location = format!("{}:{line}", file.display());
             let target = exports.get(&name).unwrap_or(&name);
             match rank.get(target.as_str()) {
                 Some(rank) if rank > own_rank => {
-                    faults.push(format!("{place}: `{own}` uses `{target}`, which is a layer above it"));
+                    faults.push(format!("{location}: `{own}` uses `{target}`, which is a layer above it"));
                 }
                 Some(_) => {}
-                None => faults
-                    .push(format!("{place}: `{own}` uses `{target}` of the crate's root: name its module")),
+                None => faults.push(format!(
+                    "{location}: `{own}` uses `{target}` of the crate's root: name its module"
+                )),
             }
         }
         Ok(faults)
@@ -291,8 +292,8 @@ fn sizes(file: &Path, text: &str) -> Result<Vec<String>> {
     let mut functions = Functions::default();
     functions.visit_file(&parsed);
     for (name, line, lines) in functions.long {
-        let place = format!("{}:{line}", file.display());
-        faults.push(format!("{place}: `{name}` has {lines} lines, and {FUNCTION_LINES} are the most"));
+        let location = format!("{}:{line}", file.display());
+        faults.push(format!("{location}: `{name}` has {lines} lines, and {FUNCTION_LINES} are the most"));
     }
     Ok(faults)
 }
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_points_down_is_none() {
+    fn an_import_that_points_down_is_no_fault() {
         assert_eq!(upward("high", "use crate::low::Thing; use crate::high::other;"), 0);
         assert_eq!(upward("low::part", "use super::high;"), 0);
         assert_eq!(upward("low", "// use crate::high::Thing;\nconst TEXT: &str = \"crate::high\";"), 0);

@@ -207,12 +207,12 @@ fn latency(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         let insert = client.prepare("INSERT INTO jobs VALUES ($1, 1, 'job', false)").await?;
         client.batch_execute("CREATE TABLE IF NOT EXISTS jobs_heard (id uuid)").await?;
         let notify = client.prepare(NOTIFY).await?;
-        let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+        let (received, mut hears) = tokio::sync::mpsc::unbounded_channel();
         let (listener, mut listening) = tokio_postgres::connect(&stage.url, tokio_postgres::NoTls).await?;
         tokio::spawn(async move {
             while let Some(Ok(message)) = std::future::poll_fn(|cx| listening.poll_message(cx)).await {
                 if matches!(message, tokio_postgres::AsyncMessage::Notification(_)) {
-                    let _ = heard.send(());
+                    let _ = received.send(());
                 }
             }
         });
@@ -221,15 +221,15 @@ fn latency(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
             let id = uuid::Uuid::now_v7();
             let values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&id];
             let start = Instant::now();
-            let (written, told) = tokio::join!(client.execute(&insert, &values), feed.next());
+            let (written, delivered) = tokio::join!(client.execute(&insert, &values), feed.next());
             written?;
-            told.context("the hub has stopped")??;
+            delivered.context("the hub has stopped")??;
             ours.push(start.elapsed());
             tokio::time::sleep(Duration::from_millis(1)).await;
             let start = Instant::now();
-            let (written, told) = tokio::join!(client.execute(&notify, &values), hears.recv());
+            let (written, delivered) = tokio::join!(client.execute(&notify, &values), hears.recv());
             written?;
-            told.context("the listener has stopped")?;
+            delivered.context("the listener has stopped")?;
             bare.push(start.elapsed());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -30,7 +30,7 @@ macro_rules! model {
             /// A task.
             #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
             #[diesel(table_name = $table)]
-            #[evented(log = $log)]
+            #[evented(log(shared = $log))]
             pub(crate) struct Task {
                 pub(crate) id: Id<Task>,
                 pub(crate) name: String,

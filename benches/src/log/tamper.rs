@@ -104,8 +104,8 @@ impl Tally {
         self.tried += 1;
         // A checkpoint names how many events are missing; a chain names the record and its first bad event.
         let named = chain.iter().all(|finding| finding.revision.is_some());
-        let told = !chain.is_empty() || roots.iter().any(|(_, verdict)| *verdict != Verdict::Holds);
-        if !(named && told) {
+        let delivered = !chain.is_empty() || roots.iter().any(|(_, verdict)| *verdict != Verdict::Holds);
+        if !(named && delivered) {
             self.missed.push(sql.to_owned());
         }
         Ok(())

@@ -52,13 +52,13 @@ impl Answer for Differences {
 
 fn table(screen: &Screen, findings: &[Found]) -> String {
     let rows = findings.iter().map(|found| {
-        let place = match (found.revision, found.checkpoint) {
+        let location = match (found.revision, found.checkpoint) {
             (Some(revision), _) => format!("revision {revision}"),
             (None, Some(checkpoint)) => format!("checkpoint {checkpoint}"),
             (None, None) => String::new(),
         };
         let record = found.record.as_ref().map(key).unwrap_or_default();
-        [found.check.to_owned(), plain(&found.of), record, place, plain(&found.message)]
+        [found.check.to_owned(), plain(&found.of), record, location, plain(&found.message)]
     });
     screen.table(["check", "of", "record", "at", "finding"], rows)
 }

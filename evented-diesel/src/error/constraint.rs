@@ -17,7 +17,7 @@ pub(super) fn describe(information: &dyn DatabaseErrorInformation) -> (String, V
 }
 
 /// Formats the known name and columns of the constraint for an error text.
-pub(super) fn place(name: &str, columns: &[String]) -> String {
+pub(super) fn target(name: &str, columns: &[String]) -> String {
     let name = if name.is_empty() { String::new() } else { format!(" `{name}`") };
     let columns = if columns.is_empty() { String::new() } else { format!(" on {}", columns.join(", ")) };
     name + &columns

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_circle_is_none() {
+    fn similar_messages_are_no_deadlock() {
         let waits = |process, by| line(LINES[0], process, "ShareLock", "transaction 700", by);
         let row = [waits(11, 12), waits(12, 13)].join("\n");
         let none = [
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_taken_lock_is_none() {
+    fn similar_messages_are_no_lock_timeout() {
         for (language, text) in [LOCK_TIMEOUT, ROW_LOCKED, RELATION_LOCKED, RECOVERY].concat() {
             let message = text.replace("%s", "racers");
             for other in [
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlite_is_heard() {
+    fn sqlite_messages_are_recognized() {
         for message in [
             "database is locked",
             "database table is locked",

@@ -76,8 +76,8 @@ pub(crate) fn update_many<'q, DB: SqlTypes, M: ModelOn<DB>>(
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE ");
     statement.table::<M>().sql(" t SET ");
-    for (place, index) in columns.iter().enumerate() {
-        statement.sql(if place == 0 { "" } else { ", " });
+    for (nth, index) in columns.iter().enumerate() {
+        statement.sql(if nth == 0 { "" } else { ", " });
         statement.identifier(M::WRITTEN[*index]).sql(" = v.").identifier(M::WRITTEN[*index]);
     }
     for (index, (key, row)) in rows.iter().enumerate() {

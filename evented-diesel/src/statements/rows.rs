@@ -93,8 +93,8 @@ pub(crate) fn push_set<'q, DB: SqlTypes, M: ModelOn<DB>>(
     row: &'q M,
     columns: &[usize],
 ) {
-    for (place, index) in columns.iter().enumerate() {
-        if place > 0 {
+    for (nth, index) in columns.iter().enumerate() {
+        if nth > 0 {
             statement.sql(", ");
         }
         statement.identifier(M::WRITTEN[*index]).sql(" = ").field(row, *index);

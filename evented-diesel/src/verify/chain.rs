@@ -36,7 +36,7 @@ pub struct VerifyChain<L> {
 struct Open {
     key: ChainKey,
     revision: i64,
-    place: (i64, i64),
+    offset: (i64, i64),
     hash: Option<EventHash>,
     broken: bool,
 }
@@ -64,11 +64,11 @@ impl<L: EventLog> VerifyChain<L> {
     fn take(&mut self, row: ChainRow) -> Option<Finding> {
         let mut open = match self.open.take() {
             Some(open) if open.key == row.key => open,
-            _ => Open { key: row.key, revision: 0, place: (0, 0), hash: None, broken: false },
+            _ => Open { key: row.key, revision: 0, offset: (0, 0), hash: None, broken: false },
         };
         let issue = if open.broken { None } else { issue(&open, row.revision, &row.event) };
         if let Ok(event) = &row.event {
-            open.place = (event.txid, event.position);
+            open.offset = (event.txid, event.position);
             open.hash = EventHash::from_slice(&event.hash);
         }
         open.revision = row.revision;
@@ -96,7 +96,7 @@ fn issue(open: &Open, revision: i64, event: &Result<ChainEvent, String>) -> Opti
     if hash.as_bytes() != event.hash.as_slice() {
         return Some(Issue::Hash);
     }
-    let (txid, position) = open.place;
+    let (txid, position) = open.offset;
     let grows = event.txid >= txid && event.position > position;
     (!grows).then_some(Issue::Order)
 }

@@ -105,7 +105,7 @@ async fn resolve_once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     match M::DRIFT {
         Drift::Adopt => adopt(executor, record, log.live(), row, head, options).await,
         Drift::Heal if last.is_some() => heal(executor, record, log, row, head).await.map(Some),
-        Drift::Heal | Drift::Refuse => Err(refused(record, log.as_live(), row.as_ref(), head.revision)),
+        _ => Err(refused(record, log.as_live(), row.as_ref(), head.revision)),
     }
 }
 

@@ -45,7 +45,7 @@ struct Encryption {
 
 impl Encryption {
     /// The field for a parameter's value; `None` if the parameter is not one of these.
-    fn place(&mut self, parameter: &str) -> Option<&mut Option<String>> {
+    fn field(&mut self, parameter: &str) -> Option<&mut Option<String>> {
         match parameter {
             "sslmode" => Some(&mut self.mode),
             "sslrootcert" => Some(&mut self.root_certificates),
@@ -71,9 +71,9 @@ impl Encryption {
     fn take_from(&mut self, text: &str, between: &str, decode: impl Fn(&str) -> String) -> String {
         let others = text.split(between).filter(|part| {
             let Some((name, value)) = part.split_once('=') else { return true };
-            match self.place(name) {
-                Some(place) => {
-                    *place = Some(decode(value));
+            match self.field(name) {
+                Some(field) => {
+                    *field = Some(decode(value));
                     false
                 }
                 None => true,

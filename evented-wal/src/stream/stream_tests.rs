@@ -87,7 +87,7 @@ fn a_sign_of_life_within_a_transaction_says_nothing() {
 }
 
 #[test]
-fn silence_that_was_told_is_no_leave_to_forget_the_transaction_behind_it() {
+fn a_confirmed_idle_position_does_not_skip_the_transaction_behind_it() {
     let mut stream = Stream::new(Lsn(10));
     feed(&mut stream, [silence(15), begin(20)]);
     assert_eq!(stream.acknowledged(), Lsn(15));
@@ -126,7 +126,7 @@ fn a_transaction_that_was_passed_over_is_cut_without_a_word() {
 }
 
 #[test]
-fn a_table_is_told_once_for_each_form_that_is_passed_on() {
+fn a_relation_is_passed_on_once_for_each_definition() {
     let mut stream = Stream::new(Lsn(25));
     feed(&mut stream, [begin(20), described(&["a"]), described(&["a", "b"]), commit(20, 25)]);
     let frames = [

@@ -82,8 +82,8 @@ impl Looking {
                 return Ok(Some(Event::default().id(feed.position().to_string()).comment("quiet")));
             };
             match next {
-                Some(Ok(change)) => match told(&change) {
-                    Some(told) => return Ok(Some(event(change.position(), &told)?)),
+                Some(Ok(change)) => match delivered(&change) {
+                    Some(delivered) => return Ok(Some(event(change.position(), &delivered)?)),
                     None => continue,
                 },
                 // The page's connection is slow. Nothing is lost: the changes that did not fit into the buffer are
@@ -104,7 +104,7 @@ impl Looking {
 
 /// Returns the data of a change for the page. For an item that left, it contains only the id: the item's new state
 /// belongs to another board.
-fn told(change: &Change<Item>) -> Option<Told<'_>> {
+fn delivered(change: &Change<Item>) -> Option<Told<'_>> {
     let by = change.actor();
     Some(match change.after() {
         Some(item) => Told::Put { item, by },
@@ -113,6 +113,6 @@ fn told(change: &Change<Item>) -> Option<Told<'_>> {
 }
 
 /// Creates an event. The browser sends its id back as `Last-Event-ID`.
-fn event(position: Position, told: &Told<'_>) -> Result<Event, axum::Error> {
-    Event::default().id(position.to_string()).json_data(told)
+fn event(position: Position, delivered: &Told<'_>) -> Result<Event, axum::Error> {
+    Event::default().id(position.to_string()).json_data(delivered)
 }

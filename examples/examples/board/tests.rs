@@ -83,8 +83,8 @@ impl Page {
     /// Returns the next event with data, and its id.
     async fn next(&mut self) -> (String, Value) {
         loop {
-            if let (id, Some(told)) = self.sign().await {
-                return (id, told);
+            if let (id, Some(delivered)) = self.sign().await {
+                return (id, delivered);
             }
         }
     }
@@ -96,9 +96,9 @@ impl Page {
             if let Some((event, rest)) = self.unread.split_once("\n\n") {
                 let field = |name| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
                 let id = field("id:").expect("an id").to_owned();
-                let told = field("data:").map(|data| serde_json::from_str(data).unwrap());
+                let delivered = field("data:").map(|data| serde_json::from_str(data).unwrap());
                 self.unread = rest.to_owned();
-                return (id, told);
+                return (id, delivered);
             }
             let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk());
             let chunk = chunk.await.expect("in time").unwrap().expect("not the end");
@@ -107,11 +107,11 @@ impl Page {
     }
 
     /// Returns a summary of the next event's data, and its id.
-    async fn told(&mut self) -> (String, String) {
-        let (id, told) = self.next().await;
+    async fn delivered(&mut self) -> (String, String) {
+        let (id, delivered) = self.next().await;
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let what = if told["kind"] == "gone" { &told["id"] } else { &told["item"]["name"] };
-        (format!("{} {} by {}", text(&told["kind"]), text(what), text(&told["by"])), id)
+        let what = if delivered["kind"] == "gone" { &delivered["id"] } else { &delivered["item"]["name"] };
+        (format!("{} {} by {}", text(&delivered["kind"]), text(what), text(&delivered["by"])), id)
     }
 }
 
@@ -124,39 +124,39 @@ async fn changes_arrive_while_one_looks() {
     let new = server.add("red", "Chair").await;
     assert_eq!(server.rename("red", &old, "Desk lamp").await, StatusCode::OK);
     assert_eq!(server.delete("red", &new).await, StatusCode::OK);
-    assert_eq!(page.told().await.0, "put Chair by ada");
-    assert_eq!(page.told().await.0, "put Desk lamp by ada");
-    assert_eq!(page.told().await.0, format!("gone {new} by ada"));
+    assert_eq!(page.delivered().await.0, "put Chair by ada");
+    assert_eq!(page.delivered().await.0, "put Desk lamp by ada");
+    assert_eq!(page.delivered().await.0, format!("gone {new} by ada"));
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_what_was_missed_and_nothing_else() {
+async fn a_resuming_subscriber_gets_the_missed_changes_only() {
     let server = Server::start().await;
     let (mut page, _) = server.look(1, "red").await;
     let lamp = server.add("red", "Lamp").await;
-    let (told, seen) = page.told().await;
-    assert_eq!(told, "put Lamp by ada");
+    let (delivered, seen) = page.delivered().await;
+    assert_eq!(delivered, "put Lamp by ada");
     drop(page);
     server.rename("red", &lamp, "Desk lamp").await;
     server.add("blue", "Bench").await;
     server.delete("red", &lamp).await;
 
     let mut page = server.look_from(1, "red", Some(&seen)).await;
-    assert_eq!(page.told().await.0, "put Desk lamp by ada");
-    assert_eq!(page.told().await.0, format!("gone {lamp} by ada"));
+    assert_eq!(page.delivered().await.0, "put Desk lamp by ada");
+    assert_eq!(page.delivered().await.0, format!("gone {lamp} by ada"));
     // The page continues from there.
     server.add("red", "Chair").await;
-    let (told, seen) = page.told().await;
-    assert_eq!(told, "put Chair by ada");
+    let (delivered, seen) = page.delivered().await;
+    assert_eq!(delivered, "put Chair by ada");
 
     // A page that missed nothing receives only the later changes.
     let mut page = server.look_from(1, "red", Some(&seen)).await;
     server.add("red", "Table").await;
-    assert_eq!(page.told().await.0, "put Table by ada");
+    assert_eq!(page.delivered().await.0, "put Table by ada");
 }
 
 #[tokio::test]
-async fn who_is_cut_off_after_the_list_goes_on_from_the_list() {
+async fn a_feed_that_is_cut_off_after_the_read_point_resumes_from_it() {
     let server = Server::start().await;
     server.add("red", "Lamp").await;
     let mut page = server.look_from(1, "red", None).await;
@@ -165,13 +165,13 @@ async fn who_is_cut_off_after_the_list_goes_on_from_the_list() {
     drop(page);
     server.add("red", "Chair").await;
     let mut page = server.look_from(1, "red", Some(&seen)).await;
-    let mut told = page.told().await.0;
+    let mut delivered = page.delivered().await.0;
     // The feed began at the position of the hub, which may not have reached the lamp yet. A page that receives the lamp
     // again shows the same.
-    if told == "put Lamp by ada" {
-        told = page.told().await.0;
+    if delivered == "put Lamp by ada" {
+        delivered = page.delivered().await.0;
     }
-    assert_eq!(told, "put Chair by ada");
+    assert_eq!(delivered, "put Chair by ada");
 }
 
 #[tokio::test]
@@ -180,11 +180,11 @@ async fn a_page_on_which_nothing_happens_keeps_up_with_the_others() {
     let (mut red, _) = server.look(1, "red").await;
     let (mut blue, _) = server.look(2, "blue").await;
     server.add("red", "Lamp").await;
-    let (_, place) = red.told().await;
+    let (_, place) = red.delivered().await;
     // It has received no data, and its position has advanced as far.
     loop {
-        let (id, told) = blue.sign().await;
-        assert_eq!(told, None);
+        let (id, delivered) = blue.sign().await;
+        assert_eq!(delivered, None);
         if id == place {
             break;
         }
@@ -196,8 +196,8 @@ async fn an_id_from_elsewhere_begins_with_the_list() {
     let (server, other) = (Server::start().await, Server::start().await);
     let (mut page, _) = other.look(1, "red").await;
     other.add("red", "Elsewhere").await;
-    let (told, foreign) = page.told().await;
-    assert_eq!(told, "put Elsewhere by ada");
+    let (delivered, foreign) = page.delivered().await;
+    assert_eq!(delivered, "put Elsewhere by ada");
     server.add("red", "Lamp").await;
     server.add("red", "Chair").await;
     for seen in [foreign.as_str(), "17", "no position"] {
@@ -216,13 +216,13 @@ async fn what_moves_leaves_here_and_enters_there() {
     assert_eq!(server.transfer("red", &lamp, 2).await, StatusCode::OK);
     assert_eq!(server.rename("blue", &lamp, "Ben's lamp").await, StatusCode::OK);
     server.add("red", "Chair").await;
-    assert_eq!(red.told().await.0, "put Lamp by ada");
-    assert_eq!(red.told().await.0, format!("gone {lamp} by ada"));
+    assert_eq!(red.delivered().await.0, "put Lamp by ada");
+    assert_eq!(red.delivered().await.0, format!("gone {lamp} by ada"));
     // This board does not receive the later changes of an item that left.
-    assert_eq!(red.told().await.0, "put Chair by ada");
+    assert_eq!(red.delivered().await.0, "put Chair by ada");
     // The first event about the item on the other board is its arrival.
-    assert_eq!(blue.told().await.0, "put Lamp by ada");
-    assert_eq!(blue.told().await.0, "put Ben's lamp by ben");
+    assert_eq!(blue.delivered().await.0, "put Lamp by ada");
+    assert_eq!(blue.delivered().await.0, "put Ben's lamp by ben");
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn one_organisation_has_no_part_in_the_other() {
     server.rename("red", &lamp, "Desk lamp").await;
     // It receives the next change of its own board, and no earlier one.
     server.add("blue", "Bench").await;
-    assert_eq!(blue.told().await.0, "put Bench by ben");
+    assert_eq!(blue.delivered().await.0, "put Bench by ben");
 
     assert_eq!(server.rename("blue", &lamp, "Mine").await, StatusCode::NOT_FOUND);
     assert_eq!(server.transfer("blue", &lamp, 2).await, StatusCode::NOT_FOUND);
@@ -251,7 +251,7 @@ async fn one_organisation_has_no_part_in_the_other() {
     let (_, seen) = {
         let (mut red, _) = server.look(1, "red").await;
         server.add("red", "Chair").await;
-        red.told().await
+        red.delivered().await
     };
     let ask = server.client.get(format!("{}/orgs/1/events?token=blue", server.address));
     let refused = ask.header("last-event-id", seen).send().await.unwrap();
@@ -283,8 +283,8 @@ async fn between_the_list_and_the_changes_nothing_is_missed_or_doubled() {
     for _ in 0..8 {
         let (mut page, mut names) = server.look(1, "red").await;
         while names.len() < ITEMS && names.last().is_none_or(|last| *last != (ITEMS - 1).to_string()) {
-            let (_, told) = page.next().await;
-            names.push(told["item"]["name"].as_str().unwrap().to_owned());
+            let (_, delivered) = page.next().await;
+            names.push(delivered["item"]["name"].as_str().unwrap().to_owned());
         }
         let expected: Vec<String> = (0..names.len()).map(|n| n.to_string()).collect();
         assert_eq!(names, expected);

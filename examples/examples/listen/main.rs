@@ -85,12 +85,12 @@ fn both(file: &str, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "{what}")?;
         // Wait for the hub instead of sleeping: when this returns, the change is in the feed, or does not concern it.
         hub.wait_for_blocking(position, Duration::from_secs(60))?;
-        let mut heard = false;
+        let mut received = false;
         while let Ok(change) = feed.try_recv() {
             writeln!(out, "    {}", show::change(&change)?)?;
-            heard = true;
+            received = true;
         }
-        if !heard {
+        if !received {
             writeln!(out, "    nothing")?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_written_is_heard_by_whom_it_concerns() {
+fn a_write_reaches_the_subscribers_of_its_channels() {
     let folder = tempfile::tempdir().unwrap();
     let mut out = Vec::new();
     both(&folder.path().join("listen.db").to_string_lossy(), &mut out).unwrap();

@@ -21,8 +21,8 @@ pub fn subscribe(file: &str, org: i32) -> anyhow::Result<(Hub, Feed<Item>)> {
 pub fn until_the_end(file: &str, org: i32, out: &mut impl Write) -> anyhow::Result<()> {
     let (hub, mut feed) = subscribe(file, org)?;
     writeln!(out, "Watching organisation {org} in {file}. Ctrl-C ends it.")?;
-    while let Some(told) = feed.recv() {
-        match told {
+    while let Some(delivered) = feed.recv() {
+        match delivered {
             Ok(change) => writeln!(out, "{}", show::change(&change)?)?,
             // The terminal was suspended for a long time. The changes that it missed are in the log, and are delivered
             // now.

@@ -48,7 +48,7 @@ pub struct Memo {
 
 /// Waits until every transaction that wrote to the ledger is older than the oldest open transaction. Open transactions
 /// of other tests on the same server count too.
-pub async fn settled<S: Setting>(db: &mut S) {
+pub async fn wait_for_open_transactions<S: Setting>(db: &mut S) {
     if <S::Backend as evented_diesel::spi::SqlTypes>::DATABASE == Database::Sqlite {
         return;
     }

@@ -68,7 +68,7 @@ async fn arguments_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told() {
+async fn missing_things_are_reported() {
     let mut db = Db::new().await;
     let note = db.run(Note::insert(NewNote { text: "Milk".into() })).await.unwrap();
     let nobody = format!("items {NOBODY}: there is no such record");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::{Db, run};
-use evented_tests::models::ledger::{Account, Deposit, Memo, NewAccount, NewMemo, create, settled};
+use evented_tests::models::ledger::{Account, Deposit, Memo, NewAccount, NewMemo, create, wait_for_open_transactions};
 
 /// Creates two accounts with three events each, and a memo.
 async fn ledger() -> (Db, Vec<Account>) {
@@ -24,7 +24,7 @@ async fn ledger() -> (Db, Vec<Account>) {
         accounts.push(account);
     }
     db.run(Memo::insert(NewMemo { text: "audit".into() })).await.unwrap();
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     (db, accounts)
 }
 
@@ -131,7 +131,7 @@ async fn a_changed_row_and_a_changed_event_are_found() {
 }
 
 #[tokio::test]
-async fn a_log_that_cannot_be_replayed_is_told_all_the_same() {
+async fn a_log_that_cannot_be_replayed_is_shown() {
     let (mut db, accounts) = ledger().await;
     let id = accounts[0].id.to_string();
     tamper(&mut db, "ledger", r#"UPDATE ledger SET payload = '"much"' WHERE revision = 2"#).await;

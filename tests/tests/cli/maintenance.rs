@@ -54,7 +54,7 @@ async fn a_model_without_a_table_has_none_to_rebuild() {
 }
 
 #[tokio::test]
-async fn logs_that_are_missing_are_told_and_made() {
+async fn missing_logs_are_reported_and_created() {
     let db = Db::new().await;
     let state = |log: &str, state: &str| json!({"log": log, "state": state});
     let logs = |ledger: &str| {

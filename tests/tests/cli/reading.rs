@@ -23,7 +23,7 @@ async fn lamp(db: &mut Db) -> Item {
 }
 
 #[tokio::test]
-async fn log_tells_who_did_what_and_when() {
+async fn log_shows_actors_actions_and_times() {
     let mut db = Db::new().await;
     let item = lamp(&mut db).await;
     let id = item.id.to_string();

@@ -11,7 +11,7 @@ fn name() -> String {
 }
 
 #[tokio::test]
-async fn a_publication_and_a_slot_are_made_looked_at_and_removed() {
+async fn a_publication_and_a_slot_are_created_shown_and_removed() {
     let mut db = Db::new().await;
     create(&mut db).await;
     db.sql("CREATE TABLE bare (n INTEGER)").await;
@@ -41,8 +41,8 @@ async fn a_publication_and_a_slot_are_made_looked_at_and_removed() {
     let status = &status["status"];
     assert_eq!((&status["active"], &status["health"]), (&json!(false), &json!("reserved")));
     assert!(status["lag"].as_i64() > Some(0) && status["retained"].as_i64() > Some(0), "{status}");
-    let told = run(&db, &["wal", "slot-status", &slot]);
-    assert!(told.text(0).contains(": not read, ") && told.text(0).contains(" of the log kept for it"), "{told:?}");
+    let delivered = run(&db, &["wal", "slot-status", &slot]);
+    assert!(delivered.text(0).contains(": not read, ") && delivered.text(0).contains(" of the log kept for it"), "{delivered:?}");
 
     assert_eq!(run(&db, &["wal", "drop-slot", &slot]).text(0), format!("{slot}: removed\n"));
     assert_eq!(run(&db, &["wal", "drop-slot", &slot]).text(0), format!("there is no slot {slot}\n"));

@@ -16,10 +16,10 @@ diesel::table! {
 }
 
 macro_rules! model {
-    ($name:ident in $table:path, version $version:literal, key $key:ty, at $at:ty, $($field:ident: $type:ty),*) => {
+    ($name:ident, action $action:path, in $table:path, version $version:literal, key $key:ty, at $at:ty, $($field:ident: $type:ty),*) => {
         #[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
         #[diesel(table_name = $table)]
-        #[evented(version = $version, check = $name::any, actions($name as "same"), upcast(0 = Leaf::same))]
+        #[evented(version = $version, check = $name::any, actions($action(name = "same")), upcast(0 = Leaf::same))]
         struct Leaf {
             id: $key,
             $($field: $type,)*
@@ -50,7 +50,7 @@ impl Leaf {
     fn same(_: &mut evented_diesel::RawPayload) {}
 }
 
-model!(Turn in leaves, version 1, key i64, at chrono::DateTime<chrono::Utc>, colour: Option<String>);
+model!(Turn, action Turn, in leaves, version 1, key i64, at chrono::DateTime<chrono::Utc>, colour: Option<String>);
 
 #[test]
 fn it_works() {

@@ -89,32 +89,32 @@ pub(super) fn replaced<'a>(
 /// Every `find` is searched in the original text, so the order of the replacements does not matter.
 fn replace(text: &str, replacements: &[&Replacement]) -> Result<String, Vec<Fault>> {
     let mut faults = Vec::new();
-    let mut places: Vec<(Range<usize>, &Replacement)> = Vec::new();
+    let mut ranges: Vec<(Range<usize>, &Replacement)> = Vec::new();
     for replacement in replacements {
-        match place(text, replacement) {
-            Ok(place) => places.push((place, replacement)),
+        match range(text, replacement) {
+            Ok(range) => ranges.push((range, replacement)),
             Err(fault) => faults.push(fault),
         }
     }
-    places.sort_by_key(|(place, _)| place.start);
+    ranges.sort_by_key(|(range, _)| range.start);
     let mut result = String::with_capacity(text.len());
     let mut end = 0;
-    for (place, replacement) in places {
+    for (range, replacement) in ranges {
         // `get` returns `None` if the previous replacement reaches beyond the start of this one.
-        let Some(kept) = text.get(end..place.start) else {
+        let Some(kept) = text.get(end..range.start) else {
             faults.push(Fault::Overlaps { find: replacement.find.clone() });
             continue;
         };
         result.push_str(kept);
         result.push_str(&replacement.with);
-        end = place.end;
+        end = range.end;
     }
     result.push_str(text.get(end..).unwrap_or_default());
     if faults.is_empty() { Ok(result) } else { Err(faults) }
 }
 
 /// The range of the text to replace, which must occur once.
-fn place(text: &str, replacement: &Replacement) -> Result<Range<usize>, Fault> {
+fn range(text: &str, replacement: &Replacement) -> Result<Range<usize>, Fault> {
     let find = &replacement.find;
     if find.is_empty() {
         return Err(Fault::Empty);

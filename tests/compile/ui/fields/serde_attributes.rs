@@ -1,4 +1,4 @@
-//! The log stores field by field, so what serde is told of the whole struct must not hide or reshape a field.
+//! The log stores field by field, so serde's attributes for the whole struct must not hide or reshape a field.
 
 use evented_diesel::Evented;
 use serde::{Deserialize, Serialize};

@@ -59,7 +59,7 @@ fn a_page_that_fails_loses_nothing() {
     drop(refused);
     conn.set_instrumentation(|_: InstrumentationEvent<'_>| {});
     conn.batch_execute("ALTER TABLE elsewhere RENAME TO items_events").unwrap();
-    let told: Vec<_> = reader
+    let delivered: Vec<_> = reader
         .page()
         .run(&mut conn)
         .unwrap()
@@ -67,7 +67,7 @@ fn a_page_that_fails_loses_nothing() {
         .into_iter()
         .map(|it| *it.unwrap().key().unwrap())
         .collect();
-    assert_eq!(told, [new.id, newer.id, old.id], "an insert was lost");
+    assert_eq!(delivered, [new.id, newer.id, old.id], "an insert was lost");
 }
 
 /// The same case as in `reused_txids`, for a reader that began at the present instead of a hub.
@@ -121,14 +121,14 @@ fn the_place_of_a_hub_is_noticed_to_be_of_a_file_that_was_restored() {
     Item::insert(lamp(org())).run(&mut conn).unwrap();
     let hub = file.hub(Hub::of::<Item>());
     let mut feed = hub.subscribe_from(Item::changes(), position).unwrap();
-    let told = feed.recv_timeout(LONG);
-    let is_noticed = matches!(told, Ok(_) | Err(RecvError::Interrupted(_)));
-    assert!(is_noticed, "lost in silence: {told:?}");
+    let delivered = feed.recv_timeout(LONG);
+    let is_noticed = matches!(delivered, Ok(_) | Err(RecvError::Interrupted(_)));
+    assert!(is_noticed, "lost in silence: {delivered:?}");
 }
 
 /// The URL leads to another server, into which the log was restored from a dump: its numbers are ahead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn feeds_hear_of_a_log_that_was_brought_from_elsewhere_on_postgres() {
+async fn feeds_report_a_log_that_was_copied_from_elsewhere_on_postgres() {
     use evented_feed::Interruption;
     use evented_test_server::Stop;
     let (mut old, url) = super::server();
@@ -147,8 +147,12 @@ async fn feeds_hear_of_a_log_that_was_brought_from_elsewhere_on_postgres() {
     .unwrap();
     *at.lock().unwrap() = other;
     tokio::task::spawn_blocking(move || old.stop(Stop::Immediate).unwrap()).await.unwrap();
-    let told = tokio::time::timeout(LONG, feed.next()).await;
-    assert!(matches!(told, Ok(Some(Err(Interruption::MustRefetch { .. })))), "{told:?}, {:?}", hub.status());
+    let delivered = tokio::time::timeout(LONG, feed.next()).await;
+    assert!(
+        matches!(delivered, Ok(Some(Err(Interruption::MustRefetch { .. })))),
+        "{delivered:?}, {:?}",
+        hub.status()
+    );
 }
 
 /// A hub whose connection works but whose reads fail must also pause longer and longer, and not reconnect many times a
@@ -178,8 +182,11 @@ async fn a_savepoint_that_cannot_be_read_stops_nobody_on_postgres() {
     let mut feed = hub.subscribe(Item::changes()).unwrap();
     let last = db.run(item.add_value(AddValue(1)).recorded()).await.unwrap();
     hub.wait_for(last.position()).await.unwrap();
-    let told = drain(&mut feed);
-    assert!(matches!(told.last(), Some(Ok(change)) if change.after() == Some(&last.record)), "{told:?}");
+    let delivered = drain(&mut feed);
+    assert!(
+        matches!(delivered.last(), Some(Ok(change)) if change.after() == Some(&last.record)),
+        "{delivered:?}"
+    );
 }
 
 /// A savepoint with a wrong state is ignored: its digest does not match.
@@ -200,9 +207,12 @@ async fn a_savepoint_that_says_what_never_was_is_not_believed_on_postgres() {
     let mut feed = hub.subscribe(Item::changes().record(item.id)).unwrap();
     let last = db.run(item.add_value(AddValue(1)).recorded()).await.unwrap();
     hub.wait_for(last.position()).await.unwrap();
-    let told = drain(&mut feed);
-    assert!(strangers.try_recv().is_err(), "told to strangers");
-    assert!(matches!(told.last(), Some(Ok(change)) if change.after() == Some(&last.record)), "{told:?}");
+    let delivered = drain(&mut feed);
+    assert!(strangers.try_recv().is_err(), "delivered to subscribers of other scopes");
+    assert!(
+        matches!(delivered.last(), Some(Ok(change)) if change.after() == Some(&last.record)),
+        "{delivered:?}"
+    );
 }
 
 /// A log row that cannot be read at all counts as one unreadable event, and does not end the stream.
@@ -222,19 +232,19 @@ fn a_row_of_the_log_that_is_garbage_does_not_hold_up_everything() {
     ))
     .unwrap();
     let other = Item::insert(lamp(org())).run(&mut conn).unwrap();
-    let mut told = Vec::new();
-    while told.last() != Some(&Ok(other.id)) {
+    let mut delivered = Vec::new();
+    while delivered.last() != Some(&Ok(other.id)) {
         match feed.recv_timeout(LONG) {
             Err(error) if !matches!(error, RecvError::Interrupted(_)) => break,
-            change => told.push(change.map(|it| *it.key().unwrap()).map_err(|error| error.to_string())),
+            change => delivered.push(change.map(|it| *it.key().unwrap()).map_err(|error| error.to_string())),
         }
     }
-    assert_eq!(told.last(), Some(&Ok(other.id)), "{told:?} {:?}", hub.status());
+    assert_eq!(delivered.last(), Some(&Ok(other.id)), "{delivered:?} {:?}", hub.status());
 }
 
 /// The same for a reader, with several such rows among others, and for a reader that resumes.
 #[test]
-fn rows_that_are_garbage_are_told_one_by_one_among_the_others() {
+fn unreadable_rows_are_reported_one_by_one_among_the_others() {
     let file = File::new();
     let mut conn = file.open();
     let hub = file.hub(Hub::of::<Item>());
@@ -256,24 +266,24 @@ fn rows_that_are_garbage_are_told_one_by_one_among_the_others() {
         }
     }
     let mut reader = LogReader::<Item>::from_start();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     loop {
         let page = reader.page().run(&mut conn).unwrap();
-        heard.extend(page.changes.into_iter().filter_map(Result::ok).map(|change| *change.key().unwrap()));
+        received.extend(page.changes.into_iter().filter_map(Result::ok).map(|change| *change.key().unwrap()));
         if !page.more {
             break;
         }
     }
-    assert_eq!(heard, good);
+    assert_eq!(received, good);
     let mut feed = hub.subscribe_builder(Item::changes()).resume(start).buffer(5).feed().unwrap();
-    let (mut heard, mut unreadable) = (Vec::new(), 0);
-    while heard.len() < good.len() {
+    let (mut received, mut unreadable) = (Vec::new(), 0);
+    while received.len() < good.len() {
         match feed.recv_timeout(LONG) {
-            Ok(change) => heard.push(*change.key().unwrap()),
+            Ok(change) => received.push(*change.key().unwrap()),
             Err(RecvError::Interrupted(Interruption::Unreadable(_))) => unreadable += 1,
             Err(other) => panic!("{other}"),
         }
     }
-    assert_eq!(heard, good);
+    assert_eq!(received, good);
     assert!(unreadable >= 4, "{unreadable}");
 }

@@ -57,7 +57,7 @@ async fn is_stuck_beside_one_that_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_come_and_go_while_changes_are_told() {
+async fn thousands_of_subscribers_come_and_go_while_changes_are_delivered() {
     let mut db = SyncSqlite::new().await;
     let hub = db.hub(Hub::of::<Item>()).await;
     let ours = org();
@@ -102,8 +102,8 @@ async fn what_is_not_remembered_is_read_again() {
             }
         }
         for item in &added {
-            let told = change(&mut feed).await;
-            assert_eq!((told.before().map(|it| it.value), told.after()), (Some(round), Some(item)));
+            let delivered = change(&mut feed).await;
+            assert_eq!((delivered.before().map(|it| it.value), delivered.after()), (Some(round), Some(item)));
         }
     }
 }

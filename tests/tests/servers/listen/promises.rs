@@ -121,15 +121,15 @@ fn a_hint_while_the_hub_works_is_not_lost() {
     let second = Item::insert(named("Second")).run(&mut conn).unwrap();
     open.send(()).unwrap();
     assert_eq!(feed.recv_timeout(LONG).unwrap().after().unwrap().name, "Gate");
-    let told = feed.recv_timeout(LONG);
-    let known = told.as_ref().ok().and_then(|it| it.key().copied());
+    let delivered = feed.recv_timeout(LONG);
+    let known = delivered.as_ref().ok().and_then(|it| it.key().copied());
     let_it_end();
-    assert_eq!(known, Some(second.id), "{told:?}");
+    assert_eq!(known, Some(second.id), "{delivered:?}");
 }
 
 /// The same for `stop`, which joins the hub's thread.
 #[test]
-fn a_hub_that_is_told_to_stop_while_it_works_stops() {
+fn a_busy_hub_stops() {
     let AtWork { _file, conn: _conn, hub, feed: _feed, open } = at_work();
     let (stopped, has_stopped) = mpsc::channel();
     std::thread::spawn(move || {
@@ -145,7 +145,7 @@ fn a_hub_that_is_told_to_stop_while_it_works_stops() {
 
 /// A subscriber that catches up with a small buffer must not wait for the poll interval between two parts.
 #[test]
-fn who_catches_up_does_not_wait_for_the_next_look() {
+fn a_subscriber_that_catches_up_does_not_wait_for_the_next_poll() {
     let file = File::new();
     let mut conn = file.open();
     let hub = file.hub(Hub::of::<Item>().poll_interval(NEVER));
@@ -166,7 +166,7 @@ fn who_catches_up_does_not_wait_for_the_next_look() {
 
 /// The end of a transaction in the live stream must not end the transaction of a subscriber that is catching up.
 #[tokio::test]
-async fn who_catches_up_is_told_whole_transactions_too_on_postgres() {
+async fn a_transaction_feed_that_catches_up_gets_whole_transactions_on_postgres() {
     let mut db = evented_tests::db::SyncPostgres::new().await;
     let hub = db.hub(Hub::of::<Item>()).await;
     let start = hub.subscribe(Item::changes()).unwrap().start();
@@ -187,8 +187,8 @@ async fn who_catches_up_is_told_whole_transactions_too_on_postgres() {
     hub.wait_for(last.position()).await.unwrap();
     let mut sizes = Vec::new();
     while sizes.iter().sum::<usize>() < 31 {
-        let told = tokio::time::timeout(LONG, feed.next()).await.expect("in time").unwrap().unwrap();
-        sizes.push(told.len());
+        let delivered = tokio::time::timeout(LONG, feed.next()).await.expect("in time").unwrap().unwrap();
+        sizes.push(delivered.len());
     }
     assert_eq!(sizes, [30, 1], "a transaction was torn");
 }
@@ -196,7 +196,7 @@ async fn who_catches_up_is_told_whole_transactions_too_on_postgres() {
 /// The last change of a page is held back until it is known whether it ends its transaction, and must not count as
 /// delivered before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_waited_for_has_been_told_also_within_a_long_transaction_on_postgres() {
+async fn wait_for_returns_after_delivery_within_a_long_transaction_on_postgres() {
     let mut db = evented_tests::db::SyncPostgres::new().await;
     let hub = db.hub(Hub::of::<Item>()).await;
     let (gate, reached, open) = gate("Gate");
@@ -215,12 +215,12 @@ async fn what_was_waited_for_has_been_told_also_within_a_long_transaction_on_pos
     reached.recv_timeout(Duration::from_secs(30)).unwrap();
     // The policy has not decided yet whether the subscriber may see the change.
     let waited = hub.wait_for_blocking(position, Duration::from_millis(500));
-    let mut told = 0;
+    let mut delivered = 0;
     while feed.try_recv().is_ok() {
-        told += 1;
+        delivered += 1;
     }
     open.send(()).unwrap();
-    assert!(waited.is_err() || told >= 1_000, "waited: {waited:?}, told: {told}");
+    assert!(waited.is_err() || delivered >= 1_000, "waited: {waited:?}, delivered: {delivered}");
 }
 
 /// A policy that holds a handle of its hub.
@@ -263,14 +263,14 @@ async fn a_further_channel_takes_nothing_away_on_postgres() {
     let last = db.run(item.update(moved).recorded()).await.unwrap();
     hub.wait_for(last.position()).await.unwrap();
     assert_eq!(alone.try_recv().unwrap().kind(), ChangeKind::Leave);
-    let told = (both.try_recv().is_ok(), deletes.try_recv().is_ok());
-    assert_eq!(told, (true, true), "the move from one scope to the other");
+    let delivered = (both.try_recv().is_ok(), deletes.try_recv().is_ok());
+    assert_eq!(delivered, (true, true), "the move from one scope to the other");
 }
 
 /// A subscriber that subscribes while a transaction is delivered in pages must not receive the rest of it as a whole
 /// transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_subscribes_to_whole_transactions_within_one_is_given_no_part_of_it_on_postgres() {
+async fn a_transaction_feed_that_starts_within_a_transaction_gets_no_part_of_it_on_postgres() {
     let mut db = evented_tests::db::SyncPostgres::new().await;
     let hub = db.hub(Hub::of::<Item>()).await;
     let (gate, reached, open) = gate("Gate");
@@ -291,8 +291,8 @@ async fn who_subscribes_to_whole_transactions_within_one_is_given_no_part_of_it_
     open.send(()).unwrap();
     let mut feed = subscribed.join().unwrap();
     hub.wait_for(position.unwrap()).await.unwrap();
-    let told = feed.try_recv().map(|it| it.len()).unwrap_or(0);
-    assert!(told == 0 || told == 1_500, "a part of a transaction: {told}");
+    let delivered = feed.try_recv().map(|it| it.len()).unwrap_or(0);
+    assert!(delivered == 0 || delivered == 1_500, "a part of a transaction: {delivered}");
 }
 
 /// An event whose `apply` panics is an unreadable event, and does not end the hub.
@@ -310,17 +310,17 @@ async fn an_action_that_panics_does_not_end_the_hub_on_postgres() {
     let ended = tokio::time::timeout(LONG, counters.next()).await;
     eprintln!("{ended:?}");
     let item = db.run(Item::insert(lamp(org()))).await.unwrap();
-    let told = tokio::time::timeout(LONG, items.next()).await.expect("in time");
+    let delivered = tokio::time::timeout(LONG, items.next()).await.expect("in time");
     assert!(
-        matches!(&told, Some(Ok(change)) if change.key() == Some(&item.id)),
-        "{told:?}, {:?}",
+        matches!(&delivered, Some(Ok(change)) if change.key() == Some(&item.id)),
+        "{delivered:?}, {:?}",
         hub.status()
     );
 }
 
 /// Many subscribers that resume at once do not delay the live subscribers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_catch_up_hold_up_nobody_on_postgres() {
+async fn many_subscribers_that_catch_up_delay_no_other_on_postgres() {
     let mut db = evented_tests::db::SyncPostgres::new().await;
     let hub = db.hub(Hub::of::<Item>()).await;
     let mut live = hub.subscribe(Item::changes().record(evented_diesel::Id::new(uuid::Uuid::nil()))).unwrap();
@@ -342,7 +342,7 @@ async fn many_who_catch_up_hold_up_nobody_on_postgres() {
 
 /// The debug output of a change contains nothing that the subscriber may not see.
 #[tokio::test]
-async fn a_change_shows_no_more_than_it_tells_on_postgres() {
+async fn the_debug_form_of_a_change_shows_visible_states_only_on_postgres() {
     let mut db = evented_tests::db::SyncPostgres::new().await;
     let hub = db.hub(Hub::of::<Item>()).await;
     let mut feed = hub.subscribe(Item::changes().allowed_by(|item: &Item| item.name != "Secret")).unwrap();
@@ -366,7 +366,7 @@ async fn a_change_shows_no_more_than_it_tells_on_postgres() {
 /// Models that share logs, over shards, with savepoints: each change follows from the change before it, also for a hub
 /// with a minimal state cache and for a subscriber that resumes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn shards_and_savepoints_are_told_as_they_were_on_postgres() {
+async fn shards_and_savepoints_are_delivered_in_order_on_postgres() {
     use evented_tests::models::shared::{self, Add, Meter, NewMeter, NewParcel, Parcel};
     let mut db = evented_tests::db::SyncPostgres::new().await;
     db.sql(&shared::tables(Database::Postgres)).await;
@@ -468,7 +468,7 @@ fn a_feed_whose_policy_keeps_another_feed_can_be_dropped() {
 
 /// The hint of a waiting caller is not lost either.
 #[test]
-fn who_waits_while_the_hub_works_does_not_wait_for_ever() {
+fn wait_for_returns_while_the_hub_is_busy() {
     let AtWork { _file, mut conn, hub, feed: _feed, open } = at_work();
     let second = Item::insert(named("Second")).recorded().run(&mut conn).unwrap();
     let of_thread = hub.clone();

@@ -15,14 +15,14 @@ pub(crate) struct Reader<M: Model> {
     whole: bool,
     from: Position,
     /// All changes that it has received.
-    pub(crate) heard: Vec<Change<M>>,
+    pub(crate) received: Vec<Change<M>>,
     /// The changes by transaction, if it subscribes to whole transactions.
     pub(crate) groups: Vec<Vec<Change<M>>>,
 }
 
 impl<M: Model> Reader<M> {
     pub(crate) fn new(channel: Channel<M>, whole: bool, from: Position) -> Self {
-        Self { feed: None, channel, whole, from, heard: Vec::new(), groups: Vec::new() }
+        Self { feed: None, channel, whole, from, received: Vec::new(), groups: Vec::new() }
     }
 
     pub(crate) fn is_away(&self) -> bool {
@@ -46,7 +46,7 @@ impl<M: Model> Reader<M> {
         for _ in 0..most {
             match self.feed.as_mut().unwrap() {
                 Any::Feed(feed) => match feed.try_recv() {
-                    Ok(change) => self.heard.push(change),
+                    Ok(change) => self.received.push(change),
                     Err(RecvError::Interrupted(Interruption::Lagged { resume_from })) => {
                         self.from = resume_from;
                         self.feed = None;
@@ -57,7 +57,7 @@ impl<M: Model> Reader<M> {
                 },
                 Any::Whole(feed) => match feed.try_recv() {
                     Ok(changes) => {
-                        self.heard.extend(changes.iter().cloned());
+                        self.received.extend(changes.iter().cloned());
                         self.groups.push(changes);
                     }
                     Err(RecvError::Interrupted(error)) => panic!("{error}"),

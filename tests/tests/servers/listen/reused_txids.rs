@@ -27,7 +27,7 @@ pub(crate) fn number(conn: &mut PgConnection, sql: &str) -> i64 {
 
 /// The number of a rolled-back transaction is lost with the log that was not written to disk, and assigned again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_s_number_that_is_given_again_after_a_crash_is_told_on_postgres() {
+async fn a_reused_transaction_number_after_a_crash_is_delivered_on_postgres() {
     let options = vec!["wal_writer_delay=10s".to_owned(), "autovacuum=off".to_owned()];
     let mut cluster = Cluster::start(Settings { options, ..Settings::default() }).unwrap();
     let url = cluster.url();
@@ -57,11 +57,11 @@ async fn a_transaction_s_number_that_is_given_again_after_a_crash_is_told_on_pos
     }
     let written = Item::insert(lamp(org())).recorded().run(&mut conn).unwrap();
     hub.wait_for(written.position()).await.unwrap();
-    let told = feed.try_recv().expect("what was waited for is in the buffer");
-    assert_eq!(told.key(), Some(&written.record.id));
+    let delivered = feed.try_recv().expect("what was waited for is in the buffer");
+    assert_eq!(delivered.key(), Some(&written.record.id));
     let written = Item::insert(lamp(org())).recorded().run(&mut conn).unwrap();
-    let told = next(&mut feed).await.expect("a change").expect("no error");
-    assert_eq!(told.key(), Some(&written.record.id));
+    let delivered = next(&mut feed).await.expect("a change").expect("no error");
+    assert_eq!(delivered.key(), Some(&written.record.id));
 }
 
 /// Restores a backup into a database that is in use.

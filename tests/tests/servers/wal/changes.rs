@@ -30,7 +30,7 @@ async fn an_insert_an_update_and_a_delete_come_in_one_transaction() {
 }
 
 #[tokio::test]
-async fn a_whole_identity_tells_the_row_before() {
+async fn a_full_replica_identity_contains_the_row_before() {
     let mut stage = Stage::new("CREATE TABLE t (id int, name text); ALTER TABLE t REPLICA IDENTITY FULL");
     let mut tail = Tail::open(text(&stage)).await.unwrap();
     stage.sql("INSERT INTO t VALUES (1, 'a'); UPDATE t SET name = 'b'; DELETE FROM t");
@@ -41,7 +41,7 @@ async fn a_whole_identity_tells_the_row_before() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_key_tells_the_key_before() {
+async fn a_change_of_the_key_contains_the_old_key() {
     let mut stage = Stage::new("CREATE TABLE t (a int, b text, c text, PRIMARY KEY (a, b))");
     let mut tail = Tail::open(text(&stage)).await.unwrap();
     stage
@@ -97,7 +97,7 @@ async fn a_large_value_that_was_not_touched_comes_from_the_row_before_or_not_at_
 }
 
 #[tokio::test]
-async fn a_table_that_is_changed_within_a_transaction_is_told_anew() {
+async fn a_table_that_changes_within_a_transaction_is_described_again() {
     let mut stage = Stage::new("CREATE TABLE t (id int PRIMARY KEY)");
     let mut tail = Tail::open(text(&stage)).await.unwrap();
     stage.sql(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evented_tests::db::postgres_url;
 use evented_wal::{Config, Gap, Lsn, Message, Slot, SystemId, Tail, WalError};
 
-use super::resume::heard;
+use super::resume::received;
 use super::stage::{PUBLICATION, Stage, lines, next, transaction};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
@@ -62,7 +62,7 @@ async fn what_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_read_the_log_is_told_what_it_lacks() {
+async fn an_error_names_the_missing_privilege_of_a_role() {
     let mut stage = Stage::new(TABLE);
     let role = format!("{}_role", stage.name);
     stage.sql(&format!("CREATE ROLE {role} LOGIN"));
@@ -133,8 +133,8 @@ async fn a_publication_that_was_made_again_is_a_gap_and_one_that_was_dropped_is_
         // The server reports nothing, and skips the changes that were written while there was no publication.
         stage.sql("INSERT INTO t VALUES (3)");
         for n in ["1", "3"] {
-            let told = lines(&transaction(&mut tail).await.messages);
-            assert!(told.last().is_some_and(|line| line.contains(n)), "{told:?}");
+            let delivered = lines(&transaction(&mut tail).await.messages);
+            assert!(delivered.last().is_some_and(|line| line.contains(n)), "{delivered:?}");
         }
         return;
     }
@@ -196,7 +196,7 @@ async fn a_network_that_falls_silent_is_noticed_and_nothing_is_lost() {
     stage.sql("INSERT INTO t VALUES (1)");
     let end = transaction(&mut tail).await.end;
     tail.confirm(end);
-    heard(&mut stage, &mut tail, end).await;
+    received(&mut stage, &mut tail, end).await;
     // An idle connection stays alive, because the server sends keep-alives.
     let quiet = tokio::time::timeout(Duration::from_secs(11), async {
         loop {

@@ -33,7 +33,7 @@ pub(crate) async fn change<M: Model>(feed: &mut Feed<M>) -> Change<M> {
 }
 
 #[tokio::test]
-async fn plain_sql_is_heard_of_with_the_row_as_it_was() {
+async fn plain_sql_is_delivered_with_the_row_before() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe(Note::changes()).unwrap();
@@ -42,33 +42,33 @@ async fn plain_sql_is_heard_of_with_the_row_as_it_was() {
     let recorded = stage.run(Note::insert(NewNote { text: "ours".into() }).by("ann")).unwrap();
     stage.sql("DELETE FROM notes WHERE id = 70; TRUNCATE notes CASCADE");
 
-    let told = async |feed: &mut Feed<Note>| {
+    let delivered = async |feed: &mut Feed<Note>| {
         let change = change(feed).await;
         let text = |note: Option<&Note>| note.map(|note| note.text.clone()).unwrap_or_default();
         (change.kind(), change.key().copied().unwrap_or(0), text(change.before()), text(change.after()))
     };
     use ChangeKind::{Delete, Insert, Truncate, Update};
     let line = |kind, id, before: &str, after: &str| (kind, id, before.to_owned(), after.to_owned());
-    assert_eq!(told(&mut feed).await, line(Insert, 1, "", "a"));
-    assert_eq!(told(&mut feed).await, line(Update, 1, "a", "b"));
+    assert_eq!(delivered(&mut feed).await, line(Insert, 1, "", "a"));
+    assert_eq!(delivered(&mut feed).await, line(Update, 1, "a", "b"));
     // A row with another key is another record.
-    assert_eq!(told(&mut feed).await, line(Delete, 1, "b", ""));
+    assert_eq!(delivered(&mut feed).await, line(Delete, 1, "b", ""));
     let insert = change(&mut feed).await;
     assert_eq!((insert.kind(), insert.key(), insert.event()), (Insert, Some(&70), None));
     let place = insert.transaction();
     assert!(place.index == 3 && place.last && place.commit > 0 && place.id > 0, "{place:?}");
-    assert_eq!(told(&mut feed).await, line(Update, 70, "b", "c"));
+    assert_eq!(delivered(&mut feed).await, line(Update, 70, "b", "c"));
     let ours = change(&mut feed).await;
     assert_eq!(
         (ours.key(), ours.action(), ours.actor().as_deref()),
         (Some(&recorded.id), Some("insert"), Some("ann"))
     );
-    assert_eq!(told(&mut feed).await, line(Delete, 70, "c", ""));
-    assert_eq!(told(&mut feed).await, line(Truncate, 0, "", ""));
+    assert_eq!(delivered(&mut feed).await, line(Delete, 70, "c", ""));
+    assert_eq!(delivered(&mut feed).await, line(Truncate, 0, "", ""));
 }
 
 #[tokio::test]
-async fn a_table_with_other_columns_is_told_and_what_cannot_be_read_is_named() {
+async fn a_table_with_other_columns_is_reported_and_unreadable_values_are_named() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe(Note::changes()).unwrap();
@@ -87,7 +87,7 @@ async fn a_table_with_other_columns_is_told_and_what_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn rows_that_come_no_longer_whole_are_told_as_such() {
+async fn rows_that_become_partial_are_reported() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe(Note::changes()).unwrap();
@@ -115,7 +115,7 @@ async fn a_key_of_text_is_no_number_and_no_uuid_whatever_its_length() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_listed_twice_is_told_once() {
+async fn a_model_that_is_listed_twice_is_delivered_once() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().and::<Note>().spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe(Note::changes()).unwrap();
@@ -138,7 +138,7 @@ async fn what_a_hub_needs_is_asked_for_by_name() {
 }
 
 #[tokio::test]
-async fn who_resumes_is_told_what_is_still_there_or_that_it_is_not() {
+async fn a_resuming_subscriber_gets_the_kept_changes_or_must_refetch() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().and::<Item>().replay_buffer(3).spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe(Note::changes()).unwrap();
@@ -182,7 +182,7 @@ async fn a_slot_that_is_lost_ends_the_hub_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_that_is_cut_in_half_is_told_once() {
+async fn a_transaction_that_is_cut_in_half_is_delivered_once() {
     let mut stage = stage();
     let proxy = Proxy::start(&stage.url).await;
     let config =
@@ -204,7 +204,7 @@ async fn a_transaction_that_is_cut_in_half_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_crashes_under_load_loses_no_change_of_a_hub_and_tells_none_twice() {
+async fn a_server_crash_under_load_loses_and_repeats_no_change_of_a_hub() {
     let mut cluster = Cluster::start(Settings::default()).unwrap();
     let mut stage = stage_on(&cluster.url());
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
@@ -225,28 +225,28 @@ async fn a_server_that_crashes_under_load_loses_no_change_of_a_hub_and_tells_non
     }
     let here = stage.run(evented_feed::wal::mark()).unwrap();
     hub.wait_for(here).await.unwrap();
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     while let Ok(change) = feed.try_recv() {
-        told.push(change.key().copied().unwrap().to_string());
+        delivered.push(change.key().copied().unwrap().to_string());
     }
     let committed = stage.texts("SELECT id::text AS text FROM notes ORDER BY id");
     assert_eq!(committed.len(), 4_000);
-    assert_eq!(told, committed);
+    assert_eq!(delivered, committed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hub_that_begins_again_tells_what_was_missed_to_those_who_come_back() {
+async fn a_restarted_hub_delivers_missed_changes_to_resuming_subscribers() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe(Note::changes()).unwrap();
     stage.sql("INSERT INTO notes (text) VALUES ('a')");
-    let told = change(&mut feed).await.position();
+    let delivered = change(&mut feed).await.position();
     // Writes to other tables also advance the position.
     stage.sql("UPDATE items SET name = name");
     let here = stage.run(evented_feed::wal::mark()).unwrap();
     hub.wait_for(here).await.unwrap();
     let kept = feed.position();
-    assert!(kept > told && kept.has_reached(here), "{kept} {told} {here}");
+    assert!(kept > delivered && kept.has_reached(here), "{kept} {delivered} {here}");
     hub.stop();
     while hub.status().connected {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -263,7 +263,7 @@ async fn a_hub_that_begins_again_tells_what_was_missed_to_those_who_come_back() 
 }
 
 #[tokio::test]
-async fn the_place_of_a_write_in_its_log_is_none_of_the_write_ahead_log() {
+async fn the_position_of_a_write_in_its_log_is_no_position_in_the_write_ahead_log() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
     let written = stage.run(Note::insert(NewNote { text: "a".into() }).recorded()).unwrap();

@@ -24,12 +24,12 @@ const TABLE: &str = "CREATE TABLE orders (id int PRIMARY KEY, shop text NOT NULL
      ALTER TABLE orders REPLICA IDENTITY FULL";
 
 async fn change(feed: &mut Feed<Order>) -> Change<Order> {
-    let told = tokio::time::timeout(std::time::Duration::from_secs(60), feed.next()).await;
-    told.expect("in time").expect("a change").expect("no error")
+    let delivered = tokio::time::timeout(std::time::Duration::from_secs(60), feed.next()).await;
+    delivered.expect("in time").expect("a change").expect("no error")
 }
 
 #[tokio::test]
-async fn a_table_without_a_log_is_heard_of_by_scope_and_by_what_may_be_seen() {
+async fn a_table_without_a_log_is_delivered_by_scope_and_policy() {
     let mut stage = Stage::new(TABLE);
     let hub = Hub::on_wal::<Order>().spawn(stage.config()).await.unwrap();
     let mut north = hub.subscribe(Order::changes().scope(Order::SHOP.eq("north"))).unwrap();
@@ -51,12 +51,12 @@ async fn a_table_without_a_log_is_heard_of_by_scope_and_by_what_may_be_seen() {
     assert_eq!(update.changeset().unwrap().get("amount").unwrap().to, 200);
     assert_eq!(change(&mut north).await.kind(), Leave);
 
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for _ in 0..6 {
         let change = change(&mut large).await;
-        told.push((change.kind(), *change.key().unwrap()));
+        delivered.push((change.kind(), *change.key().unwrap()));
     }
-    assert_eq!(told, [(Insert, 2), (Enter, 1), (Update, 2), (Update, 1), (Delete, 2), (Delete, 1)]);
+    assert_eq!(delivered, [(Insert, 2), (Enter, 1), (Update, 2), (Update, 1), (Delete, 2), (Delete, 1)]);
 }
 
 #[tokio::test]

@@ -25,19 +25,19 @@ async fn cut(before: &str, transaction: &str, at: usize) -> Vec<i32> {
     assert_eq!(change(&mut feed).await.key(), Some(&0));
     stage.sql(before);
     stage.sql(transaction);
-    let mut told = Vec::new();
-    while told.len() < at {
-        told.extend(change(&mut feed).await.key().copied());
+    let mut delivered = Vec::new();
+    while delivered.len() < at {
+        delivered.extend(change(&mut feed).await.key().copied());
     }
     proxy.freeze();
-    let told_at_cut = told.len();
+    let told_at_cut = delivered.len();
     let here = stage.run(evented_feed::wal::mark()).unwrap();
     tokio::time::timeout(Duration::from_secs(60), hub.wait_for(here)).await.expect("in time").unwrap();
     while let Ok(change) = feed.try_recv() {
-        told.extend(change.key().copied());
+        delivered.extend(change.key().copied());
     }
     eprintln!("taken at the cut: {told_at_cut}, {:?}", hub.status());
-    told
+    delivered
 }
 
 /// The first time, the server describes the altered table at the start of the transaction; the second time, the reader
@@ -46,9 +46,9 @@ async fn cut(before: &str, transaction: &str, at: usize) -> Vec<i32> {
 async fn a_transaction_after_an_alter_table_that_is_cut_in_half_loses_nothing() {
     let rows =
         format!("INSERT INTO notes (id, text) SELECT n, repeat('x', 1000) FROM generate_series(1, {ROWS}) n");
-    let told = cut("ALTER TABLE notes ADD COLUMN more int", &rows, 3_000).await;
-    let lost: Vec<_> = (1..=ROWS).filter(|n| told.binary_search(n).is_err()).collect();
-    assert_eq!((lost, told.len()), (Vec::new(), ROWS as usize));
+    let delivered = cut("ALTER TABLE notes ADD COLUMN more int", &rows, 3_000).await;
+    let lost: Vec<_> = (1..=ROWS).filter(|n| delivered.binary_search(n).is_err()).collect();
+    assert_eq!((lost, delivered.len()), (Vec::new(), ROWS as usize));
 }
 
 /// The table is altered within the transaction.
@@ -58,14 +58,14 @@ async fn a_transaction_with_an_alter_table_that_is_cut_in_half_doubles_nothing()
         "BEGIN; INSERT INTO notes (id, text) VALUES (1, 'a'); ALTER TABLE notes ADD COLUMN more int; \
          INSERT INTO notes (id, text) SELECT n, n::text FROM generate_series(2, {ROWS}) n; COMMIT"
     );
-    let told = cut("SELECT 1", &transaction, 3_000).await;
-    let twice: Vec<_> = told.windows(2).filter(|it| it[0] >= it[1]).map(|it| it[1]).collect();
-    assert_eq!((twice, told.len()), (Vec::new(), ROWS as usize));
+    let delivered = cut("SELECT 1", &transaction, 3_000).await;
+    let twice: Vec<_> = delivered.windows(2).filter(|it| it[0] >= it[1]).map(|it| it[1]).collect();
+    assert_eq!((twice, delivered.len()), (Vec::new(), ROWS as usize));
 }
 
 /// A subscriber that resumes also receives the row that cannot be read.
 #[tokio::test]
-async fn who_resumes_is_told_of_what_cannot_be_read() {
+async fn a_resuming_subscriber_gets_errors_for_unreadable_events() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe(Note::changes()).unwrap();
@@ -108,7 +108,7 @@ async fn a_buffer_without_end_is_no_panic() {
 /// A subscriber that subscribes while a transaction is delivered must not receive the rest of it as a whole
 /// transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_subscribes_to_whole_transactions_within_one_is_given_no_part_of_it() {
+async fn a_transaction_feed_that_starts_within_a_transaction_gets_no_part_of_it() {
     let mut stage = stage();
     let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
     let mut feed = hub.subscribe_builder(Note::changes()).buffer(10 * ROWS as usize).feed().unwrap();
@@ -118,6 +118,6 @@ async fn who_subscribes_to_whole_transactions_within_one_is_given_no_part_of_it(
         hub.subscribe_builder(Note::changes()).buffer(10 * ROWS as usize).transaction_feed().unwrap();
     let here = stage.run(evented_feed::wal::mark()).unwrap();
     hub.wait_for(here).await.unwrap();
-    let told = whole.try_recv().map(|it| it.len()).unwrap_or(0);
-    assert!(told == 0 || told == ROWS as usize, "a part of a transaction: {told}");
+    let delivered = whole.try_recv().map(|it| it.len()).unwrap_or(0);
+    assert!(delivered == 0 || delivered == ROWS as usize, "a part of a transaction: {delivered}");
 }

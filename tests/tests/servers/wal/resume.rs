@@ -23,7 +23,7 @@ fn of(id: usize) -> String {
 }
 
 /// Waits until the server has received the confirmation of everything up to a position.
-pub(crate) async fn heard(stage: &mut Stage, tail: &mut Tail, at: Lsn) {
+pub(crate) async fn received(stage: &mut Stage, tail: &mut Tail, at: Lsn) {
     let slot = stage.name.clone();
     let started = Instant::now();
     while stage.run(wal::slot_status(&slot)).unwrap().unwrap().confirmed < Some(at) {
@@ -46,7 +46,7 @@ async fn what_was_not_confirmed_comes_again_and_the_consumers_own_position_keeps
         ends.push(end);
     }
     tail.confirm(ends[1]);
-    heard(&mut stage, &mut tail, ends[1]).await;
+    received(&mut stage, &mut tail, ends[1]).await;
     drop(tail);
     // The server has discarded the confirmed changes; the rest comes again.
     let mut tail = open(&stage, None).await;
@@ -84,7 +84,7 @@ async fn what_has_not_come_cannot_be_confirmed() {
     assert!(tail.status().confirmed >= end && tail.status().confirmed < Lsn(u64::MAX));
     stage.sql("INSERT INTO t VALUES (2)");
     assert_eq!(insert(&mut tail).await.0, of(2));
-    heard(&mut stage, &mut tail, end).await;
+    received(&mut stage, &mut tail, end).await;
     drop(tail);
     assert_eq!(insert(&mut open(&stage, None).await).await.0, of(2));
 }
@@ -104,17 +104,17 @@ async fn silence_is_confirmed_when_nothing_is_pending() {
     assert!(quiet.is_err(), "{quiet:?}");
     assert!(tail.status().acknowledged < end);
     tail.confirm(end);
-    let mut told = Lsn::ZERO;
-    while told < position {
+    let mut delivered = Lsn::ZERO;
+    while delivered < position {
         let Message::Idle { at } = next(&mut tail).await else { panic!("a change") };
-        assert!(at > told, "{at} after {told}");
-        told = at;
+        assert!(at > delivered, "{at} after {delivered}");
+        delivered = at;
     }
-    heard(&mut stage, &mut tail, position).await;
+    received(&mut stage, &mut tail, position).await;
     drop(tail);
     stage.sql("INSERT INTO t VALUES (2)");
     // An idle position works like any other position.
-    assert_eq!(insert(&mut open(&stage, Some(told)).await).await.0, of(2));
+    assert_eq!(insert(&mut open(&stage, Some(delivered)).await).await.0, of(2));
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn the_future_of_the_next_message_may_be_dropped() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_made_again_and_half_a_transaction_is_told_to_be_forgotten() {
+async fn a_broken_connection_is_replaced_and_a_partial_transaction_discarded() {
     let mut stage = Stage::new("CREATE TABLE t (id int PRIMARY KEY, filler text)");
     let config = |config: Config| config.format(Format::Text).buffer(4);
     let mut tail = Tail::open(config(stage.config())).await.unwrap();

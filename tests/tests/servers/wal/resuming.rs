@@ -14,7 +14,7 @@ use crate::kill::Dice;
 use crate::listen::resume::Reader;
 
 /// Formats a change as a text.
-fn told(change: &Change<Note>) -> String {
+fn delivered(change: &Change<Note>) -> String {
     let side = change.after().or(change.before()).unwrap();
     format!("{:?} {} {}", change.kind(), side.id, side.text)
 }
@@ -88,12 +88,12 @@ async fn run(seed: u64) {
     tokio::time::timeout(Duration::from_secs(60), hub.wait_for(here)).await.expect("in time").unwrap();
     let mut all = Vec::new();
     while let Ok(change) = live.try_recv() {
-        all.push(told(&change));
+        all.push(delivered(&change));
     }
     assert_eq!(all, committed, "seed {seed}: live");
     for (number, reader) in readers.iter_mut().enumerate() {
         for _ in 0..3_000 {
-            if reader.heard.len() >= committed.len() {
+            if reader.received.len() >= committed.len() {
                 break;
             }
             if reader.is_away() {
@@ -104,8 +104,8 @@ async fn run(seed: u64) {
                 reader.leave();
             }
         }
-        let heard: Vec<_> = reader.heard.iter().map(told).collect();
-        assert_eq!(heard, committed, "seed {seed}, reader {number}");
+        let received: Vec<_> = reader.received.iter().map(delivered).collect();
+        assert_eq!(received, committed, "seed {seed}, reader {number}");
         let mut commits = HashSet::new();
         for group in &reader.groups {
             let commit = group[0].transaction().commit;

@@ -73,7 +73,7 @@ fn writer(url: String, number: usize, stop: Arc<AtomicBool>) -> HashSet<i64> {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
         id: i64,
     }
-    let mut told = HashSet::new();
+    let mut delivered = HashSet::new();
     while !stop.load(Ordering::SeqCst) {
         let Ok(mut conn) = PgConnection::establish(&url) else {
             std::thread::sleep(Duration::from_millis(20));
@@ -82,16 +82,16 @@ fn writer(url: String, number: usize, stop: Arc<AtomicBool>) -> HashSet<i64> {
         while !stop.load(Ordering::SeqCst) {
             let insert = format!("INSERT INTO t (writer) VALUES ({number}), ({number}) RETURNING id");
             match diesel::sql_query(insert).load::<Id>(&mut conn) {
-                Ok(rows) => told.extend(rows.into_iter().map(|row| row.id)),
+                Ok(rows) => delivered.extend(rows.into_iter().map(|row| row.id)),
                 Err(_) => break,
             }
         }
     }
-    told
+    delivered
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_crashes_under_load_loses_nothing_and_tells_nothing_twice() {
+async fn a_server_crash_under_load_loses_and_repeats_nothing() {
     let mut cluster = server(&[]);
     let stage = stage(&cluster);
     let stop = Arc::new(AtomicBool::new(false));
@@ -129,8 +129,8 @@ async fn a_server_that_crashes_under_load_loses_nothing_and_tells_nothing_twice(
     let finish = async {
         let cluster = crashing.await.unwrap();
         stop.store(true, Ordering::SeqCst);
-        let told: HashSet<i64> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
-        (cluster, told)
+        let delivered: HashSet<i64> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+        (cluster, delivered)
     };
     tokio::pin!(finish);
     let mut position = Lsn(u64::MAX);
@@ -168,17 +168,22 @@ async fn a_server_that_crashes_under_load_loses_nothing_and_tells_nothing_twice(
             _ => {}
         }
     }
-    let (_cluster, told) = finished.unwrap();
+    let (_cluster, delivered) = finished.unwrap();
     let seen: HashSet<i64> = all.iter().copied().collect();
     assert_eq!(seen.len(), all.len(), "something came twice");
-    assert!(told.is_subset(&seen), "{} of {} are missing", told.difference(&seen).count(), told.len());
+    assert!(
+        delivered.is_subset(&seen),
+        "{} of {} are missing",
+        delivered.difference(&seen).count(),
+        delivered.len()
+    );
     let mut conn = PgConnection::establish(&stage.url).unwrap();
     let rows = diesel::sql_query("SELECT count(*)::text AS text FROM t");
     let rows: Vec<super::stage::Text> = diesel::RunQueryDsl::load(rows, &mut conn).unwrap();
     assert_eq!(rows[0].text.as_deref(), Some(seen.len().to_string().as_str()));
     assert!(ends.is_sorted(), "an order of its own");
     assert!(tail.status().reconnects >= 4, "{:?}", tail.status());
-    assert!(told.len() > 100, "only {} were written", told.len());
+    assert!(delivered.len() > 100, "only {} were written", delivered.len());
 }
 
 #[tokio::test]
@@ -212,7 +217,7 @@ async fn a_role_with_a_password_reads_after_it_has_shown_it() {
 }
 
 #[tokio::test]
-async fn a_server_without_logical_log_is_told_what_to_set() {
+async fn an_error_names_the_setting_of_a_server_without_logical_decoding() {
     let cluster = server(&["wal_level=replica"]);
     let mut stage = Stage::bare(&cluster.url(), TABLE);
     stage.sql("CREATE PUBLICATION p FOR TABLE t");

@@ -7,7 +7,7 @@ use evented_tests::db::postgres_url;
 use evented_tests::models::Item;
 use evented_wal::{Config, Slot, TableName, Tail, WalError};
 
-use super::resume::heard;
+use super::resume::received;
 use super::stage::{Stage, transaction};
 
 const ODD: &str = "CREATE SCHEMA \"Odd 'one'\"; CREATE TABLE \"Odd 'one'\".\"a \"\"table\"\"\" (id int PRIMARY KEY); \
@@ -136,7 +136,7 @@ fn a_check_finds_what_is_in_the_way() {
 }
 
 #[tokio::test]
-async fn the_status_of_a_slot_says_who_reads_it_and_how_far() {
+async fn the_status_of_a_slot_has_its_reader_and_its_position() {
     let mut stage = Stage::new("CREATE TABLE t (id int PRIMARY KEY)");
     let name = stage.name.clone();
     assert_eq!(stage.run(wal::slot_status("no_such_slot")).unwrap(), None);
@@ -152,6 +152,6 @@ async fn the_status_of_a_slot_says_who_reads_it_and_how_far() {
     let end = transaction(&mut tail).await.end;
     assert!(end <= written);
     tail.confirm(end);
-    heard(&mut stage, &mut tail, end).await;
+    received(&mut stage, &mut tail, end).await;
     assert!(stage.run(wal::slot_status(&name)).unwrap().unwrap().active);
 }

@@ -76,7 +76,7 @@ fn server() -> Option<(Cluster, Authority, TempDir)> {
 }
 
 #[tokio::test]
-async fn who_is_at_the_other_end_is_looked_at_as_the_url_says() {
+async fn the_server_is_verified_as_the_url_states() {
     let Some((cluster, authority, folder)) = server() else { return };
     let mut stage = Stage::on(&cluster.url(), TABLE);
     stage.sql("CREATE ROLE encrypted LOGIN REPLICATION; CREATE ROLE certified LOGIN REPLICATION");

@@ -30,7 +30,7 @@ async fn a_new_record_is_a_row_and_an_event() {
 }
 
 #[tokio::test]
-async fn an_action_changes_the_row_and_says_who_when_and_why() {
+async fn an_action_changes_the_row_and_records_actor_time_and_reason() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
     let (cause, request) = (Uuid::now_v7(), Uuid::now_v7());

@@ -101,7 +101,7 @@ async fn refuse_names_the_columns_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn heal_writes_the_row_anew_and_says_what_it_overwrote() {
+async fn heal_overwrites_the_row_and_records_the_overwritten_values() {
     let mut db = Db::new().await;
     let healed = db.run(Healed::insert(NewHealed { name: "as is".into() })).await.unwrap();
     assert_eq!(healed.by_database, 7);

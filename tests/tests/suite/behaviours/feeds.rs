@@ -44,7 +44,7 @@ async fn nothing_more<M: Model>(hub: &Hub, feed: &mut Feed<M>, until: Position) 
 }
 
 #[tokio::test]
-async fn a_change_says_what_was_and_what_is_and_who_did_it() {
+async fn a_change_has_the_states_before_and_after_and_the_actor() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let mut feed = hub.subscribe(Item::changes()).unwrap();
@@ -91,7 +91,7 @@ async fn a_record_that_was_there_before_is_known_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_scope_hears_of_its_records_and_of_those_that_come_and_go() {
+async fn a_scope_receives_its_records_and_those_that_enter_and_leave() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let (ours, theirs) = (org(), org());
@@ -144,7 +144,7 @@ async fn one_record_and_some_kinds_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn channels_are_added_and_taken_away_and_nothing_is_told_twice() {
+async fn channels_are_added_and_removed_and_nothing_is_delivered_twice() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let ours = org();
@@ -184,7 +184,7 @@ impl Policy<Item> for Viewer {
 }
 
 #[tokio::test]
-async fn what_may_not_be_seen_is_not_told() {
+async fn hidden_records_are_not_delivered() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let ours = org();
@@ -210,7 +210,7 @@ async fn what_may_not_be_seen_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_is_too_slow_is_told_where_to_resume() {
+async fn a_slow_subscriber_gets_the_position_to_resume_from() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let mut slow = hub.subscribe_builder(Item::changes()).buffer(4).feed().unwrap();
@@ -223,25 +223,25 @@ async fn a_subscriber_that_is_too_slow_is_told_where_to_resume() {
         assert_eq!(change(&mut fast).await.key(), Some(&item.record.id));
     }
     hub.wait_for(place(&mut db, &made[9]).await).await.unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let resume_from = loop {
         match next(&mut slow).await.expect("not the end") {
-            Ok(change) => heard.push(*change.key().unwrap()),
+            Ok(change) => received.push(*change.key().unwrap()),
             Err(Interruption::Lagged { resume_from }) => break resume_from,
             Err(other) => panic!("{other}"),
         }
     };
-    assert_eq!(heard.len(), 4);
+    assert_eq!(received.len(), 4);
     assert!(next(&mut slow).await.is_none());
     assert_eq!(hub.subscriptions::<Item>().unwrap().len(), 1);
 
     // The position is stored as text and parsed again.
     let resume_from: Position = resume_from.to_string().parse().unwrap();
     let mut again = hub.subscribe_builder(Item::changes()).resume(resume_from).buffer(5).feed().unwrap();
-    while heard.len() < 10 {
-        heard.push(*change(&mut again).await.key().unwrap());
+    while received.len() < 10 {
+        received.push(*change(&mut again).await.key().unwrap());
     }
-    assert_eq!(heard, made.iter().map(|it| it.record.id).collect::<Vec<_>>());
+    assert_eq!(received, made.iter().map(|it| it.record.id).collect::<Vec<_>>());
     // The subscriber has caught up.
     let last = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
     assert_eq!(change(&mut again).await.key(), Some(&last.record.id));
@@ -279,8 +279,8 @@ async fn rows_and_the_changes_after_them_fit_together() {
 }
 
 async fn transaction<M: Model>(feed: &mut TransactionFeed<M>) -> Vec<Change<M>> {
-    let told = tokio::time::timeout(Duration::from_secs(60), feed.next()).await.expect("in time");
-    told.expect("a transaction").expect("no error")
+    let delivered = tokio::time::timeout(Duration::from_secs(60), feed.next()).await.expect("in time");
+    delivered.expect("a transaction").expect("no error")
 }
 
 #[tokio::test]
@@ -295,26 +295,26 @@ async fn a_transaction_can_come_whole() {
     db.run(Item::insert(lamp(org()))).await.unwrap();
     assert!(hub.subscriptions::<Item>().unwrap()[0].buffered == 0);
     db.commit().await;
-    let told = transaction(&mut feed).await;
-    assert_eq!(told.iter().map(Change::kind).collect::<Vec<_>>(), [ChangeKind::Insert, ChangeKind::Update]);
-    let places: Vec<_> = told.iter().map(|change| change.transaction().index).collect();
+    let delivered = transaction(&mut feed).await;
+    assert_eq!(delivered.iter().map(Change::kind).collect::<Vec<_>>(), [ChangeKind::Insert, ChangeKind::Update]);
+    let places: Vec<_> = delivered.iter().map(|change| change.transaction().index).collect();
     assert_eq!(places, [0, 1]);
-    assert!(told.iter().all(|change| !change.transaction().last), "{told:?}");
+    assert!(delivered.iter().all(|change| !change.transaction().last), "{delivered:?}");
 
     db.begin().await;
     db.run(item.add_value(AddValue(1))).await.unwrap();
     db.rollback().await;
     db.run(item.delete()).await.unwrap();
-    let told = transaction(&mut feed).await;
-    assert_eq!((told.len(), told[0].kind(), told[0].transaction().last), (1, ChangeKind::Delete, true));
+    let delivered = transaction(&mut feed).await;
+    assert_eq!((delivered.len(), delivered[0].kind(), delivered[0].transaction().last), (1, ChangeKind::Delete, true));
 }
 
 #[tokio::test]
-async fn who_wants_whole_transactions_resumes_between_two() {
+async fn a_transaction_feed_resumes_between_two_transactions() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let mut feed = hub.subscribe_builder(Item::changes()).buffer(100).transaction_feed().unwrap();
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for value in [1, 2] {
         db.begin().await;
         let item = db.run(Item::insert(lamp(org()))).await.unwrap();
@@ -322,13 +322,13 @@ async fn who_wants_whole_transactions_resumes_between_two() {
         db.commit().await;
         // SQLite does not number transactions: two could be delivered as one.
         hub.wait_for(place(&mut db, &last).await).await.unwrap();
-        told.push(item.id);
+        delivered.push(item.id);
     }
     let first = transaction(&mut feed).await;
-    assert_eq!(first.iter().map(|it| *it.key().unwrap()).collect::<Vec<_>>(), [told[0]; 2]);
+    assert_eq!(first.iter().map(|it| *it.key().unwrap()).collect::<Vec<_>>(), [delivered[0]; 2]);
     let mut again = hub.subscribe_builder(Item::changes()).resume(feed.position()).transaction_feed().unwrap();
     let second = transaction(&mut again).await;
-    assert_eq!(second.iter().map(|it| *it.key().unwrap()).collect::<Vec<_>>(), [told[1]; 2]);
+    assert_eq!(second.iter().map(|it| *it.key().unwrap()).collect::<Vec<_>>(), [delivered[1]; 2]);
     assert!(again.position().has_reached(second[1].position()));
     let third = db.run(Item::insert(lamp(org()))).await.unwrap();
     assert_eq!(transaction(&mut again).await[0].key(), Some(&third.id));
@@ -352,12 +352,12 @@ async fn a_feed_knows_how_far_it_is_also_where_nothing_happens() {
     // The changes in the buffer have not been yielded.
     let mut again = hub.subscribe_from(by_scope(), feed.position()).unwrap();
     assert_eq!(kinds(&mut again, 2).await, [ChangeKind::Insert, ChangeKind::Update]);
-    let told = change(&mut feed).await;
-    assert_eq!(feed.position(), told.position());
+    let delivered = change(&mut feed).await;
+    assert_eq!(feed.position(), delivered.position());
     let mut again = hub.subscribe_from(by_scope(), feed.position()).unwrap();
     assert_eq!(change(&mut again).await.kind(), ChangeKind::Update);
-    let told = change(&mut feed).await;
-    assert!(feed.position().has_reached(told.position()));
+    let delivered = change(&mut feed).await;
+    assert!(feed.position().has_reached(delivered.position()));
 }
 
 /// A policy that reads the hub's subscriptions before it decides.
@@ -386,17 +386,17 @@ async fn a_hub_that_is_stopped_ends_its_feeds() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let mut feed = hub.subscribe(Item::changes()).unwrap();
-    let told = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
-    let told = place(&mut db, &told).await;
-    hub.wait_for(told).await.unwrap();
-    assert!(hub.position::<Item>().unwrap().has_reached(told));
+    let delivered = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
+    let delivered = place(&mut db, &delivered).await;
+    hub.wait_for(delivered).await.unwrap();
+    assert!(hub.position::<Item>().unwrap().has_reached(delivered));
     hub.stop();
     assert_eq!(change(&mut feed).await.kind(), ChangeKind::Insert);
     assert!(next(&mut feed).await.is_none());
     assert!(matches!(feed.try_recv(), Err(RecvError::Ended)));
     assert!(matches!(feed.recv_timeout(Duration::from_secs(60)), Err(RecvError::Ended)));
     assert!(matches!(hub.subscribe(Item::changes()), Err(HubError::Stopped { .. })));
-    assert!(matches!(hub.wait_for(told).await, Err(HubError::Stopped { .. })));
+    assert!(matches!(hub.wait_for(delivered).await, Err(HubError::Stopped { .. })));
 }
 
 #[tokio::test]
@@ -417,7 +417,7 @@ async fn models_without_a_hub_are_named() {
 }
 
 #[tokio::test]
-async fn a_record_whose_key_the_database_makes_is_told_with_its_event() {
+async fn a_record_with_a_generated_key_is_delivered_with_its_event() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let mut feed = hub.subscribe(Note::changes()).unwrap();
@@ -427,18 +427,18 @@ async fn a_record_whose_key_the_database_makes_is_told_with_its_event() {
     db.run(one.update(NoteChanges { text: Some("c".into()) }).by("cid")).await.unwrap();
     db.run(two.delete().by("dan")).await.unwrap();
     db.commit().await;
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for _ in 0..4 {
         let change = change(&mut feed).await;
-        told.push((change.kind(), *change.key().unwrap(), change.actor().unwrap_or_default()));
+        delivered.push((change.kind(), *change.key().unwrap(), change.actor().unwrap_or_default()));
     }
     use ChangeKind::{Delete, Insert, Update};
     let expected = [(Insert, one.id, "ann"), (Insert, two.id, "bob"), (Update, one.id, "cid"), (Delete, two.id, "dan")];
-    assert_eq!(told, expected.map(|(kind, id, actor)| (kind, id, actor.to_owned())));
+    assert_eq!(delivered, expected.map(|(kind, id, actor)| (kind, id, actor.to_owned())));
 }
 
 #[tokio::test]
-async fn a_batch_is_told_command_by_command() {
+async fn a_batch_is_delivered_command_by_command() {
     let mut db = Db::new().await;
     let hub = hub(&mut db).await;
     let mut feed = hub.subscribe(Item::changes()).unwrap();

@@ -148,7 +148,7 @@ async fn a_write_costs_the_same_however_long_the_history() {
 }
 
 #[tokio::test]
-async fn a_write_never_acts_on_a_row_that_the_log_does_not_vouch_for() {
+async fn a_write_never_acts_on_a_row_that_differs_from_its_log() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
     db.sql("UPDATE items SET value = 40").await;
@@ -301,7 +301,7 @@ async fn a_payload_goes_through_each_step_from_its_version_to_todays() {
 }
 
 #[tokio::test]
-async fn a_head_of_an_older_version_does_not_vouch_for_the_row() {
+async fn a_last_event_of_an_older_version_does_not_prove_the_row() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
     evented_tests::raw::tamper(&mut db, "items_events", "UPDATE items_events SET version = 1").await;

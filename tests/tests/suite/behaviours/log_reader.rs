@@ -53,7 +53,7 @@ async fn a_reader_goes_page_by_page_and_on_from_where_it_was() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_is_told_and_the_stream_goes_on() {
+async fn an_unreadable_event_is_reported_and_the_stream_continues() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp(org()))).await.unwrap();
     let hub = db.hub(Hub::of::<Item>()).await;

@@ -148,9 +148,9 @@ where
     if M::KEY == KeyKind::Text {
         let taken = Command::<M>::insert(M::new("second", "Chair"));
         assert!(matches!(db.run(taken).await, Err(Error::Exists { revision: 2, .. })));
-        let anew = db.run(Command::<M>::insert(M::new("k", "Phoenix")).recorded()).await.unwrap();
-        assert_eq!((anew.revision, anew.record.name()), (10, "Phoenix"));
-        let up = db.run(Command::change(&anew.record, Add(2)).recorded()).await.unwrap();
+        let again = db.run(Command::<M>::insert(M::new("k", "Phoenix")).recorded()).await.unwrap();
+        assert_eq!((again.revision, again.record.name()), (10, "Phoenix"));
+        let up = db.run(Command::change(&again.record, Add(2)).recorded()).await.unwrap();
         assert_eq!((up.revision, up.record.value()), (11, 2));
         assert_eq!(state(db, replay()).await, Some(("Phoenix".into(), 2)));
         assert_eq!(db.run(replay().at_revision(8)).await.unwrap().as_ref(), Some(&done[2]));

@@ -56,7 +56,7 @@ async fn an_old_history_is_brought_to_todays_form_step_by_step() {
 }
 
 #[tokio::test]
-async fn an_event_of_an_older_version_does_not_vouch_for_a_row() {
+async fn an_event_of_an_older_version_does_not_prove_a_row() {
     let mut db = Db::new().await;
     let item = lamp(&mut db).await;
     old_event(&mut db, 1, "insert", 0, &serde_json::json!({"org_id": item.org_id, "title": "Lamp", "value": "3"})).await;

@@ -45,7 +45,7 @@ async fn each_row_gets_a_first_event_and_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_hook_says_when_a_row_was_made_and_who_says_so() {
+async fn a_hook_sets_the_time_and_the_actor_of_a_backfilled_row() {
     let mut db = Db::new().await;
     old_rows(&mut db, 3).await;
     let backfill = Item::backfill().each(|item, first| {
@@ -95,7 +95,7 @@ async fn a_row_that_was_adopted_meanwhile_is_passed_over() {
 }
 
 #[tokio::test]
-async fn what_no_event_can_say_is_told_and_the_others_are_brought_up() {
+async fn rows_that_no_event_can_record_are_reported_and_the_others_backfilled() {
     if Db::DATABASE == Database::Postgres {
         // PostgreSQL's text cannot contain a NUL.
         return;

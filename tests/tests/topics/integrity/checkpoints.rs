@@ -6,7 +6,7 @@ use evented_diesel::Error;
 use evented_tests::raw::tamper;
 
 use super::Db;
-use evented_tests::models::ledger::{Account, Deposit, Ledger, NewAccount, create, settled};
+use evented_tests::models::ledger::{Account, Deposit, Ledger, NewAccount, create, wait_for_open_transactions};
 
 async fn account(db: &mut Db) -> Account {
     db.run(Account::insert(NewAccount { owner: "Ada".into(), balance: 0 })).await.unwrap()
@@ -18,13 +18,13 @@ async fn each_checkpoint_begins_where_the_last_one_ends() {
     create(&mut db).await;
     assert_eq!(db.run(Ledger::checkpoint()).await.unwrap(), None, "there is nothing yet");
     let account = account(&mut db).await;
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     let first = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
     assert_eq!(db.run(Ledger::checkpoint()).await.unwrap(), None, "there is nothing since");
     for amount in 1..=3 {
         db.run(account.deposit(Deposit(amount))).await.unwrap();
     }
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     let second = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
     assert_eq!((first.number, first.events, second.number, second.events), (1, 1, 2, 3));
     assert_eq!(second.after, first.to);
@@ -39,11 +39,11 @@ async fn each_checkpoint_begins_where_the_last_one_ends() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_with_a_key_cannot_be_made_by_who_has_none() {
+async fn a_checkpoint_with_a_key_cannot_be_forged_without_it() {
     let mut db = Db::new().await;
     create(&mut db).await;
     account(&mut db).await;
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     let checkpoint = db.run(Ledger::checkpoint().keyed([7; 32])).await.unwrap().unwrap();
     assert!(checkpoint.keyed);
     let error = db.run(Ledger::verify_checkpoints()).await.unwrap_err();
@@ -54,7 +54,7 @@ async fn a_checkpoint_with_a_key_cannot_be_made_by_who_has_none() {
 }
 
 #[tokio::test]
-async fn after_a_restore_checkpoints_go_on_though_transactions_are_counted_anew() {
+async fn after_a_restore_checkpoints_continue_although_transaction_numbers_restart() {
     if Db::DATABASE == Database::Sqlite {
         // SQLite does not number transactions.
         return;
@@ -62,7 +62,7 @@ async fn after_a_restore_checkpoints_go_on_though_transactions_are_counted_anew(
     let mut db = Db::new().await;
     create(&mut db).await;
     let account = account(&mut db).await;
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     db.run(Ledger::checkpoint()).await.unwrap();
     // As on a server with much higher transaction numbers.
     tamper(&mut db, "ledger", "UPDATE ledger SET txid = txid + 1000000000").await;
@@ -88,7 +88,7 @@ async fn what_an_open_transaction_writes_is_in_a_later_checkpoint() {
         // SQLite has one writer at a time, and no other open transaction.
         return;
     }
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     let mut other = db.connect().await;
     other.begin().await;
     other.run(first.deposit(Deposit(1))).await.unwrap();
@@ -96,7 +96,7 @@ async fn what_an_open_transaction_writes_is_in_a_later_checkpoint() {
     let checkpoint = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
     assert_eq!(checkpoint.events, 2, "neither the open one nor what came after it began");
     other.commit().await;
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     let next = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
     assert_eq!(next.events, 2);
     assert_eq!(db.run(Ledger::verify_checkpoints()).await.unwrap(), []);

@@ -35,8 +35,8 @@ async fn a_rebuild_makes_every_row_what_its_log_says_and_touches_no_other() {
     assert_eq!(db.number("SELECT count(*) FROM items").await, 100, "a dry run does nothing");
 
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&seen);
-    let rebuild = Item::rebuild().progress(move |progress| told.lock().unwrap().push(progress.clone()));
+    let delivered = Arc::clone(&seen);
+    let rebuild = Item::rebuild().progress(move |progress| delivered.lock().unwrap().push(progress.clone()));
     let done = db.run(rebuild).await.unwrap();
     assert_eq!((done.inserted, done.updated, done.removed), (2_399, 10, 0));
     assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);

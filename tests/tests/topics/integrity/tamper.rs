@@ -10,7 +10,7 @@ use evented_tests::raw::tamper;
 use uuid::Uuid;
 
 use super::Db;
-use evented_tests::models::ledger::{Account, Deposit, Ledger, Memo, NewAccount, NewMemo, create, settled};
+use evented_tests::models::ledger::{Account, Deposit, Ledger, Memo, NewAccount, NewMemo, create, wait_for_open_transactions};
 
 struct Fixture {
     db: Db,
@@ -31,7 +31,7 @@ async fn fixture() -> Fixture {
         accounts.push(account);
     }
     db.run(Memo::insert(NewMemo { text: "audit".into() })).await.unwrap();
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     let checkpoint = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
     assert_eq!(checkpoint.events, 7);
     assert_eq!(db.run(Ledger::verify_chain()).await.unwrap(), []);
@@ -252,9 +252,9 @@ async fn a_copy_of_a_checkpoint_elsewhere_shows_what_was_done_to_the_log_and_its
     let record = uuid(accounts[0].id.uuid());
     tamper(&mut db, "ledger", &format!("DELETE FROM ledger WHERE record_id = {record}")).await;
     tamper(&mut db, "ledger_checkpoints", "DELETE FROM ledger_checkpoints").await;
-    settled(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
     db.run(Ledger::checkpoint()).await.unwrap();
-    assert_eq!(db.run(Ledger::verify_checkpoints()).await.unwrap(), [], "they were all made anew");
+    assert_eq!(db.run(Ledger::verify_checkpoints()).await.unwrap(), [], "all were created again");
     assert_ne!(db.run(Ledger::verify_checkpoint(&copy)).await.unwrap(), Verdict::Holds);
 }
 

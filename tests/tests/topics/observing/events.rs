@@ -54,7 +54,7 @@ async fn every_command_has_a_span_that_says_which_record_and_revision() {
 }
 
 #[tokio::test]
-async fn what_became_of_drift_is_told_with_its_columns() {
+async fn drift_is_reported_with_its_columns() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
     let healed = db.run(Healed::insert(NewHealed { name: "a".into() })).await.unwrap();
@@ -77,7 +77,7 @@ async fn what_became_of_drift_is_told_with_its_columns() {
 }
 
 #[tokio::test]
-async fn a_savepoint_that_is_passed_over_is_told() {
+async fn a_savepoint_that_is_skipped_is_reported() {
     let mut db = Db::new().await;
     let item = db.run(Item::insert(lamp())).await.unwrap();
     db.run(Item::savepoint(item.id)).await.unwrap();
@@ -85,6 +85,6 @@ async fn a_savepoint_that_is_passed_over_is_told() {
     let recorder = Recorder::default();
     let _guard = recorder.listen();
     db.run(Item::replay(item.id)).await.unwrap();
-    let told = lines(&recorder.taken());
-    assert_eq!(told[1], format!("evented.savepoint.passed_over record={} revision=2 schema=items", item.id));
+    let delivered = lines(&recorder.taken());
+    assert_eq!(delivered[1], format!("evented.savepoint.passed_over record={} revision=2 schema=items", item.id));
 }

@@ -322,7 +322,7 @@ async fn keys_of_the_database_are_given_back_to_it() {
 }
 
 #[tokio::test]
-async fn a_row_that_the_database_refuses_leaves_none_of_the_others() {
+async fn a_refused_row_leaves_no_other_row() {
     let mut db = fresh().await;
     db.run(batch((0..100).map(|number| Plain::insert(new_plain(number))))).await.unwrap();
     db.sql("DELETE FROM plain; ALTER TABLE plain ADD CONSTRAINT not_this CHECK (name NOT LIKE 'plain 57%')").await;

@@ -79,7 +79,7 @@ async fn a_violated_constraint_is_taken_back_by_the_callers_savepoint() {
 }
 
 #[tokio::test]
-async fn above_read_committed_an_overtaken_writer_is_told_to_run_its_transaction_again() {
+async fn above_read_committed_an_overtaken_writer_gets_a_serialization_failure() {
     for level in ["REPEATABLE READ", "SERIALIZABLE"] {
         let commands: [fn(&Racer) -> Command<Racer>; 4] = [
             |racer| racer.advance(Advance(1)),
@@ -112,7 +112,7 @@ async fn above_read_committed_an_overtaken_writer_is_told_to_run_its_transaction
 }
 
 #[tokio::test]
-async fn above_read_committed_an_overtaken_batch_is_told_to_run_its_transaction_again() {
+async fn above_read_committed_an_overtaken_batch_gets_a_serialization_failure() {
     for level in ["REPEATABLE READ", "SERIALIZABLE"] {
         let mut db = Db::new().await;
         let (one, two) = (racer(&mut db).await, racer(&mut db).await);

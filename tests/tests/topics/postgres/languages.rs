@@ -84,7 +84,7 @@ async fn locked_out(db: &mut Db, locale: &str) -> Vec<Error> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn locks_are_told_in_every_language() {
+async fn locks_are_recognized_in_every_language() {
     let server = match Server::start() {
         Ok(server) => server,
         Err(why) => return skip(&why),

@@ -47,7 +47,7 @@ async fn a_writer_that_is_overtaken_decides_again() {
 }
 
 #[tokio::test]
-async fn a_writer_that_is_overtaken_hears_of_it_if_it_expected_a_revision() {
+async fn an_overtaken_writer_gets_a_conflict_if_it_expected_a_revision() {
     let mut db = Db::new().await;
     let racer = racer(&mut db).await;
     let (mut conn, id) = (other(&db), racer.id);

@@ -61,7 +61,7 @@ async fn a_transaction_that_is_not_overtaken_writes_after_it_has_read() {
 }
 
 #[tokio::test]
-async fn a_writer_that_may_not_wait_hears_that_the_database_is_locked() {
+async fn a_writer_without_a_timeout_gets_an_error_that_the_database_is_locked() {
     let mut db = Db::new().await;
     let racer = racer(&mut db).await;
     let mut other = db.connect().await;

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_none_of_what_has_no_arrays_or_another_type() {
+    fn no_array_statement_for_types_without_arrays_or_of_another_type() {
         assert!(Column::of(&PgTypeMetadata::new(1009, 0)).is_none());
         assert!(Column::of(&PgTypeMetadata::new(0, 0)).is_none());
         let mut column = Column::of(&PgTypeMetadata::new(25, 1009)).unwrap();

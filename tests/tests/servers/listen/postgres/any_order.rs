@@ -153,12 +153,12 @@ impl World {
 }
 
 /// Returns the changes that a feed has delivered, by record.
-fn heard(feed: &mut Feed<Item>) -> HashMap<Id<Item>, Vec<Sides>> {
-    let mut heard: HashMap<_, Vec<Sides>> = HashMap::new();
+fn received(feed: &mut Feed<Item>) -> HashMap<Id<Item>, Vec<Sides>> {
+    let mut received: HashMap<_, Vec<Sides>> = HashMap::new();
     while let Ok(change) = feed.try_recv() {
-        heard.entry(*change.key().unwrap()).or_default().push(sides(&change));
+        received.entry(*change.key().unwrap()).or_default().push(sides(&change));
     }
-    heard
+    received
 }
 
 fn sides(change: &Change<Item>) -> Sides {
@@ -199,11 +199,12 @@ async fn run(seed: u64) -> usize {
     let (ours, theirs) = (org(), org());
     let first = Item::insert(lamp(ours)).recorded().run(&mut observer).unwrap();
     // Wait for the open transactions of other tests, which would delay the hub.
-    let settled = format!(
+    let wait_for_open_transactions = format!(
         "SELECT 1::bigint AS position WHERE txid_snapshot_xmin(txid_current_snapshot()) > {}",
         first.txid()
     );
-    while diesel::sql_query(&settled).load::<Position>(&mut observer).unwrap().is_empty() {}
+    while diesel::sql_query(&wait_for_open_transactions).load::<Position>(&mut observer).unwrap().is_empty() {
+    }
     let first = first.record;
 
     let hub = db.hub(Hub::of::<Item>()).await;
@@ -258,17 +259,17 @@ async fn run(seed: u64) -> usize {
 
     let mut committed = world.committed;
     committed.insert(last.record.id, vec![(None, Some(last.record.clone()))]);
-    let all = heard(&mut all);
+    let all = received(&mut all);
     for (id, changes) in &committed {
-        let heard = all.get(id).map_or(&[][..], Vec::as_slice);
-        assert_eq!(brief(heard), brief(changes), "record {id}, seed {seed}");
+        let received = all.get(id).map_or(&[][..], Vec::as_slice);
+        assert_eq!(brief(received), brief(changes), "record {id}, seed {seed}");
     }
     assert_eq!(all, committed, "seed {seed}");
     let of_one: HashMap<_, _> =
         committed.iter().filter(|(id, _)| **id == first.id).map(|(id, it)| (*id, it.clone())).collect();
-    assert_eq!(heard(&mut one), of_one, "seed {seed}");
-    assert_eq!(heard(&mut scoped), visible(&committed, |item| item.org_id == ours), "seed {seed}");
-    assert_eq!(heard(&mut allowed), visible(&committed, |item| item.value % 2 == 0), "seed {seed}");
+    assert_eq!(received(&mut one), of_one, "seed {seed}");
+    assert_eq!(received(&mut scoped), visible(&committed, |item| item.org_id == ours), "seed {seed}");
+    assert_eq!(received(&mut allowed), visible(&committed, |item| item.value % 2 == 0), "seed {seed}");
     // The reader began at the start of the log, and has read the first record's insert.
     committed.entry(first.id).or_default().insert(0, (None, Some(first)));
     assert_eq!(read, committed, "seed {seed}");
@@ -279,7 +280,7 @@ async fn run(seed: u64) -> usize {
 }
 
 #[tokio::test]
-async fn every_committed_change_is_told_once_and_in_order_and_a_naive_cursor_loses_some() {
+async fn every_committed_change_is_delivered_once_and_in_order_and_a_naive_cursor_loses_some() {
     let mut lost = 0;
     for seed in 1..=12 {
         lost += run(seed).await;

@@ -104,7 +104,7 @@ async fn relays_that_lose_their_connections_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_open_transaction_kept_back_is_told_when_it_ends_though_nobody_hints_at_that() {
+async fn changes_behind_an_open_transaction_are_delivered_when_it_ends_without_a_hint() {
     let (_cluster, url) = server();
     let hub = hub(&url);
     let mut feed = hub.subscribe(Item::changes()).unwrap();

@@ -17,7 +17,7 @@ use crate::kill::Dice;
 type Manager = <PgConnection as Connection>::TransactionManager;
 
 /// Returns the record and its value.
-fn told(change: &Change<Item>) -> (Id<Item>, i32) {
+fn delivered(change: &Change<Item>) -> (Id<Item>, i32) {
     let side = change.after().or(change.before()).unwrap();
     (side.id, side.value)
 }
@@ -97,7 +97,7 @@ async fn run(seed: u64) {
     let last = Item::insert(lamp(orgs[0])).recorded().run(&mut writers[0].0).unwrap();
     committed.entry(last.record.id).or_default().push(0);
     hub.wait_for(last.position()).await.unwrap();
-    let all_of = |reader: &Reader<Item>| reader.heard.iter().any(|it| it.key() == Some(&last.record.id));
+    let all_of = |reader: &Reader<Item>| reader.received.iter().any(|it| it.key() == Some(&last.record.id));
     for (number, reader) in readers.iter_mut().enumerate() {
         for round in 0.. {
             if all_of(reader) {
@@ -113,14 +113,14 @@ async fn run(seed: u64) {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        let mut heard: HashMap<Id<Item>, Vec<i32>> = HashMap::new();
-        for (id, value) in reader.heard.iter().map(told) {
-            heard.entry(id).or_default().push(value);
+        let mut received: HashMap<Id<Item>, Vec<i32>> = HashMap::new();
+        for (id, value) in reader.received.iter().map(delivered) {
+            received.entry(id).or_default().push(value);
         }
         if number % 2 == 1 {
-            assert_eq!(heard, committed, "seed {seed}, reader {number}");
+            assert_eq!(received, committed, "seed {seed}, reader {number}");
         } else {
-            for (id, values) in &heard {
+            for (id, values) in &received {
                 assert_eq!(values, &committed[id], "seed {seed}, reader {number}");
             }
         }
@@ -132,7 +132,7 @@ async fn run(seed: u64) {
             assert!(seen.insert(group[0]), "seed {seed}, reader {number}: in parts {group:?}");
         }
     }
-    let few = |reader: &Reader<Item>| reader.heard.iter().map(told).collect::<HashSet<_>>();
+    let few = |reader: &Reader<Item>| reader.received.iter().map(delivered).collect::<HashSet<_>>();
     assert_eq!(few(&readers[0]), few(&readers[2]), "seed {seed}: the scope");
 }
 
