@@ -55,7 +55,7 @@ where
     let makes_database = matches!(command, Command::Migrations(Migrations::Upgrade));
     let connect = async || {
         let url = database_url
-            .ok_or_else(|| Failure::new("no database is named: pass --database-url, or set DATABASE_URL"))?;
+            .ok_or_else(|| Failure::new("no database is given: pass --database-url, or set DATABASE_URL"))?;
         if database == Database::Sqlite && !makes_database {
             input::must_exist(&url)?;
         }

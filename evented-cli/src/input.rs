@@ -11,7 +11,7 @@ use evented_diesel::verify::Checkpoint;
 /// Parses a record's key, of the model's kind of key.
 pub(super) fn key(kind: KeyKind, text: &str) -> Result<KeyValue, Failure> {
     let wrong =
-        |what: &str| Failure::new(format!("`{text}` is not the key of a record here: it must be {what}"));
+        |what: &str| Failure::new(format!("`{text}` is not a key of this model: it must be {what}"));
     match kind {
         KeyKind::Uuid => text.parse().map(KeyValue::Uuid).map_err(|_| wrong("a UUID")),
         KeyKind::Text => Ok(KeyValue::Text(text.to_owned())),
@@ -39,7 +39,7 @@ pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
 /// Reads the key of checkpoints from a file.
 pub(super) fn checkpoint_key(file: Option<&Path>) -> Result<Option<[u8; 32]>, Failure> {
     let Some(file) = file else { return Ok(None) };
-    let wrong = || Failure::new(format!("{}: a key is 64 hex digits, and nothing else", file.display()));
+    let wrong = || Failure::new(format!("{}: a key has exactly 64 hex digits", file.display()));
     // An error must not contain the content of the file.
     let text = read(file)?;
     let digits = text.trim().as_bytes();
@@ -111,7 +111,7 @@ mod tests {
         for (kind, text) in
             [(KeyKind::Int, "5000000000"), (KeyKind::BigInt, "x"), (KeyKind::Uuid, "7"), (KeyKind::Int, "")]
         {
-            assert!(key(kind, text).unwrap_err().0.contains("is not the key of a record here"));
+            assert!(key(kind, text).unwrap_err().0.contains("is not a key of this model"));
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(read(&format!("{}\n", "0aB1".repeat(16))).unwrap().unwrap()[..2], [0x0a, 0xb1]);
         for text in ["", "0a", &"0x".repeat(32), &"é".repeat(32), &"ab".repeat(33)] {
             let failure = read(text).unwrap_err();
-            assert!(failure.0.ends_with("a key is 64 hex digits, and nothing else"), "{failure:?}");
+            assert!(failure.0.ends_with("a key has exactly 64 hex digits"), "{failure:?}");
         }
         std::fs::remove_file(&folder).unwrap();
         assert!(checkpoint_key(Some(&folder)).is_err());

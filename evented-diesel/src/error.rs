@@ -72,7 +72,7 @@ pub enum Error {
         found: i64,
     },
     /// Other writers were first in every attempt. Try again later.
-    #[error("{record}: other writers were first, {attempts} times in a row")]
+    #[error("{record}: the write conflicted with other writers {attempts} times in a row")]
     Contended {
         /// The record.
         record: Subject,
@@ -214,7 +214,7 @@ pub enum Error {
     },
     /// A position of one stream of changes was given to a reader of another stream.
     #[error(
-        "the position {position} is not one of the log `{log}`; give each reader a position of its own stream"
+        "the position {position} does not belong to the log `{log}`; resume each reader from a position of its own stream"
     )]
     Position {
         /// The name of the log's table.
@@ -278,7 +278,7 @@ pub enum Error {
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
     /// A future on a blocking connection was not ready at once. This cannot happen with Diesel's own connections.
-    #[error("a blocking connection did not finish at once")]
+    #[error("an operation on a blocking connection did not complete synchronously")]
     NotReady,
 }
 

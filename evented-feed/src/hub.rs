@@ -75,13 +75,13 @@ pub enum StartError {
     #[error(transparent)]
     Wal(#[from] evented_wal::WalError),
     /// The operating system could not create the hub's thread.
-    #[error("the hub has no thread")]
+    #[error("the thread of the hub could not be created")]
     Thread(#[source] std::io::Error),
     /// The hub's thread ended before the hub was started: it panicked.
     #[error("the thread of the hub ended before the hub was started; see its panic message")]
     ThreadEnded,
-    /// A blocking connection did not finish at once. Diesel's own connections never cause this error.
-    #[error("a blocking connection did not finish at once")]
+    /// An operation on a blocking connection did not complete synchronously. Diesel's own connections never cause this error.
+    #[error("an operation on a blocking connection did not complete synchronously")]
     NotReady,
 }
 
@@ -114,7 +114,7 @@ pub enum HubError {
         position: Position,
     },
     /// The hub did not reach the position in time.
-    #[error("the hub has not come to {position} in time")]
+    #[error("the hub did not reach {position} in time")]
     TimedOut {
         /// The position that was passed.
         position: Position,

@@ -176,7 +176,7 @@ impl<M: Model> Router<M> {
     fn deliver_recent(&mut self, id: u64, from: Position) {
         let Some(recent) = &self.recent else { return };
         if !matches!(from.partial_cmp(&recent.from), Some(Ordering::Equal | Ordering::Greater)) {
-            let reason = "the changes since that position are not kept any more".into();
+            let reason = "the hub no longer keeps the changes since that position".into();
             return self.interrupt_one(id, Interruption::MustRefetch { reason });
         }
         for delivery in recent.deliveries.clone() {

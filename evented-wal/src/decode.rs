@@ -103,7 +103,7 @@ pub enum DecodeError {
         kind: char,
     },
     /// A change of a table that the server has not described.
-    #[error("a change of table {oid}, which was not described before")]
+    #[error("a change of table {oid}, for which no relation message arrived")]
     Relation {
         /// The table's oid.
         oid: u32,

@@ -27,7 +27,7 @@ pub enum WalError {
         slot: String,
     },
     /// The library cannot read this slot.
-    #[error("the replication slot `{slot}` has {what} `{found}`, and `{wanted}` is wanted")]
+    #[error("the replication slot `{slot}` has {what} `{found}`, and `{wanted}` is required")]
     WrongSlot {
         /// The slot's name.
         slot: String,
@@ -64,7 +64,7 @@ pub enum WalError {
         publication: String,
     },
     /// The log does not have the complete rows of a table before a change.
-    #[error("the rows of {table} do not come as they were: run `ALTER TABLE {table} REPLICA IDENTITY FULL`")]
+    #[error("the server does not send the old rows of {table}: run `ALTER TABLE {table} REPLICA IDENTITY FULL`")]
     NotWhole {
         /// The table's name.
         table: String,
@@ -97,13 +97,13 @@ pub enum WalError {
         message: String,
     },
     /// The client and the server could not agree on encryption.
-    #[error("no encrypted connection: {message}")]
+    #[error("the encrypted connection failed: {message}")]
     Tls {
         /// Why there is no encryption.
         message: String,
     },
     /// The server could not be reached within the timeout of the [`Config`](super::Config).
-    #[error("no connection after {} s: {message}", after.as_secs())]
+    #[error("no connection was established within {} s: {message}", after.as_secs())]
     Unreachable {
         /// How long the tail tried to connect.
         after: Duration,
@@ -111,7 +111,7 @@ pub enum WalError {
         message: String,
     },
     /// A single message is larger than the [`Config`](super::Config) allows.
-    #[error("a message of {size} bytes, where {limit} are allowed; see `Config::max_message`")]
+    #[error("a message has {size} bytes, and the limit is {limit} bytes; see `Config::max_message`")]
     TooLarge {
         /// The message's size in bytes.
         size: usize,
@@ -119,7 +119,7 @@ pub enum WalError {
         limit: usize,
     },
     /// The server reported another error.
-    #[error("the server: {0}")]
+    #[error("the server reported an error: {0}")]
     Server(ServerError),
     /// The server does not follow the protocol.
     #[error("the server does not follow the protocol: {0}")]

@@ -86,7 +86,7 @@ pub enum ReadError {
     },
     /// A value that was sent as text: its type has no binary format, or the tail uses
     /// [`Format::Text`](super::Format).
-    #[error("`{table}.{column}` came as text, and types are read from the binary form")]
+    #[error("`{table}.{column}` was sent as text, and values are read from the binary format")]
     Text {
         /// The table's name.
         table: String,

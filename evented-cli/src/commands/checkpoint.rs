@@ -75,7 +75,7 @@ pub(crate) async fn verify_copies<DB: EventedBackend, L: EventLog, E: Executor<D
 fn keyed(error: Error) -> Failure {
     match error {
         Error::CheckpointKey { log, number } => Failure::new(format!(
-            "checkpoint {number} of the log `{log}` was made with a key; say where it is with --key-file"
+            "checkpoint {number} of the log `{log}` was made with a key; pass its file with --key-file"
         )),
         other => other.into(),
     }

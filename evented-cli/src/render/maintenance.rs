@@ -50,7 +50,7 @@ impl Answer for backfill::Done {
             return if self.records == 0 { format!("{}: every row has an event", self.schema) } else { done };
         }
         let rows = self.skipped.iter().map(|row| [key(&row.record), plain(&row.message)]);
-        format!("{}\n{done}", screen.table(["record", "passed over, since"], rows))
+        format!("{}\n{done}", screen.table(["record", "skipped, because"], rows))
     }
 
     fn is_well(&self) -> bool {

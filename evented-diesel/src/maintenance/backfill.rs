@@ -84,7 +84,7 @@ impl<M: Model> fmt::Debug for Backfill<M> {
 
 impl<M: Model> Backfill<M> {
     /// Backfills the log of the model's table.
-    #[expect(clippy::new_without_default, reason = "an order, not a value to start from")]
+    #[expect(clippy::new_without_default, reason = "an operation has no default value")]
     pub fn new() -> Self {
         Self { size: CHUNK, each: None, after: None, done: false }
     }
@@ -159,7 +159,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for Backfill<M> {
 
 /// Counts the rows that have no event yet. See [`Backfill::remaining`].
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct BackfillRemaining<M>(std::marker::PhantomData<fn() -> M>);
 
 impl<M: Model> sealed::Operation for BackfillRemaining<M> {}

@@ -65,7 +65,7 @@ impl Rebuilt {
 
 impl<M: Model> Rebuild<M> {
     /// Rebuilds the model's table.
-    #[expect(clippy::new_without_default, reason = "an order, not a value to start from")]
+    #[expect(clippy::new_without_default, reason = "an operation has no default value")]
     pub fn new() -> Self {
         Self { progress: None, comparison: Comparison::with_page_size(EVENTS_PER_PAGE) }
     }

@@ -44,7 +44,7 @@ pub enum LogState {
 
 /// Reads the status of the logs in a database. See [`Migrations::status`].
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct CheckFormats(pub(crate) Migrations);
 
 impl sealed::Operation for CheckFormats {}

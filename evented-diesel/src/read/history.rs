@@ -20,7 +20,7 @@ use crate::telemetry;
 ///
 /// Running it: [`Error::Replay`] if an event cannot be read or does not follow the event before it.
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct History<M: Model> {
     key: M::Key,
     until: Until,

@@ -10,7 +10,7 @@ use crate::statements::{LinkedRow, linked};
 
 /// Reads the events at the other ends of an event's links. See [`Event::linked`] and [`Event::linked_from`].
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct LinkedEvents<M: Model, L> {
     event: Event<M>,
     direction: Direction,

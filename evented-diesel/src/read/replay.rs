@@ -17,7 +17,7 @@ use crate::telemetry;
 /// then, running it fails with [`Error::Deleted`], which contains the time and the revision of the delete.
 /// [`state`](Replay::state) returns the same information as a value.
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct Replay<M: Model> {
     key: M::Key,
     until: Until,
@@ -57,7 +57,7 @@ impl<M: Model> Replay<M> {
 
 /// Reads whether a record is unknown, live or deleted. See [`Replay::state`].
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct ReplayState<M: Model>(Replay<M>);
 
 impl<M: Model> sealed::Operation for ReplayState<M> {}

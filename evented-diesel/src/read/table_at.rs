@@ -58,7 +58,7 @@ impl<M: Model> TableAt<M> {
 
 /// Reads the next page of a table. See [`TableAt::page`].
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct Page<'t, M: Model>(&'t mut TableAt<M>);
 
 impl<M: Model> sealed::Operation for Page<'_, M> {}
@@ -100,12 +100,12 @@ impl<DB: EventedBackend, M: Model> Operation<DB> for Page<'_, M> {
 
 /// Reads the last position of a model's log; 0 if the log is empty: `Item::last_position()`.
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct LastPosition<M>(std::marker::PhantomData<fn() -> M>);
 
 impl<M: Model> LastPosition<M> {
     /// Reads the last position of the log of `M`.
-    #[expect(clippy::new_without_default, reason = "a question, not a value to start from")]
+    #[expect(clippy::new_without_default, reason = "an operation has no default value")]
     pub fn new() -> Self {
         Self(std::marker::PhantomData)
     }

@@ -131,7 +131,7 @@ impl<M: Model> LogReader<M> {
 /// Running it: [`Error::MustRefetch`] if the log cannot continue after the given position, because the database was
 /// restored or copied since; [`Error::Position`] if the position belongs to another log.
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct ReadPage<'r, M: Model>(&'r mut LogReader<M>);
 
 impl<M: Model> sealed::Operation for ReadPage<'_, M> {}

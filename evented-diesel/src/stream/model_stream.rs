@@ -25,7 +25,7 @@ pub const DEFAULT_STATE_CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(65_536).unw
 
 /// The error for an event whose action panicked.
 #[derive(Debug, thiserror::Error)]
-#[error("the action `{action}` panics with it")]
+#[error("the action `{action}` panicked")]
 struct ActionPanicked {
     action: String,
 }

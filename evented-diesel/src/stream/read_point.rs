@@ -99,7 +99,7 @@ fn widened(low: i64, near: i64) -> i64 {
 /// Running it: [`Error::ReadPoint`] outside a transaction, or in a transaction in which each statement uses a snapshot
 /// of its own.
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct TakeReadPoint<M>(PhantomData<fn() -> M>);
 
 impl<M: Model> TakeReadPoint<M> {

@@ -162,7 +162,7 @@ impl<DB: EventedBackend, L: EventLog> Operation<DB> for MakeCheckpoint<L> {
 
 /// Reads the checkpoints of a log, oldest first: `Events::checkpoints()`.
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct Checkpoints<L>(PhantomData<fn() -> L>);
 
 impl<L: EventLog> Checkpoints<L> {

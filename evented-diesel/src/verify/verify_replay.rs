@@ -35,7 +35,7 @@ const PAGE: i64 = 2_000;
 
 impl<M: Model> VerifyReplay<M> {
     /// Checks all records.
-    #[expect(clippy::new_without_default, reason = "a question, not a value to start from")]
+    #[expect(clippy::new_without_default, reason = "an operation has no default value")]
     pub fn new() -> Self {
         Self { size: PAGE, one_in: 1, open: None, done: false }
     }

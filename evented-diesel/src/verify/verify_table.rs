@@ -24,7 +24,7 @@ pub struct VerifyTable<M: Model> {
 
 impl<M: Model> VerifyTable<M> {
     /// Checks the whole table.
-    #[expect(clippy::new_without_default, reason = "a question, not a value to start from")]
+    #[expect(clippy::new_without_default, reason = "an operation has no default value")]
     pub fn new() -> Self {
         Self { comparison: Comparison::new() }
     }

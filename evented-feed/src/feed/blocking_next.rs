@@ -13,10 +13,10 @@ use parking::Parker;
 #[non_exhaustive]
 pub enum RecvError {
     /// No change arrived in time.
-    #[error("no change came in time")]
+    #[error("no change arrived in time")]
     Timeout,
     /// The buffer holds no change now.
-    #[error("no change is there now")]
+    #[error("no change is available")]
     Empty,
     /// The feed has ended: the hub was stopped, or the feed has returned its final error before.
     #[error("the feed has ended")]

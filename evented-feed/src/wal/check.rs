@@ -123,7 +123,7 @@ pub enum Problem {
         slot: String,
     },
     /// The slot is for another plugin or another database.
-    #[error("the slot `{slot}` has {what} `{found}`, and `{wanted}` is wanted: take another name")]
+    #[error("the slot `{slot}` has {what} `{found}`, and `{wanted}` is required: take another name")]
     WrongSlot {
         /// The name of the slot.
         slot: String,

@@ -11,14 +11,14 @@ use crate::wal::texts::{first, lsn, subject, texts};
 ///
 /// A writer that wants to see the effects of its own change reads the position after its commit, and waits until a tail
 /// has reached it.
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub fn position() -> ReadPosition {
     ReadPosition(())
 }
 
 /// Reads the end of the log. Returned by [`position`].
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct ReadPosition(());
 
 impl sealed::Operation for ReadPosition {}

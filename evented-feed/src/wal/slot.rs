@@ -106,7 +106,7 @@ pub fn slot_status(name: impl Into<String>) -> ReadSlotStatus {
 
 /// Reads the state of a slot. Returned by [`slot_status`].
 #[derive(Debug)]
-#[must_use = "a reading does nothing until it is run"]
+#[must_use = "a read does nothing until it is run"]
 pub struct ReadSlotStatus(String);
 
 /// The state of a slot. See [`slot_status`].

@@ -13,10 +13,10 @@ use crate::config::{Config, Format, Slot, Tls, TlsMode};
 #[non_exhaustive]
 pub enum ConfigError {
     /// The URL cannot be parsed.
-    #[error("the URL cannot be read: {0}")]
+    #[error("the URL is invalid: {0}")]
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A required part is missing.
-    #[error("the URL names no {0}")]
+    #[error("the URL has no {0}")]
     Missing(&'static str),
     /// More than one host. Each server has its own log.
     #[error("the URL names several hosts; the log is read from one")]
@@ -30,7 +30,7 @@ pub enum ConfigError {
         value: String,
     },
     /// A name that a slot cannot have.
-    #[error("`{0}` cannot be the name of a slot: small letters, digits and underscores, at most 63 of them")]
+    #[error("`{0}` cannot be the name of a slot: only lower-case letters, digits and underscores are allowed, at most 63")]
     SlotName(String),
 }
 

@@ -40,8 +40,8 @@ async fn arguments_that_make_no_sense_are_refused() {
     let mut program = program(&Db::new().await);
     program.url = None;
     for (arguments, reason) in [
-        (&["log", "items", "7"][..], "`7` is not the key of a record here: it must be a UUID"),
-        (&["log", "notes", "x"], "`x` is not the key of a record here: it must be an integer of 32 bits"),
+        (&["log", "items", "7"][..], "`7` is not a key of this model: it must be a UUID"),
+        (&["log", "notes", "x"], "`x` is not a key of this model: it must be an integer of 32 bits"),
         (&["log", "notes", "5000000000"], "it must be an integer of 32 bits"),
         (
             &["show", "items", NOBODY, "--as-of", "yesterday"],
@@ -53,12 +53,12 @@ async fn arguments_that_make_no_sense_are_refused() {
         (&["diff", "items", NOBODY, "1", "x"], "invalid value 'x' for '<B>'"),
         (&["verify", "--sample", "2"], "--replay"),
         (&["verify", "--key-file", "/no/such/key"], "/no/such/key: "),
-        (&["verify", "--key-file", "/dev/null"], "a key is 64 hex digits, and nothing else"),
+        (&["verify", "--key-file", "/dev/null"], "a key has exactly 64 hex digits"),
         (&["verify-checkpoints", "ledger", "--against", "/dev/null"], "/dev/null has no checkpoint"),
         (&["backfill", "notes", "--chunk", "0"], "0 is not in 1.."),
         (&["burn"], "unrecognized subcommand 'burn'"),
         (&[], "requires a subcommand"),
-        (&["log", "items", NOBODY], "no database is named: pass --database-url, or set DATABASE_URL"),
+        (&["log", "items", NOBODY], "no database is given: pass --database-url, or set DATABASE_URL"),
     ] {
         let failure = program.run(&[arguments, &["--json"]].concat()).error();
         assert!(failure.contains(reason), "{arguments:?}: {failure}");

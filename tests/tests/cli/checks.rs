@@ -194,7 +194,7 @@ async fn a_checkpoint_with_a_key_takes_the_key_to_check() {
     assert_eq!(without.code, 2, "{without:?}");
     assert_eq!(
         serde_json::from_str::<Value>(&without.err).unwrap(),
-        json!({"error": "checkpoint 1 of the log `ledger` was made with a key; say where it is with --key-file"})
+        json!({"error": "checkpoint 1 of the log `ledger` was made with a key; pass its file with --key-file"})
     );
     let answer: Value = serde_json::from_str(&without.out).unwrap();
     assert_eq!(answer["findings"].as_array().unwrap().len(), 1);

@@ -79,7 +79,7 @@ impl<M: Model> Sink<M> for RouterSink<M> {
 /// Returns what the hub delivers instead of a change whose scopes cannot be computed.
 fn scopes_panicked<M: Model>(change: &RawChange<M>) -> Unreadable {
     #[derive(Debug, thiserror::Error)]
-    #[error("the model's code panics where its scopes are computed")]
+    #[error("the model's code panicked while its scopes were computed")]
     struct ScopesPanicked;
     let record = change.key.as_ref().map(M::key_value);
     Unreadable::new(record, change.position, Arc::new(ScopesPanicked))
