@@ -3,20 +3,19 @@
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use evented_core::{KeyKind, KeyValue};
+use evented_core::{ExactKind, KeyKind, KeyValue};
 
 use crate::failure::Failure;
 use evented_diesel::verify::Checkpoint;
 
 /// Parses a record's key, of the model's kind of key.
 pub(super) fn key(kind: KeyKind, text: &str) -> Result<KeyValue, Failure> {
-    let wrong =
-        |what: &str| Failure::new(format!("`{text}` is not a key of this model: it must be {what}"));
-    match kind {
-        KeyKind::Uuid => text.parse().map(KeyValue::Uuid).map_err(|_| wrong("a UUID")),
-        KeyKind::Text => Ok(KeyValue::Text(text.to_owned())),
-        KeyKind::Int => text.parse().map(KeyValue::Int).map_err(|_| wrong("an integer of 32 bits")),
-        KeyKind::BigInt => text.parse().map(KeyValue::BigInt).map_err(|_| wrong("an integer of 64 bits")),
+    let wrong = |what: &str| Failure::new(format!("`{text}` is not a key of this model: it must be {what}"));
+    match kind.exact() {
+        ExactKind::Uuid => text.parse().map(KeyValue::Uuid).map_err(|_| wrong("a UUID")),
+        ExactKind::Text => Ok(KeyValue::Text(text.to_owned())),
+        ExactKind::Int => text.parse().map(KeyValue::Int).map_err(|_| wrong("an integer of 32 bits")),
+        ExactKind::BigInt => text.parse().map(KeyValue::BigInt).map_err(|_| wrong("an integer of 64 bits")),
     }
 }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 /// The type of a model's key, and who makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyKind {
     /// A UUID v7, made by the library. It is the id of the record's first event.
     Uuid,
@@ -24,11 +25,24 @@ impl KeyKind {
     pub fn by_database(self) -> bool {
         matches!(self, Self::Int | Self::BigInt)
     }
+
+    /// The kind, for a match without a wildcard.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn exact(self) -> ExactKind {
+        match self {
+            Self::Uuid => ExactKind::Uuid,
+            Self::Text => ExactKind::Text,
+            Self::Int => ExactKind::Int,
+            Self::BigInt => ExactKind::BigInt,
+        }
+    }
 }
 
 /// A key of any model. Its serde form is the key alone: a string or a number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum KeyValue {
     /// A UUID.
     Uuid(Uuid),
@@ -37,6 +51,43 @@ pub enum KeyValue {
     /// A 32-bit integer.
     Int(i32),
     /// A 64-bit integer.
+    BigInt(i64),
+}
+
+impl KeyValue {
+    /// The key, for a match without a wildcard.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn exact(&self) -> ExactKey<'_> {
+        match self {
+            Self::Uuid(key) => ExactKey::Uuid(*key),
+            Self::Text(key) => ExactKey::Text(key),
+            Self::Int(key) => ExactKey::Int(*key),
+            Self::BigInt(key) => ExactKey::BigInt(*key),
+        }
+    }
+}
+
+/// [`KeyKind`] for evented's own crates. They handle every kind, and the compiler finds each match that a new kind has
+/// to extend. Not covered by semver.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "as in `KeyKind`")]
+pub enum ExactKind {
+    Uuid,
+    Text,
+    Int,
+    BigInt,
+}
+
+/// [`KeyValue`] for evented's own crates, like [`ExactKind`].
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "as in `KeyValue`")]
+pub enum ExactKey<'k> {
+    Uuid(Uuid),
+    Text(&'k str),
+    Int(i32),
     BigInt(i64),
 }
 

@@ -59,6 +59,8 @@ pub use external::External;
 pub use fields::{FieldError, Fields};
 pub use invalid::{ValidationError, ValidationErrors};
 pub use json::Json;
+#[doc(hidden)]
+pub use key::{ExactKey, ExactKind};
 pub use key::{KeyKind, KeyValue};
 pub use kinds::Kinds;
 pub use meta::Meta;

@@ -64,7 +64,9 @@ pub enum WalError {
         publication: String,
     },
     /// The log does not have the complete rows of a table before a change.
-    #[error("the server does not send the old rows of {table}: run `ALTER TABLE {table} REPLICA IDENTITY FULL`")]
+    #[error(
+        "the server does not send the old rows of {table}: run `ALTER TABLE {table} REPLICA IDENTITY FULL`"
+    )]
     NotWhole {
         /// The table's name.
         table: String,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use evented_core::KeyKind;
+use evented_core::{ExactKind, KeyKind};
 
 use crate::migrations::LogShape;
 use crate::sql::{Database, LogName};
@@ -234,11 +234,11 @@ impl Types {
     }
 
     fn key(&self, kind: KeyKind) -> &'static str {
-        match kind {
-            KeyKind::Uuid => self.uuid,
-            KeyKind::Text => "TEXT",
-            KeyKind::Int => "INTEGER",
-            KeyKind::BigInt => "BIGINT",
+        match kind.exact() {
+            ExactKind::Uuid => self.uuid,
+            ExactKind::Text => "TEXT",
+            ExactKind::Int => "INTEGER",
+            ExactKind::BigInt => "BIGINT",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Describes logs: which tables hold the events of which models, and what a log stores for each event.
 
-use evented_core::{KeyKind, KeyValue};
+use evented_core::{ExactKey, KeyKind, KeyValue};
 
 use crate::model::derived::Derived;
 use crate::sql::{EventTable, LogName};
@@ -102,11 +102,11 @@ impl EventTable {
 /// it.
 #[must_use]
 pub fn shard_by_key(record: &KeyValue) -> usize {
-    let hash = match record {
-        KeyValue::Uuid(key) => stable_hash(key.as_bytes()),
-        KeyValue::Text(key) => stable_hash(key.as_bytes()),
-        KeyValue::Int(key) => stable_hash(&i64::from(*key).to_le_bytes()),
-        KeyValue::BigInt(key) => stable_hash(&key.to_le_bytes()),
+    let hash = match record.exact() {
+        ExactKey::Uuid(key) => stable_hash(key.as_bytes()),
+        ExactKey::Text(key) => stable_hash(key.as_bytes()),
+        ExactKey::Int(key) => stable_hash(&i64::from(key).to_le_bytes()),
+        ExactKey::BigInt(key) => stable_hash(&key.to_le_bytes()),
     };
     // The upper half is mixed best, and it fits into a `usize` on every platform.
     usize::try_from(hash >> 32).unwrap_or(0)

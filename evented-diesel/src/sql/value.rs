@@ -1,7 +1,7 @@
 //! Defines the values of the log's own types that statements bind.
 
 use chrono::{DateTime, Utc};
-use evented_core::KeyValue;
+use evented_core::{ExactKey, KeyValue};
 use uuid::Uuid;
 
 /// A value of the log's own types.
@@ -27,11 +27,11 @@ pub enum Value<'q> {
 
 impl<'q> From<&'q KeyValue> for Value<'q> {
     fn from(key: &'q KeyValue) -> Self {
-        match key {
-            KeyValue::Uuid(key) => Self::Uuid(*key),
-            KeyValue::Text(key) => Self::Text(key),
-            KeyValue::Int(key) => Self::Int(*key),
-            KeyValue::BigInt(key) => Self::BigInt(*key),
+        match key.exact() {
+            ExactKey::Uuid(key) => Self::Uuid(key),
+            ExactKey::Text(key) => Self::Text(key),
+            ExactKey::Int(key) => Self::Int(key),
+            ExactKey::BigInt(key) => Self::BigInt(key),
         }
     }
 }

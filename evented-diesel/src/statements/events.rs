@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::{NamedRow, Row};
-use evented_core::{Digest, EventData, EventHash, Json, KeyKind, KeyValue, LogOffset, StoredEvent, names};
+use evented_core::{
+    Digest, EventData, EventHash, ExactKind, Json, KeyKind, KeyValue, LogOffset, StoredEvent, names,
+};
 use uuid::Uuid;
 
 use crate::model::Model;
@@ -127,11 +129,11 @@ pub(crate) fn read_key<'a, DB: SqlTypes>(
     row: &impl Row<'a, DB>,
     index: usize,
 ) -> deserialize::Result<KeyValue> {
-    Ok(match kind {
-        KeyKind::Uuid => KeyValue::Uuid(field(row, index, DB::read_uuid)?),
-        KeyKind::Text => KeyValue::Text(field(row, index, DB::read_text)?),
-        KeyKind::Int => KeyValue::Int(field(row, index, DB::read_int)?),
-        KeyKind::BigInt => KeyValue::BigInt(field(row, index, DB::read_big_int)?),
+    Ok(match kind.exact() {
+        ExactKind::Uuid => KeyValue::Uuid(field(row, index, DB::read_uuid)?),
+        ExactKind::Text => KeyValue::Text(field(row, index, DB::read_text)?),
+        ExactKind::Int => KeyValue::Int(field(row, index, DB::read_int)?),
+        ExactKind::BigInt => KeyValue::BigInt(field(row, index, DB::read_big_int)?),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Loads the histories of records whose state before an event is not known.
 
-use evented_core::{KeyKind, KeyValue};
+use evented_core::{ExactKind, KeyValue};
 
 use crate::error::Error;
 use crate::exec::Executor;
@@ -82,11 +82,11 @@ async fn read_rows<DB: SqlTypes, E: Executor<DB>>(
     from_savepoint: bool,
 ) -> Result<Vec<(KeyValue, HistoryEvent)>, Error> {
     let statement = histories(table, schema, records, from_savepoint);
-    let loaded = match log.keys {
-        KeyKind::Uuid => executor.load::<HistoryRow<UuidKeys>>(statement).await.map(pairs),
-        KeyKind::Text => executor.load::<HistoryRow<TextKeys>>(statement).await.map(pairs),
-        KeyKind::Int => executor.load::<HistoryRow<IntKeys>>(statement).await.map(pairs),
-        KeyKind::BigInt => executor.load::<HistoryRow<BigIntKeys>>(statement).await.map(pairs),
+    let loaded = match log.keys.exact() {
+        ExactKind::Uuid => executor.load::<HistoryRow<UuidKeys>>(statement).await.map(pairs),
+        ExactKind::Text => executor.load::<HistoryRow<TextKeys>>(statement).await.map(pairs),
+        ExactKind::Int => executor.load::<HistoryRow<IntKeys>>(statement).await.map(pairs),
+        ExactKind::BigInt => executor.load::<HistoryRow<BigIntKeys>>(statement).await.map(pairs),
     };
     loaded.map_err(|error| Error::of_log(log.name.table, error))
 }

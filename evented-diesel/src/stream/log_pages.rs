@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evented_core::{KeyKind, LogOffset};
+use evented_core::{ExactKind, LogOffset};
 
 use crate::error::Error;
 use crate::exec::Executor;
@@ -158,11 +158,11 @@ async fn load_events<DB: SqlTypes, E: Executor<DB>>(
     log: &SourceLog,
     statement: Statement<'_, DB>,
 ) -> Result<Vec<LoggedEvent>, Error> {
-    let loaded = match log.keys {
-        KeyKind::Uuid => executor.load::<LoggedRow<UuidKeys>>(statement).await.map(events_of),
-        KeyKind::Text => executor.load::<LoggedRow<TextKeys>>(statement).await.map(events_of),
-        KeyKind::Int => executor.load::<LoggedRow<IntKeys>>(statement).await.map(events_of),
-        KeyKind::BigInt => executor.load::<LoggedRow<BigIntKeys>>(statement).await.map(events_of),
+    let loaded = match log.keys.exact() {
+        ExactKind::Uuid => executor.load::<LoggedRow<UuidKeys>>(statement).await.map(events_of),
+        ExactKind::Text => executor.load::<LoggedRow<TextKeys>>(statement).await.map(events_of),
+        ExactKind::Int => executor.load::<LoggedRow<IntKeys>>(statement).await.map(events_of),
+        ExactKind::BigInt => executor.load::<LoggedRow<BigIntKeys>>(statement).await.map(events_of),
     };
     loaded.map_err(|error| Error::of_log(log.name.table, error))
 }

@@ -1,6 +1,6 @@
 //! Creates a record.
 
-use evented_core::{Context, Create, Decision, Evented, KeyKind, KeyValue, State, decide_create};
+use evented_core::{Context, Create, Decision, Evented, ExactKind, KeyKind, KeyValue, State, decide_create};
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
@@ -68,11 +68,11 @@ async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let mut head = Head::NONE;
     for _ in 0..ATTEMPTS {
         let cx = options.context::<M>();
-        let key = match M::KEY {
-            KeyKind::Uuid => key_of::<M>(KeyValue::Uuid(cx.event_id), &unnamed)?,
-            KeyKind::Int => key_of::<M>(KeyValue::Int(0), &unnamed)?,
-            KeyKind::BigInt => key_of::<M>(KeyValue::BigInt(0), &unnamed)?,
-            KeyKind::Text => new.key().ok_or_else(|| Error::Encode {
+        let key = match M::KEY.exact() {
+            ExactKind::Uuid => key_of::<M>(KeyValue::Uuid(cx.event_id), &unnamed)?,
+            ExactKind::Int => key_of::<M>(KeyValue::Int(0), &unnamed)?,
+            ExactKind::BigInt => key_of::<M>(KeyValue::BigInt(0), &unnamed)?,
+            ExactKind::Text => new.key().ok_or_else(|| Error::Encode {
                 record: unnamed.clone(),
                 error: "its key is given by the caller, and `Create::key` gave none".into(),
             })?,

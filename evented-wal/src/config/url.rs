@@ -30,7 +30,9 @@ pub enum ConfigError {
         value: String,
     },
     /// A name that a slot cannot have.
-    #[error("`{0}` cannot be the name of a slot: only lower-case letters, digits and underscores are allowed, at most 63")]
+    #[error(
+        "`{0}` cannot be the name of a slot: only lower-case letters, digits and underscores are allowed, at most 63"
+    )]
     SlotName(String),
 }
 

@@ -6,7 +6,7 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as PgUuid};
-use evented_core::{EventHash, Json, KeyValue};
+use evented_core::{EventHash, ExactKey, Json};
 use uuid::Uuid;
 
 use crate::sql::{BindColumns, EventTable, Statement};
@@ -42,11 +42,11 @@ impl<'a> EventColumns<'a> {
     pub(super) fn of(events: &'a [Append<'_>]) -> Self {
         let mut records = Keys::default();
         for event in events {
-            match event.record {
-                KeyValue::Uuid(key) => records.uuids.push(*key),
-                KeyValue::Text(key) => records.texts.push(key),
-                KeyValue::Int(key) => records.ints.push(*key),
-                KeyValue::BigInt(key) => records.big_ints.push(*key),
+            match event.record.exact() {
+                ExactKey::Uuid(key) => records.uuids.push(key),
+                ExactKey::Text(key) => records.texts.push(key),
+                ExactKey::Int(key) => records.ints.push(key),
+                ExactKey::BigInt(key) => records.big_ints.push(key),
             }
         }
         Self {

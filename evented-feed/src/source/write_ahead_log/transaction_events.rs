@@ -12,7 +12,7 @@ use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
 use diesel::row::NamedRow;
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use evented_core::{ChangeEvent, Digest, Json, KeyKind, KeyValue, names};
+use evented_core::{ChangeEvent, Digest, ExactKind, Json, KeyValue, names};
 
 use evented_diesel::Model;
 use evented_diesel::sql_types::JsonText;
@@ -41,11 +41,11 @@ impl<M: Model> QueryableByName<Pg> for EventSeen<M> {
     fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
         // Read by the kind of the log's keys: the type is not evident from the bytes.
         let key = "record_id";
-        let record = match M::KEY {
-            KeyKind::Uuid => KeyValue::Uuid(NamedRow::get::<SqlUuid, _>(row, key)?),
-            KeyKind::Text => KeyValue::Text(NamedRow::get::<Text, _>(row, key)?),
-            KeyKind::Int => KeyValue::Int(NamedRow::get::<Integer, _>(row, key)?),
-            KeyKind::BigInt => KeyValue::BigInt(NamedRow::get::<BigInt, _>(row, key)?),
+        let record = match M::KEY.exact() {
+            ExactKind::Uuid => KeyValue::Uuid(NamedRow::get::<SqlUuid, _>(row, key)?),
+            ExactKind::Text => KeyValue::Text(NamedRow::get::<Text, _>(row, key)?),
+            ExactKind::Int => KeyValue::Int(NamedRow::get::<Integer, _>(row, key)?),
+            ExactKind::BigInt => KeyValue::BigInt(NamedRow::get::<BigInt, _>(row, key)?),
         };
         let state = NamedRow::get::<Binary, Vec<u8>>(row, "state")?;
         Ok(Self {
