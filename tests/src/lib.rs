@@ -2,7 +2,7 @@
 //!
 //! A setting is a database (SQLite or PostgreSQL) with a kind of connection (blocking or async). [`db`] has one `Db`
 //! for each setting, with the same methods, so that a behaviour is written once and compiled four times (see
-//! `tests/suite/behaviours.rs`).
+//! `tests/suite/settings.rs`).
 #![allow(
     clippy::expect_used,
     clippy::panic,

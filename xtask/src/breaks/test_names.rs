@@ -51,6 +51,9 @@ impl TestPrograms {
     fn sources(&self, program: &str) -> Result<Option<Sources>> {
         let programs = self.root.join(DIRECTORY);
         let (directory, file) = (programs.join(program), programs.join(format!("{program}.rs")));
+        // `suite_blocking` is the file `suite/blocking.rs`, which uses the other files of its directory.
+        let shared = program.split_once('_').map(|(directory, name)| (programs.join(directory), name));
+        let shared = shared.filter(|(directory, name)| directory.join(format!("{name}.rs")).is_file());
         let mut sources = Sources::default();
         if Test::is_package(program) {
             let directory = self.root.join(program).join("src");
@@ -59,6 +62,8 @@ impl TestPrograms {
             }
             sources.add_directory(&directory)?;
         } else if directory.join("main.rs").is_file() {
+            sources.add_directory(&directory)?;
+        } else if let Some((directory, _)) = shared {
             sources.add_directory(&directory)?;
         } else if file.is_file() {
             sources.add_file(&file)?;
@@ -209,6 +214,9 @@ mod tests {
         fs::write(programs.join("suite/main.rs"), "mod deep;").unwrap();
         fs::write(programs.join("suite/deep/one.rs"), "#[test]\nfn one() {}").unwrap();
         fs::write(programs.join("ui.rs"), "#[test]\nfn two() {}").unwrap();
+        fs::create_dir_all(programs.join("shared")).unwrap();
+        fs::write(programs.join("shared/first.rs"), "mod three;").unwrap();
+        fs::write(programs.join("shared/three.rs"), "#[test]\nfn three() {}").unwrap();
         let mut programs = TestPrograms::new(dir.path());
         let mut problem = |test: &str| {
             let test = Test::try_from(test.to_owned()).unwrap();
@@ -216,6 +224,8 @@ mod tests {
         };
         assert_eq!(problem("suite one"), "");
         assert_eq!(problem("ui two"), "");
+        assert_eq!(problem("shared_first three"), "");
+        assert_eq!(problem("shared_second three"), "there is no test program tests/tests/shared_second");
         assert_eq!(problem("suite two"), "no test of tests/tests/suite contains two");
         assert_eq!(problem("not_a_program one"), "there is no test program tests/tests/not_a_program");
     }

@@ -9,7 +9,7 @@ use evented_tests::models::{
 };
 use uuid::Uuid;
 
-use super::{Db, hub, place};
+use super::{Db, delivered_at, hub};
 
 fn org() -> Id<Org> {
     Id::new(Uuid::now_v7())
@@ -116,13 +116,13 @@ async fn a_scope_receives_its_records_and_those_that_enter_and_leave() {
     assert_eq!((entered.kind(), entered.before()), (Enter, None));
     assert_eq!(entered.entered().collect::<Vec<_>>(), [&[("org", "org_id")]]);
     assert_eq!(kinds(&mut feed, 1).await, [Delete]);
-    nothing_more(&hub, &mut feed, place(&mut db, &last).await).await;
+    nothing_more(&hub, &mut feed, delivered_at(&mut db, &last).await).await;
 
     assert_eq!(kinds(&mut other, 2).await, [Enter, Update]);
     let left = change(&mut other).await;
     // The subscriber does not receive the new state.
     assert_eq!((left.kind(), left.after(), left.before().map(|it| it.value)), (Leave, None, Some(1)));
-    nothing_more(&hub, &mut other, place(&mut db, &last).await).await;
+    nothing_more(&hub, &mut other, delivered_at(&mut db, &last).await).await;
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn one_record_and_some_kinds_can_be_asked_for() {
     db.run(one.delete()).await.unwrap();
     let last = db.run(other.delete().recorded()).await.unwrap();
     assert_eq!(kinds(&mut of_one, 2).await, [ChangeKind::Update, ChangeKind::Delete]);
-    nothing_more(&hub, &mut of_one, place(&mut db, &last).await).await;
+    nothing_more(&hub, &mut of_one, delivered_at(&mut db, &last).await).await;
     assert_eq!(change(&mut deletes).await.key(), Some(&one.id));
     assert_eq!(change(&mut deletes).await.key(), Some(&other.id));
 }
@@ -160,7 +160,7 @@ async fn channels_are_added_and_removed_and_nothing_is_delivered_twice() {
     assert_eq!(change(&mut feed).await.key(), Some(&item.id));
     feed.remove(&Item::changes());
     let stranger = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
-    nothing_more(&hub, &mut feed, place(&mut db, &stranger).await).await;
+    nothing_more(&hub, &mut feed, delivered_at(&mut db, &stranger).await).await;
     db.run(item.add_value(AddValue(1))).await.unwrap();
     assert_eq!(change(&mut feed).await.kind(), ChangeKind::Update);
 
@@ -222,7 +222,7 @@ async fn a_slow_subscriber_gets_the_position_to_resume_from() {
     for item in &made {
         assert_eq!(change(&mut fast).await.key(), Some(&item.record.id));
     }
-    hub.wait_for(place(&mut db, &made[9]).await).await.unwrap();
+    hub.wait_for(delivered_at(&mut db, &made[9]).await).await.unwrap();
     let mut received = Vec::new();
     let resume_from = loop {
         match next(&mut slow).await.expect("not the end") {
@@ -245,7 +245,7 @@ async fn a_slow_subscriber_gets_the_position_to_resume_from() {
     // The subscriber has caught up.
     let last = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
     assert_eq!(change(&mut again).await.key(), Some(&last.record.id));
-    nothing_more(&hub, &mut again, place(&mut db, &last).await).await;
+    nothing_more(&hub, &mut again, delivered_at(&mut db, &last).await).await;
 }
 
 #[tokio::test]
@@ -297,8 +297,8 @@ async fn a_transaction_can_come_whole() {
     db.commit().await;
     let delivered = transaction(&mut feed).await;
     assert_eq!(delivered.iter().map(Change::kind).collect::<Vec<_>>(), [ChangeKind::Insert, ChangeKind::Update]);
-    let places: Vec<_> = delivered.iter().map(|change| change.transaction().index).collect();
-    assert_eq!(places, [0, 1]);
+    let indexes: Vec<_> = delivered.iter().map(|change| change.transaction().index).collect();
+    assert_eq!(indexes, [0, 1]);
     assert!(delivered.iter().all(|change| !change.transaction().last), "{delivered:?}");
 
     db.begin().await;
@@ -321,7 +321,7 @@ async fn a_transaction_feed_resumes_between_two_transactions() {
         let last = db.run(item.add_value(AddValue(value)).recorded()).await.unwrap();
         db.commit().await;
         // SQLite does not number transactions: two could be delivered as one.
-        hub.wait_for(place(&mut db, &last).await).await.unwrap();
+        hub.wait_for(delivered_at(&mut db, &last).await).await.unwrap();
         delivered.push(item.id);
     }
     let first = transaction(&mut feed).await;
@@ -344,11 +344,11 @@ async fn a_feed_knows_how_far_it_is_also_where_nothing_happens() {
     let start = feed.position();
     assert_eq!(start, feed.start());
     let stranger = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
-    hub.wait_for(place(&mut db, &stranger).await).await.unwrap();
+    hub.wait_for(delivered_at(&mut db, &stranger).await).await.unwrap();
     assert!(feed.position() > start);
     let item = db.run(Item::insert(lamp(ours))).await.unwrap();
     let last = db.run(item.add_value(AddValue(1)).recorded()).await.unwrap();
-    hub.wait_for(place(&mut db, &last).await).await.unwrap();
+    hub.wait_for(delivered_at(&mut db, &last).await).await.unwrap();
     // The changes in the buffer have not been yielded.
     let mut again = hub.subscribe_from(by_scope(), feed.position()).unwrap();
     assert_eq!(kinds(&mut again, 2).await, [ChangeKind::Insert, ChangeKind::Update]);
@@ -387,7 +387,7 @@ async fn a_hub_that_is_stopped_ends_its_feeds() {
     let hub = hub(&mut db).await;
     let mut feed = hub.subscribe(Item::changes()).unwrap();
     let delivered = db.run(Item::insert(lamp(org())).recorded()).await.unwrap();
-    let delivered = place(&mut db, &delivered).await;
+    let delivered = delivered_at(&mut db, &delivered).await;
     hub.wait_for(delivered).await.unwrap();
     assert!(hub.position::<Item>().unwrap().has_reached(delivered));
     hub.stop();

@@ -1,5 +1,6 @@
-//! Tests every behaviour in four settings: each module below is compiled once for each setting.
+//! Makes the tests of every behaviour for a setting: each module below is compiled once for each setting.
 
+/// The tests of all behaviours, once for each setting.
 macro_rules! settings {
     ($($setting:ident: $db:ident),*) => {$(
         #[path = "behaviours"]
@@ -63,7 +64,7 @@ macro_rules! sources {
         mod $source {
             use evented_tests::db::$db as Db;
             #[allow(unused_imports, reason = "each source uses one")]
-            use super::{log_hub, wal_hub};
+            use crate::settings::{log_hub, wal_hub};
 
             /// Starts a hub for items and notes.
             async fn hub(db: &mut Db) -> evented_feed::Hub {
@@ -71,7 +72,7 @@ macro_rules! sources {
             }
 
             /// Returns the position at which a write has been delivered.
-            async fn place<M: evented_diesel::Model>(
+            async fn delivered_at<M: evented_diesel::Model>(
                 db: &mut Db,
                 written: &evented_diesel::Recorded<M>,
             ) -> evented_feed::Position {
@@ -108,20 +109,4 @@ macro_rules! wal_hub {
         $db.run(evented_feed::wal::mark()).await.unwrap()
     }};
 }
-use {log_hub, wal_hub};
-
-sources!(
-    by_log_on_sync_sqlite: SyncSqlite log_hub,
-    by_log_on_async_sqlite: AsyncSqlite log_hub,
-    by_log_on_sync_postgres: SyncPostgres log_hub,
-    by_log_on_async_postgres: AsyncPostgres log_hub,
-    by_wal_on_sync_postgres: SyncPostgres wal_hub,
-    by_wal_on_async_postgres: AsyncPostgres wal_hub
-);
-
-settings!(
-    sync_sqlite: SyncSqlite,
-    async_sqlite: AsyncSqlite,
-    sync_postgres: SyncPostgres,
-    async_postgres: AsyncPostgres
-);
+pub(crate) use {log_hub, settings, sources, wal_hub};
