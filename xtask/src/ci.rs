@@ -60,6 +60,8 @@ pub(crate) fn run() -> Result<()> {
     step("doc tests with sqlite alone", &alone)?;
     println!("\n== versions");
     dependencies::check_versions()?;
+    println!("\n== minimal versions");
+    dependencies::check_minimal_versions()?;
     println!("\n== tests");
     test::run(&[])?;
     println!("\nxtask: everything passed in {} s", started.elapsed().as_secs());

@@ -86,17 +86,32 @@ pub(crate) fn check_minimal_versions() -> Result<()> {
         return skip("minimal versions", "no nightly toolchain is installed");
     }
     let lock = LockFile::keep()?;
-    let update = ["+nightly", "update", "-Z", "direct-minimal-versions"];
-    let updated = rustup_cargo(update)?.stdout_null().stderr_capture().unchecked().run()?;
-    if !updated.status.success() {
-        let why = String::from_utf8_lossy(&updated.stderr);
-        let last = why.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("cargo update failed");
-        return skip("minimal versions", last.trim());
+    // Without the registry, neither the versions nor their sources are known.
+    match failure(["+nightly", "update", "-Z", "direct-minimal-versions"])? {
+        Some(why) if why.contains("failed to select a version") => {
+            bail!("the minimal versions of the manifests contradict each other: {why}")
+        }
+        Some(why) => return skip("minimal versions", &why),
+        None => {}
+    }
+    if let Some(why) = failure(["fetch"])? {
+        return skip("minimal versions", &why);
     }
     let args = published(["check", "--all-features", "--target-dir", "target/minimal-versions"]);
     let checked = succeed("minimal versions", &cargo(args)?);
     drop(lock);
     checked
+}
+
+/// Runs cargo; the last line that it printed if it failed.
+fn failure<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Option<String>> {
+    let done = rustup_cargo(args)?.stdout_null().stderr_capture().unchecked().run()?;
+    if done.status.success() {
+        return Ok(None);
+    }
+    let printed = String::from_utf8_lossy(&done.stderr);
+    let last = printed.lines().rev().find(|line| !line.trim().is_empty());
+    Ok(Some(last.unwrap_or("cargo failed").trim().to_owned()))
 }
 
 /// The lock file as it is, put back at the end.

@@ -134,7 +134,7 @@ fn known(
     errors: &mut Errors,
 ) -> syn::Result<(Ident, Form)> {
     let name = input.call(Ident::parse_any).map_err(|error| {
-        let error = syn::Error::new(error.span(), "expected the name of an attribute");
+        let error = syn::Error::new(error.span(), "expected a name");
         explain(&error, forms[0].1)
     })?;
     let Some(&(known, form)) = forms.iter().find(|(known, _)| name == known) else {

@@ -27,10 +27,7 @@ fn names_of_attributes() {
             "expected attribute arguments in parentheses: #[evented(...)]; \
              write `#[evented(schema = \"items\")]`",
         ),
-        (
-            quote!(#[evented("items")]),
-            "expected the name of an attribute; write `#[evented(schema = \"items\")]`",
-        ),
+        (quote!(#[evented("items")]), "expected a name; write `#[evented(schema = \"items\")]`"),
     ]);
 }
 
@@ -55,7 +52,7 @@ fn values_of_attributes() {
         ),
         (
             quote!(#[evented(actions(Archive("sold")))]),
-            "expected the name of an attribute; write `actions(Close(name = \"close\"))`",
+            "expected a name; write `actions(Close(name = \"close\"))`",
         ),
         (
             quote!(#[evented(actions(Archive(nmae = "sold")))]),
