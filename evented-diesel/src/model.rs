@@ -17,5 +17,5 @@ pub(crate) use link::{Direction, NewLink, link_table};
 pub use link::{Link, Linked, NoFields};
 pub use log::{EventLog, HoldsModel, LinkShape, shard_by_key, stable_hash};
 pub use pending_event::PendingEvent;
-pub(crate) use record::AllRecords;
 pub use record::Record;
+pub(crate) use record::table_failed;

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use evented_core::{Digest, External, Json, KeyValue, Meta, names};
 
 use crate::backend::EventedBackend;
-use crate::error::Error;
+use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, sealed};
-use crate::model::{AllRecords, Model, ModelOn, Record};
+use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
     Append, Number, RecordRow, columns_to_write, count_without_events, rows_without_events, set_row,
 };
@@ -129,7 +129,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for BackfillPage<'_, M> {
         if backfill.done {
             return Ok(None);
         }
-        let name = AllRecords::<M>::new().name();
+        let name = Subject::Model(M::SCHEMA);
         let transaction = Transaction::open(executor, &name).await?;
         let result = chunk(executor, backfill).await;
         let (done, ended) = transaction.close(executor, &name, result).await?;
@@ -168,10 +168,8 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for BackfillRemaining<M> 
     type Output = u64;
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<u64, Error> {
-        let rows = executor
-            .load::<Number>(count_without_events::<DB, M>())
-            .await
-            .map_err(|error| AllRecords::<M>::new().failed(error))?;
+        let rows =
+            executor.load::<Number>(count_without_events::<DB, M>()).await.map_err(table_failed::<M>)?;
         let count = rows.into_iter().next().and_then(|number| number.0).unwrap_or(0);
         Ok(u64::try_from(count).unwrap_or(0))
     }
@@ -192,13 +190,10 @@ async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     backfill: &mut Backfill<M>,
 ) -> Result<(Backfilled, bool), Error> {
     if DB::LOCKS_FIRST {
-        DB::lock_number::<M, D>(executor, 0).await.map_err(|error| AllRecords::<M>::new().failed(error))?;
+        DB::lock_number::<M, D>(executor, 0).await.map_err(table_failed::<M>)?;
     }
     let statement = rows_without_events::<DB, M>(backfill.after.as_ref(), backfill.size);
-    let rows = executor
-        .load::<RecordRow<M>>(statement)
-        .await
-        .map_err(|error| AllRecords::<M>::new().failed(error))?;
+    let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
     let ended = i64::try_from(rows.len()).is_ok_and(|read| read < backfill.size);
     let mut done = Backfilled::default();
     let mut firsts = Vec::with_capacity(rows.len());
@@ -227,11 +222,7 @@ async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     events.sort_by_key(|event| event.table.name.table);
     let mut written = HashSet::new();
     for events in events.chunk_by(|one, next| one.table.name == next.table.name) {
-        written.extend(
-            DB::append_new::<M, D>(executor, events)
-                .await
-                .map_err(|error| AllRecords::<M>::new().failed(error))?,
-        );
+        written.extend(DB::append_new::<M, D>(executor, events).await.map_err(table_failed::<M>)?);
     }
     done.records = written.len() as u64;
     let revision = columns_to_write::<M>(Vec::new());
@@ -242,7 +233,7 @@ async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
                 executor
                     .execute(set_row::<DB, M>(record, row, &revision))
                     .await
-                    .map_err(|error| AllRecords::<M>::new().failed(error))?;
+                    .map_err(table_failed::<M>)?;
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, sealed};
 use crate::maintenance::Progress;
-use crate::model::{AllRecords, Model, ModelOn, Record};
+use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::read::load;
 use crate::statements::{
     ColumnNames, Until, column_names, columns_to_write, portions, remove_many_plain, set_row,
@@ -105,7 +105,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for Rebuild<M> {
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Rebuilt, Error> {
         covers_its_table::<DB, M, D>(executor).await?;
-        let name = AllRecords::<M>::new().name();
+        let name = Subject::Model(M::SCHEMA);
         let transaction = Transaction::open(executor, &name).await?;
         let result = within(executor, self).await;
         transaction.close(executor, &name, result).await
@@ -117,7 +117,7 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     rebuild: Rebuild<M>,
 ) -> Result<Rebuilt, Error> {
     let Rebuild { mut progress, mut comparison } = rebuild;
-    DB::lock_table::<M, D>(executor).await.map_err(|error| AllRecords::<M>::new().failed(error))?;
+    DB::lock_table::<M, D>(executor).await.map_err(table_failed::<M>)?;
     let (mut done, mut examined) = (Rebuilt::default(), 0);
     while let Some(differences) = comparison.next::<DB, D>(executor).await? {
         examined += differences.examined;
@@ -146,22 +146,15 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     }
     // Delete first, so that the other rows can reuse the unique values of the deleted ones.
     for keys in portions::<DB, KeyValue>(&surplus, 1) {
-        done.removed += count(
-            executor
-                .execute(remove_many_plain::<DB, M>(keys))
-                .await
-                .map_err(|error| AllRecords::<M>::new().failed(error))?,
-        );
+        done.removed +=
+            count(executor.execute(remove_many_plain::<DB, M>(keys)).await.map_err(table_failed::<M>)?);
     }
     for (key, state, fields) in &differing {
         let statement = set_row::<DB, M>(key, state, &columns_to_write::<M>(fields.clone()));
-        done.updated +=
-            count(executor.execute(statement).await.map_err(|error| AllRecords::<M>::new().failed(error))?);
+        done.updated += count(executor.execute(statement).await.map_err(table_failed::<M>)?);
     }
     let missing: Vec<_> = missing.iter().map(|(key, state)| (key.clone(), state)).collect();
-    done.inserted += count(
-        DB::insert_rows(executor, &missing).await.map_err(|error| AllRecords::<M>::new().failed(error))?,
-    );
+    done.inserted += count(DB::insert_rows(executor, &missing).await.map_err(table_failed::<M>)?);
     Ok(())
 }
 
@@ -188,10 +181,7 @@ async fn unreadable<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
 async fn covers_its_table<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
 ) -> Result<(), Error> {
-    let names = executor
-        .load::<ColumnNames>(column_names::<DB, M>())
-        .await
-        .map_err(|error| AllRecords::<M>::new().failed(error))?;
+    let names = executor.load::<ColumnNames>(column_names::<DB, M>()).await.map_err(table_failed::<M>)?;
     let columns: Vec<String> = names
         .into_iter()
         .flat_map(|names| names.0)

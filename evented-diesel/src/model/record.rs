@@ -1,7 +1,5 @@
 //! Addresses a record by its key: its name in errors, and statements about it.
 
-use std::marker::PhantomData;
-
 use diesel::deserialize::QueryableByName;
 use diesel::result::Error as DieselError;
 use evented_core::{Digest, Evented, KeyValue};
@@ -86,45 +84,7 @@ impl<M: Evented> std::fmt::Debug for Record<M> {
     }
 }
 
-/// All records of a model: like [`Record`], for statements over a whole table or log.
-pub(crate) struct AllRecords<M>(PhantomData<fn() -> M>);
-
-impl<M: Model> AllRecords<M> {
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
-    }
-
-    /// Returns the model's name for errors.
-    pub(crate) fn name(&self) -> Subject {
-        Subject::Model(M::SCHEMA)
-    }
-
-    /// Wraps a database error with the model's name.
-    pub(crate) fn failed(&self, error: DieselError) -> Error {
-        Error::database(self.name(), error)
-    }
-
-    /// Runs a statement and reads all rows of the result.
-    pub(crate) async fn load<R, DB: SqlTypes, E: Executor<DB>>(
-        &self,
-        executor: &mut E,
-        statement: Statement<'_, DB, impl Text>,
-    ) -> Result<Vec<R>, Error>
-    where
-        R: QueryableByName<DB> + Send + 'static,
-    {
-        executor.load(statement).await.map_err(|error| self.failed(error))
-    }
-
-    /// Runs a statement and reads the first row of the result.
-    pub(crate) async fn first<R, DB: SqlTypes, E: Executor<DB>>(
-        &self,
-        executor: &mut E,
-        statement: Statement<'_, DB, impl Text>,
-    ) -> Result<Option<R>, Error>
-    where
-        R: QueryableByName<DB> + Send + 'static,
-    {
-        Ok(self.load(executor, statement).await?.into_iter().next())
-    }
+/// Wraps a database error with the model's name: an error of a statement about a whole table or log.
+pub(crate) fn table_failed<M: Model>(error: DieselError) -> Error {
+    Error::database(Subject::Model(M::SCHEMA), error)
 }

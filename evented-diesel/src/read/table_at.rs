@@ -5,7 +5,7 @@ use evented_core::{KeyValue, Replay};
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, sealed};
-use crate::model::{AllRecords, Model};
+use crate::model::{Model, table_failed};
 use crate::statements::{LastPositionRow, ReplayedEvent, last_position, page};
 
 /// Reads every record of a model as it was when the log had reached a position: `Item::table_at(position)`.
@@ -74,7 +74,7 @@ impl<DB: EventedBackend, M: Model> Operation<DB> for Page<'_, M> {
         let name = |key| Subject::Record { schema: M::SCHEMA, key };
         let after = table.open.as_ref().map(|(key, replay)| (key, replay.revision()));
         let statement = page(M::whole_log(), table.position, after, table.size);
-        let rows = AllRecords::<M>::new().load::<ReplayedEvent<M>, _, _>(executor, statement).await?;
+        let rows = executor.load::<ReplayedEvent<M>>(statement).await.map_err(table_failed::<M>)?;
         table.done = i64::try_from(rows.len()).is_ok_and(|read| read < table.size);
         let mut records = Vec::new();
         for ReplayedEvent { record, event, .. } in rows {
@@ -117,9 +117,8 @@ impl<DB: EventedBackend, M: Model> Operation<DB> for LastPosition<M> {
     type Output = i64;
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<i64, Error> {
-        let last = AllRecords::<M>::new()
-            .first::<LastPositionRow, _, _>(executor, last_position(M::whole_log()))
-            .await?;
-        Ok(last.and_then(|row| row.0).unwrap_or(0))
+        let statement = last_position(M::whole_log());
+        let rows: Vec<LastPositionRow> = executor.load(statement).await.map_err(table_failed::<M>)?;
+        Ok(rows.into_iter().next().and_then(|row| row.0).unwrap_or(0))
     }
 }

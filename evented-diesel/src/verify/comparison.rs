@@ -7,7 +7,7 @@ use evented_core::{FieldDigests, KeyValue, Replay, State};
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::Executor;
-use crate::model::{AllRecords, Model, ModelOn};
+use crate::model::{Model, ModelOn, table_failed};
 use crate::statements::{RecordRow, ReplayedEvent, page, rows_between};
 
 /// A comparison of log and table, in the order of the keys.
@@ -102,7 +102,7 @@ impl<M: Model> Comparison<M> {
         }
         let after = self.open.as_ref().map(|open| (&open.key, open.revision));
         let statement = page(M::whole_log(), i64::MAX, after, self.page_size);
-        let events = AllRecords::<M>::new().load::<ReplayedEvent<M>, _, _>(executor, statement).await?;
+        let events = executor.load::<ReplayedEvent<M>>(statement).await.map_err(table_failed::<M>)?;
         self.done = i64::try_from(events.len()).is_ok_and(|read| read < self.page_size);
         let mut differences = Differences { examined: events.len() as u64, found: Vec::new() };
         let mut finished = self.fold(events);
@@ -161,7 +161,7 @@ impl<M: Model> Comparison<M> {
         let mut index: HashMap<KeyValue, usize> = HashMap::new();
         loop {
             let statement = rows_between::<DB, M>(self.rows_after.as_ref(), to.as_ref(), self.page_size);
-            let rows = AllRecords::<M>::new().load::<RecordRow<M>, _, _>(executor, statement).await?;
+            let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
             let ended = i64::try_from(rows.len()).is_ok_and(|read| read < self.page_size);
             differences.examined += rows.len() as u64;
             if index.is_empty() && !rows.is_empty() {

@@ -5,7 +5,7 @@ use evented_core::{KeyValue, Replay, StoredEvent};
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Operation, sealed};
-use crate::model::{AllRecords, Model, stable_hash};
+use crate::model::{Model, stable_hash, table_failed};
 use crate::statements::{EventOf, page_of_all};
 use crate::verify::{CheckPage, Finding, Issue};
 
@@ -81,7 +81,7 @@ impl<DB: EventedBackend, M: Model> Operation<DB> for ReplayPage<'_, M> {
         }
         let after = check.open.as_ref().map(|open| (&open.record, open.revision));
         let statement = page_of_all(M::whole_log(), after, check.size);
-        let rows = AllRecords::<M>::new().load::<EventOf<M>, _, _>(executor, statement).await?;
+        let rows = executor.load::<EventOf<M>>(statement).await.map_err(table_failed::<M>)?;
         check.done = i64::try_from(rows.len()).is_ok_and(|read| read < check.size);
         let mut checked = CheckPage { examined: rows.len() as u64, findings: Vec::new() };
         for EventOf { record, event, .. } in rows {

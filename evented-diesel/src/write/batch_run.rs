@@ -7,7 +7,7 @@
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
-use crate::model::{AllRecords, ModelOn};
+use crate::model::ModelOn;
 use crate::write::batch_plan::plan;
 use crate::write::command::Command;
 use crate::write::options::Options;
@@ -17,7 +17,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     commands: &[Command<M>],
 ) -> Result<Vec<M>, Error> {
-    let name = AllRecords::<M>::new().name();
+    let name = Subject::Model(M::SCHEMA);
     let transaction = Transaction::open(executor, &name).await?;
     let result = within(executor, commands, &name).await;
     transaction.close(executor, &name, result).await

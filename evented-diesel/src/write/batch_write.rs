@@ -7,7 +7,7 @@ use evented_core::KeyValue;
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::Executor;
-use crate::model::{AllRecords, Model, ModelOn, Record};
+use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
     Append, Current, RecordRow, columns_to_write, current_rows, portions, remove_many, update_many,
 };
@@ -39,7 +39,7 @@ pub(crate) async fn lock<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     keys: &[KeyValue],
 ) -> Result<(), Error> {
     for keys in portions::<DB, _>(keys, 1) {
-        DB::lock_many::<M, D>(executor, keys).await.map_err(|error| AllRecords::<M>::new().failed(error))?;
+        DB::lock_many::<M, D>(executor, keys).await.map_err(table_failed::<M>)?;
     }
     Ok(())
 }
@@ -52,10 +52,8 @@ pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     lock::<DB, M, D>(executor, keys).await?;
     let mut records = HashMap::with_capacity(keys.len());
     for keys in portions::<DB, _>(keys, 1) {
-        let rows = executor
-            .load::<Current<M>>(current_rows::<DB, M>(keys))
-            .await
-            .map_err(|error| AllRecords::<M>::new().failed(error))?;
+        let rows =
+            executor.load::<Current<M>>(current_rows::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
         for Current { head, row, .. } in rows {
             let record = Record::<M>::new(row.key().clone());
             let digests =
@@ -87,9 +85,7 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     events.sort_by_key(|event| event.table.name.table);
     for events in events.chunk_by(|one, next| one.table.name == next.table.name) {
         for events in events.chunks(EVENTS_PER_STATEMENT) {
-            DB::append_many::<M, D>(executor, events)
-                .await
-                .map_err(|error| AllRecords::<M>::new().failed(error))?;
+            DB::append_many::<M, D>(executor, events).await.map_err(table_failed::<M>)?;
         }
     }
     let rows = write_rows(executor, &records).await?;
@@ -126,23 +122,17 @@ async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     changed.sort_by(|(a, _), (b, _)| a.cmp(b));
     made.sort_by(|(a, _), (b, _)| a.cmp(b));
     for keys in portions::<DB, _>(&gone, 1) {
-        executor
-            .load::<RecordRow<M>>(remove_many::<DB, M>(keys))
-            .await
-            .map_err(|error| AllRecords::<M>::new().failed(error))?;
+        executor.load::<RecordRow<M>>(remove_many::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
     }
     let mut rows = Vec::with_capacity(changed.len() + made.len());
     let columns = columns_to_write::<M>(columns.into_iter().collect());
     if !columns.is_empty() {
         for changed in portions::<DB, _>(&changed, columns.len() + 1) {
             let statement = update_many::<DB, M>(changed, &columns);
-            let written = executor
-                .load::<RecordRow<M>>(statement)
-                .await
-                .map_err(|error| AllRecords::<M>::new().failed(error))?;
+            let written = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
             rows.extend(written.into_iter().map(|row| row.0));
         }
     }
-    rows.extend(DB::make_rows(executor, &made).await.map_err(|error| AllRecords::<M>::new().failed(error))?);
+    rows.extend(DB::make_rows(executor, &made).await.map_err(table_failed::<M>)?);
     Ok(rows)
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
-use crate::model::{AllRecords, ModelOn, Record};
+use crate::model::{ModelOn, Record, table_failed};
 use crate::statements::{Append, EventOf, event_by_id};
 use crate::write::append_event::{EventContent, Head, next_event};
 use crate::write::attempts::ATTEMPTS;
@@ -50,7 +50,8 @@ async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let (_, random) = event_id.as_u64_pair();
     DB::lock_number::<M, E>(executor, random.cast_signed()).await.map_err(failed)?;
     let statement = event_by_id(M::whole_log(), event_id, None);
-    match AllRecords::<M>::new().first::<EventOf<M>, _, _>(executor, statement).await? {
+    let found: Vec<EventOf<M>> = executor.load(statement).await.map_err(table_failed::<M>)?;
+    match found.into_iter().next() {
         Some(row) => {
             let record = Record::new(key_of::<M>(row.record, unnamed)?);
             repeated::result_of(executor, &record, &row.event).await
