@@ -7,7 +7,7 @@ use crate::model::{ActionDef, Alias, Model, Spanned};
 use crate::names;
 
 /// The names of the library's own actions in the log.
-const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
+pub(super) const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
 
 /// Methods that a model has already, from evented or from Diesel.
 pub(crate) const METHODS: [&str; 40] = [

@@ -1,5 +1,6 @@
 //! Checks the rules of a shared log.
 
+use super::action_names::RESERVED;
 use crate::errors::Errors;
 use crate::model::{Alias, Log};
 use crate::names;
@@ -91,7 +92,6 @@ fn shards_are_several(log: &Log, errors: &mut Errors) {
 
 /// Checks that each alias is an old name of one action.
 fn aliases_are_old_names(log: &Log, errors: &mut Errors) {
-    const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
     for (index, Alias { action, old }) in log.aliases.iter().enumerate() {
         if log.aliases[..index].iter().any(|earlier| earlier.old.value == old.value) {
             errors.push(old.span, format!("the alias `{}` is listed twice; list each alias once", old.value));

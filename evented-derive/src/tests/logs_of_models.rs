@@ -149,6 +149,11 @@ fn faults_of_attributes_of_a_log() {
              whose rows have the old name",
         ),
         (
+            quote!(#[event_log(actions(archive))]),
+            "`archive` is listed without its old names, which has no effect; write \
+             `actions(archive(aliases(\"old_name\")))`",
+        ),
+        (
             quote!(#[event_log(actions(archive(aliases("a")), close(aliases("a"))))]),
             "the alias `a` is listed twice; list each alias once",
         ),

@@ -52,8 +52,10 @@ impl TestPrograms {
         let programs = self.root.join(DIRECTORY);
         let (directory, file) = (programs.join(program), programs.join(format!("{program}.rs")));
         // `suite_blocking` is the file `suite/blocking.rs`, which uses the other files of its directory.
-        let shared = program.split_once('_').map(|(directory, name)| (programs.join(directory), name));
-        let shared = shared.filter(|(directory, name)| directory.join(format!("{name}.rs")).is_file());
+        let shared = program.split_once('_').and_then(|(directory, name)| {
+            let directory = programs.join(directory);
+            directory.join(format!("{name}.rs")).is_file().then_some(directory)
+        });
         let mut sources = Sources::default();
         if Test::is_package(program) {
             let directory = self.root.join(program).join("src");
@@ -63,7 +65,7 @@ impl TestPrograms {
             sources.add_directory(&directory)?;
         } else if directory.join("main.rs").is_file() {
             sources.add_directory(&directory)?;
-        } else if let Some((directory, _)) = shared {
+        } else if let Some(directory) = shared {
             sources.add_directory(&directory)?;
         } else if file.is_file() {
             sources.add_file(&file)?;
