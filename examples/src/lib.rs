@@ -10,3 +10,7 @@
 //! | `git_history` | real input: the history of a git repository as evented records, checked against git |
 //! | `wal_tail` | PostgreSQL's write-ahead log: the changes by plain SQL, with old and new values, without any model |
 //! | `admin` | the admin command: it inspects and maintains the tables and logs that the other examples leave behind |
+
+mod target;
+
+pub use target::Target;

@@ -1,7 +1,7 @@
 //! The admin command, for the databases that the other examples leave behind.
 //!
 //! ```text
-//! cargo run -p examples --example quickstart -- --db shop.db
+//! cargo run -p examples --example quickstart -- shop.db
 //! cargo run -p examples --features admin --example admin -- --database-url shop.db log items <id>
 //! cargo run -p examples --features admin --example admin -- --database-url shop.db show items <id> --at-revision 2
 //! cargo run -p examples --features admin --example admin -- --database-url shop.db verify items

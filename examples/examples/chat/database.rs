@@ -28,7 +28,7 @@ pub fn sqlite(url: &str) -> anyhow::Result<SqliteConnection> {
 /// Opens PostgreSQL, and creates the example's schema from scratch.
 #[cfg(feature = "postgres")]
 pub fn postgres(url: &str) -> anyhow::Result<PgConnection> {
-    let mut conn = PgConnection::establish(url).context("cannot reach the server of DATABASE_URL")?;
+    let mut conn = PgConnection::establish(url).context("cannot reach the server")?;
     conn.batch_execute(
         "SET client_min_messages = warning;
          DROP SCHEMA IF EXISTS evented_chat CASCADE;
