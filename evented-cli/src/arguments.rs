@@ -65,7 +65,7 @@ pub(super) enum Command {
         #[command(flatten)]
         key: KeyArgument,
     },
-    /// Make a checkpoint of a hashed log: a root over all its events since the last checkpoint
+    /// Make a checkpoint of a hashed log: the root of the tree over all its events
     Checkpoint {
         /// The log's table
         log: String,
@@ -78,9 +78,30 @@ pub(super) enum Command {
         log: Option<String>,
         #[command(flatten)]
         key: KeyArgument,
-        /// Verify against copies of checkpoints instead: a file with one or more outputs of `checkpoint --json`
+        /// Also verify against copies of checkpoints: a file with one or more outputs of `checkpoint --json`
         #[arg(long, value_name = "FILE", requires = "log")]
         against: Option<PathBuf>,
+    },
+    /// Prove that an event is in its log, up to the last checkpoint; prints the proof as JSON
+    ProveEvent {
+        #[command(flatten)]
+        record: RecordArgument,
+        /// The revision of the event
+        revision: i64,
+    },
+    /// Prove that the last checkpoint of a log continues an earlier one; prints the proof as JSON
+    ProveLog {
+        /// The log's table
+        log: String,
+        /// The number of the earlier checkpoint
+        from: i64,
+    },
+    /// Check a proof of `prove-event` or `prove-log`, without a database
+    CheckProof {
+        /// The file with the proof
+        file: PathBuf,
+        #[command(flatten)]
+        key: KeyArgument,
     },
     /// Rewrite the rows of a model's table from its log
     Rebuild {
@@ -114,12 +135,15 @@ pub(super) struct RecordArgument {
     pub(super) id: String,
 }
 
-/// The key that checkpoints are made with.
+/// The key that checkpoints are signed with.
 #[derive(Debug, Args)]
 pub(super) struct KeyArgument {
     /// The file with the key of the checkpoints: 64 hex digits
     #[arg(long, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
+    /// The name of the key, which stands beside each signature
+    #[arg(long, value_name = "NAME", default_value = "evented", requires = "key_file")]
+    pub(super) key_name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -145,6 +169,14 @@ pub(super) enum Migrations {
         /// The kind of database. Default: the database of the program
         #[arg(long)]
         database: Option<DatabaseArgument>,
+    },
+    /// Print the rights on the logs that a role of PostgreSQL needs to run commands, and no more
+    Rights {
+        /// The role
+        role: String,
+        /// Also let the role make checkpoints
+        #[arg(long)]
+        checkpoints: bool,
     },
     /// Show the state of the log tables in the database
     Status,

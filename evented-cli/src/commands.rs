@@ -6,6 +6,7 @@ pub(super) mod checkpoint;
 pub(super) mod diff;
 pub(super) mod log;
 pub(super) mod migrations;
+pub(super) mod prove;
 pub(super) mod rebuild;
 pub(super) mod show;
 pub(super) mod verify;

@@ -13,6 +13,7 @@ use crate::arguments::{Arguments, Command, Migrations, RecordArgument};
 use crate::arguments::{TablesArgument, Wal};
 use crate::commands::checkpoint::Key;
 use crate::commands::migrations;
+use crate::commands::prove::{self, Proof};
 use crate::commands::show::When;
 use crate::commands::verify::Verified;
 #[cfg(feature = "wal")]
@@ -22,9 +23,9 @@ use crate::erased::{AnyLog, AnyModel};
 use crate::failure::Failure;
 use crate::input;
 use evented_diesel::LogName;
+use evented_diesel::checkpoints::Checkpoint;
 use evented_diesel::migrations::Database;
 use evented_diesel::spi::SqlTypes;
-use evented_diesel::verify::Checkpoint;
 #[cfg(feature = "wal")]
 use evented_feed::wal::TableName;
 
@@ -96,21 +97,10 @@ async fn run<Conn: Connection>(
             boxed(verified)
         }
         Command::Verify { schema, id: _, replay, sample, key } => {
-            let key = input::checkpoint_key(key.key_file.as_deref())?;
+            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
             let (models, logs) = admin.selected(schema.as_deref())?;
             let replay = replay.then_some(sample.unwrap_or(1));
             boxed(verify(&mut connect().await?, &models, &logs, replay, key).await)
-        }
-        Command::Checkpoint { log, key } => {
-            let key = input::checkpoint_key(key.key_file.as_deref())?;
-            boxed(admin.log(&log)?.checkpoint(&mut connect().await?, key).await?)
-        }
-        Command::VerifyCheckpoints { log, key, against } => {
-            let key = input::checkpoint_key(key.key_file.as_deref())?;
-            let copies = against.as_deref().map(input::checkpoints).transpose()?;
-            let logs =
-                log.map_or_else(|| Ok(admin.hashed_logs()), |log| admin.log(&log).map(|log| vec![log]))?;
-            boxed(verify_checkpoints(&mut connect().await?, &logs, key, copies).await)
         }
         Command::Rebuild { schema, dry_run } => {
             let (model, mut executor) = (admin.known(&schema)?, connect().await?);
@@ -128,6 +118,38 @@ async fn run<Conn: Connection>(
             let model = admin.known(&schema)?;
             boxed(model.backfill(&mut connect().await?, chunk).await?)
         }
+        on_tree => return run_on_tree(admin, on_tree, connect).await,
+    })
+}
+
+/// Runs a command about the tree over a hashed log: its checkpoints, and proofs.
+async fn run_on_tree<Conn: Connection>(
+    admin: &Admin<Conn>,
+    command: Command,
+    connect: impl AsyncFnOnce() -> Result<Conn::Executor, Failure>,
+) -> Answered {
+    Ok(match command {
+        Command::Checkpoint { log, key } => {
+            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
+            boxed(admin.log(&log)?.checkpoint(&mut connect().await?, key).await?)
+        }
+        Command::VerifyCheckpoints { log, key, against } => {
+            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
+            let copies = against.as_deref().map(input::checkpoints).transpose()?.unwrap_or_default();
+            let logs =
+                log.map_or_else(|| Ok(admin.hashed_logs()), |log| admin.log(&log).map(|log| vec![log]))?;
+            boxed(verify_checkpoints(&mut connect().await?, &logs, key, copies).await)
+        }
+        Command::ProveEvent { record, revision } => {
+            let (model, key) = admin.record(&record)?;
+            boxed(model.prove(&mut connect().await?, key, revision).await?)
+        }
+        Command::ProveLog { log, from } => boxed(admin.log(&log)?.prove(&mut connect().await?, from).await?),
+        Command::CheckProof { file, key } => {
+            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
+            boxed(prove::check(&Proof::read(&file)?, key.as_ref()))
+        }
+        other => return Err(Failure::new(format!("{other:?} is not about checkpoints"))),
     })
 }
 
@@ -139,14 +161,11 @@ async fn verify_checkpoints<E: Send>(
     executor: &mut E,
     logs: &[&dyn AnyLog<E>],
     key: Key,
-    copies: Option<Vec<Checkpoint>>,
+    copies: Vec<Checkpoint>,
 ) -> Verified {
     let mut verified = Verified::default();
     for log in logs {
-        verified.take(match copies.clone() {
-            Some(copies) => log.verify_copies(executor, copies, key).await,
-            None => log.verify_checkpoints(executor, key).await,
-        });
+        verified.take(log.verify_checkpoints(executor, key.clone(), copies.clone()).await);
     }
     verified
 }
@@ -172,7 +191,7 @@ async fn verify<E: Send>(
     }
     for log in logs {
         verified.take(log.verify_chain(executor).await);
-        verified.take(log.verify_checkpoints(executor, key).await);
+        verified.take(log.verify_checkpoints(executor, key.clone(), Vec::new()).await);
     }
     verified
 }

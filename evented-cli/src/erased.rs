@@ -8,14 +8,16 @@ use evented_core::{KeyKind, KeyValue};
 
 use crate::commands::checkpoint;
 use crate::commands::checkpoint::{Key, Made};
+use crate::commands::prove;
+use crate::commands::prove::Proof;
 use crate::commands::show;
 use crate::commands::show::{Shown, When};
 use crate::commands::verify;
 use crate::commands::verify::{Check, Found};
 use crate::commands::{backfill, diff, log, rebuild};
 use crate::failure::Failure;
+use evented_diesel::checkpoints::Checkpoint;
 use evented_diesel::spi::{EventedBackend, Executor, Record};
-use evented_diesel::verify::Checkpoint;
 use evented_diesel::{EventLog, LogName, Model, ModelOn};
 
 /// The future of a running command.
@@ -37,6 +39,7 @@ pub(super) trait AnyModel<E>: Send + Sync {
     fn verify_record<'a>(&self, executor: &'a mut E, record: KeyValue) -> Steps<'a, Part>;
     fn verify_table<'a>(&self, executor: &'a mut E) -> Steps<'a, Part>;
     fn verify_replay<'a>(&self, executor: &'a mut E, one_in: u32) -> Steps<'a, Part>;
+    fn prove<'a>(&self, executor: &'a mut E, key: KeyValue, revision: i64) -> Steps<'a, Proof>;
     fn rebuild<'a>(&self, executor: &'a mut E) -> Steps<'a, rebuild::Done>;
     fn differences<'a>(&self, executor: &'a mut E) -> Steps<'a, rebuild::Differences>;
     fn backfill<'a>(&self, executor: &'a mut E, chunk: u16) -> Steps<'a, backfill::Done>;
@@ -47,8 +50,13 @@ pub(super) trait AnyLog<E>: Send + Sync {
     fn name(&self) -> LogName;
     fn is_hashed(&self) -> bool;
     fn verify_chain<'a>(&self, executor: &'a mut E) -> Steps<'a, Part>;
-    fn verify_checkpoints<'a>(&self, executor: &'a mut E, key: Key) -> Steps<'a, Part>;
-    fn verify_copies<'a>(&self, executor: &'a mut E, copies: Vec<Checkpoint>, key: Key) -> Steps<'a, Part>;
+    fn verify_checkpoints<'a>(
+        &self,
+        executor: &'a mut E,
+        key: Key,
+        copies: Vec<Checkpoint>,
+    ) -> Steps<'a, Part>;
+    fn prove<'a>(&self, executor: &'a mut E, from: i64) -> Steps<'a, Proof>;
     fn checkpoint<'a>(&self, executor: &'a mut E, key: Key) -> Steps<'a, Made>;
 }
 
@@ -111,6 +119,9 @@ impl<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB> + 'static> AnyModel<E> 
     fn verify_replay<'a>(&self, executor: &'a mut E, one_in: u32) -> Steps<'a, Part> {
         Box::pin(verify::replay::<DB, M, E>(executor, one_in))
     }
+    fn prove<'a>(&self, executor: &'a mut E, key: KeyValue, revision: i64) -> Steps<'a, Proof> {
+        Box::pin(async move { prove::event::<DB, M, E>(executor, record(key)?, revision).await })
+    }
     fn rebuild<'a>(&self, executor: &'a mut E) -> Steps<'a, rebuild::Done> {
         Box::pin(rebuild::run::<DB, M, E>(executor))
     }
@@ -132,11 +143,16 @@ impl<DB: EventedBackend, L: EventLog, E: Executor<DB> + 'static> AnyLog<E> for O
     fn verify_chain<'a>(&self, executor: &'a mut E) -> Steps<'a, Part> {
         Box::pin(verify::chain::<DB, L, E>(executor))
     }
-    fn verify_checkpoints<'a>(&self, executor: &'a mut E, key: Key) -> Steps<'a, Part> {
-        Box::pin(checkpoint::verify::<DB, L, E>(executor, key))
+    fn verify_checkpoints<'a>(
+        &self,
+        executor: &'a mut E,
+        key: Key,
+        copies: Vec<Checkpoint>,
+    ) -> Steps<'a, Part> {
+        Box::pin(checkpoint::verify::<DB, L, E>(executor, key, copies))
     }
-    fn verify_copies<'a>(&self, executor: &'a mut E, copies: Vec<Checkpoint>, key: Key) -> Steps<'a, Part> {
-        Box::pin(checkpoint::verify_copies::<DB, L, E>(executor, copies, key))
+    fn prove<'a>(&self, executor: &'a mut E, from: i64) -> Steps<'a, Proof> {
+        Box::pin(prove::log::<DB, L, E>(executor, from))
     }
     fn checkpoint<'a>(&self, executor: &'a mut E, key: Key) -> Steps<'a, Made> {
         Box::pin(async move { Ok(checkpoint::make::<DB, L, E>(executor, key).await?) })

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use evented_core::{ExactKind, KeyKind, KeyValue};
 
 use crate::failure::Failure;
-use evented_diesel::verify::Checkpoint;
+use evented_diesel::checkpoints::{Checkpoint, HmacKey};
 
 /// Parses a record's key, of the model's kind of key.
 pub(super) fn key(kind: KeyKind, text: &str) -> Result<KeyValue, Failure> {
@@ -35,9 +35,12 @@ pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     }
 }
 
-/// Reads the key of checkpoints from a file.
-pub(super) fn checkpoint_key(file: Option<&Path>) -> Result<Option<[u8; 32]>, Failure> {
-    let Some(file) = file else { return Ok(None) };
+/// Reads the key of checkpoints, which has this name, from a file.
+pub(super) fn checkpoint_key(file: Option<&Path>, name: &str) -> Result<Option<HmacKey>, Failure> {
+    file.map(|file| secret(file).map(|key| HmacKey::new(name, key))).transpose()
+}
+
+fn secret(file: &Path) -> Result<[u8; 32], Failure> {
     let wrong = || Failure::new(format!("{}: a key has exactly 64 hex digits", file.display()));
     // An error must not contain the content of the file.
     let text = read(file)?;
@@ -49,7 +52,7 @@ pub(super) fn checkpoint_key(file: Option<&Path>) -> Result<Option<[u8; 32]>, Fa
     for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = pair.iter().try_fold(0, |byte, digit| Some(byte << 4 | nibble(*digit)?)).ok_or_else(wrong)?;
     }
-    Ok(Some(key))
+    Ok(key)
 }
 
 fn nibble(digit: u8) -> Option<u8> {
@@ -81,8 +84,24 @@ pub(super) fn checkpoints(file: &Path) -> Result<Vec<Checkpoint>, Failure> {
     Ok(checkpoints)
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+/// The URL of a database without its password.
+fn without_password(url: &str) -> String {
+    let hidden = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let (userinfo, place) = rest.rsplit_once('@')?;
+        let (user, _) = userinfo.split_once(':')?;
+        Some(format!("{scheme}://{user}:…@{place}"))
+    };
+    match hidden() {
+        Some(shown) => shown,
+        // `host=… password=…`
+        None if url.contains("password") => "of a URL with a password".to_owned(),
+        None => url.to_owned(),
+    }
 }
 
 /// Fails if the file of the database does not exist. SQLite would create a database of any name, so a typing error
@@ -94,7 +113,7 @@ pub(super) fn must_exist(url: &str) -> Result<(), Failure> {
     if other || Path::new(path).exists() {
         Ok(())
     } else {
-        Err(Failure::new(format!("there is no database {path}")))
+        Err(Failure::new(format!("there is no database {}", without_password(path))))
     }
 }
 
@@ -136,15 +155,15 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("evented-key-{}", std::process::id()));
         let read = |text: &str| {
             std::fs::write(&folder, text).unwrap();
-            checkpoint_key(Some(&folder))
+            secret(&folder)
         };
-        assert_eq!(read(&format!("{}\n", "0aB1".repeat(16))).unwrap().unwrap()[..2], [0x0a, 0xb1]);
+        assert_eq!(read(&format!("{}\n", "0aB1".repeat(16))).unwrap()[..2], [0x0a, 0xb1]);
         for text in ["", "0a", &"0x".repeat(32), &"é".repeat(32), &"ab".repeat(33)] {
             let failure = read(text).unwrap_err();
             assert!(failure.0.ends_with("a key has exactly 64 hex digits"), "{failure:?}");
         }
         std::fs::remove_file(&folder).unwrap();
-        assert!(checkpoint_key(Some(&folder)).is_err());
+        assert!(secret(&folder).is_err());
     }
 
     #[test]

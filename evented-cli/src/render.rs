@@ -2,6 +2,7 @@
 
 mod log_status;
 mod maintenance;
+mod proofs;
 mod records;
 #[cfg(feature = "wal")]
 mod slots;

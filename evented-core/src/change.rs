@@ -100,7 +100,7 @@ impl ChangeEvent {
     /// metadata.
     fn outside(&self) -> Self {
         let actor = self.meta.as_ref().and_then(Meta::actor_of);
-        let meta = Meta { actor, ..Meta::default() }.to_json();
+        let meta = Meta { actor, ..Meta::default() }.to_json().ok().flatten();
         Self { meta, action: self.action.clone(), ..*self }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::external::differing;
 use crate::{Evented, FieldError};
 
 /// The fields that differ between two states, in the order of the struct.
@@ -36,10 +37,14 @@ impl Changeset {
     /// A field whose value has no JSON form.
     pub fn between<M: Evented>(before: Option<&M>, after: Option<&M>) -> Result<Self, FieldError> {
         let mut changes = Vec::new();
+        let differing = before.zip(after).and_then(|(before, after)| differing(before, after));
         for (index, field) in M::FIELDS.iter().enumerate() {
+            if differing.as_ref().is_some_and(|differing| !differing.contains(&index)) {
+                continue;
+            }
             let from = before.map(|state| state.field(index)).transpose()?.unwrap_or(Value::Null);
             let to = after.map(|state| state.field(index)).transpose()?.unwrap_or(Value::Null);
-            if from != to {
+            if from != to || differing.is_some() {
                 changes.push(FieldChange { field, from, to });
             }
         }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    ActionOf, Context, Create, EventBody, Evented, FieldDigests, FieldError, Json, Payload, PayloadError,
-    Step, Unstorable, ValidationErrors, names,
+    ActionOf, Context, Create, EventBody, Evented, FieldDigests, FieldError, Json, JsonError, Payload,
+    PayloadError, Step, Unstorable, ValidationErrors, names,
 };
 
 /// An action behind a trait object, so that all commands of a model have one type.
@@ -25,8 +25,8 @@ pub trait AnyAction<M>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// If the action has no JSON form, or NaN or an infinity is in it.
-    fn payload(&self) -> Result<Json, serde_json::Error>;
+    /// [`JsonError`], also for NaN and the infinities.
+    fn payload(&self) -> Result<Json, JsonError>;
 }
 
 impl<M, A: ActionOf<M>> AnyAction<M> for A {
@@ -39,7 +39,7 @@ impl<M, A: ActionOf<M>> AnyAction<M> for A {
     fn apply(&self, record: &mut M, cx: &Context) {
         A::apply(self, record, cx);
     }
-    fn payload(&self) -> Result<Json, serde_json::Error> {
+    fn payload(&self) -> Result<Json, JsonError> {
         faithful(self)
     }
 }
@@ -74,9 +74,9 @@ pub enum Undecided {
     /// A field has no JSON form.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// The action has no JSON form.
-    #[error("the input has no JSON form: {0}")]
-    Payload(serde_json::Error),
+    /// The action cannot be written as JSON.
+    #[error("the input cannot be stored as JSON: {0}")]
+    Payload(JsonError),
     /// A payload that `before_append` changed no longer has the form of its action.
     #[error(transparent)]
     Decode(#[from] PayloadError),
@@ -94,7 +94,7 @@ pub fn decide_create<M: Evented>(new: &M::New, key: M::Key, cx: &Context) -> Res
     new.check(cx)?;
     let mut after = new.create(key, cx);
     after.touch(true, cx.at);
-    decision(names::INSERT, faithful(new).map_err(Undecided::Payload)?, after, cx)
+    decision(names::INSERT, || faithful(new), after, cx)
 }
 
 /// Decides on a change of an existing record.
@@ -113,7 +113,7 @@ pub fn decide_change<M: Evented>(
     // The key identifies the record: an assignment to it by an action has no effect.
     after.set_key(before.key().clone());
     after.touch(false, cx.at);
-    decision(change.name(), change.payload().map_err(Undecided::Payload)?, after, cx)
+    decision(change.name(), || change.payload(), after, cx)
 }
 
 /// Decides again after the payload of an event was changed. The resulting state is the one that replay will produce.
@@ -150,27 +150,30 @@ pub fn decide_again<M: Evented>(
             return Err(Undecided::NoRecord);
         }
     };
-    decision(action, payload, after, cx)
+    decision(action, || Ok(payload), after, cx)
 }
 
+/// Decides after the state is known. Its fields are checked before the payload, because their errors name them.
 fn decision<M: Evented>(
     action: &'static str,
-    payload: Json,
+    payload: impl FnOnce() -> Result<Json, JsonError>,
     mut after: M,
     cx: &Context,
 ) -> Result<Decision<M>, Undecided> {
     after.normalize();
     after.check_state()?;
     let digests = after.digests()?;
+    let payload = payload().map_err(Undecided::Payload)?;
     Ok(Decision { event_id: cx.event_id, action, payload, at: cx.at, after, digests })
 }
 
 /// The JSON form of an input. Refuses NaN and the infinities: serde_json writes them as `null`, which would be read
 /// back as a different value.
-fn faithful<T: Serialize>(input: &T) -> Result<Json, serde_json::Error> {
+fn faithful<T: Serialize>(input: &T) -> Result<Json, JsonError> {
     let json = Json::write(input)?;
     if json.as_str().contains("null") {
-        crate::digest::canonical::check_finite(input).map_err(serde::ser::Error::custom)?;
+        let checked = crate::digest::canonical::check_finite(input);
+        checked.map_err(|error| JsonError::Serialize(serde::ser::Error::custom(error)))?;
     }
     Ok(json)
 }

@@ -1,13 +1,18 @@
 //! Digests of states: 128-bit hashes by which a row is compared with the log.
 //!
-//! Each field is written in a canonical form and digested with BLAKE3. The digest of the state covers the digests of
+//! Each field is written in a canonical form and digested with SHA-256. The digest of the state covers the digests of
 //! its fields, so that a field with personal data can be erased later without invalidating the digest of the state.
 
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::sha256;
+
 pub(crate) mod canonical;
+mod commitment;
+
+pub use commitment::Commitment;
 
 /// A digest of a state, of a field or of a value: 128 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,9 +49,21 @@ impl Digest {
 
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut digest = [0; Self::LEN];
-        digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..Self::LEN]);
+        digest.copy_from_slice(&sha256::of(&[bytes])[..Self::LEN]);
         Self(digest)
     }
+}
+
+/// 128 bits that these texts give, in this order and no other.
+#[doc(hidden)]
+#[must_use]
+pub fn hash_of_parts<'p>(parts: impl IntoIterator<Item = &'p str>) -> [u8; Digest::LEN] {
+    let mut bytes = Vec::with_capacity(128);
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    Digest::of(&bytes).0
 }
 
 impl fmt::Debug for Digest {
@@ -112,12 +129,40 @@ impl StateDigester {
     ///
     /// # Errors
     ///
-    /// A value that no database stores faithfully: NaN, an infinity, text with a NUL byte, or a map key that is not
-    /// text.
+    /// A value that cannot be stored and read back: NaN, an infinity, text with a NUL byte, nesting deeper than 100
+    /// levels, or a key that serde_json reserves.
     pub fn field<T: Serialize + ?Sized>(&mut self, field: &'static str, value: &T) -> Result<(), Unstorable> {
         self.buffer.clear();
-        canonical::write(value, &mut self.buffer)
-            .map_err(|error| Unstorable { field, reason: error.to_string() })?;
+        let written = canonical::write(value, &mut self.buffer);
+        self.finish_field(field, written)
+    }
+
+    /// Digests the next field, whose lists have no order: a `HashSet`, for example.
+    ///
+    /// # Errors
+    ///
+    /// As [`field`](Self::field).
+    pub fn unordered_field<T: Serialize + ?Sized>(
+        &mut self,
+        field: &'static str,
+        value: &T,
+    ) -> Result<(), Unstorable> {
+        self.buffer.clear();
+        let written = canonical::write_unordered(value, &mut self.buffer);
+        self.finish_field(field, written)
+    }
+
+    /// Adds the digest of the next field, a personal one: that of its commitment.
+    pub fn committed_field(&mut self, commitment: &Commitment) {
+        self.digests.push(commitment.digest());
+    }
+
+    fn finish_field(
+        &mut self,
+        field: &'static str,
+        written: Result<(), canonical::Refused>,
+    ) -> Result<(), Unstorable> {
+        written.map_err(|error| Unstorable { field, reason: error.to_string() })?;
         self.digests.push(Digest::of(&self.buffer));
         Ok(())
     }
@@ -162,6 +207,63 @@ mod tests {
         assert_ne!(digest(("ab", "c")), digest(("a", "bc")));
         assert_ne!(digest(vec![vec![1], vec![]]), digest(vec![vec![], vec![1]]));
         assert_ne!(digest(None::<String>), digest(String::new()));
+    }
+
+    /// With `arbitrary_precision`, serde_json's numbers serialize as structs of this form.
+    #[derive(Serialize)]
+    #[serde(rename = "$serde_json::private::Number")]
+    struct PreciseNumber<'a> {
+        #[serde(rename = "$serde_json::private::Number")]
+        text: &'a str,
+    }
+
+    /// serde_json's `RawValue` serializes as a struct of this form.
+    #[derive(Serialize)]
+    #[serde(rename = "$serde_json::private::RawValue")]
+    struct Raw<'a> {
+        #[serde(rename = "$serde_json::private::RawValue")]
+        text: &'a str,
+    }
+
+    #[test]
+    fn the_features_of_serde_json_do_not_matter() {
+        for text in ["0", "-0", "5", "-7", "5.0", "1e2", "0.1", "1e23", "18446744073709551615", "1.5e300"] {
+            let plain: f64 = text.parse().expect("a number");
+            let precise = digest(PreciseNumber { text });
+            match text.parse::<u64>() {
+                Ok(integer) => assert_eq!(precise, digest(integer), "{text}"),
+                Err(_) => assert_eq!(precise, digest(plain), "{text}"),
+            }
+            assert_eq!(digest(Raw { text }), precise, "{text}");
+        }
+        let text = r#"{"b": [1, 2.5, "x"], "a": null}"#;
+        let value: serde_json::Value = serde_json::from_str(text).expect("json");
+        assert_eq!(digest(Raw { text }), digest(value));
+    }
+
+    #[test]
+    fn the_order_of_a_set_does_not_matter_and_that_of_a_list_does() {
+        let unordered = |value: &[&str]| {
+            let mut digester = StateDigester::new(1);
+            digester.unordered_field("field", &value).expect("storable");
+            digester.finish().state(&[0])
+        };
+        assert_eq!(unordered(&["a", "b", "c"]), unordered(&["c", "a", "b"]));
+        assert_ne!(unordered(&["a", "b"]), unordered(&["a", "b", "b"]));
+        assert_ne!(digest(["a", "b"]), digest(["b", "a"]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_back_is_refused() {
+        let mut digester = StateDigester::new(1);
+        let mut nested = serde_json::Value::Null;
+        for _ in 0..100 {
+            nested = serde_json::Value::Array(vec![nested]);
+        }
+        assert!(digester.field("field", &nested).is_ok());
+        assert!(digester.field("field", &[nested]).is_err());
+        let reserved = std::collections::BTreeMap::from([("$serde_json::private::RawValue", "{}")]);
+        assert!(digester.field("field", &reserved).is_err());
     }
 
     #[test]

@@ -5,8 +5,17 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod check;
+mod erased;
+mod scan;
+
+pub use check::JsonError;
+pub(crate) use check::{MAX_DEPTH, PRIVATE_KEY};
+pub(crate) use erased::hash_of;
+pub(crate) use scan::text_entry;
+
 /// A JSON document as text. It is stored as text and not as a tree, so that reading an event decodes it once and
-/// digests of the stored bytes stay valid.
+/// hashes of the stored bytes stay valid.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(String);
 
@@ -18,13 +27,17 @@ impl Json {
         Self(text)
     }
 
-    /// Serializes a value.
+    /// Serializes a value to be written into a log. What passes can be read back, on every database and whatever the
+    /// features of serde_json.
     ///
     /// # Errors
     ///
-    /// If the value's `Serialize` fails, or a map has keys that are not strings.
-    pub fn write<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::to_string(value).map(Self)
+    /// [`JsonError`]: the value's `Serialize` fails, or a map has keys that are not strings, or the text is too long,
+    /// too deep, or has a part that does not survive a database or serde_json.
+    pub fn write<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonError> {
+        let text = serde_json::to_string(value).map_err(JsonError::Serialize)?;
+        check::text(&text)?;
+        Ok(Self(text))
     }
 
     /// Deserializes a value.

@@ -16,7 +16,8 @@
 //! | the difference between two states | [`Changeset`] |
 //! | digests of states | [`Digest`] |
 //! | what a subscriber receives | [`Change`], [`Position`], [`Scope`] |
-//! | hashes of events, and of ranges of a log | [`Chained`], [`EventHash`], [`RootBuilder`] |
+//! | hashes of events | [`Chained`], [`EventHash`] |
+//! | the tree over a log, its checkpoints and proofs | [`Frontier`], [`Checkpoint`], [`InclusionProof`] |
 
 mod action;
 mod attrs;
@@ -24,6 +25,7 @@ mod chain;
 mod change;
 mod changeset;
 mod channel;
+mod checkpoint;
 mod command;
 mod context;
 mod digest;
@@ -43,22 +45,33 @@ mod position;
 mod record_ref;
 mod replay;
 mod scope;
+mod sha256;
+mod tree;
 
 pub use action::{Action, ActionOf, Create};
 pub use attrs::{RawPayload, VersionSet};
-pub use chain::{Chained, EventHash, Leaf, NotAHash, Root, RootBuilder};
+pub use chain::{Chained, EventHash, NotAHash, TreeHash};
 pub use change::{Change, ChangeEvent, ChangeKind, RawChange, RecordState, Transaction};
 pub use changeset::{Changeset, FieldChange};
 pub use channel::{Channel, ChannelTarget};
+#[doc(hidden)]
+pub use checkpoint::CheckpointParts;
+pub use checkpoint::{
+    Checkpoint, EventProof, HmacKey, LogProof, Signature, SignatureFault, Signer, Verifier,
+};
+#[cfg(feature = "ed25519")]
+pub use checkpoint::{Ed25519Signer, Ed25519Verifier};
 pub use command::{AnyAction, Decision, Undecided, decide_again, decide_change, decide_create};
 pub use context::Context;
-pub use digest::{Digest, FieldDigests, StateDigester, Unstorable};
+#[doc(hidden)]
+pub use digest::hash_of_parts;
+pub use digest::{Commitment, Digest, FieldDigests, StateDigester, Unstorable};
 pub use event::{EventBody, EventData, LogOffset, Payload, PayloadError, Retired, Step, StoredEvent, names};
 pub use evented::{Drift, Evented};
 pub use external::External;
 pub use fields::{FieldError, Fields};
 pub use invalid::{ValidationError, ValidationErrors};
-pub use json::Json;
+pub use json::{Json, JsonError};
 #[doc(hidden)]
 pub use key::{ExactKey, ExactKind};
 pub use key::{KeyKind, KeyValue};
@@ -71,3 +84,4 @@ pub use position::{NotAPosition, Position, StreamId};
 pub use record_ref::{IntoRecordRef, RecordRef};
 pub use replay::{Replay, ReplayError, ReplayFault, State, next_state};
 pub use scope::{IntoScope, Scope, ScopeKey, ScopeKeys, ScopeName, ScopePart, ScopeValue};
+pub use tree::{ConsistencyProof, Frontier, InclusionProof, Leaf, NodeGroup, ProofPlan, StoredNode, WIDTH};

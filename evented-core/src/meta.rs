@@ -1,13 +1,12 @@
 //! Metadata of an event: who made it and why.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::Json;
+use crate::json::text_entry;
+use crate::{Json, JsonError};
 
-/// Actor, cause, correlation and the caller's own entries. The log stores them as one JSON object, or as none if all
-/// are empty.
+/// Actor, cause, correlation and the caller's own entries. The log stores them as one JSON object.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Meta {
     /// The actor: who made the event.
@@ -25,11 +24,23 @@ const CAUSE: &str = "cause";
 const CORRELATION: &str = "correlation";
 
 impl Meta {
-    /// The stored form; `None` if all entries are empty.
+    /// The text that the log stores for an event without metadata.
+    pub const NONE: &'static str = "{}";
+
+    /// The stored document; `None` if it is that of an event without metadata.
     #[must_use]
-    pub fn to_json(&self) -> Option<Json> {
+    pub fn stored(text: String) -> Option<Json> {
+        (text != Self::NONE).then(|| Json::from_text(text))
+    }
+
+    /// The stored form; `None` if all entries are empty.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`]: an entry that could not be read back.
+    pub fn to_json(&self) -> Result<Option<Json>, JsonError> {
         if *self == Self::default() {
-            return None;
+            return Ok(None);
         }
         let mut map = self.own.clone();
         if let Some(actor) = &self.actor {
@@ -41,13 +52,15 @@ impl Meta {
         if let Some(correlation) = self.correlation {
             map.insert(CORRELATION.into(), Value::from(correlation.to_string()));
         }
-        Some(Json::from_text(Value::Object(map).to_string()))
+        Json::write(&Value::Object(map)).map(Some)
     }
 
-    /// Reads the stored form. Entries that do not have the form that the library writes stay in [`own`](Self::own).
+    /// Reads the stored form. Entries that do not have the form that the library writes stay in [`own`](Self::own). If
+    /// the document cannot be read as a whole, because other SQL wrote it, its actor is still found.
     #[must_use]
     pub fn from_json(json: &Json) -> Self {
-        json.read().map(Self::from_entries).unwrap_or_default()
+        let read = json.read().map(Self::from_entries);
+        read.unwrap_or_else(|_| Self { actor: Self::actor_of(json), ..Self::default() })
     }
 
     /// Adds the caller's entries. An entry named `actor`, `cause` or `correlation` sets that field, as it will on
@@ -77,11 +90,6 @@ impl Meta {
 
     /// Reads the actor alone, which replay needs from each event.
     pub(crate) fn actor_of(json: &Json) -> Option<String> {
-        #[derive(Deserialize)]
-        struct ActorOnly {
-            #[serde(default)]
-            actor: Option<String>,
-        }
-        json.read::<ActorOnly>().ok()?.actor
+        text_entry(json.as_str(), ACTOR)
     }
 }

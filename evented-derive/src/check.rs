@@ -15,6 +15,7 @@ use crate::model::Model;
 
 /// Reports every inconsistency of the model.
 pub(crate) fn check(model: &Model, errors: &mut Errors) {
+    versions::version_is_storable(model, errors);
     versions::each_version_is_reached(model, errors);
     versions::upcasts_are_steps_of_the_model(model, errors);
     versions::renames_are_steps_of_the_model(model, errors);

@@ -95,6 +95,8 @@ pub(crate) struct Field {
     pub(crate) kind: FieldKind,
     /// The generated insert type does not have the field. It starts with the default of its type.
     pub(crate) skip_insert: bool,
+    /// The items of the field's lists have no order: `#[evented(unordered)]`, or a `HashSet`.
+    pub(crate) unordered: bool,
     /// `#[evented(renamed(from = "title", version = 1))]`, which may be repeated.
     pub(crate) renamed: Vec<Renamed>,
     /// `#[diesel(deserialize_as = Type)]`.

@@ -43,6 +43,34 @@ pub(crate) fn method(ty: &Ident) -> Ident {
     ident(&snake, ty.span()).unwrap_or_else(|| Ident::new(&format!("{snake}_"), ty.span()))
 }
 
+/// Whether a type mentions another one by name, itself or as a parameter: `Json<HashSet<String>>` mentions `HashSet`.
+pub(crate) fn mentions(ty: &Type, name: &str) -> bool {
+    fn within(tokens: TokenStream, name: &str) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => plain(&ident) == name,
+            TokenTree::Group(group) => within(group.stream(), name),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    within(ty.to_token_stream(), name)
+}
+
+/// The name of a table, cut if it is longer than the 63 bytes that PostgreSQL keeps, with a checksum of the whole name at
+/// its end. `evented-diesel` names the other objects of a log by the same rule.
+pub(crate) fn fitted(name: &str) -> String {
+    const LONGEST: usize = 63;
+    if name.len() <= LONGEST {
+        return name.to_owned();
+    }
+    let checksum =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let kept = name.chars().scan(LONGEST - 9, |left, letter| {
+        *left = left.checked_sub(letter.len_utf8())?;
+        Some(letter)
+    });
+    format!("{}_{checksum:08x}", kept.collect::<String>())
+}
+
 /// The table that Diesel uses by default: an underscore before each capital but the first, all in lower case, with an
 /// `s`. It differs from [`snake_case`]: Diesel converts `HTTPCall` to `h_t_t_p_calls`.
 pub(crate) fn default_table(model: &Ident) -> Ident {

@@ -3,6 +3,7 @@
 //! It contains the same items as the [`prelude`](crate::prelude), with `.run(&mut conn).await` on connections of
 //! diesel-async. Import only one of the two.
 
+pub use crate::checkpoints::Checkpointed as _;
 pub use crate::exec::RunAsync as _;
 pub use crate::verify::LogChecks as _;
 pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, ValidationErrors, batch};

@@ -121,6 +121,39 @@ pub enum Error {
         /// The error of serde, or the reason.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The id of an idempotent command has been used for another command on the record. Nothing was written.
+    #[error(
+        "{record}: the event id {event} belongs to another command, `{action}` at revision {revision}; a repeated \
+         command has the same input, and another command needs another id"
+    )]
+    Reused {
+        /// The record.
+        record: Subject,
+        /// The id.
+        event: uuid::Uuid,
+        /// The action of the event that has the id.
+        action: String,
+        /// The revision of that event.
+        revision: i64,
+    },
+    /// The answer of the database to a write could not be read. Read the record before running the command again, or
+    /// give the command an id with [`idempotent`](crate::Command::idempotent).
+    #[error(
+        "{record}: {}: {error}",
+        if *written {
+            "the command was carried out, and its result cannot be read"
+        } else {
+            "the connection ended before the answer, and the command may have been carried out"
+        }
+    )]
+    AnswerLost {
+        /// The record.
+        record: Subject,
+        /// Whether it is certain that event and row were written, in the caller's transaction if there is one.
+        written: bool,
+        /// The error of the database.
+        error: DieselError,
+    },
     /// The database refused the row because of a constraint. Neither the row nor the event was written.
     #[error("{subject}: {kind}{}", constraint::target(name, columns))]
     Constraint {
@@ -182,13 +215,29 @@ pub enum Error {
         /// The name of the log's table.
         log: &'static str,
     },
-    /// The checkpoint was made with a key, and the check was given none.
-    #[error("checkpoint {number} of the log `{log}` was made with a key; pass the key with `.keyed(…)`")]
-    CheckpointKey {
+    /// The last checkpoint of the log, on which the next one would build, was changed.
+    #[error("checkpoint {number} of the log `{log}` was changed; `verify_checkpoints()` shows what is wrong")]
+    BrokenCheckpoint {
         /// The name of the log's table.
         log: &'static str,
         /// The number of the checkpoint.
         number: i64,
+    },
+    /// A checkpoint could not be signed.
+    #[error("a checkpoint of the log `{log}` could not be signed: {error}")]
+    Sign {
+        /// The name of the log's table.
+        log: &'static str,
+        /// The error of the signer.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A proof cannot be made.
+    #[error("the log `{log}` cannot prove that: {reason}")]
+    Unprovable {
+        /// The name of the log's table.
+        log: &'static str,
+        /// Why not.
+        reason: &'static str,
     },
     /// The model does not have all columns of its table, so its rows cannot be rebuilt from the log.
     #[error("{schema}: the table has columns that the model does not know, and that no log could restore: {}; \

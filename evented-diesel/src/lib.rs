@@ -130,7 +130,7 @@
 //! | link an event to an earlier one | [`Link`], [`Command::link`], [`Event::linked`] |
 //! | inspect the history or the database before a write | [`PendingEvent`] |
 //! | check rows, events, savepoints and code | [`verify`] |
-//! | show that events of a log were changed or removed | [`verify::VerifyChain`], [`verify::Checkpoint`] |
+//! | show that events of a log were changed or removed | [`verify::VerifyChain`], [`checkpoints`] |
 //! | handle errors | [`Error`] |
 //! | create the log's tables, and upgrade them | [`migrations`] |
 //! | read a log in commit order, page by page | [`stream`] |
@@ -196,6 +196,7 @@ pub mod async_prelude;
 // Each database uses only some items. With one database enabled, the others are unused.
 #[cfg_attr(not(all(feature = "__pg", feature = "sqlite")), allow(dead_code, unused_imports, unused_macros))]
 mod backend;
+pub mod checkpoints;
 mod error;
 mod exec;
 pub mod maintenance;
@@ -234,4 +235,4 @@ pub use model::{
 };
 pub use read::{Entry, LinkedEvents};
 pub use sql::{EventTable, LogName};
-pub use write::{Batch, Command, Materialize, Recorded, Recording, batch};
+pub use write::{Batch, Command, Materialize, Recorded, Recording, batch, request_id};

@@ -27,10 +27,12 @@ use evented_core::KeyKind;
 
 mod folder;
 mod log_sql;
+mod rights;
 mod upgrade;
 
 pub use crate::sql::Database;
 pub use folder::{FolderError, Stale};
+pub use rights::Rights;
 pub use upgrade::{CheckFormats, LogState, LogStatus};
 
 /// The logs of an application's models.
@@ -110,6 +112,17 @@ impl Migrations {
     pub fn down_sql(&self, database: Database) -> String {
         let steps = self.logs.iter().rev().flat_map(|log| log_sql::steps(log, database).into_iter().rev());
         steps.map(|step| step.down).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns the rights on these logs that a role of PostgreSQL needs to run commands and to read, and no more: it may
+    /// append events, but not choose their positions or their transactions.
+    ///
+    /// ```
+    /// # use evented_diesel::migrations::Migrations;
+    /// let sql = Migrations::new().rights("shop").sql();
+    /// ```
+    pub fn rights(&self, role: impl Into<String>) -> Rights {
+        Rights { logs: self.logs.clone(), role: role.into(), checkpoints: false }
     }
 
     /// Writes the missing migrations into a folder of Diesel migrations, each as `<now>_<name>/up.sql` and `down.sql`.

@@ -3,6 +3,7 @@
 //! It contains the derive, [`Action`] and its parts, [`Event`], [`Id`], [`batch`], and `.run(&mut conn)` on commands
 //! and read queries. Import this module or `async_prelude`, not both: their `run` methods have the same name.
 
+pub use crate::checkpoints::Checkpointed as _;
 pub use crate::exec::Run as _;
 pub use crate::verify::LogChecks as _;
 pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, ValidationErrors, batch};

@@ -17,7 +17,8 @@ pub use crate::error::Error;
 pub use crate::exec::Executor;
 pub use crate::maintenance::{Backfill, Rebuild};
 pub use crate::model::{
-    Derived, Event, EventLog, HoldsModel, Link, LinkShape, Model, ModelOn, PendingEvent, column, shard_by_key,
+    Derived, Event, EventLog, HoldsModel, Link, LinkShape, Model, ModelOn, PendingEvent, RecordedIn,
+    SharedLog, column, shard_by_key,
 };
 pub use crate::read::{History, LastPosition, Replay, TableAt};
 pub use crate::sql::{BindColumns, LogName, NamedTable};

@@ -3,6 +3,7 @@
 mod bind_columns;
 mod database;
 mod event_table;
+mod fitted_name;
 mod log_name;
 #[cfg(feature = "__pg")]
 mod postgres;
@@ -16,6 +17,7 @@ mod value;
 pub use bind_columns::{BindColumns, NamedTable};
 pub use database::Database;
 pub use event_table::EventTable;
+pub(crate) use fitted_name::{fitted, fitted_to};
 pub use log_name::LogName;
 pub(crate) use read_column::field;
 pub use read_column::optional;

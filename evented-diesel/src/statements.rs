@@ -2,6 +2,7 @@
 //! a statement.
 
 mod append;
+mod checkpoint_rows;
 mod events;
 mod links;
 mod log_checks;
@@ -16,6 +17,10 @@ pub(crate) use append::{
     Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
     push_ordering_txid, read_written_offset,
 };
+pub(crate) use checkpoint_rows::{
+    CheckpointRow, LeafRow, NODE_BINDS, NodeEnd, NodeRow, Range, block, block_before, checkpoints,
+    count_events, count_later, leaf_at, leaves, nodes_of, not_begun, write_checkpoint, write_nodes,
+};
 pub(crate) use events::{
     EventOf, EventRow, HEAD_WIDTH, LastPositionRow, RecordOf, ReplayedEvent, event_by_id, head_of, history,
     last_position, page, page_of_all,
@@ -24,8 +29,7 @@ pub use events::{HeadRow, Until};
 pub(crate) use links::{LinkedRow, link, linked};
 pub use log_checks::Number;
 pub(crate) use log_checks::{
-    ChainEvent, ChainKey, ChainRow, CheckpointRow, EventHashes, LeafRow, Range, chain_page, checkpoints,
-    hashes_of, horizon, leaves, write_checkpoint,
+    ChainEvent, ChainKey, ChainRow, EventHashes, NameRow, chain_page, hashes_of, horizon, name_at,
 };
 pub(crate) use log_stream::{
     BigIntKeys, EventId, FinalEvent, HistoryRow, IntKeys, LastOffset, LoggedRow, OffsetRow, TextKeys,

@@ -10,7 +10,6 @@
 //! | `Item::verify_replay()` | every event's recorded state against today's code |
 //! | `Item::verify_savepoints(id)` | every savepoint as a start of replay |
 //! | `Events::verify_chain()` | every event of a hashed log against its hash and the event before it |
-//! | `Events::verify_checkpoints()` | parts of a hashed log against the roots of its checkpoints |
 
 use std::fmt;
 
@@ -19,7 +18,6 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 mod chain;
-mod checkpoint;
 mod comparison;
 mod log_methods;
 mod verify_record;
@@ -28,7 +26,6 @@ mod verify_savepoints;
 mod verify_table;
 
 pub use chain::{ChainPage, VerifyChain};
-pub use checkpoint::{Checkpoint, Checkpoints, MakeCheckpoint, Verdict, VerifyCheckpoint, VerifyCheckpoints};
 pub(crate) use comparison::{Comparison, Difference};
 pub use log_methods::LogChecks;
 pub use verify_record::Verify;

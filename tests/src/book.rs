@@ -47,6 +47,7 @@ texts! {
     rebuild: "../../docs/src/rebuild.md",
     log_formats: "../../docs/src/log-formats.md",
     admin: "../../docs/src/admin.md",
+    the_format: "../../docs/src/the-format.md",
     column_types: "../../docs/src/column-types.md",
     differences_from_spector: "../../docs/src/differences-from-spector.md",
 }

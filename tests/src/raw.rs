@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::db::Setting;
 
-/// Appends an event to a log whose records have UUIDs, as an older program would have written it. Its digest matches no
+/// Appends an event to the log of one model whose records have UUIDs, as an older program would have written it. Its digest matches no
 /// state.
 pub async fn append<S: Setting>(
     db: &mut S,
@@ -26,8 +26,8 @@ pub async fn append<S: Setting>(
     let (record, id, state) = (uuid(record), uuid(Uuid::now_v7()), bytes(&"01".repeat(16)));
     let payload = payload.to_string().replace('\'', "''");
     db.sql(&format!(
-        "INSERT INTO {log} (record_id, revision, at, version, schema, action, payload, id, state) \
-         VALUES ({record}, {revision}, '2026-01-31 12:00:00.000000+00:00', {version}, 'raw', '{action}', \
+        "INSERT INTO {log} (record_id, revision, at, version, action, payload, id, state) \
+         VALUES ({record}, {revision}, '2026-01-31 12:00:00.000000+00:00', {version}, '{action}', \
          '{payload}', {id}, {state})"
     ))
     .await;

@@ -24,11 +24,14 @@ const CRATES: &[Layers] = &[
     Layers {
         package: "evented-core",
         layers: &[
+            &["sha256"],
             &["digest", "fields", "invalid", "json", "key", "normal", "optional", "position"],
             &["context", "meta"],
             // The traits of a model, and the values that their methods take.
             &["action", "attrs", "event", "evented", "external", "scope"],
             &["chain", "changeset", "command", "record_ref", "replay"],
+            &["tree"],
+            &["checkpoint"],
             &["change"],
             &["kinds"],
             &["channel", "policy"],
@@ -54,7 +57,7 @@ const CRATES: &[Layers] = &[
             &["read"],
             &["write"],
             &["stream"],
-            &["verify"],
+            &["verify", "checkpoints"],
             &["maintenance"],
         ],
         facades: &["prelude", "async_prelude", "private", "spi"],

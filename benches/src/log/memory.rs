@@ -6,6 +6,7 @@ use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use evented_diesel::Run;
+use evented_diesel::checkpoints::Checkpointed;
 use evented_diesel::verify::LogChecks;
 
 use super::models::hashed::{Hashed, Task};

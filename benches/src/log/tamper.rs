@@ -3,8 +3,8 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use evented_diesel::Run;
-use evented_diesel::verify::LogChecks;
-use evented_diesel::verify::{Finding, Verdict};
+use evented_diesel::checkpoints::Checkpointed;
+use evented_diesel::verify::{Finding, LogChecks};
 
 use super::models::{fill, fresh, hashed::Hashed};
 use crate::report::Report;
@@ -14,7 +14,7 @@ const TASKS: i64 = 3;
 const UPDATES: u32 = 3;
 
 /// One change of an event for each column.
-const CHANGES: [&str; 13] = [
+const CHANGES: [&str; 14] = [
     "id = gen_random_uuid()",
     "schema = 'others'",
     "record_id = gen_random_uuid()",
@@ -26,6 +26,7 @@ const CHANGES: [&str; 13] = [
     "at = at + interval '1 microsecond'",
     "state = '\\x00000000000000000000000000000000'",
     "hash = '\\x0000000000000000000000000000000000000000000000000000000000000000'",
+    "given_id = NOT given_id",
     "position = position + 1000",
     "txid = txid + 1000",
 ];
@@ -104,7 +105,7 @@ impl Tally {
         self.tried += 1;
         // A checkpoint names how many events are missing; a chain names the record and its first bad event.
         let named = chain.iter().all(|finding| finding.revision.is_some());
-        let delivered = !chain.is_empty() || roots.iter().any(|(_, verdict)| *verdict != Verdict::Holds);
+        let delivered = !chain.is_empty() || !roots.holds();
         if !(named && delivered) {
             self.missed.push(sql.to_owned());
         }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use evented_core::{Changeset, KeyValue, Replay, StoredEvent};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use uuid::Uuid;
 
 use evented_diesel::spi::{EventedBackend, Executor, Record, Until, load_events};
@@ -35,26 +35,25 @@ pub(crate) struct LoggedEvent {
     pub(crate) meta: Option<Stored>,
 }
 
-/// A document as it is in the log; as text if it is no longer valid JSON.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Stored {
-    Json(Box<RawValue>),
-    Text(String),
-}
+/// A document as it is in the log. Its serde form is the document; its text if it is no longer valid JSON.
+#[derive(Debug)]
+pub(crate) struct Stored(String);
 
 impl Stored {
     fn new(json: &str) -> Self {
-        let text = json.to_owned();
-        RawValue::from_string(text.clone()).map_or(Self::Text(text), Self::Json)
+        Self(json.to_owned())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl Stored {
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Json(json) => json.get(),
-            Self::Text(text) => text,
+impl Serialize for Stored {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<Value>(&self.0) {
+            Ok(value) => value.serialize(serializer),
+            Err(_) => serializer.serialize_str(&self.0),
         }
     }
 }

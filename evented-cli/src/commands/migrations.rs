@@ -17,7 +17,7 @@ pub(crate) enum Done {
     Written { written: Vec<PathBuf> },
     /// `check`: whether the folder is current, and if not, what is wrong.
     Checked { current: bool, reason: Option<String> },
-    /// `print`: the SQL.
+    /// `print` and `rights`: the SQL.
     Printed { sql: String },
     /// `status`: the state of each log.
     Status { logs: Vec<LogStatus> },
@@ -43,6 +43,14 @@ pub(crate) fn in_folder(
             Err(stale) => Ok(Done::Checked { current: false, reason: Some(stale.to_string()) }),
         },
         Asked::Print { database } => Ok(Done::Printed { sql: migrations.up_sql(database_of(database)) }),
+        Asked::Rights { .. } if default == Database::Sqlite => {
+            Err(Failure::new("SQLite has no roles: whoever can write the file can write everything in it"))
+        }
+        Asked::Rights { role, checkpoints } => {
+            let rights = migrations.rights(role.as_str());
+            let rights = if *checkpoints { rights.with_checkpoints() } else { rights };
+            Ok(Done::Printed { sql: rights.sql() })
+        }
         Asked::Status | Asked::Upgrade => return None,
     })
 }

@@ -5,10 +5,9 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::progress::Bar;
+use evented_diesel::checkpoints::CheckpointFinding;
 use evented_diesel::spi::{EventedBackend, Executor, Operation, Record, load_head};
-use evented_diesel::verify::{
-    Checkpoint, Finding, LogChecks, Verdict, Verify, VerifyReplay, VerifySavepoints, VerifyTable,
-};
+use evented_diesel::verify::{Finding, LogChecks, Verify, VerifyReplay, VerifySavepoints, VerifyTable};
 use evented_diesel::{Error, EventLog, Model, ModelOn};
 
 /// The results of all checks.
@@ -79,16 +78,16 @@ impl Found {
         }
     }
 
-    pub(crate) fn of_checkpoint(log: &str, checkpoint: &Checkpoint, verdict: &Verdict) -> Self {
+    pub(crate) fn of_checkpoint(log: &str, finding: &CheckpointFinding) -> Self {
         Self {
             check: "checkpoints",
             of: log.to_owned(),
             record: None,
             revision: None,
-            checkpoint: Some(checkpoint.number),
-            issue: verdict.code(),
+            checkpoint: finding.checkpoint,
+            issue: finding.issue.code(),
             columns: Vec::new(),
-            message: verdict.to_string(),
+            message: finding.issue.to_string(),
         }
     }
 }

@@ -16,7 +16,7 @@ impl Answer for checkpoint::Made {
                 "{}: checkpoint {} over {}, root {}",
                 self.log,
                 made.number,
-                count(u64::try_from(made.events).unwrap_or(0), "event", "events"),
+                count(made.size, "event", "events"),
                 made.root
             ),
         }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::sha256;
+
 /// The error for text that is not the 64 hexadecimal digits of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the 64 hexadecimal digits of a hash")]
@@ -14,7 +16,7 @@ macro_rules! hash_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-        pub struct $name(pub(super) [u8; $name::LEN]);
+        pub struct $name(pub(crate) [u8; $name::LEN]);
 
         impl $name {
             /// The length of the hash in bytes.
@@ -46,7 +48,7 @@ macro_rules! hash_type {
         impl FromStr for $name {
             type Err = NotAHash;
             fn from_str(text: &str) -> Result<Self, NotAHash> {
-                blake3::Hash::from_hex(text).map(|hash| Self(*hash.as_bytes())).map_err(|_| NotAHash)
+                sha256::from_hex(text).map(Self).ok_or(NotAHash)
             }
         }
         impl Serialize for $name {
@@ -64,10 +66,10 @@ macro_rules! hash_type {
 }
 
 hash_type! {
-    /// The hash of an event in the chain of its record: BLAKE3, 32 bytes.
+    /// The hash of an event in the chain of its record: SHA-256, 32 bytes.
     EventHash
 }
 hash_type! {
-    /// The Merkle root over a range of a log: BLAKE3, 32 bytes.
-    Root
+    /// The hash of a leaf, of a node or of the whole of the tree over a log: SHA-256, 32 bytes.
+    TreeHash
 }

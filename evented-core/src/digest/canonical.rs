@@ -3,12 +3,22 @@
 //!
 //! The form has the structure of JSON, with these rules: numbers are compared by value (`1` is `1.0`, `0` is `-0.0`),
 //! the keys of maps and structs are sorted, and each text and collection has its length before it. NaN, the
-//! infinities and NUL bytes are refused, because not every database stores them.
+//! infinities and NUL bytes are refused, because not every database stores them. So are nesting that serde_json cannot
+//! read back and keys that it reserves.
+//!
+//! The form does not depend on the features of serde_json. With some of them, a [`Number`](serde_json::Number) and a
+//! `RawValue` serialize as structs with reserved names, which are recognised here.
 
 use std::fmt::Display;
 
 use serde::Serialize;
-use serde::ser::{self, SerializeMap, Serializer};
+use serde::ser::{self, Serializer};
+
+use crate::json::{MAX_DEPTH, PRIVATE_KEY};
+
+mod collections;
+
+use collections::{Map, Sequence, Shape};
 
 /// The byte before each value, which states its type.
 pub(super) mod tag {
@@ -25,12 +35,17 @@ pub(super) mod tag {
 
 /// Appends the canonical form of a value.
 pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Refused> {
-    value.serialize(Canonical { out, lenient_text: false })
+    value.serialize(Canonical { out, rules: Rules::STRICT })
+}
+
+/// Appends the canonical form of a value whose lists have no order, such as a `HashSet`: their items are sorted.
+pub(crate) fn write_unordered<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Refused> {
+    value.serialize(Canonical { out, rules: Rules { unordered: true, ..Rules::STRICT } })
 }
 
 /// Checks that every number of a value is finite.
 pub(crate) fn check_finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Refused> {
-    value.serialize(Canonical { out: &mut Vec::new(), lenient_text: true })
+    value.serialize(Canonical { out: &mut Vec::new(), rules: Rules { finite_alone: true, ..Rules::STRICT } })
 }
 
 /// Why a value has no canonical form.
@@ -51,22 +66,46 @@ impl ser::Error for Refused {
 
 struct Canonical<'a> {
     out: &'a mut Vec<u8>,
-    lenient_text: bool,
+    rules: Rules,
+}
+
+/// How a value is written, and where.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// Whether only the numbers are checked.
+    finite_alone: bool,
+    /// Whether the items of lists are sorted.
+    unordered: bool,
+    /// The number of lists and objects around the value.
+    depth: usize,
+}
+
+impl Rules {
+    const STRICT: Self = Self { finite_alone: false, unordered: false, depth: 0 };
+
+    /// The rules for the content of a list or an object.
+    fn within(self) -> Result<Self, Refused> {
+        let depth = self.depth + 1;
+        if depth > MAX_DEPTH && !self.finite_alone {
+            return Err(Refused(format!("it is nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(Self { depth, ..self })
+    }
 }
 
 impl Canonical<'_> {
     fn length(&mut self, tag: u8, length: usize) {
         self.out.push(tag);
-        self.out.extend_from_slice(&(length as u64).to_le_bytes());
+        self.out.extend_from_slice(&(length as u64).to_be_bytes());
     }
 
     fn integer(self, value: i128) {
         self.out.push(tag::INTEGER);
-        self.out.extend_from_slice(&value.to_le_bytes());
+        self.out.extend_from_slice(&value.to_be_bytes());
     }
 
     fn reborrow(&mut self) -> Canonical<'_> {
-        Canonical { out: self.out, lenient_text: self.lenient_text }
+        Canonical { out: self.out, rules: self.rules }
     }
 }
 
@@ -124,7 +163,7 @@ impl<'a> Serializer for Canonical<'a> {
             self.integer(integral);
         } else {
             self.out.push(tag::FLOAT);
-            self.out.extend_from_slice(&value.to_bits().to_le_bytes());
+            self.out.extend_from_slice(&value.to_bits().to_be_bytes());
         }
         Ok(())
     }
@@ -134,7 +173,7 @@ impl<'a> Serializer for Canonical<'a> {
     }
 
     fn serialize_str(mut self, value: &str) -> Result<(), Refused> {
-        if !self.lenient_text && value.as_bytes().contains(&0) {
+        if !self.rules.finite_alone && value.as_bytes().contains(&0) {
             return Err(Refused("its text holds a NUL byte".to_owned()));
         }
         self.length(tag::TEXT, value.len());
@@ -190,15 +229,15 @@ impl<'a> Serializer for Canonical<'a> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Sequence<'a>, Refused> {
-        Ok(Sequence::new(self, None))
+        Sequence::new(self, None)
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Sequence<'a>, Refused> {
-        Ok(Sequence::new(self, None))
+        Sequence::new(self, None)
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Sequence<'a>, Refused> {
-        Ok(Sequence::new(self, None))
+        Sequence::new(self, None)
     }
 
     fn serialize_tuple_variant(
@@ -208,15 +247,20 @@ impl<'a> Serializer for Canonical<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Sequence<'a>, Refused> {
-        Ok(Sequence::new(self, Some(variant)))
+        Sequence::new(self, Some(variant))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, Refused> {
-        Ok(Map::new(self, None))
+        Map::new(self, Shape::Object)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a>, Refused> {
-        Ok(Map::new(self, None))
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Map<'a>, Refused> {
+        let shape = match name.strip_prefix(PRIVATE_KEY) {
+            Some("Number") => Shape::Number,
+            Some("RawValue") => Shape::Raw,
+            _ => Shape::Object,
+        };
+        Map::new(self, shape)
     }
 
     fn serialize_struct_variant(
@@ -226,124 +270,6 @@ impl<'a> Serializer for Canonical<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Map<'a>, Refused> {
-        Ok(Map::new(self, Some(variant)))
+        Map::new(self, Shape::Variant(variant))
     }
 }
-
-/// A sequence. Its length is known only at its end.
-pub(super) struct Sequence<'a> {
-    to: Canonical<'a>,
-    variant: Option<&'static str>,
-    count: usize,
-    items: Vec<u8>,
-}
-
-impl<'a> Sequence<'a> {
-    fn new(to: Canonical<'a>, variant: Option<&'static str>) -> Self {
-        Self { to, variant, count: 0, items: Vec::new() }
-    }
-
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        self.count += 1;
-        value.serialize(Canonical { out: &mut self.items, lenient_text: self.to.lenient_text })
-    }
-
-    fn finish(mut self) -> Result<(), Refused> {
-        if let Some(variant) = self.variant {
-            self.to.length(tag::MAP, 1);
-            self.to.reborrow().serialize_str(variant)?;
-        }
-        self.to.length(tag::SEQUENCE, self.count);
-        self.to.out.extend_from_slice(&self.items);
-        Ok(())
-    }
-}
-
-/// A map. Its keys are sorted at its end.
-pub(super) struct Map<'a> {
-    to: Canonical<'a>,
-    variant: Option<&'static str>,
-    key: Option<Vec<u8>>,
-    entries: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl<'a> Map<'a> {
-    fn new(to: Canonical<'a>, variant: Option<&'static str>) -> Self {
-        Self { to, variant, key: None, entries: Vec::new() }
-    }
-
-    fn form<T: Serialize + ?Sized>(&self, value: &T) -> Result<Vec<u8>, Refused> {
-        let mut out = Vec::new();
-        value.serialize(Canonical { out: &mut out, lenient_text: self.to.lenient_text })?;
-        Ok(out)
-    }
-
-    fn finish(mut self) -> Result<(), Refused> {
-        if let Some(variant) = self.variant {
-            self.to.length(tag::MAP, 1);
-            self.to.reborrow().serialize_str(variant)?;
-        }
-        self.entries.sort();
-        self.to.length(tag::MAP, self.entries.len());
-        for (key, value) in &self.entries {
-            self.to.out.extend_from_slice(key);
-            self.to.out.extend_from_slice(value);
-        }
-        Ok(())
-    }
-}
-
-impl SerializeMap for Map<'_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
-        self.key = Some(self.form(key)?);
-        Ok(())
-    }
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        let key = self.key.take().ok_or_else(|| Refused("a map gave a value before its key".to_owned()))?;
-        let value = self.form(value)?;
-        self.entries.push((key, value));
-        Ok(())
-    }
-    fn end(self) -> Result<(), Refused> {
-        self.finish()
-    }
-}
-
-macro_rules! structs {
-    ($($trait:ident),*) => {$(
-        impl ser::$trait for Map<'_> {
-            type Ok = ();
-            type Error = Refused;
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Refused> {
-                let entry = (self.form(key)?, self.form(value)?);
-                self.entries.push(entry);
-                Ok(())
-            }
-            fn end(self) -> Result<(), Refused> {
-                self.finish()
-            }
-        }
-    )*};
-}
-structs!(SerializeStruct, SerializeStructVariant);
-
-macro_rules! sequences {
-    ($($trait:ident: $method:ident),*) => {$(
-        impl ser::$trait for Sequence<'_> {
-            type Ok = ();
-            type Error = Refused;
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-                self.item(value)
-            }
-            fn end(self) -> Result<(), Refused> {
-                self.finish()
-            }
-        }
-    )*};
-}
-sequences!(
-    SerializeSeq: serialize_element, SerializeTuple: serialize_element,
-    SerializeTupleStruct: serialize_field, SerializeTupleVariant: serialize_field
-);

@@ -5,12 +5,12 @@ use crate::errors::Errors;
 use crate::model::{Alias, Log};
 use crate::names;
 
-/// PostgreSQL truncates a longer identifier, and two names could become equal. The longest name that is derived from
-/// the table's name ends in `_savepoint_idx`.
-const LONGEST_TABLE: usize = 63 - "_savepoint_idx".len();
+/// PostgreSQL truncates a longer identifier, and two names could become equal. Names that the library derives from a
+/// table's name are cut to this length.
+const LONGEST_TABLE: usize = 63;
 
 /// The names of columns, and of other tables of the log. A link cannot have them.
-const TAKEN: [&str; 2] = ["checkpoints", "position"];
+const TAKEN: [&str; 3] = ["checkpoints", "position", "tree"];
 
 /// Reports every inconsistency of the log.
 pub(crate) fn check(log: &Log, errors: &mut Errors) {
@@ -32,7 +32,7 @@ fn tables_are_identifiers(log: &Log, errors: &mut Errors) {
         log.shards.iter().flat_map(|shards| &shards.names).map(|name| name.len() + 1).max().unwrap_or(0)
             + log.links.iter().map(|link| names::plain(&link.name).len() + 1).max().unwrap_or(0);
     if table.value.len() + longest > LONGEST_TABLE {
-        let reason = "the names of the log's tables and indexes would exceed PostgreSQL's limit of 63 bytes";
+        let reason = "the names of the log's tables would exceed PostgreSQL's limit of 63 bytes";
         errors.push(table.span, format!("{reason}; write a shorter `table`"));
     }
 }

@@ -7,6 +7,19 @@ use crate::names;
 /// A version with one digit too many must not print a line for each step.
 const MOST_STEPS_REPORTED: usize = 10;
 
+/// The largest version: a log stores versions in two bytes.
+const LARGEST: u32 = 32_767;
+
+/// Checks that the log can store the version.
+pub(super) fn version_is_storable(model: &Model, errors: &mut Errors) {
+    if model.version.value > LARGEST {
+        errors.push(
+            model.version.span,
+            format!("the largest version is {LARGEST}; write `#[evented(version = 1)]`"),
+        );
+    }
+}
+
 /// Checks that there is a step from every older version, because the log may have events of each.
 pub(super) fn each_version_is_reached(model: &Model, errors: &mut Errors) {
     let is_missing = |from: &u32| {

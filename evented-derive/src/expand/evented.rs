@@ -20,6 +20,10 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let idents: Vec<_> = state.iter().map(|field| &field.ident).collect();
     // The types are named, so that a type without serde is reported at its field.
     let types: Vec<_> = state.iter().map(|field| &field.ty).collect();
+    let digest = state.iter().map(|field| {
+        let method = if field.unordered { "unordered_field" } else { "field" };
+        syn::Ident::new(method, proc_macro2::Span::call_site())
+    });
     let order = by_name(&fields);
     let indices = 0..fields.len();
     let count = fields.len();
@@ -109,7 +113,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             }
             fn digests(&self) -> ::core::result::Result<#private::FieldDigests, #private::Unstorable> {
                 let mut digester = #private::StateDigester::new(#count);
-                #(#private::StateDigester::field::<#types>(&mut digester, #fields, &self.#idents)?;)*
+                #(#private::StateDigester::#digest::<#types>(&mut digester, #fields, &self.#idents)?;)*
                 ::core::result::Result::Ok(digester.finish())
             }
             fn normalize(&mut self) {

@@ -8,17 +8,16 @@ use syn::{Ident, Path};
 use super::tables::key_sql;
 use super::{Names, typed_function};
 use crate::model::{Alias, KeyKind, Log, Model};
-use crate::names::plain;
+use crate::names::{fitted, plain};
 
 /// The log's columns in the order of `Event`.
-const LOG_COLUMNS: [&str; 12] = [
+const LOG_COLUMNS: [&str; 11] = [
     "position",
     "txid",
     "record_id",
     "revision",
     "at",
     "version",
-    "schema",
     "action",
     "payload",
     "meta",
@@ -26,12 +25,18 @@ const LOG_COLUMNS: [&str; 12] = [
     "state",
 ];
 
+/// The properties of a log that several models share.
+#[derive(Clone, Copy)]
+struct Shared {
+    hashed: bool,
+}
+
 /// Generates the `table!` of a log's events.
 fn events_table(
     private: &TokenStream,
     (schema, name): (Option<&str>, &Ident),
     key: KeyKind,
-    hashed: bool,
+    shared: Option<Shared>,
     doc: &str,
 ) -> TokenStream {
     let key = key_sql(key, private);
@@ -39,15 +44,24 @@ fn events_table(
         let schema = Ident::new(schema, name.span());
         quote!(#schema.)
     });
-    let hash = hashed.then(|| {
+    let schema_column = shared.is_some().then(|| {
+        quote! {
+            /// The model's name in the log.
+            schema -> #private::diesel::sql_types::Text,
+        }
+    });
+    let hash = shared.is_some_and(|shared| shared.hashed).then(|| {
         quote! {
             /// The hash of the event. It covers the hash of the previous event of the record.
             hash -> #private::diesel::sql_types::Binary,
         }
     });
+    let sql_name = fitted(&plain(name));
+    let sql_name = (sql_name != plain(name)).then(|| quote!(#[sql_name = #sql_name]));
     quote! {
         #private::diesel::table! {
             #[doc = #doc]
+            #sql_name
             #schema #name (position) {
                 /// The event's number in the log.
                 position -> #private::diesel::sql_types::BigInt,
@@ -60,15 +74,16 @@ fn events_table(
                 /// When the event was made.
                 at -> #private::sql_types::UtcTime,
                 /// The schema version that the event was written under.
-                version -> #private::diesel::sql_types::Integer,
-                /// The model's name in the log.
-                schema -> #private::diesel::sql_types::Text,
+                version -> #private::diesel::sql_types::SmallInt,
+                /// Whether the caller chose the event's id, with `.idempotent(id)`.
+                given_id -> #private::diesel::sql_types::Bool,
+                #schema_column
                 /// The action's name in the log.
                 action -> #private::diesel::sql_types::Text,
                 /// The action in its JSON form.
                 payload -> #private::sql_types::JsonText,
-                /// Actor, cause, correlation and the caller's own entries.
-                meta -> #private::diesel::sql_types::Nullable<#private::sql_types::JsonText>,
+                /// Actor, cause, correlation and the caller's own entries; `{}` if there are none.
+                meta -> #private::sql_types::JsonText,
                 /// The event's id.
                 id -> #private::sql_types::Uid,
                 /// The digest of the state after the event.
@@ -86,7 +101,6 @@ fn columns_of(table: &TokenStream, span: Span) -> TokenStream {
         type Table = #table::table;
         type RecordColumn = #table::record_id;
         type RevisionColumn = #table::revision;
-        type SchemaColumn = #table::schema;
         type Columns = (#(#table::#columns),*);
         fn columns() -> Self::Columns {
             (#(#table::#columns),*)
@@ -121,10 +135,12 @@ pub(super) fn of_ones_own(model: &Model, names: &Names) -> TokenStream {
     let schema = model.db_schema.as_ref().map(|schema| schema.value.as_str());
     let table = model.log_table.is_none().then(|| {
         let doc = format!("The event log of [`{}`].", model.ident);
-        events_table(private, (schema, name), kind, false, &doc)
+        events_table(private, (schema, name), kind, None, &doc)
     });
     let columns = columns_of(log_table, name.span());
-    let sql_name = log_name(private, schema, &plain(name));
+    // A table of the user's own has the name that the user gave it.
+    let table_name = if model.log_table.is_some() { plain(name) } else { fitted(&plain(name)) };
+    let sql_name = log_name(private, schema, &table_name);
     let (ident, kind) = (&model.ident, kind_of(kind));
     quote! {
         #table
@@ -150,7 +166,7 @@ pub(crate) fn expand(log: &Log) -> TokenStream {
     let (ident, table) = (&log.ident, Ident::new(&log.table.value, log.table.span));
     let schema = log.db_schema.as_ref().map(|schema| schema.value.as_str());
     let doc = format!("The event log [`{ident}`].");
-    let events = events_table(&private, (schema, &table), log.key, log.hashed, &doc);
+    let events = events_table(&private, (schema, &table), log.key, Some(Shared { hashed: log.hashed }), &doc);
     let columns = columns_of(&quote!(#table), table.span());
     let name = log_name(&private, schema, &log.table.value);
     let shards = match &log.shards {
@@ -197,6 +213,10 @@ pub(crate) fn expand(log: &Log) -> TokenStream {
                 const LINKS: &'static [#private::LinkShape] = &[#(#links),*];
                 const ALIASES: &'static [(&'static str, &'static str)] = &[#(#aliases),*];
                 #shard
+            }
+            #[automatically_derived]
+            impl #private::SharedLog for #ident {
+                type SchemaColumn = #table::schema;
             }
             #(#holds)*
             #promises
@@ -331,10 +351,21 @@ fn promises(log: &Log, private: &TokenStream) -> TokenStream {
             __of_the_logs_kind::<#model>();
         }
     });
+    let ident = &log.ident;
+    let members = log.models.iter().map(|(model, _)| {
+        quote_spanned! {model.span()=>
+            __recorded_here::<#model>();
+        }
+    });
     quote! {
         #(#named)*
         #(#distinct)*
         #(#aliases)*
+        #[allow(dead_code)]
+        fn __members() {
+            fn __recorded_here<M: #private::RecordedIn<#ident>>() {}
+            #(#members)*
+        }
         #[allow(dead_code)]
         fn __keys() {
             fn __of_the_logs_kind<M: #private::Keyed<#inner, #sql>>() {}

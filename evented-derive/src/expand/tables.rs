@@ -67,6 +67,10 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             #has_hook
             #columns
         }
+        #[automatically_derived]
+        impl #private::RecordedIn<#log> for #ident {
+            const DERIVED: #private::Derived = #private::Derived::TOKEN;
+        }
         #events_of
         #events_table
         #rows
@@ -111,7 +115,7 @@ fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenS
     let events = quote!(<#log as #private::EventLog>::Table);
     let (record, name) = (
         quote!(<#log as #private::EventLog>::RecordColumn),
-        quote!(<#log as #private::EventLog>::SchemaColumn),
+        quote!(<#log as #private::SharedLog>::SchemaColumn),
     );
     let on = quote! {
         #dsl::And<
@@ -165,7 +169,7 @@ fn events_table(model: &Model, Names { private, log, .. }: &Names) -> (TokenStre
         return (table, TokenStream::new());
     }
     let (diesel, schema) = (quote!(#private::diesel), &model.schema.value);
-    let name = quote!(<#log as #private::EventLog>::SchemaColumn);
+    let name = quote!(<#log as #private::SharedLog>::SchemaColumn);
     // Diesel requires columns of a table, but no code selects any from this type.
     let no_column = quote!(#diesel::dsl::AsExprOf<bool, #diesel::sql_types::Bool>);
     let nothing = quote!(#diesel::IntoSql::into_sql::<#diesel::sql_types::Bool>(true));
@@ -218,7 +222,8 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type)
         quote!(<#log as #private::EventLog>::#part)
     };
     let (table, columns) = (of_log("Table"), of_log("Columns"));
-    let (record, revision, name) = (of_log("RecordColumn"), of_log("RevisionColumn"), of_log("SchemaColumn"));
+    let (record, revision) = (of_log("RecordColumn"), of_log("RevisionColumn"));
+    let name = quote!(<#log as #private::SharedLog>::SchemaColumn);
     let mut of_record = quote!(#dsl::Filter<#dsl::Select<#table, #columns>, #dsl::Eq<#record, #key>>);
     let mut narrow = TokenStream::new();
     if model.shared_log.is_some() {

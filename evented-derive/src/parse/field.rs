@@ -20,6 +20,7 @@ pub(super) const FORMS: &[Form] = &[
     ("revision", "#[evented(revision)]"),
     ("renamed", RENAMED),
     ("skip_insert", "#[evented(skip_insert)]"),
+    ("unordered", "#[evented(unordered)]"),
     ("generated", "#[evented(generated)]"),
 ];
 
@@ -44,6 +45,7 @@ struct Marks {
     roles: Vec<(&'static str, Span)>,
     key: Option<(KeyKind, Span)>,
     skip_insert: Option<Span>,
+    unordered: Option<Span>,
     renamed: Vec<Renamed>,
 }
 
@@ -76,6 +78,7 @@ impl<'a> FieldDraft<'a> {
             column,
             kind,
             skip_insert: marks.skip_insert.is_some(),
+            unordered: marks.unordered.is_some() || names::mentions(&field.ty, "HashSet"),
             renamed: marks.renamed,
             deserialize_as: diesel.deserialize_as.map(|ty| names::without_self(&ty, model)),
             docs: field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect(),
@@ -117,6 +120,7 @@ impl Marks {
             }
             "renamed" => self.renamed.extend(renamed(span, input, errors)?),
             "skip_insert" => self.skip_insert = Some(span),
+            "unordered" => self.unordered = Some(span),
             role if self.roles.iter().any(|(known, _)| *known == role) => {}
             role => self.roles.push((role, span)),
         }
@@ -134,9 +138,11 @@ impl Marks {
                 format!("a field has one role; write `#[evented({role})]` or `#[evented({other})]`");
             errors.push(*span, message);
         }
-        if let (Some(role), Some(span)) = (role, self.skip_insert) {
-            let reason = "`skip_insert` is for fields without another role";
-            errors.push(span, format!("{reason}; write `#[evented({role})]` alone"));
+        for (name, span) in [("skip_insert", self.skip_insert), ("unordered", self.unordered)] {
+            if let (Some(role), Some(span)) = (role, span) {
+                let reason = format!("`{name}` is for fields without another role");
+                errors.push(span, format!("{reason}; write `#[evented({role})]` alone"));
+            }
         }
         if let (false, Some((_, span))) = (is_key, self.key) {
             let reason = "`key` states what the key is made of, and this field is not the key";

@@ -15,7 +15,7 @@ fn attributes() {
         (
             quote!(#[evented(foreign)] a: i32),
             "unknown attribute `foreign`; known here are `id`, `key`, `inserted_at`, `updated_at`, `revision`, \
-             `renamed`, `skip_insert`, `generated`; write for example `#[evented(id)]`",
+             `renamed`, `skip_insert`, `unordered`, `generated`; write for example `#[evented(id)]`",
         ),
         (
             quote!(#[evented(version = 1)] a: i32),
@@ -64,6 +64,10 @@ fn roles() {
         (
             quote!(#[evented(skip_insert, updated_at)] a: NaiveDateTime),
             "`skip_insert` is for fields without another role; write `#[evented(updated_at)]` alone",
+        ),
+        (
+            quote!(#[evented(generated, unordered)] a: Vec<String>),
+            "`unordered` is for fields without another role; write `#[evented(generated)]` alone",
         ),
         (
             quote!(#[evented(key = Uuid)] a: OrgId),

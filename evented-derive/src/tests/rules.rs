@@ -29,7 +29,9 @@ fn versions() {
             id: i32,
         }
     );
-    assert_eq!(read(&mistyped).1.len(), 10);
+    let faults = read(&mistyped).1;
+    assert_eq!(faults.len(), 11);
+    assert_eq!(faults[0], "the largest version is 32767; write `#[evented(version = 1)]`");
 }
 
 #[test]

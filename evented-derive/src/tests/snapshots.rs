@@ -143,6 +143,7 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
             },
         ),
         ("skip_insert", on_field(quote!(#[evented(skip_insert)]))),
+        ("unordered", on_field(quote!(#[evented(unordered)]))),
         ("generated", on_field(quote!(#[evented(generated)]))),
         ("column_name", on_field(quote!(#[diesel(column_name = "type")]))),
         ("deserialize_as", on_field(quote!(#[diesel(deserialize_as = Stored)]))),

@@ -144,7 +144,7 @@ impl EventedBackend for Pg {
 /// Writes the event first: its unique revision decides between two writers. The row follows.
 pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH appended AS (");
-    append_columns(&mut statement, append.table, append.follows());
+    append_columns(&mut statement, append.table, append.given_id, append.follows());
     statement.sql("VALUES (");
     push_append_values(
         &mut statement,
@@ -172,7 +172,7 @@ pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: 
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append.record, row);
     statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
-    append_columns(&mut statement, append.table, false);
+    append_columns(&mut statement, append.table, append.given_id, false);
     statement.sql("SELECT ");
     let record = Source::Sql("made.", Some(M::KEY_COLUMN));
     let revision = Source::NextRevision(append.table, M::KEY_COLUMN);
@@ -207,7 +207,7 @@ pub(super) fn update<'q, M: ModelOn<Pg>>(
         }
     }
     statement.sql(" FOR UPDATE), appended AS (");
-    append_columns(&mut statement, append.table, true);
+    append_columns(&mut statement, append.table, append.given_id, true);
     statement.sql("SELECT ");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision(), true);
     statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING txid, position), changed AS (");
@@ -240,7 +240,7 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     statement
         .of_record("e", append.table, append.record)
         .sql(" ORDER BY e.revision DESC LIMIT 1), appended AS (");
-    append_columns(&mut statement, append.table, true);
+    append_columns(&mut statement, append.table, append.given_id, true);
     statement.sql("SELECT ");
     let revision = Source::Sql("head.revision + 1", None);
     push_append_values(&mut statement, append, append.known_record(), revision, true);

@@ -233,7 +233,7 @@ pub(super) fn insert<'q, M: ModelOn<Sqlite>>(append: &'q Append<'_>, row: &'q M)
 
 pub(super) fn event<'q>(append: &'q Append<'_>) -> Statement<'q, Sqlite> {
     let mut statement = Statement::new("");
-    append_columns(&mut statement, append.table, false);
+    append_columns(&mut statement, append.table, append.given_id, false);
     statement.sql("VALUES (");
     push_append_values(
         &mut statement,
@@ -263,12 +263,12 @@ async fn append_event<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
 }
 
 /// Appends an event without `RETURNING`. The statement has one text for every event of a model, unless the model's log
-/// has shards.
+/// has shards or the caller chose the event's id.
 async fn unplaced<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
     executor: &mut D,
     append: &Append<'_>,
 ) -> QueryResult<usize> {
-    if append.table.shards.is_empty() {
+    if append.table.shards.is_empty() && !append.given_id {
         executor.execute(event(append).fixed::<M, UnplacedEvent>()).await
     } else {
         executor.execute(event(append)).await

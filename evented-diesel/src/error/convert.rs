@@ -1,7 +1,7 @@
 //! Converts the errors of Diesel and of the core into those of this crate.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use evented_core::{FieldError, ReplayError, Undecided};
+use evented_core::{FieldError, JsonError, ReplayError, Undecided};
 
 use super::locks::{self, Lock};
 use super::{ConstraintKind, Error, Subject, constraint};
@@ -30,6 +30,23 @@ impl Error {
         Self::Constraint { subject, kind, name, columns, source: Box::new(source) }
     }
 
+    /// The error of a statement that writes event and row, or of a commit, without a transaction around it that is
+    /// rolled back. On SQLite a write whose answer cannot be read is taken back.
+    pub(crate) fn of_write(self, answers_follow_commit: bool) -> Self {
+        match self {
+            Self::Database { subject, error: error @ DieselError::DeserializationError(_) }
+                if answers_follow_commit =>
+            {
+                Self::AnswerLost { record: subject, written: true, error }
+            }
+            Self::Database {
+                subject,
+                error: error @ DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _),
+            } => Self::AnswerLost { record: subject, written: false, error },
+            other => other,
+        }
+    }
+
     pub(crate) fn of_log(log: &'static str, source: DieselError) -> Self {
         Self::database(Subject::Log(log), source)
     }
@@ -39,9 +56,13 @@ impl Error {
             Undecided::Invalid(faults) => Self::Invalid { record, errors: faults },
             Undecided::Unstorable(source) => Self::Unstorable { record, error: source },
             Undecided::Field(source) => Self::field(record, source),
-            Undecided::Payload(source) => Self::Encode { record, error: source.into() },
+            Undecided::Payload(source) => Self::encode(record, source),
             other => Self::Encode { record, error: other.into() },
         }
+    }
+
+    pub(crate) fn encode(record: Subject, source: JsonError) -> Self {
+        Self::Encode { record, error: source.into() }
     }
 
     pub(crate) fn replay(record: Subject, source: ReplayError) -> Self {

@@ -85,7 +85,7 @@ impl Transaction {
         match result {
             Ok(value) => match executor.commit().await {
                 Ok(()) => Ok(value),
-                Err(error) => Err(Error::database(name.clone(), error)),
+                Err(error) => Err(Error::database(name.clone(), error).of_write(false)),
             },
             Err(error) => {
                 // The first error is the one that matters. A connection that cannot roll back is broken, and Diesel

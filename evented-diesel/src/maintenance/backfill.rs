@@ -214,8 +214,12 @@ async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         .iter()
         .zip(&contexts)
         .map(|(first, cx)| {
-            let content =
-                EventContent { action: names::EXTERNAL, payload: &first.payload, state: &first.state };
+            let content = EventContent {
+                action: names::EXTERNAL,
+                payload: &first.payload,
+                state: &first.state,
+                given_id: false,
+            };
             next_event::<M>(cx, &first.record, Head::NONE, content, first.meta.as_ref())
         })
         .collect();
@@ -242,12 +246,14 @@ async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
 
 fn first<M: Model>(record: &Record<M>, row: M, hook: Option<&mut Hook<M>>) -> Result<First<M>, Error> {
     let external = External::between(None, Some(&row)).map_err(|error| Error::field(record.name(), error))?;
-    let payload = Json::write(&external).map_err(|error| record.not_encoded(error))?;
+    // First the fields: the error of a field names it.
     let state = record.digest(&row)?;
+    let payload = Json::write(&external).map_err(|error| record.not_encoded(error))?;
     let mut first = FirstEvent { at: Utc::now(), meta: Meta::default() };
     if let Some(hook) = hook {
         hook(&row, &mut first);
     }
     let FirstEvent { at, meta } = first;
-    Ok(First { record: record.value.clone(), row, payload, state, meta: meta.to_json(), at })
+    let meta = record.meta(&meta)?;
+    Ok(First { record: record.value.clone(), row, payload, state, meta, at })
 }

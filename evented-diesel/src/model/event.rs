@@ -79,6 +79,12 @@ impl<M: Model> Event<M> {
         self.stored.offset.position
     }
 
+    /// Returns the offset of the event in its log: transaction and position.
+    #[must_use]
+    pub fn offset(&self) -> LogOffset {
+        self.stored.offset
+    }
+
     /// Returns the transaction id that orders the event in its log; 0 on SQLite, which does not number transactions.
     #[must_use]
     pub fn txid(&self) -> i64 {
@@ -161,8 +167,7 @@ impl<M: Model> fmt::Debug for Event<M> {
 /// The columns of the log as Diesel reads them, in the order of its table.
 ///
 /// The event's own id is read as an `Id<()>`: Diesel can read a bare `Uuid` only if its PostgreSQL feature is enabled.
-pub type Columns<K> =
-    (i64, i64, K, i64, DateTime<Utc>, i32, String, String, String, Option<String>, Id<()>, Vec<u8>);
+pub type Columns<K> = (i64, i64, K, i64, DateTime<Utc>, i16, String, String, String, Id<()>, Vec<u8>);
 
 impl<M, ST, DB> Queryable<ST, DB> for Event<M>
 where
@@ -173,10 +178,11 @@ where
     type Row = Columns<M::Key>;
 
     fn build(row: Self::Row) -> deserialize::Result<Self> {
-        let (position, txid, record, revision, at, version, _schema, action, payload, meta, id, state) = row;
+        let (position, txid, record, revision, at, version, action, payload, meta, id, state) = row;
         let state = Digest::from_slice(&state).ok_or("a digest of another length")?;
         let payload = Json::from_text(payload);
-        let meta = meta.map(Json::from_text);
+        let meta = Meta::stored(meta);
+        let version = i32::from(version);
         let id = id.uuid();
         let data = EventData { id, revision, action, version, payload, meta, at };
         let offset = LogOffset { txid, position };

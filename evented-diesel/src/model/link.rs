@@ -10,7 +10,7 @@ use crate::model::definition::Model;
 use crate::model::derived::Derived;
 use crate::model::event::Event;
 use crate::model::log::EventLog;
-use crate::sql::LogName;
+use crate::sql::{LogName, fitted};
 
 /// A kind of link between the events of one record, declared by `#[event_log(links(…))]`. Its Diesel table represents
 /// it in code: `events_ancestors::table`.
@@ -78,7 +78,17 @@ impl NewLink {
 
 /// Returns the name of a link's table. The links of a shard's events have a table of their own next to the shard.
 pub(crate) fn link_table(events: LogName, link: &str) -> String {
-    format!("{}_{link}", events.table)
+    fitted(format!("{}_{link}", events.table))
+}
+
+/// Returns the name of the table of a hashed log's checkpoints.
+pub(crate) fn checkpoints_table(log: LogName) -> String {
+    fitted(format!("{}_checkpoints", log.table))
+}
+
+/// Returns the name of the table of the nodes of a hashed log's tree.
+pub(crate) fn tree_table(log: LogName) -> String {
+    fitted(format!("{}_tree", log.table))
 }
 
 /// The event at the other end of a link, with the link's fields.

@@ -22,8 +22,6 @@ pub trait EventLog: Sized + 'static {
     type RecordColumn: diesel::Column<Table = Self::Table> + Default;
     /// The column of the event's revision in its record's history.
     type RevisionColumn: diesel::Column<Table = Self::Table> + Default;
-    /// The column of the model's name.
-    type SchemaColumn: diesel::Column<Table = Self::Table> + Default;
     /// The log's columns, in the order of [`Event`](crate::model::Event).
     type Columns: diesel::Expression;
     /// Returns the columns as a selection.
@@ -58,6 +56,17 @@ pub trait EventLog: Sized + 'static {
     }
 }
 
+/// A log that several models share: it stores the model's name with each event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event log that models share",
+    label = "`#[derive(EventLog)]` is missing",
+    note = "write `#[derive(EventLog)] #[event_log(table = \"events\", models(…))] pub struct {Self};`"
+)]
+pub trait SharedLog: EventLog {
+    /// The column of the model's name.
+    type SchemaColumn: diesel::Column<Table = Self::Table> + Default;
+}
+
 /// A log that holds the events of `M`. The derive that implements the log implements this trait too.
 #[diagnostic::on_unimplemented(
     message = "the log `{Self}` does not hold `{M}`",
@@ -65,6 +74,18 @@ pub trait EventLog: Sized + 'static {
     note = "add it to the log: `#[event_log(models({M}))]`"
 )]
 pub trait HoldsModel<M> {
+    /// Shows that the derive implements the trait.
+    #[doc(hidden)]
+    const DERIVED: Derived;
+}
+
+/// A model whose events are in the log `L`. The derive of the model implements it.
+#[diagnostic::on_unimplemented(
+    message = "the model `{Self}` is in the list of the log `{L}`, and records its events elsewhere",
+    label = "not recorded in this log",
+    note = "write `#[evented(log(shared = {L}))]` on the model, or take it out of the list"
+)]
+pub trait RecordedIn<L> {
     /// Shows that the derive implements the trait.
     #[doc(hidden)]
     const DERIVED: Derived;

@@ -1,6 +1,6 @@
 //! Defines the event that the model's hook receives before the event is written.
 
-use evented_core::{Context, Json, Meta, ValidationErrors};
+use evented_core::{Context, Json, JsonError, Meta, ValidationErrors};
 use uuid::Uuid;
 
 use crate::error::{Error, Subject};
@@ -87,7 +87,7 @@ impl<M: Model> PendingEvent<M> {
         self.links.push(NewLink::typed::<L>(event, data));
     }
 
-    pub(crate) fn payload_json(&self) -> Result<Json, serde_json::Error> {
+    pub(crate) fn payload_json(&self) -> Result<Json, JsonError> {
         Json::write(&self.payload)
     }
 }

@@ -2,7 +2,7 @@
 
 use diesel::deserialize::QueryableByName;
 use diesel::result::Error as DieselError;
-use evented_core::{Digest, Evented, KeyValue};
+use evented_core::{Digest, Evented, Json, JsonError, KeyValue, Meta};
 
 use crate::error::{Error, Subject};
 use crate::exec::Executor;
@@ -35,8 +35,13 @@ impl<M: Model> Record<M> {
     }
 
     /// Creates the error for a value that cannot be serialized as JSON, with the record's name.
-    pub(crate) fn not_encoded(&self, source: serde_json::Error) -> Error {
-        Error::Encode { record: self.name(), error: source.into() }
+    pub(crate) fn not_encoded(&self, source: impl Into<JsonError>) -> Error {
+        Error::encode(self.name(), source.into())
+    }
+
+    /// Serializes the metadata of an event of the record.
+    pub(crate) fn meta(&self, meta: &Meta) -> Result<Option<Json>, Error> {
+        meta.to_json().map_err(|error| self.not_encoded(error))
     }
 
     /// Computes the digest of a state of the record.

@@ -26,7 +26,9 @@ impl SqlTypes for Sqlite {
     const TXN_SNAPSHOT_SQL: &'static str = "SELECT NULL, NULL, NULL, 1";
     const WELL_TYPED_SQL: &'static str = "(typeof(e.revision) = 'integer' AND typeof(e.txid) = 'integer' \
          AND typeof(e.version) = 'integer' AND typeof(e.action) = 'text' AND typeof(e.schema) = 'text' \
-         AND typeof(e.at) = 'text' AND typeof(e.payload) = 'text' AND typeof(e.meta) IN ('text', 'null') \
+         AND e.at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].\
+         [0-9][0-9][0-9][0-9][0-9][0-9]+00:00' AND typeof(e.at) = 'text' AND typeof(e.payload) = 'text' \
+         AND typeof(e.meta) = 'text' AND typeof(e.given_id) = 'integer' AND e.given_id IN (0, 1) \
          AND typeof(e.id) = 'blob' AND typeof(e.state) = 'blob' AND typeof(e.hash) = 'blob')";
     const OVERRIDE_KEY_SQL: &'static str = "";
     const LOCK_ROWS_SQL: &'static str = "";

@@ -58,6 +58,18 @@ pub trait SqlTypes: Backend + sealed::Sealed + Sized + 'static {
     ///
     /// Errors of Diesel.
     fn read_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i32>;
+    /// Reads an integer of 16 bits.
+    ///
+    /// # Errors
+    ///
+    /// Errors of Diesel.
+    fn read_small_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i16>;
+    /// Reads a truth value.
+    ///
+    /// # Errors
+    ///
+    /// Errors of Diesel.
+    fn read_bool(value: Option<Self::RawValue<'_>>) -> deserialize::Result<bool>;
     /// Reads an integer of 64 bits.
     ///
     /// # Errors
@@ -117,7 +129,7 @@ macro_rules! log_types {
             value: &'b $crate::sql::Value<'_>,
             mut out: AstPass<'_, 'b, Self>,
         ) -> QueryResult<()> {
-            use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
+            use diesel::sql_types::{BigInt, Binary, Integer, Text};
             use $crate::sql_types::JsonText;
             match value {
                 $crate::sql::Value::Uuid(value) => out.push_bind_param::<$uuid, uuid::Uuid>(value),
@@ -125,9 +137,6 @@ macro_rules! log_types {
                 $crate::sql::Value::Int(value) => out.push_bind_param::<Integer, i32>(value),
                 $crate::sql::Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value),
                 $crate::sql::Value::Json(value) => out.push_bind_param::<JsonText, str>(value),
-                $crate::sql::Value::OptionalJson(value) => {
-                    out.push_bind_param::<Nullable<JsonText>, Option<&str>>(value)
-                }
                 $crate::sql::Value::Time(value) => {
                     out.push_bind_param::<$time, chrono::DateTime<chrono::Utc>>(value)
                 }
@@ -145,6 +154,12 @@ macro_rules! log_types {
         }
         fn read_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i32> {
             FromSql::<diesel::sql_types::Integer, Self>::from_nullable_sql(value)
+        }
+        fn read_small_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i16> {
+            FromSql::<diesel::sql_types::SmallInt, Self>::from_nullable_sql(value)
+        }
+        fn read_bool(value: Option<Self::RawValue<'_>>) -> deserialize::Result<bool> {
+            FromSql::<diesel::sql_types::Bool, Self>::from_nullable_sql(value)
         }
         fn read_big_int(value: Option<Self::RawValue<'_>>) -> deserialize::Result<i64> {
             FromSql::<diesel::sql_types::BigInt, Self>::from_nullable_sql(value)

@@ -17,8 +17,6 @@ pub enum Value<'q> {
     BigInt(i64),
     /// A JSON document, as its text.
     Json(&'q str),
-    /// A JSON document, as its text, or NULL.
-    OptionalJson(Option<&'q str>),
     /// A time, with a precision of one microsecond.
     Time(DateTime<Utc>),
     /// Bytes.

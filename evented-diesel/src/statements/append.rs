@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::{NamedRow, Row};
-use evented_core::{Digest, EventHash, Json, KeyValue, LogOffset};
+use evented_core::{Digest, EventHash, Json, KeyValue, LogOffset, Meta};
 use uuid::Uuid;
 
 use crate::model::ModelOn;
@@ -14,9 +14,10 @@ use crate::statements::events::HeadRow;
 #[derive(Debug, Clone)]
 pub struct Append<'a> {
     pub(crate) table: EventTable,
-    pub(crate) schema: &'static str,
     pub(crate) record: &'a KeyValue,
     pub(crate) event_id: Uuid,
+    /// Whether the caller chose the id, so that the command may be repeated with it.
+    pub(crate) given_id: bool,
     pub(crate) revision: i64,
     pub(crate) action: &'a str,
     pub(crate) version: i32,
@@ -83,16 +84,24 @@ pub struct Removed<M> {
 
 /// Adds `INSERT INTO log (columns)`, in the order of [`push_append_values`].
 ///
-/// `follows` says whether the record has an earlier event: see [`push_ordering_txid`].
+/// `follows` says whether the record has an earlier event: see [`push_ordering_txid`]. `given_id` says whether the caller
+/// chose the event's id.
 pub(crate) fn append_columns<'q, DB: SqlTypes>(
     statement: &mut Statement<'q, DB>,
     table: EventTable,
+    given_id: bool,
     follows: bool,
 ) {
     statement.sql("INSERT INTO ").log(table.name);
-    statement.sql(" (id, schema, record_id, revision, action, version, payload, meta, at, state");
+    statement.sql(" (id, record_id, revision, action, version, payload, meta, at, state");
+    if table.schema.is_some() {
+        statement.sql(", schema");
+    }
     if table.hashed {
         statement.sql(", hash");
+    }
+    if given_id {
+        statement.sql(", given_id");
     }
     if numbers_itself::<DB>(table) {
         statement.sql(", position");
@@ -117,16 +126,22 @@ pub(crate) fn push_append_values<'q, DB: SqlTypes>(
     revision: Source<'q>,
     follows: bool,
 ) {
-    statement.value(append.event_id).sql(", ").value(append.schema).sql(", ");
+    statement.value(append.event_id).sql(", ");
     record.push(statement);
     statement.sql(", ");
     revision.push(statement);
     statement.sql(", ").value(append.action).sql(", ").value(append.version).sql(", ");
     statement.value(Value::Json(append.payload.as_str())).sql(", ");
-    statement.value(Value::OptionalJson(append.meta.map(Json::as_str))).sql(", ");
+    statement.value(Value::Json(append.meta_text())).sql(", ");
     statement.value(append.at).sql(", ").value(Value::Bytes(append.state.as_bytes()));
+    if let Some(schema) = append.table.schema {
+        statement.sql(", ").value(schema);
+    }
     if append.table.hashed {
         statement.sql(", ").value(Value::Bytes(append.hash.as_ref().map_or(&[], EventHash::as_bytes)));
+    }
+    if append.given_id {
+        statement.sql(", TRUE");
     }
     if numbers_itself::<DB>(append.table) {
         for (index, shard) in append.table.shards.iter().enumerate() {
@@ -204,6 +219,11 @@ impl<'q> Append<'q> {
         Source::Known(self.record.into())
     }
 
+    /// Returns the text of the metadata.
+    pub(crate) fn meta_text(&self) -> &'q str {
+        self.meta.map_or(Meta::NONE, Json::as_str)
+    }
+
     /// Returns whether the record has an event before this one.
     pub(crate) fn follows(&self) -> bool {
         self.revision > 1
@@ -217,7 +237,7 @@ impl<'q> Append<'q> {
 /// Appends an event and does not touch the row.
 pub(crate) fn append<'q, DB: SqlTypes>(append: &'q Append<'_>) -> Statement<'q, DB> {
     let mut statement = Statement::new("");
-    append_columns(&mut statement, append.table, append.follows());
+    append_columns(&mut statement, append.table, append.given_id, append.follows());
     statement.sql("VALUES (");
     push_append_values(
         &mut statement,

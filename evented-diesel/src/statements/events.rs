@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::{NamedRow, Row};
 use evented_core::{
-    Digest, EventData, EventHash, ExactKind, Json, KeyKind, KeyValue, LogOffset, StoredEvent, names,
+    Digest, EventData, EventHash, ExactKind, Json, KeyKind, KeyValue, LogOffset, Meta, StoredEvent, names,
 };
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ impl HeadRow {
     pub(crate) fn read<'a, DB: SqlTypes>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self> {
         Ok(Self {
             revision: field(row, from, DB::read_big_int)?,
-            version: field(row, from + 1, DB::read_int)?,
+            version: field(row, from + 1, DB::read_small_int)?.into(),
             state: digest(&field(row, from + 2, DB::read_bytes)?)?,
             hash: optional(row, from + 3, DB::read_bytes)?.map(|bytes| event_hash(&bytes)).transpose()?,
         })
@@ -99,9 +99,9 @@ pub(crate) fn read_event_data<'a, DB: SqlTypes>(
         id: field(row, from, DB::read_uuid)?,
         revision: field(row, from + 1, DB::read_big_int)?,
         action: field(row, from + 2, DB::read_text)?,
-        version: field(row, from + 3, DB::read_int)?,
+        version: field(row, from + 3, DB::read_small_int)?.into(),
         payload: Json::from_text(field(row, from + 4, DB::read_json)?),
-        meta: optional(row, from + 5, DB::read_json)?.map(Json::from_text),
+        meta: Meta::stored(field(row, from + 5, DB::read_json)?),
         at: field(row, from + 6, DB::read_time)?,
     })
 }
@@ -232,14 +232,20 @@ fn push_until<'q, DB: SqlTypes>(
     }
 }
 
-/// Reads one event by its id; only among the events of one record, if that is known.
+/// Reads one event by the id that the caller chose for it; only among the events of one record, if that is known.
 pub(crate) fn event_by_id<'q, DB: SqlTypes>(
     table: EventTable,
     id: Uuid,
     record: Option<&'q KeyValue>,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(table.name).sql(" e WHERE e.id = ").value(id);
+    statement
+        .sql(EVENT_COLUMNS)
+        .sql(", e.record_id FROM ")
+        .log(table.name)
+        .sql(" e WHERE e.id = ")
+        .value(id)
+        .sql(" AND e.given_id");
     match record {
         Some(record) => statement.sql(" AND ").of_record("e", table, record),
         None => statement.and_schema("e", table),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::{NamedRow, Row};
-use evented_core::{Digest, EventHash, Json, KeyKind, KeyValue, Leaf, Root};
+use evented_core::{Digest, Json, KeyKind, KeyValue, LogOffset, Meta};
 use uuid::Uuid;
 
 use crate::sql::{EventTable, LogName, SqlTypes, Statement, Value, field, optional};
@@ -63,6 +63,7 @@ pub(crate) struct ChainEvent {
     pub(crate) meta: Option<Json>,
     pub(crate) state: Digest,
     pub(crate) hash: Vec<u8>,
+    pub(crate) given_id: bool,
 }
 
 /// A row of a hashed log. Parts of it may be unreadable.
@@ -81,7 +82,8 @@ pub(crate) fn chain_page<'q, DB: SqlTypes>(
 ) -> Statement<'q, DB> {
     let mut statement =
         Statement::new("SELECT e.schema, e.record_id, e.revision, e.txid, e.position, e.id, ");
-    statement.sql("e.action, e.version, e.at, e.payload, e.meta, e.state, e.hash, ").sql(DB::WELL_TYPED_SQL);
+    statement.sql("e.action, e.version, e.at, e.payload, e.meta, e.state, e.hash, e.given_id, ");
+    statement.sql(DB::WELL_TYPED_SQL);
     statement.sql(" FROM ").log(table).sql(" e");
     if let Some((key, revision)) = after {
         statement.sql(" WHERE (e.schema, e.record_id, e.revision) > (").value(key.schema.as_str());
@@ -93,11 +95,7 @@ pub(crate) fn chain_page<'q, DB: SqlTypes>(
 
 impl<DB: SqlTypes> QueryableByName<DB> for ChainRow {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let raw = field(row, 1, DB::read_uuid)
-            .map(Raw::Uuid)
-            .or_else(|_| field(row, 1, DB::read_text).map(Raw::Text))
-            .or_else(|_| field(row, 1, DB::read_bytes).map(Raw::Bytes))?;
-        let key = ChainKey { schema: field(row, 0, DB::read_text)?, record: KeyValue::Int(0), raw };
+        let key = chain_key(row)?;
         let event = chain_event(row).map_err(|error| error.to_string());
         Ok(Self { key, revision: field(row, 2, DB::read_big_int)?, event })
     }
@@ -105,134 +103,51 @@ impl<DB: SqlTypes> QueryableByName<DB> for ChainRow {
 
 fn chain_event<'a, DB: SqlTypes>(row: &impl Row<'a, DB>) -> deserialize::Result<ChainEvent> {
     let of = |name: &'static str| move |error| format!("column `{name}`: {error}");
-    if field(row, 13, DB::read_int)? == 0 {
-        return Err("a column holds a value of another type".into());
+    if field(row, 14, DB::read_int)? == 0 {
+        return Err("a column holds a value of another type, or a time in another spelling".into());
     }
     Ok(ChainEvent {
         txid: field(row, 3, DB::read_big_int).map_err(of("txid"))?,
         position: field(row, 4, DB::read_big_int).map_err(of("position"))?,
         id: field(row, 5, DB::read_uuid).map_err(of("id"))?,
         action: field(row, 6, DB::read_text).map_err(of("action"))?,
-        version: field(row, 7, DB::read_int).map_err(of("version"))?,
+        version: field(row, 7, DB::read_small_int).map_err(of("version"))?.into(),
         at: field(row, 8, DB::read_time).map_err(of("at"))?,
         payload: Json::from_text(field(row, 9, DB::read_json).map_err(of("payload"))?),
-        meta: optional(row, 10, DB::read_json).map_err(of("meta"))?.map(Json::from_text),
+        meta: Meta::stored(field(row, 10, DB::read_json).map_err(of("meta"))?),
         state: digest(&field(row, 11, DB::read_bytes).map_err(of("state"))?).map_err(of("state"))?,
         hash: field(row, 12, DB::read_bytes).map_err(of("hash"))?,
+        given_id: field(row, 13, DB::read_bool).map_err(of("given_id"))?,
     })
 }
 
-/// A part of a log in reading order: after one offset, up to another. Offsets are (transaction, position).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Range {
-    pub(crate) after: (i64, i64),
-    pub(crate) to: Option<(i64, i64)>,
-    /// Only transactions below this one, which have all ended.
-    pub(crate) before_txid: Option<i64>,
-    /// Only positions above `floor`, and up to `highest`. In a restored database, transaction ids restart but positions
-    /// continue.
-    pub(crate) floor: i64,
-    pub(crate) highest: Option<i64>,
-}
-
-/// Reads the next events of a part of a log.
-pub(crate) fn leaves<'q, DB: SqlTypes>(log: LogName, range: Range, limit: i64) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT e.position, e.txid, e.hash FROM ");
-    statement.log(log).sql(" e WHERE (e.txid, e.position) > (").value(range.after.0);
-    statement.sql(", ").value(range.after.1).sql(")");
-    if let Some((txid, position)) = range.to {
-        statement.sql(" AND (e.txid, e.position) <= (").value(txid).sql(", ").value(position).sql(")");
-    }
-    if let Some(txid) = range.before_txid {
-        statement.sql(" AND e.txid < ").value(txid);
-    }
-    if range.floor > 0 {
-        statement.sql(" AND e.position > ").value(range.floor);
-    }
-    if let Some(highest) = range.highest {
-        statement.sql(" AND e.position <= ").value(highest);
-    }
-    statement.sql(" ORDER BY e.txid, e.position LIMIT ").value(limit);
+/// Reads the model, the record and the revision of the event at an offset of a hashed log.
+pub(crate) fn name_at<'q, DB: SqlTypes>(log: LogName, at: LogOffset) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT e.schema, e.record_id, e.revision FROM ");
+    statement.log(log).sql(" e WHERE e.txid = ").value(at.txid).sql(" AND e.position = ").value(at.position);
     statement
 }
 
-/// The result of [`leaves`]. The hash is read as bytes, because other SQL may have replaced it by any value.
+/// The result of [`name_at`].
 #[derive(Debug)]
-pub(crate) struct LeafRow {
-    pub(crate) leaf: Leaf,
+pub(crate) struct NameRow {
+    pub(crate) key: ChainKey,
+    pub(crate) revision: i64,
 }
 
-impl<DB: SqlTypes> QueryableByName<DB> for LeafRow {
+impl<DB: SqlTypes> QueryableByName<DB> for NameRow {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let hash = field(row, 2, DB::read_bytes)?;
-        // A value that is not a hash counts as a hash that differs from the one that was written.
-        let hash = EventHash::from_slice(&hash).or_else(|| EventHash::from_slice(&[0; EventHash::LEN]));
-        let hash = hash.ok_or("a hash has another length")?;
-        let leaf =
-            Leaf { position: field(row, 0, DB::read_big_int)?, txid: field(row, 1, DB::read_big_int)?, hash };
-        Ok(Self { leaf })
+        Ok(Self { key: chain_key(row)?, revision: field(row, 2, DB::read_big_int)? })
     }
 }
 
-/// The columns of a checkpoint in order.
-const CHECKPOINT: &str =
-    "number, after_txid, after_position, to_txid, to_position, floor, highest, events, at, keyed, root";
-
-/// The result of [`checkpoints`].
-#[derive(Debug, Clone)]
-pub(crate) struct CheckpointRow {
-    pub(crate) number: i64,
-    pub(crate) after: (i64, i64),
-    pub(crate) to: (i64, i64),
-    pub(crate) floor: i64,
-    pub(crate) highest: i64,
-    pub(crate) events: i64,
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) keyed: bool,
-    pub(crate) root: Root,
-}
-
-impl<DB: SqlTypes> QueryableByName<DB> for CheckpointRow {
-    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let root = field(row, 10, DB::read_bytes)?;
-        Ok(Self {
-            number: field(row, 0, DB::read_big_int)?,
-            after: (field(row, 1, DB::read_big_int)?, field(row, 2, DB::read_big_int)?),
-            to: (field(row, 3, DB::read_big_int)?, field(row, 4, DB::read_big_int)?),
-            floor: field(row, 5, DB::read_big_int)?,
-            highest: field(row, 6, DB::read_big_int)?,
-            events: field(row, 7, DB::read_big_int)?,
-            at: field(row, 8, DB::read_time)?,
-            keyed: field(row, 9, DB::read_int)? != 0,
-            root: Root::from_slice(&root).ok_or("a root has another length")?,
-        })
-    }
-}
-
-/// Reads the checkpoints of a log, oldest first; only the last one if `last` is set.
-pub(crate) fn checkpoints<'q, DB: SqlTypes>(log: LogName, table: &'q str, last: bool) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT ");
-    statement.sql(CHECKPOINT).sql(" FROM ");
-    statement.beside(log, table);
-    statement.sql(if last { " ORDER BY number DESC LIMIT 1" } else { " ORDER BY number" });
-    statement
-}
-
-/// Writes a checkpoint.
-pub(crate) fn write_checkpoint<'q, DB: SqlTypes>(
-    log: LogName,
-    table: &'q str,
-    row: &'q CheckpointRow,
-) -> Statement<'q, DB> {
-    let mut statement = Statement::new("INSERT INTO ");
-    statement.beside(log, table);
-    statement.sql(" (").sql(CHECKPOINT).sql(") VALUES (").value(row.number);
-    for number in [row.after.0, row.after.1, row.to.0, row.to.1, row.floor, row.highest, row.events] {
-        statement.sql(", ").value(number);
-    }
-    statement.sql(", ").value(row.at).sql(", ").value(i32::from(row.keyed)).sql(", ");
-    statement.value(Value::Bytes(row.root.as_bytes())).sql(")");
-    statement
+/// Reads the model and the key, the first two columns.
+fn chain_key<'a, DB: SqlTypes>(row: &impl Row<'a, DB>) -> deserialize::Result<ChainKey> {
+    let raw = field(row, 1, DB::read_uuid)
+        .map(Raw::Uuid)
+        .or_else(|_| field(row, 1, DB::read_text).map(Raw::Text))
+        .or_else(|_| field(row, 1, DB::read_bytes).map(Raw::Bytes))?;
+    Ok(ChainKey { schema: field(row, 0, DB::read_text)?, record: KeyValue::Int(0), raw })
 }
 
 /// Reads the first transaction that has not ended yet.
@@ -256,11 +171,12 @@ pub(crate) struct EventHashes {
     pub(crate) revision: i64,
     pub(crate) schema: String,
     pub(crate) hash: Vec<u8>,
+    pub(crate) given_id: bool,
 }
 
 /// Reads the hashes of a record's events, in their order.
 pub(crate) fn hashes_of<'q, DB: SqlTypes>(table: EventTable, record: &'q KeyValue) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT e.revision, e.schema, e.hash FROM ");
+    let mut statement = Statement::new("SELECT e.revision, e.schema, e.hash, e.given_id FROM ");
     statement.log(table.name).sql(" e WHERE ").of_record("e", table, record).sql(" ORDER BY e.revision");
     statement
 }
@@ -271,6 +187,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for EventHashes {
             revision: field(row, 0, DB::read_big_int)?,
             schema: field(row, 1, DB::read_text)?,
             hash: field(row, 2, DB::read_bytes)?,
+            given_id: field(row, 3, DB::read_bool)?,
         })
     }
 }

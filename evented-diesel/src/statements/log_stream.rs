@@ -82,12 +82,12 @@ pub(crate) fn stream_page<'q, DB: SqlTypes>(
 /// Reads the offset and, if possible, the model of the next event after an offset, for an event that cannot be read.
 pub(crate) fn next_offset<'q, DB: SqlTypes>(
     log: LogName,
+    shared: bool,
     after: LogOffset,
     before_txid: Option<i64>,
 ) -> Statement<'q, DB> {
-    let mut statement = Statement::new(
-        "SELECT CAST(e.txid AS BIGINT), CAST(e.position AS BIGINT), CAST(e.schema AS TEXT) FROM ",
-    );
+    let mut statement = Statement::new("SELECT CAST(e.txid AS BIGINT), CAST(e.position AS BIGINT), ");
+    statement.sql(if shared { "CAST(e.schema AS TEXT) FROM " } else { "NULL FROM " });
     statement.log(log);
     behind(&mut statement, after, before_txid, 1);
     statement

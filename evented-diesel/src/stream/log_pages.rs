@@ -148,7 +148,7 @@ async fn offset_after<DB: SqlTypes, E: Executor<DB>>(
     after: LogOffset,
     oldest_running: Option<i64>,
 ) -> Result<Option<OffsetRow>, Error> {
-    let rows = executor.load::<OffsetRow>(next_offset(log.name, after, oldest_running)).await;
+    let rows = executor.load::<OffsetRow>(next_offset(log.name, log.shared, after, oldest_running)).await;
     Ok(rows.map_err(|error| Error::of_log(log.name.table, error))?.into_iter().next())
 }
 

@@ -16,7 +16,7 @@ use crate::verify::{CheckPage, Finding, Issue};
 /// Running it returns a [`Finding`] for each record whose chain is broken, with the first event that is not the one
 /// that was written. [`page`](Self::page) checks one page at a time, to show progress.
 ///
-/// A chain cannot show that events were removed at the end of a record: see [`MakeCheckpoint`](super::MakeCheckpoint).
+/// A chain cannot show that events were removed at the end of a record: see [`MakeCheckpoint`](crate::checkpoints::MakeCheckpoint).
 ///
 /// # Errors
 ///
@@ -105,6 +105,7 @@ impl ChainEvent {
     fn chained<'a>(&'a self, schema: &'a str, record: &'a KeyValue, revision: i64) -> Chained<'a> {
         Chained {
             id: self.id,
+            given_id: self.given_id,
             schema,
             record,
             revision,

@@ -78,6 +78,7 @@ fn first_broken(record: &KeyValue, events: &[StoredEvent], hashes: &[EventHashes
         };
         let chained = Chained {
             id: event.id,
+            given_id: stored.given_id,
             schema: &stored.schema,
             record,
             revision: event.revision,

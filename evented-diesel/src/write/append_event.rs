@@ -36,6 +36,8 @@ pub(crate) struct EventContent<'a> {
     pub(crate) action: &'a str,
     pub(crate) payload: &'a Json,
     pub(crate) state: &'a Digest,
+    /// Whether the caller chose the event's id.
+    pub(crate) given_id: bool,
 }
 
 /// Builds the event to append after a head.
@@ -49,7 +51,8 @@ pub(crate) fn next_event<'a, M: Model>(
     let revision = head.revision.saturating_add(1);
     let chained = Chained {
         id: cx.event_id,
-        schema: M::SCHEMA,
+        given_id: content.given_id,
+        schema: if M::Log::SHARED { M::SCHEMA } else { "" },
         record,
         revision,
         action: content.action,
@@ -62,9 +65,9 @@ pub(crate) fn next_event<'a, M: Model>(
     Append {
         table: M::event_table(record),
         hash: M::Log::HASHED.then(|| chained.hash(head.hash.as_ref())),
-        schema: M::SCHEMA,
         record,
         event_id: cx.event_id,
+        given_id: content.given_id,
         revision,
         action: content.action,
         version: M::VERSION,

@@ -10,7 +10,8 @@ use crate::model::{ModelOn, Record};
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
-use crate::write::{repeated, state_store};
+use crate::write::repeated::{self, Repeated};
+use crate::write::state_store;
 
 /// The number of times that a write is tried before it fails with [`Error::Contended`].
 pub(crate) const ATTEMPTS: u32 = 16;
@@ -23,6 +24,9 @@ pub(crate) trait Attempt<DB: EventedBackend, M: ModelOn<DB>>: Sync {
     /// Whether the write consists of more than an event and its row. If it fails, all of it is then rolled back
     /// together.
     fn takes_several_statements(&self) -> bool;
+
+    /// The command, to compare with the event that has its id.
+    fn command(&self) -> Repeated<'_, M>;
 
     /// Whether the model's hook runs. What the hook wrote for an attempt that failed is then rolled back.
     fn runs_hook(&self) -> bool {
@@ -72,7 +76,7 @@ async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 ) -> Result<Option<Recorded<M>>, Error> {
     let name = record.name();
     let transaction = Transaction::around(executor, &name, write.takes_several_statements()).await?;
-    let result = match start(executor, record, options).await {
+    let result = match start(executor, record, options, write.command()).await {
         Ok(Start::Repeated(first)) => Ok(Some(first)),
         Ok(Start::From(from)) if matches!(from.state, State::Live(_)) => {
             if let Err(conflict) = options.check_expected(record, from.head.revision) {
@@ -106,10 +110,11 @@ async fn start<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
+    command: Repeated<'_, M>,
 ) -> Result<Start<M>, Error> {
     if options.event_id.is_some() || !M::HAS_TABLE {
         state_store::lock(executor, record).await?;
-        if let Some(first) = repeated::first_run(executor, record, options).await? {
+        if let Some(first) = repeated::first_run(executor, record, options, command).await? {
             return Ok(Start::Repeated(first));
         }
     }

@@ -88,7 +88,8 @@ impl<M: Model> Plan<M> {
         if self.records.contains_key(&value) {
             return Ok(false);
         }
-        let mut draft = decide_create::<M>(new, key, cx).map_err(|reason| Error::undecided(name, reason))?;
+        let mut draft =
+            decide_create::<M>(new, key, cx).map_err(|reason| Error::undecided(name.clone(), reason))?;
         draft.after.set_revision(1);
         let state = draft.digests.state(M::DIGEST_ORDER);
         self.results.push(draft.after.clone());
@@ -100,7 +101,7 @@ impl<M: Model> Plan<M> {
             last,
         };
         self.records.insert(value.clone(), working);
-        let meta = command.options.meta.to_json();
+        let meta = command.options.meta.to_json().map_err(|error| Error::encode(name, error))?;
         self.event(cx, &value, (draft.action, draft.payload, state), meta);
         Ok(true)
     }
@@ -141,7 +142,8 @@ impl<M: Model> Plan<M> {
             Kind::Insert(_) | Kind::Savepoint(_) => return Ok(false),
         };
         working.last = last;
-        self.event(cx, &record.value, (action, payload, state), command.options.meta.to_json());
+        let meta = record.meta(&command.options.meta)?;
+        self.event(cx, &record.value, (action, payload, state), meta);
         Ok(true)
     }
 
@@ -170,7 +172,13 @@ impl<M: Model> Plan<M> {
 
 impl Planned {
     pub(crate) fn append<M: Model>(&self) -> Append<'_> {
-        let content = EventContent { action: self.action, payload: &self.payload, state: &self.state };
+        let content = EventContent {
+            action: self.action,
+            payload: &self.payload,
+            state: &self.state,
+            // A command whose event id the caller chose is not planned.
+            given_id: false,
+        };
         next_event::<M>(&self.cx, &self.record, self.head, content, self.meta.as_ref())
     }
 }

@@ -31,14 +31,13 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     if !M::HAS_BEFORE_APPEND {
         return Ok(AfterHook { cx, decision, meta, links });
     }
-    let not_encoded = |error| record.not_encoded(error);
     // A record whose key the database has not generated yet has no history.
     let unknown = M::KEY.by_database() && before.is_none();
     let history =
         if unknown { Vec::new() } else { load::events(executor, record, Until::default(), false).await? };
     let history: Vec<_> = history.into_iter().map(|stored| Event::new(record.key.clone(), stored)).collect();
     let mut pending = PendingEvent {
-        payload: decision.payload.read().map_err(not_encoded)?,
+        payload: decision.payload.read().map_err(|error| record.not_encoded(error))?,
         meta,
         action: decision.action,
         cx,
@@ -59,7 +58,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         let payload: Json = if pending.payload == given {
             decision.payload
         } else {
-            pending.payload_json().map_err(not_encoded)?
+            pending.payload_json().map_err(|error| record.not_encoded(error))?
         };
         decide_again(record.key.clone(), before, pending.action, payload, &pending.cx)
             .map_err(|reason| Error::undecided(record.name(), reason))?

@@ -12,7 +12,8 @@ use crate::write::attempts::{self, Attempt};
 use crate::write::drift::{self, Resolved};
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
-use crate::write::{before_append, contended, repeated, savepoint, state_store, write_links};
+use crate::write::repeated::{self, Repeated};
+use crate::write::{before_append, contended, savepoint, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -21,7 +22,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     action: &dyn AnyAction<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
-    if let Some(first) = repeated::first_run(executor, record, options).await? {
+    if let Some(first) = repeated::first_run(executor, record, options, Repeated::Change(action)).await? {
         return Ok(first);
     }
     let change = Change { record, action, options };
@@ -36,7 +37,8 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
             None => drift::read_verified(executor, record).await?,
         };
         if let Some(from) = from.filter(|from| !savepoint::is_due::<M>(from.head)) {
-            if let Some(done) = change.attempt(executor, from).await? {
+            let done = change.attempt(executor, from).await;
+            if let Some(done) = done.map_err(|error| error.of_write(true))? {
                 return Ok(done);
             }
             contended::remember(record);
@@ -85,6 +87,10 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         M::HAS_BEFORE_APPEND
     }
 
+    fn command(&self) -> Repeated<'_, M> {
+        Repeated::Change(self.action)
+    }
+
     /// Decides and writes.
     async fn attempt<E: Executor<DB>>(
         &self,
@@ -109,9 +115,12 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         }
         let pending =
             before_append::run(executor, record, Some(&before), decision, meta, cx, options).await?;
-        let (cx, mut decision, meta) = (pending.cx, pending.decision, pending.meta.to_json());
+        let meta = record.meta(&pending.meta)?;
+        let (cx, mut decision) = (pending.cx, pending.decision);
         let state = decision.digests.state(M::DIGEST_ORDER);
-        let content = EventContent { action: decision.action, payload: &decision.payload, state: &state };
+        let given_id = options.event_id.is_some();
+        let content =
+            EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
         let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
         let append = Append { placed: options.placed, ..event };
         let revision = append.revision;

@@ -89,7 +89,7 @@ impl<M: Evented> Command<M> {
     /// Runs the command only if the record is at this revision; otherwise it fails with [`Error::Conflict`], which
     /// contains the record's revision. Default: any revision.
     ///
-    /// Savepoints and adopted changes count as revisions. An insert ignores this setting.
+    /// Savepoints and adopted changes count as revisions. An insert fails unless the revision is 0.
     ///
     /// [`Error::Conflict`]: crate::Error::Conflict
     pub fn expecting(mut self, revision: i64) -> Self {
@@ -100,8 +100,14 @@ impl<M: Evented> Command<M> {
     /// Sets the event's id, so that running the command again does nothing and returns the result of the first run: the
     /// record after that event, from the log. Default: a new id for each run.
     ///
-    /// The library compares only the id and the record, not the action. If several runs happen at the same time, one
-    /// executes, and the others wait and return its result.
+    /// An id belongs to one command on one record. Running another command with it, another action or other input, fails
+    /// with [`Error::Reused`]. (The input is not compared if the event was written under an older version of the model,
+    /// or if the model has a hook.) A client that chooses the id itself could use one that is taken:
+    /// [`request_id`](crate::request_id) makes an id from the client, the user and the client's own id.
+    ///
+    /// If several runs happen at the same time, one executes, and the others wait and return its result.
+    ///
+    /// [`Error::Reused`]: crate::Error::Reused
     pub fn idempotent(mut self, event_id: Uuid) -> Self {
         self.options.event_id = Some(event_id);
         self

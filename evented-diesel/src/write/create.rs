@@ -1,6 +1,8 @@
 //! Creates a record.
 
-use evented_core::{Context, Create, Decision, Evented, ExactKind, KeyKind, KeyValue, State, decide_create};
+use evented_core::{
+    Context, Create, Decision, Evented, ExactKey, ExactKind, KeyKind, KeyValue, State, decide_create,
+};
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
@@ -13,7 +15,8 @@ use crate::write::attempts::ATTEMPTS;
 use crate::write::change::takes_several_statements;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
-use crate::write::{before_append, repeated, state_store, write_links};
+use crate::write::repeated::{self, Repeated};
+use crate::write::{before_append, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -54,6 +57,7 @@ async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     match found.into_iter().next() {
         Some(row) => {
             let record = Record::new(key_of::<M>(row.record, unnamed)?);
+            repeated::is_of::<M>(&record, &row.event, Repeated::Insert(new))?;
             repeated::result_of(executor, &record, &row.event).await
         }
         None => make(executor, new, options, unnamed.clone()).await,
@@ -78,6 +82,10 @@ async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
                 error: "its key is given by the caller, and `Create::key` gave none".into(),
             })?,
         };
+        if matches!(M::key_value(&key).exact(), ExactKey::Text(text) if text.contains('\0')) {
+            let error = "its key contains the character NUL, which PostgreSQL cannot store".into();
+            return Err(Error::Encode { record: unnamed, error });
+        }
         let named = if M::KEY.by_database() { None } else { Some(M::key_value(&key)) };
         let name = named.map_or(Subject::Model(M::SCHEMA), |key| Subject::Record { schema: M::SCHEMA, key });
         let decision = decide_create::<M>(new, key.clone(), &cx)
@@ -87,14 +95,15 @@ async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         // so no check is needed.
         if M::HAS_BEFORE_APPEND
             && !M::KEY.by_database()
-            && let Some(first) = repeated::first_run(executor, &record, options).await?
+            && let Some(first) =
+                repeated::first_run(executor, &record, options, Repeated::Insert(new)).await?
         {
             return Ok(first);
         }
         if let Some(done) = write(executor, &record, &name, decision, head, options, cx).await? {
             return Ok(done);
         }
-        match existing(executor, &record, options).await? {
+        match existing(executor, &record, options, new).await? {
             Existing::Repeated(first) => return Ok(first),
             Existing::Ended(last) => head = last,
         }
@@ -121,7 +130,8 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         let result = append(executor, record, name, decision, head, options, cx).await;
         transaction.close(executor, name, result).await
     } else {
-        append(executor, record, name, decision, head, options, cx).await
+        let done = append(executor, record, name, decision, head, options, cx).await;
+        done.map_err(|error| error.of_write(true))
     }
 }
 
@@ -136,9 +146,12 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 ) -> Result<Option<Recorded<M>>, Error> {
     let pending =
         before_append::run(executor, record, None, decision, options.meta.clone(), cx, options).await?;
-    let (cx, mut decision, meta) = (pending.cx, pending.decision, pending.meta.to_json());
+    let meta = pending.meta.to_json().map_err(|error| Error::encode(name.clone(), error))?;
+    let (cx, mut decision) = (pending.cx, pending.decision);
     let state = decision.digests.state(M::DIGEST_ORDER);
-    let content = EventContent { action: decision.action, payload: &decision.payload, state: &state };
+    let given_id = options.event_id.is_some();
+    let content =
+        EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
     // A UUID generated just now cannot be the key of an existing record.
     let fresh = M::KEY == KeyKind::Uuid && options.event_id.is_none();
     let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
@@ -165,8 +178,9 @@ async fn existing<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
+    new: &M::New,
 ) -> Result<Existing<M>, Error> {
-    if let Some(first) = repeated::first_run(executor, record, options).await? {
+    if let Some(first) = repeated::first_run(executor, record, options, Repeated::Insert(new)).await? {
         return Ok(Existing::Repeated(first));
     }
     let transaction = Transaction::open(executor, &record.name()).await?;

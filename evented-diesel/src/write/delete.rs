@@ -14,14 +14,15 @@ use crate::write::attempts::{self, Attempt};
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
-use crate::write::{repeated, state_store, write_links};
+use crate::write::repeated::{self, Repeated};
+use crate::write::{state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
-    if let Some(first) = repeated::first_run(executor, record, options).await? {
+    if let Some(first) = repeated::first_run(executor, record, options, Repeated::Delete).await? {
         return Ok(first);
     }
     let delete = Delete { record, options };
@@ -30,7 +31,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let reads_first = DB::LOCKS_FIRST || M::DRIFT == Drift::Refuse || M::Log::HASHED || !M::HAS_TABLE;
     if !reads_first
         && options.links.is_empty()
-        && let Some(done) = delete.from(executor, None).await?
+        && let Some(done) = delete.from(executor, None).await.map_err(|error| error.of_write(true))?
     {
         return Ok(done);
     }
@@ -45,6 +46,10 @@ struct Delete<'d, M: Model> {
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Delete<'_, M> {
     fn takes_several_statements(&self) -> bool {
         !self.options.links.is_empty()
+    }
+
+    fn command(&self) -> Repeated<'_, M> {
+        Repeated::Delete
     }
 
     async fn attempt<E: Executor<DB>>(
@@ -96,8 +101,10 @@ impl<M: Model> Delete<'_, M> {
     {
         let Self { record, options } = *self;
         let cx = options.context::<M>();
-        let (payload, meta) = (empty_payload(), options.meta.to_json());
-        let content = EventContent { action: names::DELETE, payload: &payload, state: &Digest::NOTHING };
+        let (payload, meta) = (empty_payload(), record.meta(&options.meta)?);
+        let given_id = options.event_id.is_some();
+        let content =
+            EventContent { action: names::DELETE, payload: &payload, state: &Digest::NOTHING, given_id };
         let append = next_event::<M>(&cx, &record.value, head.unwrap_or(Head::NONE), content, meta.as_ref());
         let expecting = head.map(|head| head.revision).or(options.expecting);
         let removed = state_store::delete(executor, &append, expecting, state).await;
@@ -137,8 +144,8 @@ async fn record_lost<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let state = record.digest(row)?;
     let again = empty_payload();
     let contents = [
-        EventContent { action: names::EXTERNAL, payload: &payload, state: &state },
-        EventContent { action: names::DELETE, payload: &again, state: &Digest::NOTHING },
+        EventContent { action: names::EXTERNAL, payload: &payload, state: &state, given_id: false },
+        EventContent { action: names::DELETE, payload: &again, state: &Digest::NOTHING, given_id: false },
     ];
     let transaction = Transaction::open(executor, &record.name()).await?;
     let mut result = Ok(());

@@ -129,13 +129,14 @@ async fn adopt<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let no_json = |error| Error::field(record.name(), error);
     let external = External::between(log.as_ref(), row.as_ref()).map_err(no_json)?.unwrap_or_default();
     telemetry::drift(Drifted::Adopted, M::SCHEMA, &record.value, &external.columns());
-    let payload = Json::write(&external).map_err(|error| record.not_encoded(error))?;
+    // First the fields: the error of a field names it.
     let state = match &row {
         Some(row) => record.digest(row)?,
         None => Digest::NOTHING,
     };
+    let payload = Json::write(&external).map_err(|error| record.not_encoded(error))?;
     let cx = Options { event_id: None, at: options.at, ..Options::default() }.context::<M>();
-    let content = EventContent { action: names::EXTERNAL, payload: &payload, state: &state };
+    let content = EventContent { action: names::EXTERNAL, payload: &payload, state: &state, given_id: false };
     let external = next_event::<M>(&cx, &record.value, head, content, None);
     let head = Head::after(&external);
     if record.first::<Appended, _, _>(executor, append(&external)).await?.is_none() {

@@ -28,6 +28,12 @@ impl<M: Model> Recorded<M> {
         Position::new(M::Log::NAME.stream(), txid.cast_unsigned(), position.cast_unsigned())
     }
 
+    /// Returns the offset of the event in its log: transaction and position.
+    #[must_use]
+    pub fn offset(&self) -> LogOffset {
+        self.offset
+    }
+
     /// Returns the number of the event in its log, as [`Event::log_position`](crate::Event::log_position) does.
     #[must_use]
     pub fn log_position(&self) -> i64 {

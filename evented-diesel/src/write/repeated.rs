@@ -1,6 +1,7 @@
 //! Returns the result of the first run of an idempotent command to later runs.
 
-use evented_core::{State, StoredEvent};
+use evented_core::{AnyAction, Evented, Json, State, StoredEvent, names};
+use serde_json::Value;
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
@@ -11,18 +12,77 @@ use crate::statements::{EventOf, Until, event_by_id};
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 
+/// A command that may have run before.
+pub(crate) enum Repeated<'c, M: Evented> {
+    Insert(&'c M::New),
+    Change(&'c dyn AnyAction<M>),
+    Delete,
+    Savepoint,
+}
+
+impl<M: Model> Repeated<'_, M> {
+    fn action(&self) -> &'static str {
+        match self {
+            Self::Insert(_) => names::INSERT,
+            Self::Change(action) => action.name(),
+            Self::Delete => names::DELETE,
+            Self::Savepoint => names::SAVEPOINT,
+        }
+    }
+
+    /// Whether an event is one that this command wrote. The payload is compared as JSON, if the program that wrote the
+    /// event had this version of the model, and no hook may have changed the payload.
+    fn wrote(&self, event: &StoredEvent) -> bool {
+        let data = &event.data;
+        // A name that is none of today's is an old name of an action.
+        let own = [names::INSERT, names::UPDATE, names::DELETE, names::SAVEPOINT, names::EXTERNAL];
+        let known = own.iter().chain(M::ACTIONS).any(|name| *name == data.action);
+        let same_action = data.action == self.action() || !known;
+        if !same_action || data.version != M::VERSION || M::HAS_BEFORE_APPEND {
+            return same_action;
+        }
+        let payload = match self {
+            Self::Insert(new) => Json::write(*new),
+            Self::Change(action) => action.payload(),
+            Self::Delete | Self::Savepoint => return true,
+        };
+        let stored = data.payload.read::<Value>();
+        payload.is_ok_and(|payload| {
+            payload == data.payload
+                || payload.read::<Value>().ok().zip(stored.ok()).is_some_and(|(a, b)| a == b)
+        })
+    }
+}
+
 /// Returns the result of the first run of an idempotent command; `None` if there was none.
 pub(crate) async fn first_run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
+    command: Repeated<'_, M>,
 ) -> Result<Option<Recorded<M>>, Error> {
     let Some(event_id) = options.event_id else { return Ok(None) };
     let statement = event_by_id(M::event_table(&record.value), event_id, Some(&record.value));
     match record.first::<EventOf<M>, _, _>(executor, statement).await? {
-        Some(row) => result_of(executor, record, &row.event).await.map(Some),
+        Some(row) => {
+            is_of(record, &row.event, command)?;
+            result_of(executor, record, &row.event).await.map(Some)
+        }
         None => Ok(None),
     }
+}
+
+/// Checks that an event is one that this command wrote.
+pub(crate) fn is_of<M: Model>(
+    record: &Record<M>,
+    event: &StoredEvent,
+    command: Repeated<'_, M>,
+) -> Result<(), Error> {
+    if command.wrote(event) {
+        return Ok(());
+    }
+    let (action, revision) = (event.data.action.clone(), event.data.revision);
+    Err(Error::Reused { record: record.name(), event: event.data.id, action, revision })
 }
 
 /// Returns the record after an event; for a delete, the record before it.

@@ -13,14 +13,15 @@ use crate::write::attempts::{self, Attempt};
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
-use crate::write::{repeated, state_store, write_links};
+use crate::write::repeated::{self, Repeated};
+use crate::write::{state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
 ) -> Result<Recorded<M>, Error> {
-    if let Some(first) = repeated::first_run(executor, record, options).await? {
+    if let Some(first) = repeated::first_run(executor, record, options, Repeated::Savepoint).await? {
         return Ok(first);
     }
     attempts::run(executor, record, options, &WriteSavepoint { record, options }).await
@@ -36,6 +37,10 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M
         !self.options.links.is_empty()
     }
 
+    fn command(&self) -> Repeated<'_, M> {
+        Repeated::Savepoint
+    }
+
     async fn attempt<E: Executor<DB>>(
         &self,
         executor: &mut E,
@@ -45,8 +50,9 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M
         let (mut state, head, guard, _) = from.into_live(record)?;
         let cx = options.context::<M>();
         let (payload, digest) = (payload(record, &state)?, record.digest(&state)?);
-        let meta = options.meta.to_json();
-        let content = EventContent { action: names::SAVEPOINT, payload: &payload, state: &digest };
+        let meta = record.meta(&options.meta)?;
+        let given_id = options.event_id.is_some();
+        let content = EventContent { action: names::SAVEPOINT, payload: &payload, state: &digest, given_id };
         let append = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
         let revision = append.revision;
         state.set_revision(revision);
@@ -86,7 +92,8 @@ pub(crate) async fn before_write<DB: EventedBackend, M: ModelOn<DB>, E: Executor
     }
     let cx = Options { event_id: None, at: options.at, ..Options::default() }.context::<M>();
     let (payload, digest) = (payload(record, state)?, record.digest(state)?);
-    let content = EventContent { action: names::SAVEPOINT, payload: &payload, state: &digest };
+    let content =
+        EventContent { action: names::SAVEPOINT, payload: &payload, state: &digest, given_id: false };
     let event = next_event::<M>(&cx, &record.value, from.head, content, None);
     if record.first::<Appended, _, _>(executor, append(&event)).await?.is_none() {
         // Another event has that revision. The write finds out which one.

@@ -152,7 +152,7 @@ async fn a_log_that_cannot_be_replayed_is_shown() {
 async fn a_checkpoint_shows_what_was_taken_away() {
     let (mut db, accounts) = ledger().await;
     let made = run(&db, &["checkpoint", "ledger", "--json"]).json(0);
-    assert_eq!((&made["log"], &made["checkpoint"]["events"]), (&json!("ledger"), &json!(7)));
+    assert_eq!((&made["log"], &made["checkpoint"]["size"]), (&json!("ledger"), &json!(7)));
     let again = run(&db, &["checkpoint", "ledger"]);
     assert_eq!(again.text(0), "ledger: no event since the last checkpoint\n");
     let copy = key_file(&made.to_string());
@@ -174,7 +174,7 @@ async fn a_checkpoint_shows_what_was_taken_away() {
         "{all:?}"
     );
     let text = run(&db, &["verify-checkpoints", "ledger"]);
-    assert!(text.text(1).contains("there were 7 events, and there are 5"), "{text:?}");
+    assert!(text.text(1).contains("it was made over 7 events, and there are 5"), "{text:?}");
 }
 
 #[tokio::test]
@@ -183,19 +183,45 @@ async fn a_checkpoint_with_a_key_takes_the_key_to_check() {
     let (key, other) = (key_file(&"0a".repeat(32)), key_file(&"0b".repeat(32)));
     let (key, other) = (key.path().to_str().unwrap(), other.path().to_str().unwrap());
     let made = run(&db, &["checkpoint", "ledger", "--key-file", key, "--json"]).json(0);
-    assert_eq!(made["checkpoint"]["keyed"], true);
+    assert_eq!(made["checkpoint"]["signature"]["signer"], "evented");
     run(&db, &["verify", "--key-file", key, "--json"]).json(0);
     let changed = run(&db, &["verify-checkpoints", "ledger", "--key-file", other, "--json"]).json(1);
-    assert_eq!(findings(&changed), [finding("checkpoints", "ledger", "", 1, "changed")]);
+    assert_eq!(findings(&changed), [finding("checkpoints", "ledger", "", 1, "signature")]);
+    let named = ["verify-checkpoints", "ledger", "--key-file", key, "--key-name", "another", "--json"];
+    assert_eq!(findings(&run(&db, &named).json(1)), [finding("checkpoints", "ledger", "", 1, "other_signer")]);
 
-    // Without the key, the other checks run, and the program fails.
-    db.sql("UPDATE accounts SET balance = 1000 WHERE owner = 'Ada'").await;
-    let without = run(&db, &["verify", "--json"]);
-    assert_eq!(without.code, 2, "{without:?}");
-    assert_eq!(
-        serde_json::from_str::<Value>(&without.err).unwrap(),
-        json!({"error": "checkpoint 1 of the log `ledger` was made with a key; pass its file with --key-file"})
-    );
-    let answer: Value = serde_json::from_str(&without.out).unwrap();
-    assert_eq!(answer["findings"].as_array().unwrap().len(), 1);
+    // An attacker replaces the checkpoint by one without a signature. Only a check with the key finds it.
+    tamper(&mut db, "ledger_checkpoints", "UPDATE ledger_checkpoints SET signer = '', signature = ''").await;
+    run(&db, &["verify", "--json"]).json(0);
+    let unsigned = run(&db, &["verify", "--key-file", key, "--json"]).json(1);
+    assert_eq!(findings(&unsigned), [finding("checkpoints", "ledger", "", 1, "unsigned")]);
+}
+
+#[tokio::test]
+async fn a_proof_is_checked_without_the_database() {
+    let (db, accounts) = ledger().await;
+    let id = accounts[0].id.to_string();
+    let early = run(&db, &["prove-event", "accounts", &id, "2"]).error();
+    assert!(early.contains("no checkpoint covers the event"), "{early}");
+    let key = key_file(&"0a".repeat(32));
+    let key = key.path().to_str().unwrap();
+    run(&db, &["checkpoint", "ledger", "--key-file", key, "--json"]).json(0);
+    let proof = run(&db, &["prove-event", "accounts", &id, "2"]).text(0).to_owned();
+    let file = key_file(&proof);
+    let file = file.path().to_str().unwrap();
+    let checked = run(&db, &["check-proof", file, "--key-file", key, "--json"]).json(0);
+    assert_eq!(checked["holds"], true, "{checked}");
+    let unsigned = run(&db, &["check-proof", file]).text(0).to_owned();
+    assert!(unsigned.contains("the signatures were not checked"), "{unsigned}");
+    let forged = key_file(&proof.replace("\"size\": 7", "\"size\": 6"));
+    let forged = run(&db, &["check-proof", forged.path().to_str().unwrap(), "--json"]).json(1);
+    assert_eq!(forged["holds"], false);
+    let log = key_file(run(&db, &["prove-log", "ledger", "1"]).text(0));
+    let text = run(&db, &["check-proof", log.path().to_str().unwrap(), "--key-file", key]);
+    let text = text.text(0);
+    assert_eq!(text, "checkpoint 1 of the log `ledger` continues checkpoint 1\n");
+    let missing = run(&db, &["prove-event", "accounts", &id, "99"]).error();
+    assert!(missing.contains(&id), "{missing}");
+    let nothing = run(&db, &["check-proof", key]).error();
+    assert!(nothing.contains("no proof"), "{nothing}");
 }

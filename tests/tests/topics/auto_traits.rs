@@ -2,8 +2,9 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
+use evented_diesel::checkpoints::{Checkpoint, CheckpointReport, EventProof, LogProof};
 use evented_diesel::stream::{ChangePage, LogReader, ReadPoint};
-use evented_diesel::verify::{Checkpoint, Finding, Issue, Verdict};
+use evented_diesel::verify::{Finding, Issue};
 use evented_diesel::{
     Batch, Changeset, Channel, Command, Context, Entry, Error, Event, Id, KeyValue, Meta, PendingEvent,
     RawPayload, Recorded, Scope, Subject, ValidationErrors,
@@ -41,7 +42,9 @@ fn values_are_sent_and_shared_between_threads() {
     cloned::<Checkpoint>();
     cloned::<Finding>();
     cloned::<Issue>();
-    cloned::<Verdict>();
+    cloned::<CheckpointReport>();
+    cloned::<EventProof>();
+    cloned::<LogProof>();
     cloned::<Change<Item>>();
     cloned::<HubStatus>();
     cloned::<SubscriptionInfo>();

@@ -19,6 +19,8 @@ macro_rules! settings {
             mod languages;
             #[path = "races.rs"]
             mod races;
+            #[path = "rights.rs"]
+            mod rights;
 
             /// Waits until a connection is blocked by a lock of another connection.
             async fn waits(db: &mut Db, pid: i64) {

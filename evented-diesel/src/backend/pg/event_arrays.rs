@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as PgUuid};
-use evented_core::{EventHash, ExactKey, Json};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz, Uuid as PgUuid};
+use evented_core::{EventHash, ExactKey};
 use uuid::Uuid;
 
 use crate::sql::{BindColumns, EventTable, Statement};
@@ -17,13 +17,12 @@ use crate::statements::{Append, append_columns, push_ordering_txid};
 pub(super) struct EventColumns<'a> {
     table: Option<EventTable>,
     ids: Vec<Uuid>,
-    schemas: Vec<&'a str>,
     records: Keys<'a>,
     revisions: Vec<i64>,
     actions: Vec<&'a str>,
     versions: Vec<i32>,
     payloads: Vec<&'a str>,
-    metas: Vec<Option<&'a str>>,
+    metas: Vec<&'a str>,
     times: Vec<DateTime<Utc>>,
     states: Vec<&'a [u8]>,
     hashes: Vec<&'a [u8]>,
@@ -52,13 +51,12 @@ impl<'a> EventColumns<'a> {
         Self {
             table: events.first().map(|event| event.table),
             ids: events.iter().map(|event| event.event_id).collect(),
-            schemas: events.iter().map(|event| event.schema).collect(),
             records,
             revisions: events.iter().map(|event| event.revision).collect(),
             actions: events.iter().map(|event| event.action).collect(),
             versions: events.iter().map(|event| event.version).collect(),
             payloads: events.iter().map(|event| event.payload.as_str()).collect(),
-            metas: events.iter().map(|event| event.meta.map(Json::as_str)).collect(),
+            metas: events.iter().map(Append::meta_text).collect(),
             times: events.iter().map(|event| event.at).collect(),
             states: events.iter().map(|event| event.state.as_bytes()).collect(),
             hashes: events.iter().filter_map(|event| event.hash.as_ref()).map(EventHash::as_bytes).collect(),
@@ -71,18 +69,27 @@ impl<'a> EventColumns<'a> {
         let Some(table) = self.table else { return statement };
         // If every event is the first of its record, none has an event before it.
         let follow = self.revisions.iter().any(|revision| *revision > 1);
-        append_columns(&mut statement, table, follow);
-        statement.sql(if follow { "SELECT u.*, " } else { "SELECT u.*" });
+        append_columns(&mut statement, table, false, follow);
+        statement.sql(
+            "SELECT u.id, u.record_id, u.revision, u.action, u.version, u.payload, u.meta, u.at, u.state",
+        );
+        if let Some(schema) = table.schema {
+            statement.sql(", ").value(schema);
+        }
+        statement.sql(if table.hashed { ", u.hash" } else { "" }).sql(if follow { ", " } else { "" });
         if follow {
             push_ordering_txid(&mut statement, table, |statement| {
                 statement.sql("p.record_id = u.record_id AND p.revision < u.revision").and_schema("p", table);
             });
         }
         statement.sql(" FROM unnest(");
-        for column in 0..COLUMNS + usize::from(table.hashed) {
+        for column in 0..COLUMNS {
             statement.sql(if column == 0 { "" } else { ", " }).field(self, column);
         }
-        statement.sql(") u(id, schema, record_id, revision, action, version, payload, meta, at, state");
+        if table.hashed {
+            statement.sql(", ").field(self, COLUMNS);
+        }
+        statement.sql(") u(id, record_id, revision, action, version, payload, meta, at, state");
         statement.sql(if table.hashed { ", hash)" } else { ")" });
         statement
     }
@@ -97,22 +104,21 @@ impl EventColumns<'_> {
     }
 }
 
-/// The number of columns that `append_columns` names, without the hash.
-const COLUMNS: usize = 10;
+/// The number of columns that are arrays, without the hash.
+const COLUMNS: usize = 9;
 
 impl BindColumns<Pg> for EventColumns<'_> {
     fn push_field<'b>(&'b self, index: usize, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match index {
             0 => out.push_bind_param::<Array<PgUuid>, Vec<Uuid>>(&self.ids),
-            1 => out.push_bind_param::<Array<Text>, Vec<&str>>(&self.schemas),
-            2 => self.records.push(out),
-            3 => out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.revisions),
-            4 => out.push_bind_param::<Array<Text>, Vec<&str>>(&self.actions),
-            5 => out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.versions),
-            6 => out.push_bind_param::<Array<JsonText>, Vec<&str>>(&self.payloads),
-            7 => out.push_bind_param::<Array<Nullable<JsonText>>, Vec<Option<&str>>>(&self.metas),
-            8 => out.push_bind_param::<Array<Timestamptz>, Vec<DateTime<Utc>>>(&self.times),
-            9 => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.states),
+            1 => self.records.push(out),
+            2 => out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.revisions),
+            3 => out.push_bind_param::<Array<Text>, Vec<&str>>(&self.actions),
+            4 => out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.versions),
+            5 => out.push_bind_param::<Array<JsonText>, Vec<&str>>(&self.payloads),
+            6 => out.push_bind_param::<Array<JsonText>, Vec<&str>>(&self.metas),
+            7 => out.push_bind_param::<Array<Timestamptz>, Vec<DateTime<Utc>>>(&self.times),
+            8 => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.states),
             _ => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.hashes),
         }
     }

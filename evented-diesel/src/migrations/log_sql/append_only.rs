@@ -4,40 +4,33 @@
 use std::fmt::Write as _;
 
 use crate::migrations::LogShape;
-use crate::migrations::log_sql::{FORMATS_TABLE, qualified, quoted, text};
+use crate::migrations::log_sql::{beside, qualified, quoted, text};
+use crate::model::{checkpoints_table, link_table, tree_table};
 use crate::sql::Database;
 
-/// Returns every append-only table of a log: events, links and checkpoints.
+/// Returns every append-only table of a log: events, links, checkpoints and nodes of the tree.
 fn tables(log: &LogShape) -> Vec<(Option<&'static str>, String)> {
     let mut tables = Vec::new();
     for shard in log.shards {
         tables.push((shard.schema, shard.table.to_owned()));
-        tables.extend(log.links.iter().map(|link| (shard.schema, format!("{}_{}", shard.table, link.name))));
+        tables.extend(log.links.iter().map(|link| (shard.schema, link_table(*shard, link.name))));
     }
     if log.hashed {
-        tables.push((log.name.schema, format!("{}_checkpoints", log.name.table)));
+        tables.push((log.name.schema, checkpoints_table(log.name)));
+        tables.push((log.name.schema, tree_table(log.name)));
     }
     tables
 }
 
-pub(super) fn up(log: &LogShape, database: Database) -> String {
-    let mut sql = match database {
+pub(super) fn create(log: &LogShape, database: Database) -> String {
+    match database {
         Database::Postgres => postgres(log),
         Database::Sqlite => sqlite(log),
-    };
-    // From this format version on, the database stores the format version of a log.
-    let formats = qualified(log.name.schema, FORMATS_TABLE);
-    writeln!(
-        sql,
-        "CREATE TABLE IF NOT EXISTS {formats} (\"log\" TEXT NOT NULL PRIMARY KEY, \"format\" INTEGER NOT NULL);\n\
-         INSERT INTO {formats} (\"log\", \"format\") VALUES ({}, 2);",
-        text(log.name.table)
-    )
-    .unwrap_or_default();
-    sql
+    }
 }
 
-pub(super) fn down(log: &LogShape, database: Database) -> String {
+/// Drops the triggers, before their tables.
+pub(super) fn drop_triggers(log: &LogShape, database: Database) -> String {
     let mut sql = String::new();
     for (schema, table) in tables(log) {
         match database {
@@ -47,23 +40,29 @@ pub(super) fn down(log: &LogShape, database: Database) -> String {
             }
             Database::Sqlite => {
                 for event in ["update", "delete"] {
-                    let trigger = qualified(schema, &format!("{table}_no_{event}"));
+                    let trigger = qualified(schema, &beside(&table, &format!("no_{event}")));
                     writeln!(sql, "DROP TRIGGER {trigger};").unwrap_or_default();
                 }
             }
         }
     }
-    if database == Database::Postgres {
-        let function = qualified(log.name.schema, &format!("{}_append_only", log.name.table));
-        writeln!(sql, "DROP FUNCTION {function}();").unwrap_or_default();
-    }
-    let formats = qualified(log.name.schema, FORMATS_TABLE);
-    writeln!(sql, "DELETE FROM {formats} WHERE \"log\" = {};", text(log.name.table)).unwrap_or_default();
     sql
 }
 
+/// Drops the function of the triggers.
+pub(super) fn drop_function(log: &LogShape, database: Database) -> String {
+    match database {
+        Database::Postgres => format!("DROP FUNCTION {}();\n", function(log)),
+        Database::Sqlite => String::new(),
+    }
+}
+
+fn function(log: &LogShape) -> String {
+    qualified(log.name.schema, &beside(log.name.table, "append_only"))
+}
+
 fn postgres(log: &LogShape) -> String {
-    let function = qualified(log.name.schema, &format!("{}_append_only", log.name.table));
+    let function = function(log);
     let mut sql = format!(
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$\n\
          BEGIN\n    \
@@ -87,7 +86,7 @@ fn sqlite(log: &LogShape) -> String {
     let mut sql = String::new();
     for (schema, table) in tables(log) {
         for event in ["UPDATE", "DELETE"] {
-            let trigger = qualified(schema, &format!("{table}_no_{}", event.to_lowercase()));
+            let trigger = qualified(schema, &beside(&table, &format!("no_{}", event.to_lowercase())));
             let message = text(&format!("the log {table} is append-only: {event} is refused"));
             writeln!(
                 sql,

@@ -1,16 +1,16 @@
 //! Builds the SQL of the tables of links between events.
 
 use crate::migrations::LogShape;
-use crate::migrations::log_sql::{Types, qualified, quoted};
-use crate::model::LinkShape;
+use crate::migrations::log_sql::{ColumnTypes, beside, qualified, quoted};
+use crate::model::{LinkShape, link_table};
 use crate::sql::{Database, LogName};
 
 /// Creates the table for links between the events of one table. Foreign keys ensure that both ends are events of one
 /// record.
-pub(super) fn table(log: &LogShape, events: LogName, link: LinkShape, database: Database) -> String {
-    let types = Types::of(database);
-    let Types { uuid, json, .. } = types;
-    let name = format!("{}_{}", events.table, link.name);
+pub(super) fn create(log: &LogShape, events: LogName, link: LinkShape, database: Database) -> String {
+    let types = ColumnTypes::of(database);
+    let ColumnTypes { uuid, json, strict, .. } = types;
+    let name = link_table(events, link.name);
     let table = qualified(events.schema, &name);
     // In SQLite, a foreign key always refers to a table of its own schema.
     let parent = match database {
@@ -29,7 +29,7 @@ pub(super) fn table(log: &LogShape, events: LogName, link: LinkShape, database: 
         (Database::Sqlite, Some(schema)) => (quoted(&name), format!("{}.", quoted(schema))),
         _ => (table.clone(), String::new()),
     };
-    let index = |purpose: &str| format!("{index_schema}{}", quoted(&format!("{name}_{purpose}")));
+    let index = |purpose: &str| format!("{index_schema}{}", quoted(&beside(&name, purpose)));
     let key = types.key(log.key);
     let mut sql = format!(
         r#"CREATE TABLE {table} (
@@ -39,7 +39,7 @@ pub(super) fn table(log: &LogShape, events: LogName, link: LinkShape, database: 
     "schema" TEXT NOT NULL{data}{unique},
     FOREIGN KEY ("event_id", "record_id", "schema") REFERENCES {parent} ("id", "record_id", "schema"),
     FOREIGN KEY ("linked_id", "record_id", "schema") REFERENCES {parent} ("id", "record_id", "schema")
-);
+){strict};
 CREATE INDEX {by_linked} ON {on} ("linked_id");
 "#,
         by_linked = index("linked_idx"),

@@ -7,9 +7,9 @@ use diesel::pg::Pg;
 use evented_core::{
     ChangeEvent, ChangeKind, Digest, KeyValue, Position, RawChange, RecordState, Transaction,
 };
+use evented_diesel::ModelOn;
 use evented_diesel::spi::Delivery;
 use evented_diesel::stream::{Interruption, Unreadable};
-use evented_diesel::{EventLog, ModelOn};
 use evented_wal::{Old, ReadError, Relation, TableName, Tuple, WalError, read};
 
 use crate::router::{Router, with};
@@ -229,7 +229,7 @@ impl<M: ModelOn<Pg>> TableConsumer for ModelTable<M> {
 
     fn event(&mut self, relation: &Relation, event: &Tuple) {
         let Ok(event) = read::<EventSeen<M>>(relation, event) else { return };
-        if M::Log::SHARED && event.schema != M::SCHEMA {
+        if event.schema.as_deref().is_some_and(|schema| schema != M::SCHEMA) {
             return;
         }
         self.events.add(event);

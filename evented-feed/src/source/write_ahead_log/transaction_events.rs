@@ -11,11 +11,11 @@ use std::marker::PhantomData;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
 use diesel::row::NamedRow;
-use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use evented_core::{ChangeEvent, Digest, ExactKind, Json, KeyValue, names};
+use diesel::sql_types::{BigInt, Binary, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use evented_core::{ChangeEvent, Digest, ExactKind, KeyValue, Meta, names};
 
-use evented_diesel::Model;
 use evented_diesel::sql_types::JsonText;
+use evented_diesel::{EventLog, Model};
 
 /// How many events wait for their rows at most: the events of a batch come before its rows. Changes beyond that limit
 /// are delivered without their events.
@@ -30,7 +30,8 @@ pub(crate) struct TransactionEvents {
 
 /// An event of a model, read from its row in the log.
 pub(crate) struct EventSeen<M> {
-    pub(crate) schema: String,
+    /// The model's name, in a log that several models share.
+    pub(crate) schema: Option<String>,
     record: KeyValue,
     state: Digest,
     event: ChangeEvent,
@@ -49,7 +50,7 @@ impl<M: Model> QueryableByName<Pg> for EventSeen<M> {
         };
         let state = NamedRow::get::<Binary, Vec<u8>>(row, "state")?;
         Ok(Self {
-            schema: NamedRow::get::<Text, _>(row, "schema")?,
+            schema: if M::Log::SHARED { Some(NamedRow::get::<Text, _>(row, "schema")?) } else { None },
             record,
             state: Digest::from_slice(&state).ok_or("a digest of another length")?,
             event: ChangeEvent {
@@ -57,7 +58,7 @@ impl<M: Model> QueryableByName<Pg> for EventSeen<M> {
                 revision: NamedRow::get::<BigInt, _>(row, "revision")?,
                 action: NamedRow::get::<Text, _>(row, "action")?,
                 at: NamedRow::get::<Timestamptz, _>(row, "at")?,
-                meta: NamedRow::get::<Nullable<JsonText>, Option<String>>(row, "meta")?.map(Json::from_text),
+                meta: Meta::stored(NamedRow::get::<JsonText, String>(row, "meta")?),
             },
             model: PhantomData,
         })

@@ -224,8 +224,8 @@ fn a_row_of_the_log_that_is_garbage_does_not_hold_up_everything() {
     let hub = file.hub(Hub::of::<Item>());
     let mut feed = hub.subscribe(Item::changes()).unwrap();
     conn.batch_execute(&format!(
-        "INSERT INTO items_events (record_id, revision, at, version, schema, action, payload, id, state, position) \
-         VALUES (x'{}', 2, 'no time', 2, 'items', 'add', '1', x'{}', x'{}', 2)",
+        "INSERT INTO items_events (record_id, revision, at, version, action, payload, id, state, position) \
+         VALUES (x'{}', 2, 'no time', 2, 'add', '1', x'{}', x'{}', 2)",
         item.id.uuid().simple(),
         uuid::Uuid::now_v7().simple(),
         "01".repeat(16)

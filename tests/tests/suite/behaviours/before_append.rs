@@ -107,7 +107,7 @@ where
     let odd = Command::change(&it, Add(1)).meta(json!({ "payload": "many" }));
     assert!(db.run(odd).await.is_err());
     let unstorable = Command::change(&it, M::named("x")).meta(json!({ "rename": "a\u{0}b" }));
-    assert!(matches!(db.run(unstorable).await, Err(Error::Unstorable { .. })));
+    assert!(matches!(db.run(unstorable).await, Err(Error::Encode { .. })));
     assert_eq!(everything(db).await, before);
 }
 

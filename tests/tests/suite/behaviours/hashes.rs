@@ -17,7 +17,7 @@ use super::{Db, fresh};
 
 /// The stored columns of an event, with its hash.
 type Stored<K> =
-    (String, K, i64, String, i32, DateTime<Utc>, String, Option<String>, Id<()>, Vec<u8>, Vec<u8>);
+    (String, K, i64, String, (i16, bool), DateTime<Utc>, String, String, Id<()>, Vec<u8>, Vec<u8>);
 
 macro_rules! stored {
     ($db:expr, $log:ident, $key:ty, $value:expr) => {{
@@ -26,7 +26,7 @@ macro_rules! stored {
             $log::record_id,
             $log::revision,
             $log::action,
-            $log::version,
+            ($log::version, $log::given_id),
             $log::at,
             $log::payload,
             $log::meta,
@@ -46,24 +46,25 @@ macro_rules! stored {
 /// Returns how many events have the hash that follows from their columns and the event before.
 fn unbroken(rows: &[Stored<KeyValue>]) -> Result<usize, String> {
     let mut before: Option<((String, KeyValue), i64, EventHash)> = None;
-    for (schema, record, revision, action, version, at, payload, meta, id, state, hash) in rows {
+    for (schema, record, revision, action, (version, given_id), at, payload, meta, id, state, hash) in rows {
         let of_record = (schema.clone(), record.clone());
         let previous = before.take().filter(|(last, ..)| *last == of_record);
         let follows = previous.as_ref().map_or(1, |(_, revision, _)| revision + 1);
         if *revision != follows {
             return Err(format!("{schema} {record}: revision {revision} where {follows} should be"));
         }
-        let (payload, meta) = (Json::from_text(payload.clone()), meta.clone().map(Json::from_text));
+        let (payload, meta) = (Json::from_text(payload.clone()), Json::from_text(meta.clone()));
         let chained = Chained {
             id: id.uuid(),
+            given_id: *given_id,
             schema,
             record,
             revision: *revision,
             action,
-            version: *version,
+            version: i32::from(*version),
             at: *at,
             payload: &payload,
-            meta: meta.as_ref(),
+            meta: Some(&meta),
             state: &Digest::from_slice(state).ok_or("no digest")?,
         };
         let made = chained.hash(previous.as_ref().map(|(.., hash)| hash));

@@ -18,8 +18,8 @@ async fn old_event(db: &mut Db, revision: i64, action: &str, version: i32, paylo
         evented_diesel::migrations::Database::Sqlite => "x'01010101010101010101010101010101'",
     };
     db.sql(&format!(
-        "INSERT INTO items_events (record_id, revision, at, version, schema, action, payload, id, state) \
-         SELECT id, {revision}, inserted_at, {version}, 'items', '{action}', '{payload}', {id}, {state} FROM items"
+        "INSERT INTO items_events (record_id, revision, at, version, action, payload, id, state) \
+         SELECT id, {revision}, inserted_at, {version}, '{action}', '{payload}', {id}, {state} FROM items"
     ))
     .await;
 }

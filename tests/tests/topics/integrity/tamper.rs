@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use evented_diesel::verify::{LogChecks, Checkpoint, Finding, Verdict};
+use diesel::QueryDsl;
+use evented_diesel::checkpoints::{Checkpoint, CheckpointIssue, Checkpointed, HmacKey, SignatureFault};
+use evented_diesel::verify::{Finding, LogChecks};
 use evented_diesel::migrations::Database;
 use evented_diesel::{Error, KeyValue};
 use evented_tests::models::Item;
@@ -10,7 +12,7 @@ use evented_tests::raw::tamper;
 use uuid::Uuid;
 
 use super::Db;
-use evented_tests::models::ledger::{Account, Deposit, Ledger, Memo, NewAccount, NewMemo, create, wait_for_open_transactions};
+use evented_tests::models::ledger::{ledger, Account, Deposit, Ledger, Memo, NewAccount, NewMemo, create, wait_for_open_transactions};
 
 struct Fixture {
     db: Db,
@@ -32,18 +34,22 @@ async fn fixture() -> Fixture {
     }
     db.run(Memo::insert(NewMemo { text: "audit".into() })).await.unwrap();
     wait_for_open_transactions(&mut db).await;
-    let checkpoint = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
-    assert_eq!(checkpoint.events, 7);
-    assert_eq!(db.run(Ledger::verify_chain()).await.unwrap(), []);
-    assert_eq!(db.run(Ledger::verify_checkpoints()).await.unwrap(), []);
+    let checkpoint = db.run(Ledger::checkpoint().signed_by(key())).await.unwrap().unwrap();
+    assert_eq!(checkpoint.size, 7);
+    assert_eq!(found(&mut db).await, (vec![], vec![]));
     Fixture { db, accounts, checkpoint }
 }
 
+/// The key that the database does not know.
+fn key() -> HmacKey {
+    HmacKey::new("auditor", [7; 32])
+}
+
 /// Returns the findings of the chain check and of the checkpoint check.
-async fn found(db: &mut Db) -> (Vec<Finding>, Vec<Verdict>) {
+async fn found(db: &mut Db) -> (Vec<Finding>, Vec<CheckpointIssue>) {
     let chain = db.run(Ledger::verify_chain()).await.unwrap();
-    let checkpoints = db.run(Ledger::verify_checkpoints()).await.unwrap();
-    (chain, checkpoints.into_iter().map(|(_, verdict)| verdict).collect())
+    let report = db.run(Ledger::verify_checkpoints().signed_by(key())).await.unwrap();
+    (chain, report.findings.into_iter().map(|finding| finding.issue).collect())
 }
 
 fn literal(bytes: &str) -> String {
@@ -72,7 +78,11 @@ async fn a_changed_column_of_any_event_is_found_and_the_event_named() {
         "action = 'update'".to_owned(),
         "payload = '{\"owner\":\"Eve\",\"balance\":1000000}'".to_owned(),
         "meta = '{\"actor\":\"nobody\"}'".to_owned(),
-        "meta = NULL".to_owned(),
+        "meta = '{}'".to_owned(),
+        match Db::DATABASE {
+            Database::Postgres => "given_id = NOT given_id".to_owned(),
+            Database::Sqlite => "given_id = 1 - given_id".to_owned(),
+        },
         "at = '2020-01-01 00:00:00.000000+00:00'".to_owned(),
         format!("record_id = {}", uuid(Uuid::from_u128(8))),
         "revision = revision + 10".to_owned(),
@@ -107,6 +117,10 @@ async fn a_changed_column_of_any_event_is_found_and_the_event_named() {
 #[tokio::test]
 async fn a_changed_place_in_the_log_is_found_by_the_chain_or_the_checkpoint() {
     for change in ["position = position + 100", "position = position - 100", "txid = txid + 1", "txid = txid - 1"] {
+        if Db::DATABASE == Database::Sqlite && change.starts_with("txid") {
+            // The table accepts no number of a transaction.
+            continue;
+        }
         for revision in 1..=3 {
             let Fixture { mut db, accounts, .. } = fixture().await;
             if Db::DATABASE == Database::Postgres && change.starts_with("position") {
@@ -121,7 +135,7 @@ async fn a_changed_place_in_the_log_is_found_by_the_chain_or_the_checkpoint() {
             .await;
             let (chain, checkpoints) = found(&mut db).await;
             assert!(!chain.is_empty() || !checkpoints.is_empty(), "{change}, revision {revision}");
-            assert_eq!(checkpoints.len(), 1, "{change}, revision {revision}: {chain:?}");
+            assert!(!checkpoints.is_empty(), "{change}, revision {revision}: {chain:?}");
         }
     }
 }
@@ -138,7 +152,7 @@ async fn a_removed_event_is_found() {
             assert_eq!(chain.len(), 1, "the chain has a hole: {chain:?}");
             assert_eq!(chain[0].record, KeyValue::Uuid(accounts[0].id.uuid()));
         }
-        assert_eq!(checkpoints, [Verdict::Events { expected: 7, found: 6 }], "a cut tail shows in the checkpoint");
+        assert_eq!(checkpoints, [CheckpointIssue::Events { expected: 7, found: 6 }], "a cut tail shows in the checkpoint");
     }
 }
 
@@ -149,7 +163,7 @@ async fn a_record_removed_whole_shows_in_the_checkpoint() {
     tamper(&mut db, "ledger", &format!("DELETE FROM ledger WHERE record_id = {record}")).await;
     let (chain, checkpoints) = found(&mut db).await;
     assert_eq!(chain, []);
-    assert_eq!(checkpoints, [Verdict::Events { expected: 7, found: 4 }]);
+    assert_eq!(checkpoints, [CheckpointIssue::Events { expected: 7, found: 4 }]);
     // The remaining row is also found.
     let rows = db.run(Account::verify_table()).await.unwrap();
     assert_eq!(rows.len(), 1);
@@ -204,15 +218,40 @@ async fn every_bad_record_is_named_and_only_its_first_bad_event() {
 }
 
 #[tokio::test]
-async fn another_spelling_of_the_same_json_is_no_damage() {
+async fn another_spelling_of_the_same_json_is_another_text() {
     let Fixture { mut db, .. } = fixture().await;
-    let change = match Db::DATABASE {
-        Database::Postgres => "payload = payload::jsonb::json, meta = meta::jsonb::json",
-        Database::Sqlite => "payload = replace(replace(payload, ':', ' : '), ',', ' , '), meta = replace(meta, ':', ' : ')",
+    let spaced = match Db::DATABASE {
+        Database::Postgres => "replace(payload::text, ':', ' :')::json",
+        Database::Sqlite => "replace(payload, ':', ' :')",
     };
-    tamper(&mut db, "ledger", &format!("UPDATE ledger SET {change}")).await;
-    let (chain, checkpoints) = found(&mut db).await;
-    assert_eq!((chain, checkpoints), (vec![], vec![]));
+    tamper(&mut db, "ledger", &format!("UPDATE ledger SET payload = {spaced}")).await;
+    let (chain, _) = found(&mut db).await;
+    assert_eq!(chain.len(), 3, "{chain:?}");
+}
+
+#[tokio::test]
+async fn an_erased_document_keeps_the_chain_and_the_checkpoints() {
+    let Fixture { mut db, .. } = fixture().await;
+    let payloads: Vec<String> = db.load(ledger::table.select(ledger::payload)).await;
+    for payload in payloads {
+        let erased = evented_diesel::Json::from_text(payload.clone()).erased();
+        let json = if Db::DATABASE == Database::Postgres { "::json" } else { "" };
+        let column = if Db::DATABASE == Database::Postgres { "payload::text" } else { "payload" };
+        let sql = format!("UPDATE ledger SET payload = '{erased}'{json} WHERE {column} = '{payload}'");
+        tamper(&mut db, "ledger", &sql).await;
+    }
+    assert_eq!(found(&mut db).await, (vec![], vec![]));
+    // The text that stands for an erased one cannot be changed.
+    let last = if Db::DATABASE == Database::Postgres { "payload::text" } else { "payload" };
+    let json = if Db::DATABASE == Database::Postgres { "::json" } else { "" };
+    tamper(
+        &mut db,
+        "ledger",
+        &format!("UPDATE ledger SET payload = replace({last}, 'a', 'b'){json} WHERE schema = 'memos'"),
+    )
+    .await;
+    let (chain, _) = found(&mut db).await;
+    assert_eq!(chain.len(), 1, "{chain:?}");
 }
 
 #[tokio::test]
@@ -221,11 +260,22 @@ async fn a_column_that_cannot_be_read_is_found_like_any_other() {
         // The columns accept no other values.
         return;
     }
-    for change in ["at = 'once'", "state = x'00'", "version = 'one'", "payload = 'no json'", "record_id = 'a key'"] {
+    // The tables are strict, so a value of another type needs another table.
+    for change in [
+        "at = 'once'",
+        "at = '2026-01-31T12:00:00Z'",
+        "at = replace(at, '+00:00', '+01:00')",
+        "state = x'00'",
+        "version = 'one'",
+        "payload = 'no json'",
+        "record_id = 'a key'",
+        "record_id = CAST(hex(record_id) AS TEXT)",
+        "given_id = 2",
+    ] {
         let Fixture { mut db, accounts, .. } = fixture().await;
         let record = uuid(accounts[0].id.uuid());
-        tamper(&mut db, "ledger", &format!("UPDATE ledger SET {change} WHERE record_id = {record} AND revision = 2"))
-            .await;
+        db.sql("CREATE TABLE copy AS SELECT * FROM ledger; DROP TABLE ledger; ALTER TABLE copy RENAME TO ledger").await;
+        db.sql(&format!("UPDATE ledger SET {change} WHERE record_id = {record} AND revision = 2")).await;
         let (chain, _) = found(&mut db).await;
         assert!(!chain.is_empty(), "{change}");
     }
@@ -251,11 +301,125 @@ async fn a_copy_of_a_checkpoint_elsewhere_shows_what_was_done_to_the_log_and_its
     assert_eq!(copy, checkpoint);
     let record = uuid(accounts[0].id.uuid());
     tamper(&mut db, "ledger", &format!("DELETE FROM ledger WHERE record_id = {record}")).await;
+    tamper(&mut db, "ledger_tree", "DELETE FROM ledger_tree").await;
     tamper(&mut db, "ledger_checkpoints", "DELETE FROM ledger_checkpoints").await;
+    let against = |copy: &Checkpoint| Ledger::verify_checkpoints().against([copy.clone()]);
+    let missing = db.run(against(&copy)).await.unwrap();
+    assert_eq!(missing.findings[0].issue, CheckpointIssue::Missing);
     wait_for_open_transactions(&mut db).await;
-    db.run(Ledger::checkpoint()).await.unwrap();
-    assert_eq!(db.run(Ledger::verify_checkpoints()).await.unwrap(), [], "all were created again");
-    assert_ne!(db.run(Ledger::verify_checkpoint(&copy)).await.unwrap(), Verdict::Holds);
+    // The program signs what is left, as if nothing had happened.
+    db.run(Ledger::checkpoint().signed_by(key())).await.unwrap();
+    assert_eq!(found(&mut db).await, (vec![], vec![]), "all were created again");
+    let replaced = db.run(against(&copy)).await.unwrap();
+    assert_eq!(replaced.findings[0].issue, CheckpointIssue::Replaced);
+}
+
+/// An attacker who may write every table, and does not have the key, changes each column of a checkpoint.
+#[tokio::test]
+async fn a_changed_column_of_a_checkpoint_is_found() {
+    let hash = literal(&"ab".repeat(32));
+    let changes = [
+        "number = 2".to_owned(),
+        "size = size - 1".to_owned(),
+        "after_txid = after_txid + 1".to_owned(),
+        "after_position = after_position + 1".to_owned(),
+        "to_txid = to_txid + 1".to_owned(),
+        "to_position = to_position - 1".to_owned(),
+        "floor = 1".to_owned(),
+        "highest = highest + 1".to_owned(),
+        "at = '2020-01-01 00:00:00.000000+00:00'".to_owned(),
+        format!("root = {hash}"),
+        format!("frontier = {hash}"),
+        format!("previous = {hash}"),
+        "signer = 'another'".to_owned(),
+        "signer = ''".to_owned(),
+        format!("signature = {hash}"),
+        format!("signature = {}", literal("")),
+    ];
+    for change in changes {
+        let Fixture { mut db, .. } = fixture().await;
+        tamper(&mut db, "ledger_checkpoints", &format!("UPDATE ledger_checkpoints SET {change}")).await;
+        let (_, checkpoints) = found(&mut db).await;
+        assert!(!checkpoints.is_empty(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn checkpoints_that_the_key_did_not_sign_are_findings() {
+    let Fixture { mut db, .. } = fixture().await;
+    // The attacker makes the log anew, and checkpoints with a key of their own or without one.
+    for sql in ["DELETE FROM ledger_checkpoints", "DELETE FROM ledger_tree", "DELETE FROM ledger WHERE revision > 1"] {
+        let table = sql.split(' ').nth(2).unwrap();
+        tamper(&mut db, table, sql).await;
+    }
+    let unsigned = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
+    assert_eq!(unsigned.size, 3);
+    let (_, checkpoints) = found(&mut db).await;
+    assert_eq!(checkpoints, [CheckpointIssue::Signature(SignatureFault::Unsigned)]);
+    tamper(&mut db, "ledger_checkpoints", "DELETE FROM ledger_checkpoints").await;
+    db.run(Ledger::checkpoint().signed_by(HmacKey::new("auditor", [8; 32]))).await.unwrap();
+    let (_, checkpoints) = found(&mut db).await;
+    assert_eq!(checkpoints, [CheckpointIssue::Signature(SignatureFault::Broken)]);
+    tamper(&mut db, "ledger_checkpoints", "DELETE FROM ledger_checkpoints").await;
+    db.run(Ledger::checkpoint().signed_by(HmacKey::new("other", [7; 32]))).await.unwrap();
+    let (_, checkpoints) = found(&mut db).await;
+    let signer = "other".to_owned();
+    assert_eq!(checkpoints, [CheckpointIssue::Signature(SignatureFault::OtherSigner { signer })]);
+}
+
+/// A checkpoint is cut out, and the others are renumbered and joined.
+#[tokio::test]
+async fn a_cut_and_renumbered_checkpoint_is_found() {
+    for cut in 1..=3 {
+        let Fixture { mut db, accounts, .. } = fixture().await;
+        for amount in 1..=2 {
+            db.run(accounts[0].deposit(Deposit(amount))).await.unwrap();
+            wait_for_open_transactions(&mut db).await;
+            db.run(Ledger::checkpoint().signed_by(key())).await.unwrap().unwrap();
+        }
+        tamper(&mut db, "ledger_checkpoints", &format!("DELETE FROM ledger_checkpoints WHERE number = {cut}")).await;
+        let (_, checkpoints) = found(&mut db).await;
+        if cut == 3 {
+            // The last one alone is missing only to a copy kept elsewhere.
+            assert_eq!(checkpoints, []);
+            continue;
+        }
+        assert!(checkpoints.contains(&CheckpointIssue::Missing), "{checkpoints:?}");
+        db.sql(&format!("UPDATE ledger_checkpoints SET number = number - 1 WHERE number > {cut}")).await;
+        let (_, checkpoints) = found(&mut db).await;
+        assert!(checkpoints.contains(&CheckpointIssue::Disconnected), "{checkpoints:?}");
+        assert!(checkpoints.contains(&CheckpointIssue::Signature(SignatureFault::Broken)), "{checkpoints:?}");
+    }
+}
+
+/// An attacker with `INSERT` alone chooses the transaction or the position of an event.
+#[tokio::test]
+async fn an_event_outside_of_every_checkpoint_is_named() {
+    if Db::DATABASE == Database::Sqlite {
+        // The table accepts no number of a transaction, and a position within the tree is an added event.
+        let Fixture { mut db, .. } = fixture().await;
+        let copied = "INSERT INTO ledger (txid, record_id, revision, at, version, schema, action, payload, id, state, \
+                      hash) SELECT 1, record_id, 9, at, version, schema, action, payload, id, state, hash FROM ledger \
+                      LIMIT 1";
+        db.try_sql(copied).await.unwrap_err();
+        return;
+    }
+    for (txid, names_it) in [("1", true), ("4611686018427387904", true), ("txid_current()", false)] {
+        let Fixture { mut db, accounts, .. } = fixture().await;
+        let record = uuid(accounts[0].id.uuid());
+        db.sql(&format!(
+            "INSERT INTO ledger (txid, record_id, revision, at, version, schema, action, payload, id, state, hash) \
+             SELECT {txid}, record_id, 4, at, version, schema, action, payload, gen_random_uuid(), state, hash \
+             FROM ledger WHERE record_id = {record} AND revision = 3"
+        ))
+        .await;
+        let (_, checkpoints) = found(&mut db).await;
+        let outside = checkpoints.iter().filter(|issue| {
+            matches!(issue, CheckpointIssue::Outside { schema, revision: 4, record, .. }
+                if schema == "accounts" && *record == KeyValue::Uuid(accounts[0].id.uuid()))
+        });
+        assert_eq!((outside.count(), checkpoints.len()), (usize::from(names_it), usize::from(names_it)), "{txid}: {checkpoints:?}");
+    }
 }
 
 #[tokio::test]

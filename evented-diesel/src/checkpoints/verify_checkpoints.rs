@@ -1,0 +1,244 @@
+//! Checks a log against its checkpoints.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use evented_core::{Checkpoint, Frontier, Leaf, LogOffset, Verifier};
+
+use crate::backend::EventedBackend;
+use crate::checkpoints::checkpoint_report::{CheckpointFinding, CheckpointIssue, CheckpointReport};
+use crate::checkpoints::leaf_reader::LeafReader;
+use crate::checkpoints::stored_checkpoints::{self, BEGINNING, checkpoint, hashed};
+use crate::error::Error;
+use crate::exec::{Executor, Operation, sealed};
+use crate::model::EventLog;
+use crate::statements::{
+    CheckpointRow, CommitMark, LeafRow, NameRow, Number, Range, count_events, count_later, name_at, not_begun,
+};
+
+/// Checks a log against all of its checkpoints: `Events::verify_checkpoints()`. It reads the whole log.
+///
+/// Running it returns a [`CheckpointReport`]. Who can write the tables of the log can also replace its checkpoints, so
+/// check with the key that they are signed with, or against copies that were kept elsewhere. A database that was restored
+/// as a whole, with its checkpoints, differs only from such a copy.
+///
+/// # Errors
+///
+/// Running it: [`Error::NotHashed`] for a log without hashes.
+#[must_use = "a check does nothing until it is run"]
+pub struct VerifyCheckpoints<L> {
+    verifier: Option<Box<dyn Verifier>>,
+    copies: Vec<Checkpoint>,
+    log: PhantomData<fn() -> L>,
+}
+
+impl<L> fmt::Debug for VerifyCheckpoints<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verifier = self.verifier.as_ref().map(|verifier| verifier.name());
+        f.debug_struct("VerifyCheckpoints").field("verifier", &verifier).finish_non_exhaustive()
+    }
+}
+
+/// The number of events outside of every checkpoint that are named.
+const NAMED: usize = 100;
+
+impl<L: EventLog> VerifyCheckpoints<L> {
+    pub(super) fn new() -> Self {
+        Self { verifier: None, copies: Vec::new(), log: PhantomData }
+    }
+
+    /// Requires that every checkpoint is signed with this key: one that is not signed, or with another key, is a
+    /// finding. Default: signatures are not checked.
+    pub fn signed_by(mut self, verifier: impl Verifier + 'static) -> Self {
+        self.verifier = Some(Box::new(verifier));
+        self
+    }
+
+    /// Requires that the log has these checkpoints, of which copies were kept elsewhere. Default: none.
+    pub fn against(mut self, copies: impl IntoIterator<Item = Checkpoint>) -> Self {
+        self.copies.extend(copies);
+        self
+    }
+}
+
+impl<L: EventLog> sealed::Operation for VerifyCheckpoints<L> {}
+
+impl<DB: EventedBackend, L: EventLog> Operation<DB> for VerifyCheckpoints<L> {
+    type Output = CheckpointReport;
+
+    async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<CheckpointReport, Error> {
+        hashed::<L>()?;
+        let rows = stored_checkpoints::read::<DB, L, D>(executor, false).await?;
+        let mut check =
+            Check::<L> { report: CheckpointReport::default(), outside: Vec::new(), log: PhantomData };
+        for copy in &self.copies {
+            check.copy(copy, &rows);
+        }
+        let mut walked = Walked::default();
+        for (index, row) in rows.iter().enumerate() {
+            let last = index.checked_sub(1).and_then(|index| rows.get(index));
+            check.row(row, last, self.verifier.as_deref());
+            // Positions above the floor of a later segment belong to that segment.
+            let next_floor = rows.iter().skip(index).map(|row| row.floor).find(|floor| *floor > row.floor);
+            check.events(executor, row, &mut walked, next_floor).await?;
+        }
+        check.outside(executor, rows.last(), &walked).await?;
+        Ok(check.report)
+    }
+}
+
+/// The events that were read so far.
+#[derive(Default)]
+struct Walked {
+    frontier: Frontier,
+    /// The number of events, whether or not they are those of the checkpoints.
+    events: u64,
+}
+
+struct Check<L> {
+    report: CheckpointReport,
+    /// Events that no checkpoint covers, as far as they were met.
+    outside: Vec<LogOffset>,
+    log: PhantomData<fn() -> L>,
+}
+
+impl<L: EventLog> Check<L> {
+    fn find(&mut self, checkpoint: impl Into<Option<i64>>, issue: CheckpointIssue) {
+        self.report.findings.push(CheckpointFinding { checkpoint: checkpoint.into(), issue });
+    }
+
+    /// Compares a copy of a checkpoint with the stored one.
+    fn copy(&mut self, copy: &Checkpoint, rows: &[CheckpointRow]) {
+        match rows.iter().find(|row| row.number == copy.number) {
+            None => self.find(copy.number, CheckpointIssue::Missing),
+            Some(row) if checkpoint::<L>(row).digest() != copy.digest() => {
+                self.find(copy.number, CheckpointIssue::Replaced);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Checks a checkpoint by itself, and as the continuation of the one before it.
+    fn row(&mut self, row: &CheckpointRow, last: Option<&CheckpointRow>, verifier: Option<&dyn Verifier>) {
+        self.report.checkpoints += 1;
+        let first_missing = last.map_or(1, |last| last.number.saturating_add(1));
+        // The gap may be of any size: it is named once.
+        if row.number != first_missing {
+            self.find(first_missing, CheckpointIssue::Missing);
+        }
+        if !follows::<L>(row, last) {
+            self.find(row.number, CheckpointIssue::Disconnected);
+        }
+        if let Some(verifier) = verifier
+            && let Err(fault) = checkpoint::<L>(row).check_signature(verifier)
+        {
+            self.find(row.number, CheckpointIssue::Signature(fault));
+        }
+        if stored_checkpoints::frontier(row).is_none() {
+            self.find(row.number, CheckpointIssue::Edge);
+        }
+    }
+
+    /// Reads the events that a checkpoint added, and compares the tree with its root.
+    async fn events<DB: EventedBackend, D: Executor<DB>>(
+        &mut self,
+        executor: &mut D,
+        row: &CheckpointRow,
+        walked: &mut Walked,
+        next_floor: Option<i64>,
+    ) -> Result<(), Error> {
+        let range = Range { after: row.after, to: Some(row.to), before_txid: None, floor: row.floor };
+        let mut reader = LeafReader::<L>::new(range);
+        let (before, mut found, mut highest) = (walked.frontier.size(), 0, row.floor);
+        loop {
+            let page = reader.page(executor).await?;
+            if page.is_empty() {
+                break;
+            }
+            for leaf in page {
+                if leaf.position <= row.highest {
+                    walked.frontier.push(leaf.tree_hash());
+                    highest = highest.max(leaf.position);
+                    found += 1;
+                } else if next_floor.is_none_or(|floor| leaf.position <= floor) {
+                    self.outside.push(offset(&leaf));
+                }
+            }
+        }
+        walked.events += found;
+        let size = u64::try_from(row.size).unwrap_or(0);
+        let expected = size.saturating_sub(before);
+        self.report.events = size;
+        if found != expected {
+            self.find(row.number, CheckpointIssue::Events { expected, found });
+        } else if walked.frontier.root() != row.root {
+            self.find(row.number, CheckpointIssue::Changed);
+        } else {
+            return Ok(());
+        }
+        // The later checkpoints are checked on their own.
+        if let Some(frontier) = stored_checkpoints::frontier(row) {
+            walked.frontier = frontier;
+        }
+        Ok(())
+    }
+
+    /// Counts the events that no checkpoint covers: those that are newer, and those whose writers chose where they are.
+    async fn outside<DB: EventedBackend, D: Executor<DB>>(
+        &mut self,
+        executor: &mut D,
+        last: Option<&CheckpointRow>,
+        walked: &Walked,
+    ) -> Result<(), Error> {
+        let of = |error| Error::of_log(L::NAME.table, error);
+        let mark = executor.load::<CommitMark>(crate::sql::Statement::new(DB::COMMIT_MARK_SQL)).await;
+        let next = mark.map_err(of)?.into_iter().next().and_then(|mark| mark.next);
+        let (after, floor) = last.map_or((BEGINNING, 0), |last| (last.to, last.floor));
+        let later =
+            number(executor.load::<Number>(count_later(L::NAME, after, floor, next)).await.map_err(of)?);
+        let all = number(executor.load::<Number>(count_events(L::NAME)).await.map_err(of)?);
+        self.report.later = later;
+        if let Some(next) = next {
+            let limit = i64::try_from(NAMED).unwrap_or(i64::MAX);
+            let rows = executor.load::<LeafRow>(not_begun(L::NAME, next, floor, limit)).await.map_err(of)?;
+            self.outside.extend(rows.iter().map(|row| offset(&row.leaf)));
+        }
+        self.outside.truncate(NAMED);
+        let mut uncovered = all.saturating_sub(walked.events).saturating_sub(later);
+        for at in std::mem::take(&mut self.outside) {
+            let rows = executor.load::<NameRow>(name_at(L::NAME, at)).await.map_err(of)?;
+            let Some(mut name) = rows.into_iter().next() else { continue };
+            name.key.read_as(L::KEY);
+            let (LogOffset { txid, position }, revision) = (at, name.revision);
+            let (schema, record) = (name.key.schema, name.key.record);
+            self.find(None, CheckpointIssue::Outside { schema, record, revision, txid, position });
+            uncovered = uncovered.saturating_sub(1);
+        }
+        if uncovered > 0 {
+            self.find(None, CheckpointIssue::OutsideToo { events: uncovered });
+        }
+        Ok(())
+    }
+}
+
+fn offset(leaf: &Leaf) -> LogOffset {
+    LogOffset { txid: leaf.txid, position: leaf.position }
+}
+
+fn number(rows: Vec<Number>) -> u64 {
+    rows.into_iter().next().and_then(|number| number.0).and_then(|number| number.try_into().ok()).unwrap_or(0)
+}
+
+/// Returns whether a checkpoint names the one before it, and begins where that one ends, or where a restored database
+/// continued after it.
+fn follows<L: EventLog>(row: &CheckpointRow, last: Option<&CheckpointRow>) -> bool {
+    let Some(last) = last else {
+        return row.previous == Checkpoint::no_previous() && row.after == BEGINNING && row.floor == 0;
+    };
+    let goes_on = row.after == last.to && row.floor == last.floor;
+    let starts_over = row.after == BEGINNING && row.floor == last.highest;
+    row.previous == checkpoint::<L>(last).digest()
+        && (goes_on || starts_over)
+        && row.highest >= last.highest
+        && row.size > last.size
+}
