@@ -9,7 +9,9 @@ mod chain;
 mod memory;
 mod models;
 mod rebuild;
+mod size;
 mod tamper;
+mod tree;
 
 pub(crate) use memory::verify_and_rebuild;
 
@@ -18,6 +20,8 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     chain::run(bench, report)?;
     rebuild::run(bench, report)?;
     memory::run(bench, report)?;
+    size::run(bench, report)?;
+    tree::run(bench, report)?;
     tamper::run(bench, report)?;
     backfill::run(bench, report)
 }

@@ -9,7 +9,6 @@ mod create;
 mod handwritten;
 mod history;
 mod raw;
-mod size;
 mod sqlite;
 mod update;
 
@@ -20,6 +19,5 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     contention::run(bench, report)?;
     batch::run(bench, report)?;
     sqlite::run(bench, report)?;
-    crate::memory::run(bench, report)?;
-    size::run(bench, report)
+    crate::memory::run(bench, report)
 }

@@ -101,3 +101,54 @@ impl fmt::Display for KeyValue {
         }
     }
 }
+
+/// The text of a key of several columns: its parts, separated by `/`. In each part, `%` and `/` are escaped.
+///
+/// ```
+/// use evented_core::{key_parts, key_text};
+///
+/// assert_eq!(key_text(["12", "a/b"]), "12/a%2Fb");
+/// assert_eq!(key_parts("12/a%2Fb").unwrap(), ["12", "a/b"]);
+/// ```
+#[must_use]
+pub fn key_text<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
+    let parts: Vec<String> =
+        parts.into_iter().map(|part| part.replace('%', "%25").replace('/', "%2F")).collect();
+    parts.join("/")
+}
+
+/// The parts of a key of several columns, from its [text](key_text); `None` if a `%` begins no escape.
+#[must_use]
+pub fn key_parts(text: &str) -> Option<Vec<String>> {
+    let part = |part: &str| {
+        let mut pieces = part.split('%');
+        let mut plain = pieces.next()?.to_owned();
+        for piece in pieces {
+            let (escape, rest) = piece.split_at_checked(2)?;
+            plain.push(match escape {
+                "25" => '%',
+                "2F" => '/',
+                _ => return None,
+            });
+            plain.push_str(rest);
+        }
+        Some(plain)
+    };
+    text.split('/').map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_key_gives_its_parts() {
+        for parts in [vec!["12", "7"], vec!["", ""], vec!["%", "/"], vec!["a%2Fb", "%25", "ä"], vec!["x"]] {
+            assert_eq!(key_parts(&key_text(parts.iter().copied())).unwrap(), parts);
+        }
+        assert_ne!(key_text(["a/b", "c"]), key_text(["a", "b/c"]));
+        for text in ["%", "%2", "a%2f", "%zz/1", "%2ä"] {
+            assert_eq!(key_parts(text), None, "{text}");
+        }
+    }
+}

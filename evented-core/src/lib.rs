@@ -74,7 +74,7 @@ pub use invalid::{ValidationError, ValidationErrors};
 pub use json::{Json, JsonError};
 #[doc(hidden)]
 pub use key::{ExactKey, ExactKind};
-pub use key::{KeyKind, KeyValue};
+pub use key::{KeyKind, KeyValue, key_parts, key_text};
 pub use kinds::Kinds;
 pub use meta::Meta;
 pub use normal::{AsStored, Normal, micros};

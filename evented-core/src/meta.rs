@@ -22,6 +22,7 @@ pub struct Meta {
 const ACTOR: &str = "actor";
 const CAUSE: &str = "cause";
 const CORRELATION: &str = "correlation";
+const OVERWROTE: &str = "overwrote";
 
 impl Meta {
     /// The text that the log stores for an event without metadata.
@@ -61,6 +62,24 @@ impl Meta {
     pub fn from_json(json: &Json) -> Self {
         let read = json.read().map(Self::from_entries);
         read.unwrap_or_else(|_| Self { actor: Self::actor_of(json), ..Self::default() })
+    }
+
+    /// The stored metadata without what [healing](crate::Drift::Heal) overwrote. A row that was changed by plain SQL may
+    /// have been in the hands of others, and subscribers to the record may not see what it was there.
+    #[must_use]
+    pub fn without_overwritten(meta: Option<Json>) -> Option<Json> {
+        let meta = meta?;
+        if !meta.as_str().contains(OVERWROTE) {
+            return Some(meta);
+        }
+        let mut entries = Self::from_json(&meta);
+        entries.own.remove(OVERWROTE);
+        entries.to_json().ok().flatten()
+    }
+
+    /// Adds the fields of a row that healing overwrites.
+    pub fn set_overwritten(&mut self, fields: Value) {
+        self.own.insert(OVERWROTE.to_owned(), fields);
     }
 
     /// Adds the caller's entries. An entry named `actor`, `cause` or `correlation` sets that field, as it will on

@@ -338,7 +338,7 @@ impl Error {
         match self.innermost() {
             Self::Constraint { source, .. } => Some(source),
             Self::SerializationFailure { source, .. } | Self::Busy { source, .. } => Some(source),
-            Self::Database { error, .. } => Some(error),
+            Self::Database { error, .. } | Self::AnswerLost { error, .. } => Some(error),
             _ => None,
         }
     }

@@ -136,6 +136,10 @@ impl Hub {
 
     /// Subscribes to a channel from now on, with a buffer of 1,024 changes.
     ///
+    /// On PostgreSQL, a change that was committed before this call may still be delivered: while a transaction that began
+    /// earlier is open, the hub waits with all changes since. To join a feed with what was read, use
+    /// [`Feed::after`](crate::Feed::after) with a read point.
+    ///
     /// # Errors
     ///
     /// [`HubError::NotRead`] for a model that the hub does not read; [`HubError::Denied`] for a channel that cannot be

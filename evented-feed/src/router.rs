@@ -4,7 +4,7 @@
 //! a change depends on the number of subscriptions that it matches, not on the total number of subscriptions.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, Weak};
 
 use evented_core::{Channel, KeyValue, Position, RawChange};
@@ -19,11 +19,14 @@ use crate::telemetry;
 
 mod catching_up;
 mod recent;
+mod removed;
 mod subscriber;
 mod subscriber_index;
 
 pub(crate) use catching_up::CatchingUp;
 use recent::Recent;
+use removed::Removed;
+pub(crate) use removed::{drop_each, with};
 use subscriber::{Grouping, InTransaction, Phase, Subscriber, seen_by};
 use subscriber_index::SubscriberIndex;
 
@@ -46,30 +49,12 @@ pub(crate) struct Router<M: Model> {
     /// The subscribers to whole transactions that wait for the end of that transaction.
     in_transaction: Vec<u64>,
     /// The subscribers that are catching up.
-    catching_up: Vec<u64>,
+    catching_up: BTreeSet<u64>,
     recent: Option<Recent<M>>,
     /// Whether the hub has stopped: no further delivery follows.
     closed: bool,
     removed: Removed<M>,
     this: Weak<Mutex<Self>>,
-}
-
-/// Subscriptions and channels that were removed. They contain values of the user, which [`with`] drops.
-struct Removed<M: Model> {
-    subscribers: Vec<Subscriber<M>>,
-    channels: Vec<Channel<M>>,
-}
-
-/// Runs `work` on a locked router. Drops the policies that `work` removed after it has released the lock: they may hold
-/// feeds, or the hub.
-pub(crate) fn with<M: Model, R>(router: &Mutex<Router<M>>, work: impl FnOnce(&mut Router<M>) -> R) -> R {
-    let mut locked = lock(router);
-    let done = work(&mut locked);
-    let subscribers = std::mem::take(&mut locked.removed.subscribers);
-    let channels = std::mem::take(&mut locked.removed.channels);
-    drop(locked);
-    drop((subscribers, channels));
-    done
 }
 
 /// The request of a new subscriber.
@@ -108,10 +93,10 @@ impl<M: Model> Router<M> {
                 now,
                 is_open: false,
                 in_transaction: Vec::new(),
-                catching_up: Vec::new(),
+                catching_up: BTreeSet::new(),
                 recent,
                 closed: false,
-                removed: Removed { subscribers: Vec::new(), channels: Vec::new() },
+                removed: Removed::default(),
                 this: this.clone(),
             })
         })
@@ -165,7 +150,7 @@ impl<M: Model> Router<M> {
         self.add(id, request.channel);
         match resume {
             Some(from) if self.recent.is_some() => self.deliver_recent(id, from),
-            Some(_) => self.catching_up.push(id),
+            Some(_) => drop(self.catching_up.insert(id)),
             None => {}
         }
         let subscriptions: Weak<dyn Subscriptions<M>> = self.this.clone();
@@ -207,7 +192,7 @@ impl<M: Model> Router<M> {
     fn unsubscribe(&mut self, id: u64) {
         if let Some(subscriber) = self.subscribers.remove(&id) {
             if subscriber.phase == Phase::CatchingUp {
-                self.catching_up.retain(|it| *it != id);
+                self.catching_up.remove(&id);
             }
             for channel in &subscriber.channels {
                 self.index.remove(id, channel);
@@ -219,7 +204,7 @@ impl<M: Model> Router<M> {
     /// Delivers to every subscriber of the live stream that the delivery concerns.
     pub(crate) fn deliver(&mut self, delivery: &Delivery<M>) {
         if let Some(recent) = &mut self.recent {
-            recent.keep(delivery);
+            self.removed.deliveries.extend(recent.keep(delivery));
         }
         match delivery {
             Delivery::Change(change) => self.deliver_change(change),
@@ -312,9 +297,11 @@ impl<M: Model> Router<M> {
             let resume_from = subscriber.resume_from(self.live);
             subscriber.end_reason.set(Interruption::Lagged { resume_from });
             telemetry::subscriber_lagged(M::SCHEMA, id);
+            self.removed.items.push(item);
             self.unsubscribe(id);
-        } else if subscriber.items.try_send(item).is_err() {
+        } else if let Err(returned) = subscriber.items.try_send(item) {
             // The feed is gone.
+            self.removed.items.push(returned.into_inner());
             self.unsubscribe(id);
         }
     }

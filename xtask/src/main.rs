@@ -4,6 +4,7 @@ mod bench;
 mod breaks;
 mod ci;
 mod dependencies;
+mod fuzz;
 mod install;
 mod interrupt;
 mod layers;
@@ -38,6 +39,14 @@ enum Task {
     Layers,
     /// Build the crates with the oldest versions of their dependencies that the manifests allow
     MinimalVersions,
+    /// Look for inputs that the core does not handle, with libFuzzer; needs a nightly compiler
+    Fuzz {
+        /// The target; all targets if omitted
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        seconds: u32,
+    },
     /// Run the benchmarks against a PostgreSQL server that syncs its writes to disk
     Bench {
         /// The suite to run; all suites if omitted
@@ -68,6 +77,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Layers => layers::check(),
         Task::MinimalVersions => dependencies::check_minimal_versions(),
+        Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Task::Bench { suite, json } => bench::run(suite.as_deref(), json.as_deref()),
         Task::Break { name, check: true, .. } => breaks::check(name.as_deref()),
         Task::Break { name, from, .. } => breaks::run(name.as_deref(), from.as_deref()),

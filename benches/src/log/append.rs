@@ -37,7 +37,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
             Ok(())
         },
     )?;
-    report.at_most("log/append-hashed", 1.25, &ratio, OPERATIONS);
+    report.at_most("log/append-hashed", 1.15, &ratio, OPERATIONS);
 
     let connect = || -> anyhow::Result<Vec<PgConnection>> {
         (0..WRITERS).map(|_| Ok(PgConnection::establish(&url)?)).collect()

@@ -42,17 +42,16 @@ async fn copy(client: &tokio_postgres::Client) -> anyhow::Result<()> {
     client.batch_execute("BEGIN").await?;
     let sink = client
         .copy_in(
-            "COPY tasks_events (id, schema, record_id, revision, action, version, payload, at, state) \
+            "COPY tasks_events (id, record_id, revision, action, version, payload, at, state) \
              FROM STDIN BINARY",
         )
         .await?;
     let types = [
         Type::UUID,
-        Type::TEXT,
         Type::UUID,
         Type::INT8,
         Type::TEXT,
-        Type::INT4,
+        Type::INT2,
         Type::JSON,
         Type::TIMESTAMPTZ,
         Type::BYTEA,
@@ -64,11 +63,10 @@ async fn copy(client: &tokio_postgres::Client) -> anyhow::Result<()> {
             .as_mut()
             .write(&[
                 &row.event_id,
-                &"tasks",
                 &row.event_id,
                 &1_i64,
                 &"insert",
-                &0_i32,
+                &0_i16,
                 &row.payload,
                 &row.at,
                 &row.state,

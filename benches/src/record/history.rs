@@ -76,8 +76,8 @@ struct Columns {
     revision: i64,
     #[diesel(sql_type = diesel::sql_types::Text)]
     action: String,
-    #[diesel(sql_type = diesel::sql_types::Integer)]
-    version: i32,
+    #[diesel(sql_type = diesel::sql_types::SmallInt)]
+    version: i16,
     #[diesel(sql_type = diesel::sql_types::Timestamptz)]
     at: chrono::DateTime<chrono::Utc>,
     #[diesel(sql_type = diesel::sql_types::Binary)]

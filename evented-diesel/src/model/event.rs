@@ -7,7 +7,9 @@ use diesel::associations::{BelongsTo, HasTable};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromStaticSqlRow, Queryable};
 use diesel::expression::Selectable;
-use evented_core::{Digest, EventData, Json, LogOffset, Meta, ReplayError, ReplayFault, StoredEvent};
+use evented_core::{
+    Context, Digest, EventData, Json, LogOffset, Meta, ReplayError, ReplayFault, StoredEvent,
+};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -151,6 +153,13 @@ impl<M: Model> Event<M> {
     #[must_use]
     pub fn actor(&self) -> Option<String> {
         self.meta().actor
+    }
+
+    /// Returns the circumstances of the event, as [`Action::apply`](crate::Action::apply) receives them on replay: its
+    /// time, its id, its actor and its schema version.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        self.stored.data.context()
     }
 
     pub(crate) fn record_name(&self) -> Subject {

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use evented_core::{
-    ChangeEvent, EventData, KeyValue, LogOffset, RawChange, ReplayError, ReplayFault, StreamId, Transaction,
+    ChangeEvent, Drift, EventData, KeyValue, LogOffset, Meta, RawChange, ReplayError, ReplayFault, StreamId,
+    Transaction,
 };
 
 use crate::model::{EventLog, Model};
@@ -114,7 +115,7 @@ impl<M: Model> ModelStream<M> {
             table: None,
             position: log_position(self.stream, self.database, offset, Some(data.id)),
             transaction,
-            event: Some(change_event(data)),
+            event: Some(change_event::<M>(data)),
         });
         None
     }
@@ -179,8 +180,9 @@ impl<M: Model> ModelStream<M> {
     }
 }
 
-fn change_event(data: EventData) -> ChangeEvent {
+fn change_event<M: Model>(data: EventData) -> ChangeEvent {
     let EventData { id, revision, action, at, meta, .. } = data;
+    let meta = if M::DRIFT == Drift::Heal { Meta::without_overwritten(meta) } else { meta };
     ChangeEvent { id, revision, action, at, meta }
 }
 

@@ -124,7 +124,17 @@ pub async fn check_position<DB: SqlTypes, E: Executor<DB>>(
     if mark.next.is_some_and(|next| offset.txid >= next) {
         return refetch("the position is ahead of the database, which was restored since");
     }
+    if position.anchor() == 0 && mark.next.is_some() {
+        return Ok(());
+    }
     if position.anchor() == 0 {
+        // Transactions have no numbers here. A position ahead of the log would wait for events that have other ones.
+        let last = executor.load::<LastOffset>(last_offset(source.name)).await;
+        let last =
+            last.map_err(|error| Error::of_log(log, error))?.into_iter().next().and_then(|last| last.0);
+        if offset > last.unwrap_or(BEGINNING) {
+            return refetch("the position is ahead of the log, which was restored since");
+        }
         return Ok(());
     }
     let found = executor.load::<EventId>(event_at(source.name, offset)).await;

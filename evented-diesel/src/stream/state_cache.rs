@@ -92,9 +92,14 @@ impl<M: Model> StateCache<M> {
 
     fn put(&mut self, record: &KeyValue, state: CachedState<M>) {
         if self.young.len() >= self.generation_size {
-            self.old = std::mem::take(&mut self.young);
+            let oldest = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            // A `drop` of the user's type that panics stops neither the reader nor the other states.
+            for (_, state) in oldest {
+                catch_panic(|| drop(state));
+            }
         }
-        self.young.insert(record.clone(), state);
+        let last = self.young.insert(record.clone(), state);
+        catch_panic(|| drop(last));
     }
 
     /// Returns whether the record's state before an event is known.
@@ -150,7 +155,8 @@ impl<M: Model> StateCache<M> {
         {
             let applied = catch_panic(|| state.apply(key, event));
             if applied.is_none() {
-                self.young.remove(record);
+                let broken = self.young.remove(record);
+                catch_panic(|| drop(broken));
             }
             return applied.ok_or(NotApplied::Panicked)?.map_err(NotApplied::Replay);
         }

@@ -111,7 +111,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
             decide_change(&before, action, &cx).map_err(|reason| Error::undecided(record.name(), reason))?;
         let mut meta = options.meta.clone();
         if let Some(overwrote) = overwrote {
-            meta.own.insert("overwrote".to_owned(), serde_json::to_value(overwrote).unwrap_or_default());
+            meta.set_overwritten(serde_json::to_value(overwrote).unwrap_or_default());
         }
         let pending =
             before_append::run(executor, record, Some(&before), decision, meta, cx, options).await?;

@@ -59,7 +59,7 @@ impl<M: Model> Router<M> {
 
     /// Moves a subscriber that has received all earlier changes to the live stream.
     pub(crate) fn caught_up(&mut self, id: u64) {
-        self.catching_up.retain(|it| *it != id);
+        self.catching_up.remove(&id);
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
             subscriber.phase = Phase::Live;
             if subscriber.is_in_transaction() {

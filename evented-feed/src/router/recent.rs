@@ -23,24 +23,28 @@ impl<M: Model> Recent<M> {
         Self { deliveries: VecDeque::new(), changes: 0, capacity, from }
     }
 
-    pub(super) fn keep(&mut self, delivery: &Delivery<M>) {
+    /// Keeps a delivery. Returns those that are no longer kept, for the caller to drop.
+    pub(super) fn keep(&mut self, delivery: &Delivery<M>) -> Vec<Delivery<M>> {
+        let mut removed = Vec::new();
         // One end is enough: most transactions do not touch the model, and deliver only an end.
         let last = self.deliveries.back();
         if matches!((delivery, last), (Delivery::EndOfTransaction, None | Some(Delivery::EndOfTransaction))) {
-            return;
+            return removed;
         }
         self.changes += usize::from(!matches!(delivery, Delivery::EndOfTransaction));
         self.deliveries.push_back(delivery.clone());
         while self.changes > self.capacity
             || matches!(self.deliveries.front(), Some(Delivery::EndOfTransaction))
         {
-            match self.deliveries.pop_front() {
-                Some(Delivery::Change(change)) => self.from = change.position,
-                Some(Delivery::Unreadable(unreadable)) => self.from = unreadable.position,
-                Some(Delivery::EndOfTransaction) => continue,
-                None => return,
+            let Some(first) = self.deliveries.pop_front() else { break };
+            match &first {
+                Delivery::Change(change) => self.from = change.position,
+                Delivery::Unreadable(unreadable) => self.from = unreadable.position,
+                Delivery::EndOfTransaction => continue,
             }
             self.changes -= 1;
+            removed.push(first);
         }
+        removed
     }
 }

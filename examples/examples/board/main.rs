@@ -17,6 +17,7 @@
 mod access;
 mod board;
 mod events;
+mod failed;
 mod model;
 mod routes;
 #[cfg(test)]

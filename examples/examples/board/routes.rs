@@ -1,22 +1,25 @@
 //! The HTTP routes.
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::Sse;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 use evented_diesel::async_prelude::*;
 use evented_diesel::{Command, Error};
-use evented_feed::HubError;
 use serde::Deserialize;
 
 use crate::access::Viewer;
 use crate::board::Board;
 use crate::events::Looking;
+use crate::failed::Failed;
 use crate::model::{Item, NewItem, Rename, Transfer, items};
+
+/// The most bytes of a request.
+const LARGEST_BODY: usize = 16 * 1024;
 
 /// Creates the routes: the page, the events, and the actions on items.
 pub fn routes(board: Board) -> Router {
@@ -27,6 +30,7 @@ pub fn routes(board: Board) -> Router {
         .route("/items/{id}", axum::routing::delete(delete))
         .route("/items/{id}/name", put(rename))
         .route("/items/{id}/org", put(transfer))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(board)
 }
 
@@ -56,7 +60,7 @@ async fn add(
     Json(Name { name }): Json<Name>,
 ) -> Result<(StatusCode, Json<Item>), Failed> {
     let new = Item::insert(NewItem { org_id: viewer.org, name }).by(viewer.name);
-    let item = new.run(&mut *board.conn.lock().await).await?;
+    let item = board.run(async move |mut conn| Ok(new.run(&mut conn).await?)).await?;
     Ok((StatusCode::CREATED, Json(item)))
 }
 
@@ -66,7 +70,7 @@ async fn rename(
     viewer: Viewer,
     Json(Name { name }): Json<Name>,
 ) -> Result<Json<Item>, Failed> {
-    change(&board, viewer, id, |item| item.rename(Rename { name })).await
+    change(&board, viewer, id, move |item| item.rename(Rename { name })).await
 }
 
 async fn transfer(
@@ -75,7 +79,7 @@ async fn transfer(
     viewer: Viewer,
     Json(transfer): Json<Transfer>,
 ) -> Result<Json<Item>, Failed> {
-    change(&board, viewer, id, |item| item.transfer(transfer)).await
+    change(&board, viewer, id, move |item| item.transfer(transfer)).await
 }
 
 async fn delete(
@@ -92,47 +96,19 @@ async fn change(
     board: &Board,
     viewer: Viewer,
     id: Id<Item>,
-    change: impl FnOnce(&Item) -> Command<Item>,
+    change: impl FnOnce(&Item) -> Command<Item> + Send + 'static,
 ) -> Result<Json<Item>, Failed> {
-    // The lock is held from the read to the write, so that no other request moves the item in between.
-    let mut conn = board.conn.lock().await;
-    let mine = items::table.find(id).filter(items::org_id.eq(viewer.org));
-    let item: Option<Item> = mine.select(Item::as_select()).first(&mut *conn).await.optional()?;
-    let item = item.ok_or(Failed(StatusCode::NOT_FOUND, "it is not on your board".to_owned()))?;
-    Ok(Json(change(&item).by(viewer.name).run(&mut *conn).await?))
-}
-
-/// The error response.
-struct Failed(StatusCode, String);
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        (self.0, self.1).into_response()
-    }
-}
-
-impl From<HubError> for Failed {
-    fn from(error: HubError) -> Self {
-        let status = match error {
-            HubError::Denied(_) => StatusCode::FORBIDDEN,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        let status = match error {
-            Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-impl From<diesel::result::Error> for Failed {
-    fn from(error: diesel::result::Error) -> Self {
-        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-    }
+    let changed = board.run(async move |mut conn| {
+        let changed = conn.transaction::<_, Error, _>(async |conn| {
+            // A write that changes nothing takes SQLite's lock before the read, so that no other request moves the item
+            // in between. On PostgreSQL this is `for_update()`.
+            let mine = items::table.find(id).filter(items::org_id.eq(viewer.org));
+            diesel::update(mine).set(items::name.eq(items::name)).execute(conn).await?;
+            let item: Option<Item> = mine.select(Item::as_select()).first(conn).await.optional()?;
+            let Some(item) = item else { return Ok(None) };
+            change(&item).by(viewer.name).run(conn).await.map(Some)
+        });
+        Ok(changed.await?)
+    });
+    changed.await?.map(Json).ok_or_else(Failed::not_found)
 }

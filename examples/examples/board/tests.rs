@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 
 use super::*;
 
@@ -12,7 +13,7 @@ use super::*;
 struct Server {
     client: Client,
     address: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
@@ -23,7 +24,21 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, routes::routes(board)).await });
-        Self { client: Client::new(), address, _folder: folder }
+        Self { client: Client::new(), address, folder }
+    }
+
+    /// Sends a request, and hangs up without reading the answer.
+    async fn hang_up(&self, name: &str, after: Duration) {
+        let host = self.address.strip_prefix("http://").unwrap();
+        let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+        let body = json!({ "name": name }).to_string();
+        let request = format!(
+            "POST /items?token=red HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(after).await;
     }
 
     async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> Response {
@@ -293,4 +308,34 @@ async fn between_the_list_and_the_changes_nothing_is_missed_or_doubled() {
         }
     }
     writer.await.unwrap();
+}
+
+/// A client that hangs up after its request leaves no transaction open: what is acknowledged later is kept.
+#[tokio::test]
+async fn a_client_that_hangs_up_loses_nothing_of_others() {
+    let server = Server::start().await;
+    for round in 0..60_u64 {
+        server.hang_up(&format!("cut {round}"), Duration::from_micros(round * 50)).await;
+    }
+    let mut acknowledged = Vec::new();
+    for number in 0..5 {
+        let id = server.add("red", &format!("kept {number}")).await;
+        assert_eq!(server.rename("red", &id, &format!("renamed {number}")).await, StatusCode::OK);
+        acknowledged.push(format!("renamed {number}"));
+    }
+    // The server starts again on the file.
+    let file = server.folder.path().join("board.db");
+    let board = Board::open(&file.to_string_lossy()).await.unwrap();
+    let (list, _) = board.list_and_feed(1, access::VIEWERS[0].1).await.unwrap();
+    let names: Vec<&str> = list.iter().map(|item| item.name.as_str()).collect();
+    for name in acknowledged {
+        assert!(names.contains(&name.as_str()), "{name} is lost: {names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused() {
+    let server = Server::start().await;
+    let large = server.ask("POST", "/items", "red", json!({ "name": "x".repeat(20_000) })).await;
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }

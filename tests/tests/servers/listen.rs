@@ -11,6 +11,7 @@ mod many_subscriptions;
 mod promises;
 pub(crate) mod resume;
 mod reused_txids;
+mod user_values;
 
 /// Tests for PostgreSQL only: transactions that end in another order than they began, server crashes, hints from
 /// process to process.

@@ -9,7 +9,7 @@ use evented_diesel::Model;
 use evented_diesel::spi::{Consumer, Cursor, Delivery, ModelStream, PageConsumer, Sink, catch_panic};
 use evented_diesel::stream::{Interruption, Unreadable};
 
-use crate::router::{CatchingUp, Router, with};
+use crate::router::{CatchingUp, Router, drop_each, with};
 use crate::sync::lock;
 
 /// One model at a log, with its type erased.
@@ -66,13 +66,14 @@ impl<M: Model> Sink<M> for RouterSink<M> {
             }
         }
         with(&self.router, |router| {
-            for delivery in deliveries.drain(..) {
+            for delivery in &*deliveries {
                 match self.to {
-                    None => router.deliver(&delivery),
-                    Some(id) => router.deliver_to(id, &delivery),
+                    None => router.deliver(delivery),
+                    Some(id) => router.deliver_to(id, delivery),
                 }
             }
         });
+        drop_each(deliveries.drain(..));
     }
 }
 

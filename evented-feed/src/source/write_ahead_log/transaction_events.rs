@@ -12,7 +12,7 @@ use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
 use diesel::row::NamedRow;
 use diesel::sql_types::{BigInt, Binary, Integer, Text, Timestamptz, Uuid as SqlUuid};
-use evented_core::{ChangeEvent, Digest, ExactKind, KeyValue, Meta, names};
+use evented_core::{ChangeEvent, Digest, Drift, ExactKind, Json, KeyValue, Meta, names};
 
 use evented_diesel::sql_types::JsonText;
 use evented_diesel::{EventLog, Model};
@@ -58,11 +58,17 @@ impl<M: Model> QueryableByName<Pg> for EventSeen<M> {
                 revision: NamedRow::get::<BigInt, _>(row, "revision")?,
                 action: NamedRow::get::<Text, _>(row, "action")?,
                 at: NamedRow::get::<Timestamptz, _>(row, "at")?,
-                meta: Meta::stored(NamedRow::get::<JsonText, String>(row, "meta")?),
+                meta: meta_of::<M>(NamedRow::get::<JsonText, String>(row, "meta")?),
             },
             model: PhantomData,
         })
     }
+}
+
+/// Returns the metadata that subscribers may see.
+fn meta_of<M: Model>(stored: String) -> Option<Json> {
+    let meta = Meta::stored(stored);
+    if M::DRIFT == Drift::Heal { Meta::without_overwritten(meta) } else { meta }
 }
 
 impl TransactionEvents {

@@ -287,3 +287,25 @@ fn unreadable_rows_are_reported_one_by_one_among_the_others() {
     assert_eq!(received, good);
     assert!(unreadable >= 4, "{unreadable}");
 }
+
+/// A client that sends a position which the log has not reached would otherwise wait for events that have others.
+#[test]
+fn a_position_ahead_of_a_log_must_be_fetched_again() {
+    use evented_diesel::{EventLog, Model};
+    use evented_feed::Position;
+    let file = File::new();
+    let mut conn = file.open();
+    Item::insert(lamp(org())).run(&mut conn).unwrap();
+    let hub = file.hub(Hub::of::<Item>());
+    let ahead = Position::new(<Item as Model>::Log::NAME.stream(), 0, 1_000_000);
+    let mut feed = hub.subscribe_from(Item::changes(), ahead).unwrap();
+    let delivered = feed.recv_timeout(LONG);
+    assert!(
+        matches!(delivered, Err(RecvError::Interrupted(Interruption::MustRefetch { .. }))),
+        "{delivered:?}"
+    );
+    let now = Item::insert(lamp(org())).recorded().run(&mut conn).unwrap().position();
+    let mut feed = hub.subscribe_from(Item::changes(), now).unwrap();
+    let item = Item::insert(lamp(org())).run(&mut conn).unwrap();
+    assert_eq!(feed.recv_timeout(LONG).unwrap().key(), Some(&item.id));
+}
