@@ -40,7 +40,7 @@ impl<DB: EventedBackend, L: EventLog> Operation<DB> for ProveInclusion<L> {
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<EventProof, Error> {
         let tree = Tree::<L>::read(executor).await?;
-        let Some(row) = tree.rows.last() else { return Err(unprovable::<L>(NO_CHECKPOINT)) };
+        let Some(row) = tree.rows.last() else { return Err(unprovable::<L>(LATER)) };
         let leaf = executor.load::<LeafRow>(leaf_at(L::NAME, self.event)).await.map_err(failed::<L>)?;
         let Some(LeafRow { leaf }) = leaf.into_iter().next() else {
             return Err(unprovable::<L>("it has no event at that offset"));

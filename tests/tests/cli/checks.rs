@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use evented_diesel::migrations::Database;
 use evented_tests::models::{NewNote, Note};
 use evented_tests::raw::tamper;
 use serde_json::{Value, json};
@@ -191,7 +192,9 @@ async fn a_checkpoint_with_a_key_takes_the_key_to_check() {
     assert_eq!(findings(&run(&db, &named).json(1)), [finding("checkpoints", "ledger", "", 1, "other_signer")]);
 
     // An attacker replaces the checkpoint by one without a signature. Only a check with the key finds it.
-    tamper(&mut db, "ledger_checkpoints", "UPDATE ledger_checkpoints SET signer = '', signature = ''").await;
+    let empty = if Db::DATABASE == Database::Sqlite { "x''" } else { "''" };
+    let unsign = format!("UPDATE ledger_checkpoints SET signer = '', signature = {empty}");
+    tamper(&mut db, "ledger_checkpoints", &unsign).await;
     run(&db, &["verify", "--json"]).json(0);
     let unsigned = run(&db, &["verify", "--key-file", key, "--json"]).json(1);
     assert_eq!(findings(&unsigned), [finding("checkpoints", "ledger", "", 1, "unsigned")]);
@@ -201,7 +204,7 @@ async fn a_checkpoint_with_a_key_takes_the_key_to_check() {
 async fn a_proof_is_checked_without_the_database() {
     let (db, accounts) = ledger().await;
     let id = accounts[0].id.to_string();
-    let early = run(&db, &["prove-event", "accounts", &id, "2"]).error();
+    let early = run(&db, &["prove-event", "accounts", &id, "2", "--json"]).error();
     assert!(early.contains("no checkpoint covers the event"), "{early}");
     let key = key_file(&"0a".repeat(32));
     let key = key.path().to_str().unwrap();
@@ -220,8 +223,8 @@ async fn a_proof_is_checked_without_the_database() {
     let text = run(&db, &["check-proof", log.path().to_str().unwrap(), "--key-file", key]);
     let text = text.text(0);
     assert_eq!(text, "checkpoint 1 of the log `ledger` continues checkpoint 1\n");
-    let missing = run(&db, &["prove-event", "accounts", &id, "99"]).error();
+    let missing = run(&db, &["prove-event", "accounts", &id, "99", "--json"]).error();
     assert!(missing.contains(&id), "{missing}");
-    let nothing = run(&db, &["check-proof", key]).error();
+    let nothing = run(&db, &["check-proof", key, "--json"]).error();
     assert!(nothing.contains("no proof"), "{nothing}");
 }

@@ -8,6 +8,7 @@
 
 mod auto_traits;
 mod columns;
+mod documents;
 mod integrity;
 mod observing;
 mod postgres;

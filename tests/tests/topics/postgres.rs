@@ -9,6 +9,8 @@ macro_rules! settings {
         mod $setting {
             use evented_tests::db::$db as Db;
 
+            #[path = "answers.rs"]
+            mod answers;
             #[path = "arrays.rs"]
             mod arrays;
             #[path = "connections.rs"]
