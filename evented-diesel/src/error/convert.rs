@@ -39,9 +39,14 @@ impl Error {
             {
                 Self::AnswerLost { record: subject, written: true, error }
             }
+            // diesel-async reports a connection that ends under a statement as one that cannot send it.
             Self::Database {
                 subject,
-                error: error @ DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _),
+                error:
+                    error @ DieselError::DatabaseError(
+                        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                        _,
+                    ),
             } => Self::AnswerLost { record: subject, written: false, error },
             other => other,
         }

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::serialize::{self, Output, ToSql};
+use diesel::sqlite::Sqlite;
 use evented_diesel::sql_types::JsonText;
 use evented_diesel::{Action, Context, Evented};
 use proptest::prelude::*;
@@ -28,16 +30,17 @@ diesel::table! {
 #[diesel(sql_type = JsonText)]
 pub(crate) struct Tags(pub(crate) HashSet<String>);
 
-impl<DB: diesel::backend::Backend> ToSql<JsonText, DB> for Tags
-where
-    Value: ToSql<JsonText, DB>,
-    for<'c> DB: diesel::backend::Backend<
-            BindCollector<'c> = diesel::query_builder::bind_collector::RawBytesBindCollector<DB>,
-        >,
-{
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+impl ToSql<JsonText, Pg> for Tags {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         let value = serde_json::to_value(self)?;
-        ToSql::<JsonText, DB>::to_sql(&value, &mut out.reborrow())
+        ToSql::<JsonText, Pg>::to_sql(&value, &mut out.reborrow())
+    }
+}
+
+impl ToSql<JsonText, Sqlite> for Tags {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(serde_json::to_string(self)?);
+        Ok(serialize::IsNull::No)
     }
 }
 

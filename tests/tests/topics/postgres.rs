@@ -1,6 +1,7 @@
 //! Tests for PostgreSQL only: rows as arrays, truly concurrent writers, isolation levels, a server that closes
 //! connections.
 
+mod cut;
 mod translated;
 
 macro_rules! settings {

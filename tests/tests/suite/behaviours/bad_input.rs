@@ -75,7 +75,7 @@ async fn a_nul_byte_is_refused_wherever_it_stands() {
 }
 
 fn nested(levels: usize) -> serde_json::Value {
-    (0..levels).fold(json!(1), |inner, _| json!([inner]))
+    (0..levels).fold(json!(1), |inner, _| serde_json::Value::Array(vec![inner]))
 }
 
 /// What cannot be read back is refused before anything is written; what is accepted is read back.
@@ -86,7 +86,7 @@ async fn what_is_accepted_can_be_read_back() {
     for (meta, accepted) in [
         (json!({ "deep": nested(101) }), true),
         (json!({ "deep": nested(102) }), false),
-        (json!({ "deep": nested(2_000) }), false),
+        (json!({ "deep": nested(500) }), false),
         (json!({ "$serde_json::private::RawValue": "{\"actor\":\"eve\"}" }), false),
         (json!({ "a": [{ "$serde_json::private::Number": "1" }] }), false),
         (json!({ "$serde_json": 1, "a": "$serde_json::private::RawValue" }), true),
