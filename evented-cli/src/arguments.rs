@@ -54,7 +54,7 @@ pub(super) enum Command {
         /// The model's name in the log. Default: all models and logs
         schema: Option<String>,
         /// The record's key
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true, conflicts_with_all = ["replay", "key_file"])]
         id: Option<String>,
         /// Also replay every event, and compare each state with the recorded one
         #[arg(long)]
@@ -71,6 +71,9 @@ pub(super) enum Command {
         log: String,
         #[command(flatten)]
         key: KeyArgument,
+        /// Sign although the last checkpoint has no signature
+        #[arg(long, requires = "key_file")]
+        continue_unsigned: bool,
     },
     /// Verify hashed logs against their checkpoints
     VerifyCheckpoints {
@@ -138,9 +141,9 @@ pub(super) struct RecordArgument {
 /// The key that checkpoints are signed with.
 #[derive(Debug, Args)]
 pub(super) struct KeyArgument {
-    /// The file with the key of the checkpoints: 64 hex digits
+    /// The file with the key of the checkpoints: 64 hex digits. After a change of the key: the new one, then the old ones
     #[arg(long, value_name = "FILE")]
-    pub(super) key_file: Option<PathBuf>,
+    pub(super) key_file: Vec<PathBuf>,
     /// The name of the key, which stands beside each signature
     #[arg(long, value_name = "NAME", default_value = "evented", requires = "key_file")]
     pub(super) key_name: String,

@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::arguments::{Arguments, Command, Migrations, RecordArgument};
 #[cfg(feature = "wal")]
 use crate::arguments::{TablesArgument, Wal};
-use crate::commands::checkpoint::Key;
+use crate::commands::checkpoint::Keys;
 use crate::commands::migrations;
 use crate::commands::prove::{self, Proof};
 use crate::commands::show::When;
@@ -97,7 +97,7 @@ async fn run<Conn: Connection>(
             boxed(verified)
         }
         Command::Verify { schema, id: _, replay, sample, key } => {
-            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
+            let key = input::checkpoint_keys(&key.key_file, &key.key_name)?;
             let (models, logs) = admin.selected(schema.as_deref())?;
             let replay = replay.then_some(sample.unwrap_or(1));
             boxed(verify(&mut connect().await?, &models, &logs, replay, key).await)
@@ -129,12 +129,12 @@ async fn run_on_tree<Conn: Connection>(
     connect: impl AsyncFnOnce() -> Result<Conn::Executor, Failure>,
 ) -> Answered {
     Ok(match command {
-        Command::Checkpoint { log, key } => {
-            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
-            boxed(admin.log(&log)?.checkpoint(&mut connect().await?, key).await?)
+        Command::Checkpoint { log, key, continue_unsigned } => {
+            let key = input::checkpoint_keys(&key.key_file, &key.key_name)?;
+            boxed(admin.log(&log)?.checkpoint(&mut connect().await?, key, continue_unsigned).await?)
         }
         Command::VerifyCheckpoints { log, key, against } => {
-            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
+            let key = input::checkpoint_keys(&key.key_file, &key.key_name)?;
             let copies = against.as_deref().map(input::checkpoints).transpose()?.unwrap_or_default();
             let logs =
                 log.map_or_else(|| Ok(admin.hashed_logs()), |log| admin.log(&log).map(|log| vec![log]))?;
@@ -146,8 +146,8 @@ async fn run_on_tree<Conn: Connection>(
         }
         Command::ProveLog { log, from } => boxed(admin.log(&log)?.prove(&mut connect().await?, from).await?),
         Command::CheckProof { file, key } => {
-            let key = input::checkpoint_key(key.key_file.as_deref(), &key.key_name)?;
-            boxed(prove::check(&Proof::read(&file)?, key.as_ref()))
+            let key = input::checkpoint_keys(&key.key_file, &key.key_name)?;
+            boxed(prove::check(&Proof::read(&file)?, &key))
         }
         other => return Err(Failure::new(format!("{other:?} is not about checkpoints"))),
     })
@@ -156,16 +156,16 @@ async fn run_on_tree<Conn: Connection>(
 type Model<Conn> = dyn AnyModel<<Conn as Connection>::Executor>;
 type Log<Conn> = dyn AnyLog<<Conn as Connection>::Executor>;
 
-/// Checks logs against their checkpoints, or against copies of them.
+/// Checks logs against their checkpoints, and these against copies of them.
 async fn verify_checkpoints<E: Send>(
     executor: &mut E,
     logs: &[&dyn AnyLog<E>],
-    key: Key,
+    keys: Keys,
     copies: Vec<Checkpoint>,
 ) -> Verified {
     let mut verified = Verified::default();
     for log in logs {
-        verified.take(log.verify_checkpoints(executor, key.clone(), copies.clone()).await);
+        verified.take(log.verify_checkpoints(executor, keys.clone(), copies.clone()).await);
     }
     verified
 }
@@ -176,7 +176,7 @@ async fn verify<E: Send>(
     models: &[&dyn AnyModel<E>],
     logs: &[&dyn AnyLog<E>],
     replay: Option<u32>,
-    key: Key,
+    keys: Keys,
 ) -> Verified {
     let mut verified = Verified::default();
     for model in models {
@@ -191,7 +191,7 @@ async fn verify<E: Send>(
     }
     for log in logs {
         verified.take(log.verify_chain(executor).await);
-        verified.take(log.verify_checkpoints(executor, key.clone(), Vec::new()).await);
+        verified.take(log.verify_checkpoints(executor, keys.clone(), Vec::new()).await);
     }
     verified
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use evented_core::{KeyKind, KeyValue};
 
 use crate::commands::checkpoint;
-use crate::commands::checkpoint::{Key, Made};
+use crate::commands::checkpoint::{Keys, Made};
 use crate::commands::prove;
 use crate::commands::prove::Proof;
 use crate::commands::show;
@@ -53,11 +53,11 @@ pub(super) trait AnyLog<E>: Send + Sync {
     fn verify_checkpoints<'a>(
         &self,
         executor: &'a mut E,
-        key: Key,
+        keys: Keys,
         copies: Vec<Checkpoint>,
     ) -> Steps<'a, Part>;
     fn prove<'a>(&self, executor: &'a mut E, from: i64) -> Steps<'a, Proof>;
-    fn checkpoint<'a>(&self, executor: &'a mut E, key: Key) -> Steps<'a, Made>;
+    fn checkpoint<'a>(&self, executor: &'a mut E, keys: Keys, continue_unsigned: bool) -> Steps<'a, Made>;
 }
 
 /// A model `T` or a log `T`, in a database.
@@ -146,15 +146,15 @@ impl<DB: EventedBackend, L: EventLog, E: Executor<DB> + 'static> AnyLog<E> for O
     fn verify_checkpoints<'a>(
         &self,
         executor: &'a mut E,
-        key: Key,
+        keys: Keys,
         copies: Vec<Checkpoint>,
     ) -> Steps<'a, Part> {
-        Box::pin(checkpoint::verify::<DB, L, E>(executor, key, copies))
+        Box::pin(checkpoint::verify::<DB, L, E>(executor, keys, copies))
     }
     fn prove<'a>(&self, executor: &'a mut E, from: i64) -> Steps<'a, Proof> {
         Box::pin(prove::log::<DB, L, E>(executor, from))
     }
-    fn checkpoint<'a>(&self, executor: &'a mut E, key: Key) -> Steps<'a, Made> {
-        Box::pin(async move { Ok(checkpoint::make::<DB, L, E>(executor, key).await?) })
+    fn checkpoint<'a>(&self, executor: &'a mut E, keys: Keys, continue_unsigned: bool) -> Steps<'a, Made> {
+        Box::pin(async move { Ok(checkpoint::make::<DB, L, E>(executor, keys, continue_unsigned).await?) })
     }
 }

@@ -1,6 +1,6 @@
 //! Parses arguments and files: keys of records, times, keys of checkpoints, copies of checkpoints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use evented_core::{ExactKind, KeyKind, KeyValue};
@@ -35,9 +35,9 @@ pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     }
 }
 
-/// Reads the key of checkpoints, which has this name, from a file.
-pub(super) fn checkpoint_key(file: Option<&Path>, name: &str) -> Result<Option<HmacKey>, Failure> {
-    file.map(|file| secret(file).map(|key| HmacKey::new(name, key))).transpose()
+/// Reads the keys of checkpoints, which have this name, from their files.
+pub(super) fn checkpoint_keys(files: &[PathBuf], name: &str) -> Result<Vec<HmacKey>, Failure> {
+    files.iter().map(|file| Ok(HmacKey::new(name, secret(file)?))).collect()
 }
 
 fn secret(file: &Path) -> Result<[u8; 32], Failure> {
@@ -64,9 +64,13 @@ pub(super) fn checkpoints(file: &Path) -> Result<Vec<Checkpoint>, Failure> {
     #[derive(serde::Deserialize)]
     #[serde(untagged)]
     enum Form {
-        Answer { checkpoint: Option<Checkpoint> },
         Bare(Checkpoint),
         Many(Vec<Checkpoint>),
+        Answer {
+            /// Null if there was no new event. The field itself is required, so that no other document is skipped.
+            #[serde(deserialize_with = "serde::Deserialize::deserialize")]
+            checkpoint: Option<Checkpoint>,
+        },
     }
     let text = read(file)?;
     let mut checkpoints = Vec::new();

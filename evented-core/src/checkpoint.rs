@@ -100,12 +100,31 @@ impl Checkpoint {
     ///
     /// [`SignatureFault`]: it is not signed, or by another key, or was changed.
     pub fn check_signature(&self, verifier: &dyn Verifier) -> Result<(), SignatureFault> {
+        self.check_signature_of([verifier])
+    }
+
+    /// Checks that the checkpoint is signed with the key of one of the verifiers, as after a change of the key.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureFault`]: it is not signed, or by another key, or was changed.
+    pub fn check_signature_of<'v>(
+        &self,
+        verifiers: impl IntoIterator<Item = &'v dyn Verifier>,
+    ) -> Result<(), SignatureFault> {
         let Some(signature) = &self.signature else { return Err(SignatureFault::Unsigned) };
-        if signature.signer != verifier.name() || signature.key_id != verifier.key_id() {
-            return Err(SignatureFault::OtherSigner { signer: signature.signer.clone() });
+        let text = self.text();
+        let mut fault = SignatureFault::OtherSigner { signer: signature.signer.clone() };
+        for verifier in verifiers {
+            if signature.signer != verifier.name() || signature.key_id != verifier.key_id() {
+                continue;
+            }
+            if verifier.verify(text.as_bytes(), &signature.bytes) {
+                return Ok(());
+            }
+            fault = SignatureFault::Broken;
         }
-        let holds = verifier.verify(self.text().as_bytes(), &signature.bytes);
-        if holds { Ok(()) } else { Err(SignatureFault::Broken) }
+        Err(fault)
     }
 }
 

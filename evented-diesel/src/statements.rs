@@ -18,8 +18,8 @@ pub(crate) use append::{
     push_ordering_txid, read_written_offset,
 };
 pub(crate) use checkpoint_rows::{
-    CheckpointRow, LeafRow, NODE_BINDS, NodeEnd, NodeRow, Range, block, block_before, checkpoints,
-    count_events, count_later, leaf_at, leaves, nodes_of, not_begun, write_checkpoint, write_nodes,
+    CheckpointRow, EventCounts, LeafRow, NODE_BINDS, NodeEnd, NodeRow, Range, block, block_before,
+    checkpoints, count_events, leaf_at, leaves, nodes_of, not_begun, write_checkpoint, write_nodes,
 };
 pub(crate) use events::{
     EventOf, EventRow, HEAD_WIDTH, LastPositionRow, RecordOf, ReplayedEvent, event_by_id, head_of, history,
@@ -33,7 +33,8 @@ pub(crate) use log_checks::{
 };
 pub(crate) use log_stream::{
     BigIntKeys, EventId, FinalEvent, HistoryRow, IntKeys, LastOffset, LoggedRow, OffsetRow, TextKeys,
-    UuidKeys, event_at, final_event, histories, last_offset, next_offset, positions_from, stream_page,
+    UuidKeys, event_at, final_event, histories, history_slice, last_offset, last_savepoint, next_offset,
+    positions_from, stream_page,
 };
 pub use log_stream::{BlockingSession, CommitMark, HistoryEvent, LoggedEvent};
 pub(crate) use log_tables::{format_of, table_exists};

@@ -31,6 +31,9 @@ pub(crate) fn run(target: Option<&str>, seconds: u32) -> Result<()> {
             "run",
             "--release",
             "--quiet",
+            // With a target, the flags do not reach build scripts.
+            "--target",
+            "host-tuple",
             "--manifest-path",
             manifest,
             "--bin",

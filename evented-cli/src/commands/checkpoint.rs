@@ -16,16 +16,24 @@ pub(crate) struct Made {
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
-/// The key that checkpoints are signed with; `None` for checkpoints without a signature.
-pub(crate) type Key = Option<HmacKey>;
+/// The keys that checkpoints are signed with, the current one first; empty for checkpoints without a signature.
+pub(crate) type Keys = Vec<HmacKey>;
 
 pub(crate) async fn make<DB: EventedBackend, L: EventLog, E: Executor<DB>>(
     executor: &mut E,
-    key: Key,
+    keys: Keys,
+    continue_unsigned: bool,
 ) -> Result<Made, Error> {
     let bar = Bar::counting(format!("{}: checkpoint", L::NAME.table)).ticking();
-    let make = L::checkpoint();
-    let make = if let Some(key) = key { make.signed_by(key) } else { make };
+    let mut make = L::checkpoint();
+    let mut keys = keys.into_iter();
+    if let Some(key) = keys.next() {
+        make = make.signed_by(key);
+    }
+    make = keys.fold(make, |make, key| make.continuing(key));
+    if continue_unsigned {
+        make = make.continuing_unsigned();
+    }
     let made = make.perform(executor).await;
     bar.end();
     Ok(Made { log: L::NAME.table, checkpoint: made? })
@@ -35,16 +43,24 @@ pub(crate) async fn make<DB: EventedBackend, L: EventLog, E: Executor<DB>>(
 /// write the log may also write its stored checkpoints.
 pub(crate) async fn verify<DB: EventedBackend, L: EventLog, E: Executor<DB>>(
     executor: &mut E,
-    key: Key,
+    keys: Keys,
     copies: Vec<Checkpoint>,
 ) -> Result<(Check, Vec<Found>), Failure> {
     let log = L::NAME.table;
     let bar = Bar::counting(format!("{log}: checkpoints")).ticking();
     let check = L::verify_checkpoints().against(copies);
-    let check = if let Some(key) = key { check.signed_by(key) } else { check };
+    let check = keys.into_iter().fold(check, |check, key| check.signed_by(key));
     let report = check.perform(executor).await;
     bar.end();
     let report = report?;
     let found = report.findings.iter().map(|finding| Found::of_checkpoint(log, finding));
-    Ok((Check { check: "checkpoints", of: log.to_owned(), seen: report.checkpoints }, found.collect()))
+    Ok((
+        Check {
+            check: "checkpoints",
+            of: log.to_owned(),
+            seen: report.checkpoints,
+            later: Some(report.later),
+        },
+        found.collect(),
+    ))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::input;
-use evented_diesel::checkpoints::{Checkpoint, Checkpointed, EventProof, HmacKey, LogProof};
+use evented_diesel::checkpoints::{Checkpoint, Checkpointed, EventProof, HmacKey, LogProof, Verifier};
 use evented_diesel::spi::{EventedBackend, Executor, Operation, Record, Until, load_events};
 use evented_diesel::{Error, EventLog, Model};
 
@@ -52,11 +52,13 @@ pub(crate) async fn log<DB: EventedBackend, L: EventLog, E: Executor<DB>>(
 pub(crate) struct Checked {
     pub(crate) holds: bool,
     /// What the proof shows, or what is wrong with it.
+    /// Whether a key was given. Without one, anybody can make a proof that holds.
+    pub(crate) signatures_checked: bool,
     pub(crate) message: String,
 }
 
 /// Checks a proof without a database, and the signatures of its checkpoints if a key is given.
-pub(crate) fn check(proof: &Proof, key: Option<&HmacKey>) -> Checked {
+pub(crate) fn check(proof: &Proof, keys: &[HmacKey]) -> Checked {
     let (holds, checkpoints, shows) = match proof {
         Proof::Event(proof) => {
             let Checkpoint { log, number, .. } = &proof.checkpoint;
@@ -75,16 +77,18 @@ pub(crate) fn check(proof: &Proof, key: Option<&HmacKey>) -> Checked {
             (proof.verify(), vec![&proof.from, &proof.to], shows)
         }
     };
+    let signatures_checked = !keys.is_empty();
     if !holds {
-        return Checked { holds, message: "the proof does not hold".to_owned() };
+        return Checked { holds, signatures_checked, message: "the proof does not hold".to_owned() };
     }
-    for checkpoint in checkpoints {
-        if let Some(key) = key
-            && let Err(fault) = checkpoint.check_signature(key)
-        {
-            return Checked { holds: false, message: format!("checkpoint {}: {fault}", checkpoint.number) };
+    for checkpoint in checkpoints.into_iter().filter(|_| signatures_checked) {
+        let verifiers = keys.iter().map(|key| key as &dyn Verifier);
+        if let Err(fault) = checkpoint.check_signature_of(verifiers) {
+            let message = format!("checkpoint {}: {fault}", checkpoint.number);
+            return Checked { holds: false, signatures_checked, message };
         }
     }
-    let unsigned = if key.is_some() { "" } else { "; the signatures were not checked: pass --key-file" };
-    Checked { holds, message: format!("{shows}{unsigned}") }
+    let unchecked =
+        if signatures_checked { "" } else { "; the signatures were not checked: pass --key-file" };
+    Checked { holds, signatures_checked, message: format!("{shows}{unchecked}") }
 }

@@ -43,6 +43,9 @@ pub(crate) struct Check {
     pub(crate) of: String,
     /// How many rows and events, or checkpoints, the check has read.
     pub(crate) seen: u64,
+    /// How many events no checkpoint covers yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) later: Option<u64>,
 }
 
 /// A problem that a check has found.
@@ -106,7 +109,7 @@ pub(crate) async fn table<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         bar.add(checked.examined);
         all.extend(found("table", checked.findings));
     }
-    Ok((Check { check: "table", of: M::SCHEMA.to_owned(), seen: bar.end() }, all))
+    Ok((Check { check: "table", of: M::SCHEMA.to_owned(), seen: bar.end(), later: None }, all))
 }
 
 /// Replays the events of all records, or of one record in `one_in`, with the present code.
@@ -120,7 +123,7 @@ pub(crate) async fn replay<DB: EventedBackend, M: Model, E: Executor<DB>>(
         bar.add(checked.examined);
         all.extend(found("replay", checked.findings));
     }
-    Ok((Check { check: "replay", of: M::SCHEMA.to_owned(), seen: bar.end() }, all))
+    Ok((Check { check: "replay", of: M::SCHEMA.to_owned(), seen: bar.end(), later: None }, all))
 }
 
 /// Checks one record: its chain, its replay, its row and its savepoints.
@@ -139,7 +142,7 @@ pub(crate) async fn record<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         all.extend(found("record", VerifySavepoints::<M>::by_key(key()).perform(executor).await?));
     }
     let seen = u64::try_from(last).unwrap_or(0);
-    Ok((Check { check: "record", of: M::SCHEMA.to_owned(), seen }, all))
+    Ok((Check { check: "record", of: M::SCHEMA.to_owned(), seen, later: None }, all))
 }
 
 /// Checks every event of a hashed log against its hash and the hash of the event before it.
@@ -152,5 +155,5 @@ pub(crate) async fn chain<DB: EventedBackend, L: EventLog, E: Executor<DB>>(
         bar.add(checked.examined);
         all.extend(found("chain", checked.findings));
     }
-    Ok((Check { check: "chain", of: L::NAME.table.to_owned(), seen: bar.end() }, all))
+    Ok((Check { check: "chain", of: L::NAME.table.to_owned(), seen: bar.end(), later: None }, all))
 }

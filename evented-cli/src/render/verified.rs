@@ -65,7 +65,13 @@ fn table(screen: &Screen, findings: &[Found]) -> String {
 
 fn line(check: &Check, findings: &[Found]) -> String {
     let seen = match check.check {
-        "checkpoints" => count(check.seen, "checkpoint", "checkpoints"),
+        "checkpoints" => {
+            let later = match check.later.unwrap_or(0) {
+                0 => String::new(),
+                later => format!(", {} after the last one", count(later, "event", "events")),
+            };
+            count(check.seen, "checkpoint", "checkpoints") + &later
+        }
         "table" => count(check.seen, "row and event", "rows and events"),
         _ => count(check.seen, "event", "events"),
     };

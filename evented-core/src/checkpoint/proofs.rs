@@ -40,11 +40,15 @@ pub struct LogProof {
 }
 
 impl LogProof {
-    /// Whether the tree of the earlier checkpoint is the beginning of that of the later one. Does not check the
-    /// checkpoints' signatures.
+    /// Whether both are checkpoints of one log, and the tree of the earlier one is the beginning of that of the later
+    /// one. Does not check the checkpoints' signatures.
     #[must_use]
     pub fn verify(&self) -> bool {
-        self.consistency.from == self.from.size
+        let in_order = self.from.number < self.to.number || self.from.digest() == self.to.digest();
+        in_order
+            && self.from.log == self.to.log
+            && self.from.size > 0
+            && self.consistency.from == self.from.size
             && self.consistency.to == self.to.size
             && self.consistency.verify(&self.from.root, &self.to.root)
     }

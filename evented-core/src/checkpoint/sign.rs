@@ -11,13 +11,10 @@ use crate::sha256;
 
 /// Signs checkpoints with a key that the database does not know.
 ///
-/// `sign` runs while the checkpoint is created. A signer that calls a key service blocks the thread for that time.
-pub trait Signer: Send + Sync {
-    /// The name of the key: a short text without spaces and `+`, such as the host name of the log.
-    fn name(&self) -> &str;
-    /// Distinguishes keys of one name: the key id of the
-    /// [signed note](https://c2sp.org/signed-note#signatures).
-    fn key_id(&self) -> [u8; 4];
+/// `sign` runs while the checkpoint is created. A signer that calls a key service blocks the thread for that time. A
+/// signer is a verifier of its own signatures: a checkpoint is signed only if it continues one with a signature that
+/// holds.
+pub trait Signer: Verifier {
     /// Signs a text.
     ///
     /// # Errors
@@ -28,9 +25,10 @@ pub trait Signer: Send + Sync {
 
 /// Checks the signatures of a [`Signer`].
 pub trait Verifier: Send + Sync {
-    /// The name of the key. See [`Signer::name`].
+    /// The name of the key: a short text without spaces and `+`, such as the host name of the log.
     fn name(&self) -> &str;
-    /// The id of the key. See [`Signer::key_id`].
+    /// Distinguishes keys of one name: the key id of the
+    /// [signed note](https://c2sp.org/signed-note#signatures).
     fn key_id(&self) -> [u8; 4];
     /// Whether the signature is that of the text.
     fn verify(&self, text: &[u8], signature: &[u8]) -> bool;
@@ -108,12 +106,6 @@ impl HmacKey {
 const HMAC: &[u8] = b"\xffevented hmac-sha256";
 
 impl Signer for HmacKey {
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn key_id(&self) -> [u8; 4] {
-        key_id(&self.name, HMAC)
-    }
     fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
         let mac = self.mac(text).ok_or("the key has another length")?;
         Ok(mac.finalize().into_bytes().to_vec())
@@ -206,14 +198,20 @@ mod ed25519 {
     }
 
     impl Signer for Ed25519Signer {
+        fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+            Ok(self.key.sign(text).to_bytes().to_vec())
+        }
+    }
+
+    impl Verifier for Ed25519Signer {
         fn name(&self) -> &str {
             &self.name
         }
         fn key_id(&self) -> [u8; 4] {
             id(&self.name, &self.key.verifying_key())
         }
-        fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-            Ok(self.key.sign(text).to_bytes().to_vec())
+        fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
+            self.verifier().verify(text, signature)
         }
     }
 

@@ -39,7 +39,8 @@ impl Frontier {
     #[must_use]
     pub fn from_bytes(size: u64, bytes: &[u8]) -> Option<Self> {
         let (hashes, rest) = bytes.as_chunks::<{ TreeHash::LEN }>();
-        let matches = rest.is_empty() && hashes.len() == size.count_ones() as usize;
+        let is_possible = i64::try_from(size).is_ok();
+        let matches = is_possible && rest.is_empty() && hashes.len() == size.count_ones() as usize;
         matches.then(|| Self { size, subtrees: hashes.iter().map(|hash| TreeHash(*hash)).collect() })
     }
 
@@ -129,5 +130,6 @@ mod tests {
         let bytes = frontier.to_bytes();
         assert!(Frontier::from_bytes(7, &bytes).is_none());
         assert!(Frontier::from_bytes(5, &bytes[1..]).is_none());
+        assert!(Frontier::from_bytes(u64::MAX, &[0; 64 * TreeHash::LEN]).is_none());
     }
 }

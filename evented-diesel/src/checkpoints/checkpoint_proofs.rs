@@ -98,8 +98,7 @@ impl<DB: EventedBackend, L: EventLog> Operation<DB> for ProveConsistency<L> {
 
 const NO_CHECKPOINT: &str = "it has no such checkpoint";
 const LATER: &str = "no checkpoint covers the event; make one";
-const CHANGED: &str =
-    "it is not the log that the checkpoint was made of; `verify_checkpoints()` shows what is wrong";
+const CHANGED: &str = "an event, a checkpoint or a stored node of the tree was changed; `verify_checkpoints()` reads all but the nodes";
 
 fn unprovable<L: EventLog>(reason: &'static str) -> Error {
     Error::Unprovable { log: L::NAME.table, reason }

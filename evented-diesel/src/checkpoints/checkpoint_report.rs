@@ -14,7 +14,8 @@ pub struct CheckpointReport {
     pub checkpoints: u64,
     /// The number of events that they cover.
     pub events: u64,
-    /// The number of events that no checkpoint covers yet, because they are newer.
+    /// The number of events that no checkpoint covers yet, because they are newer. Whoever removes the last checkpoints
+    /// makes their events newer ones: only a copy that was kept elsewhere shows that.
     pub later: u64,
     /// What is wrong; empty if the log is the one that the checkpoints were made of.
     pub findings: Vec<CheckpointFinding>,
@@ -61,6 +62,8 @@ pub enum CheckpointIssue {
     },
     /// An event, its position or its transaction was changed.
     Changed,
+    /// Its last event, or its highest position, is not the one that it names.
+    Bounds,
     /// No checkpoint covers this event, and none ever will: it was written with a transaction or a position that its
     /// writer chose.
     Outside {
@@ -96,6 +99,7 @@ impl CheckpointIssue {
             Self::Replaced => "replaced",
             Self::Events { .. } => "events",
             Self::Changed => "changed",
+            Self::Bounds => "bounds",
             Self::Outside { .. } | Self::OutsideToo { .. } => "outside",
         }
     }
@@ -122,6 +126,7 @@ impl fmt::Display for CheckpointIssue {
                 write!(f, "it was made over {expected} events, and there are {found}")
             }
             Self::Changed => f.write_str("an event that it covers was changed"),
+            Self::Bounds => f.write_str("its events end elsewhere than it says"),
             Self::Outside { schema, record, revision, txid, position } => write!(
                 f,
                 "no checkpoint covers {schema} {record}, revision {revision}: its writer chose its transaction \

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use chrono::Utc;
-use evented_core::{Checkpoint, Frontier, Signer, micros};
+use evented_core::{Checkpoint, Frontier, SignatureFault, Signer, Verifier, micros};
 
 use crate::backend::EventedBackend;
 use crate::checkpoints::leaf_reader::LeafReader;
@@ -26,16 +26,48 @@ use crate::statements::{
 /// # Errors
 ///
 /// Running it: [`Error::NotHashed`] for a log without hashes; [`Error::BrokenCheckpoint`] if the previous checkpoint was
-/// changed; [`Error::Sign`] if the signer fails.
+/// changed; [`Error::Sign`] if the signer fails, or the previous checkpoint is not signed as it must be.
 #[must_use = "an operation does nothing until it is run"]
 pub struct MakeCheckpoint<L> {
-    signer: Option<Box<dyn Signer>>,
+    signing: Signing,
     log: PhantomData<fn() -> L>,
+}
+
+/// The key of a checkpoint, and what the last one must be.
+#[derive(Default)]
+struct Signing {
+    signer: Option<Box<dyn Signer>>,
+    /// Further keys, with one of which the last checkpoint may be signed.
+    continued: Vec<Box<dyn Verifier>>,
+    continues_unsigned: bool,
+}
+
+impl Signing {
+    /// Checks that the checkpoint may continue the last one. A signature over a tree that somebody else made would vouch
+    /// for their events.
+    fn check(&self, last: &Checkpoint) -> Result<(), String> {
+        let Some(signer) = &self.signer else {
+            return match &last.signature {
+                Some(signature) => Err(format!(
+                    "checkpoint {} is signed by `{}`, so its successor needs a signature as well",
+                    last.number, signature.signer
+                )),
+                None => Ok(()),
+            };
+        };
+        let signer: &dyn Verifier = &**signer;
+        let verifiers = std::iter::once(signer).chain(self.continued.iter().map(AsRef::as_ref));
+        match last.check_signature_of(verifiers) {
+            Err(SignatureFault::Unsigned) if self.continues_unsigned => Ok(()),
+            Err(fault) => Err(format!("checkpoint {}, which it would continue: {fault}", last.number)),
+            Ok(()) => Ok(()),
+        }
+    }
 }
 
 impl<L> fmt::Debug for MakeCheckpoint<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let signer = self.signer.as_ref().map(|signer| signer.name());
+        let signer = self.signing.signer.as_ref().map(|signer| signer.name());
         f.debug_struct("MakeCheckpoint").field("signer", &signer).finish_non_exhaustive()
     }
 }
@@ -45,12 +77,27 @@ const ATTEMPTS: u32 = 8;
 
 impl<L: EventLog> MakeCheckpoint<L> {
     pub(super) fn new() -> Self {
-        Self { signer: None, log: PhantomData }
+        Self { signing: Signing::default(), log: PhantomData }
     }
 
-    /// Signs the checkpoint. Default: no signature.
+    /// Signs the checkpoint. The last checkpoint of the log must be signed with the same key. Default: no signature,
+    /// which is only possible if the last checkpoint has none.
     pub fn signed_by(mut self, signer: impl Signer + 'static) -> Self {
-        self.signer = Some(Box::new(signer));
+        self.signing.signer = Some(Box::new(signer));
+        self
+    }
+
+    /// Allows that the last checkpoint is signed with another key: the key of the log has changed. May be called for
+    /// several keys. Running it fails without [`signed_by`](Self::signed_by).
+    pub fn continuing(mut self, verifier: impl Verifier + 'static) -> Self {
+        self.signing.continued.push(Box::new(verifier));
+        self
+    }
+
+    /// Allows that the last checkpoint has no signature: the log is signed from now on. Verify the log before.
+    /// Running it fails without [`signed_by`](Self::signed_by).
+    pub fn continuing_unsigned(mut self) -> Self {
+        self.signing.continues_unsigned = true;
         self
     }
 }
@@ -62,8 +109,14 @@ impl<DB: EventedBackend, L: EventLog> Operation<DB> for MakeCheckpoint<L> {
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Option<Checkpoint>, Error> {
         let log = hashed::<L>()?;
+        if self.signing.signer.is_none()
+            && (self.signing.continues_unsigned || !self.signing.continued.is_empty())
+        {
+            let error = "`continuing` has no effect on a checkpoint without `signed_by`".into();
+            return Err(Error::Sign { log, error });
+        }
         for _ in 0..ATTEMPTS {
-            let Some(next) = next::<DB, L, D>(executor, self.signer.as_deref()).await? else {
+            let Some(next) = next::<DB, L, D>(executor, &self.signing).await? else {
                 return Ok(None);
             };
             let name = Subject::Log(log);
@@ -87,10 +140,14 @@ struct Next {
 /// Reads the events since the last checkpoint, and computes the next one; `None` if there are none.
 async fn next<DB: EventedBackend, L: EventLog, D: Executor<DB>>(
     executor: &mut D,
-    signer: Option<&dyn Signer>,
+    signing: &Signing,
 ) -> Result<Option<Next>, Error> {
     let log = L::NAME.table;
     let last = stored_checkpoints::read::<DB, L, D>(executor, true).await?.into_iter().next();
+    if let Some(last) = &last {
+        let check = signing.check(&checkpoint::<L>(last));
+        check.map_err(|reason| Error::Sign { log, error: reason.into() })?;
+    }
     let mut frontier = match &last {
         Some(last) => {
             let broken = || Error::BrokenCheckpoint { log, number: last.number };
@@ -100,28 +157,17 @@ async fn next<DB: EventedBackend, L: EventLog, D: Executor<DB>>(
     };
     let ended = executor.load::<Number>(horizon()).await.map_err(|error| Error::of_log(log, error))?;
     let before_txid = ended.into_iter().next().and_then(|number| number.0);
-    let (after, floor) = match &last {
-        // Every transaction of the last checkpoint had ended. If it is ahead of the open ones, transaction ids have
-        // restarted.
-        Some(last) if before_txid.is_some_and(|open| open <= last.to.0) => (BEGINNING, last.highest),
-        Some(last) => (last.to, last.floor),
-        None => (BEGINNING, 0),
-    };
-    let mut reader = LeafReader::<L>::new(Range { after, to: None, before_txid, floor });
-    let (mut to, mut highest, mut nodes) = (None, last.as_ref().map_or(0, |last| last.highest), Vec::new());
-    loop {
-        let page = reader.page(executor).await?;
-        if page.is_empty() {
+    let mut added = None;
+    for range in ranges(last.as_ref(), before_txid) {
+        let highest = last.as_ref().map_or(0, |last| last.highest);
+        added = add::<DB, L, D>(executor, &mut frontier, range, highest).await?;
+        if added.is_some() {
             break;
         }
-        for leaf in page {
-            let end = (leaf.txid, leaf.position);
-            frontier.push_with(leaf.tree_hash(), |node| nodes.push(NodeRow { node, floor, last: end }));
-            highest = highest.max(leaf.position);
-            to = Some(end);
-        }
     }
-    let Some(to) = to else { return Ok(None) };
+    let Some(Added { range: Range { after, floor, .. }, to, highest, nodes }) = added else {
+        return Ok(None);
+    };
     let mut row = CheckpointRow {
         number: last.as_ref().map_or(1, |last| last.number.saturating_add(1)),
         size: frontier.size().cast_signed(),
@@ -136,7 +182,7 @@ async fn next<DB: EventedBackend, L: EventLog, D: Executor<DB>>(
         signer: String::new(),
         signature: Vec::new(),
     };
-    if let Some(signer) = signer {
+    if let Some(signer) = signing.signer.as_deref() {
         let mut signed = checkpoint::<L>(&row);
         signed.sign(signer).map_err(|error| Error::Sign { log, error })?;
         if let Some(signature) = signed.signature {
@@ -145,6 +191,52 @@ async fn next<DB: EventedBackend, L: EventLog, D: Executor<DB>>(
         }
     }
     Ok(Some(Next { row, nodes }))
+}
+
+/// The ranges in which the events of the next checkpoint may be; the first one with an event counts.
+fn ranges(last: Option<&CheckpointRow>, before_txid: Option<i64>) -> Vec<Range> {
+    let range = |after, floor, before_txid| Range { after, to: None, before_txid, floor };
+    match last {
+        None => vec![range(BEGINNING, 0, before_txid)],
+        // Every transaction of the last checkpoint had ended. If it is ahead of the open ones, transaction ids have
+        // restarted. The events that were written before that come first, and no open transaction is among them.
+        Some(last) if before_txid.is_some_and(|open| open <= last.to.0) => {
+            vec![range(last.to, last.floor, None), range(BEGINNING, last.highest, before_txid)]
+        }
+        Some(last) => vec![range(last.to, last.floor, before_txid)],
+    }
+}
+
+/// The events that a checkpoint adds.
+struct Added {
+    range: Range,
+    to: (i64, i64),
+    highest: i64,
+    nodes: Vec<NodeRow>,
+}
+
+/// Appends the events of a range to the tree; `None` if there are none.
+async fn add<DB: EventedBackend, L: EventLog, D: Executor<DB>>(
+    executor: &mut D,
+    frontier: &mut Frontier,
+    range: Range,
+    mut highest: i64,
+) -> Result<Option<Added>, Error> {
+    let mut reader = LeafReader::<L>::new(range);
+    let (mut to, mut nodes, floor) = (None, Vec::new(), range.floor);
+    loop {
+        let page = reader.page(executor).await?;
+        if page.is_empty() {
+            break;
+        }
+        for leaf in page {
+            let end = (leaf.txid, leaf.position);
+            frontier.push_with(leaf.tree_hash(), |node| nodes.push(NodeRow { node, floor, last: end }));
+            highest = highest.max(leaf.position);
+            to = Some(end);
+        }
+    }
+    Ok(to.map(|to| Added { range, to, highest, nodes }))
 }
 
 /// Writes a checkpoint and its nodes. Returns whether the checkpoint is the first one of its number.

@@ -12,8 +12,9 @@ use crate::checkpoints::stored_checkpoints::{self, BEGINNING, checkpoint, hashed
 use crate::error::Error;
 use crate::exec::{Executor, Operation, sealed};
 use crate::model::EventLog;
+use crate::sql::Statement;
 use crate::statements::{
-    CheckpointRow, CommitMark, LeafRow, NameRow, Number, Range, count_events, count_later, name_at, not_begun,
+    CheckpointRow, CommitMark, EventCounts, LeafRow, NameRow, Range, count_events, name_at, not_begun,
 };
 
 /// Checks a log against all of its checkpoints: `Events::verify_checkpoints()`. It reads the whole log.
@@ -27,15 +28,15 @@ use crate::statements::{
 /// Running it: [`Error::NotHashed`] for a log without hashes.
 #[must_use = "a check does nothing until it is run"]
 pub struct VerifyCheckpoints<L> {
-    verifier: Option<Box<dyn Verifier>>,
+    verifiers: Vec<Box<dyn Verifier>>,
     copies: Vec<Checkpoint>,
     log: PhantomData<fn() -> L>,
 }
 
 impl<L> fmt::Debug for VerifyCheckpoints<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verifier = self.verifier.as_ref().map(|verifier| verifier.name());
-        f.debug_struct("VerifyCheckpoints").field("verifier", &verifier).finish_non_exhaustive()
+        let verifiers: Vec<_> = self.verifiers.iter().map(|verifier| verifier.name()).collect();
+        f.debug_struct("VerifyCheckpoints").field("verifiers", &verifiers).finish_non_exhaustive()
     }
 }
 
@@ -44,13 +45,13 @@ const NAMED: usize = 100;
 
 impl<L: EventLog> VerifyCheckpoints<L> {
     pub(super) fn new() -> Self {
-        Self { verifier: None, copies: Vec::new(), log: PhantomData }
+        Self { verifiers: Vec::new(), copies: Vec::new(), log: PhantomData }
     }
 
-    /// Requires that every checkpoint is signed with this key: one that is not signed, or with another key, is a
-    /// finding. Default: signatures are not checked.
+    /// Requires that every checkpoint is signed with this key, or another one that was added: one that is not signed,
+    /// or with another key, is a finding. A log with events then has a checkpoint. Default: signatures are not checked.
     pub fn signed_by(mut self, verifier: impl Verifier + 'static) -> Self {
-        self.verifier = Some(Box::new(verifier));
+        self.verifiers.push(Box::new(verifier));
         self
     }
 
@@ -69,20 +70,32 @@ impl<DB: EventedBackend, L: EventLog> Operation<DB> for VerifyCheckpoints<L> {
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<CheckpointReport, Error> {
         hashed::<L>()?;
         let rows = stored_checkpoints::read::<DB, L, D>(executor, false).await?;
-        let mut check =
-            Check::<L> { report: CheckpointReport::default(), outside: Vec::new(), log: PhantomData };
+        let mark = executor.load::<CommitMark>(Statement::new(DB::COMMIT_MARK_SQL)).await;
+        let mark = mark.map_err(|error| Error::of_log(L::NAME.table, error))?.into_iter().next();
+        let next = mark.and_then(|mark| mark.next);
+        let restarted = rows.last().is_some_and(|last| next.is_some_and(|next| next <= last.to.0));
+        let mut check = Check::<L> {
+            report: CheckpointReport::default(),
+            outside: Vec::new(),
+            restarted,
+            log: PhantomData,
+        };
         for copy in &self.copies {
             check.copy(copy, &rows);
         }
         let mut walked = Walked::default();
         for (index, row) in rows.iter().enumerate() {
             let last = index.checked_sub(1).and_then(|index| rows.get(index));
-            check.row(row, last, self.verifier.as_deref());
+            check.row(row, last, &self.verifiers);
             // Positions above the floor of a later segment belong to that segment.
             let next_floor = rows.iter().skip(index).map(|row| row.floor).find(|floor| *floor > row.floor);
-            check.events(executor, row, &mut walked, next_floor).await?;
+            let highest = last.map_or(0, |last| last.highest);
+            check.events(executor, row, &mut walked, next_floor, highest).await?;
         }
         check.outside(executor, rows.last(), &walked).await?;
+        if rows.is_empty() && check.report.later > 0 && !self.verifiers.is_empty() {
+            check.find(1, CheckpointIssue::Missing);
+        }
         Ok(check.report)
     }
 }
@@ -99,6 +112,9 @@ struct Check<L> {
     report: CheckpointReport,
     /// Events that no checkpoint covers, as far as they were met.
     outside: Vec<LogOffset>,
+    /// Whether transaction ids have started over since the last checkpoint, because the database was restored on
+    /// another server. Events since then are recognized by no number, until the next checkpoint.
+    restarted: bool,
     log: PhantomData<fn() -> L>,
 }
 
@@ -119,7 +135,7 @@ impl<L: EventLog> Check<L> {
     }
 
     /// Checks a checkpoint by itself, and as the continuation of the one before it.
-    fn row(&mut self, row: &CheckpointRow, last: Option<&CheckpointRow>, verifier: Option<&dyn Verifier>) {
+    fn row(&mut self, row: &CheckpointRow, last: Option<&CheckpointRow>, verifiers: &[Box<dyn Verifier>]) {
         self.report.checkpoints += 1;
         let first_missing = last.map_or(1, |last| last.number.saturating_add(1));
         // The gap may be of any size: it is named once.
@@ -129,8 +145,8 @@ impl<L: EventLog> Check<L> {
         if !follows::<L>(row, last) {
             self.find(row.number, CheckpointIssue::Disconnected);
         }
-        if let Some(verifier) = verifier
-            && let Err(fault) = checkpoint::<L>(row).check_signature(verifier)
+        if !verifiers.is_empty()
+            && let Err(fault) = checkpoint::<L>(row).check_signature_of(verifiers.iter().map(AsRef::as_ref))
         {
             self.find(row.number, CheckpointIssue::Signature(fault));
         }
@@ -146,10 +162,11 @@ impl<L: EventLog> Check<L> {
         row: &CheckpointRow,
         walked: &mut Walked,
         next_floor: Option<i64>,
+        mut highest: i64,
     ) -> Result<(), Error> {
         let range = Range { after: row.after, to: Some(row.to), before_txid: None, floor: row.floor };
         let mut reader = LeafReader::<L>::new(range);
-        let (before, mut found, mut highest) = (walked.frontier.size(), 0, row.floor);
+        let (before, mut found, mut to) = (walked.frontier.size(), 0, row.after);
         loop {
             let page = reader.page(executor).await?;
             if page.is_empty() {
@@ -159,8 +176,9 @@ impl<L: EventLog> Check<L> {
                 if leaf.position <= row.highest {
                     walked.frontier.push(leaf.tree_hash());
                     highest = highest.max(leaf.position);
+                    to = (leaf.txid, leaf.position);
                     found += 1;
-                } else if next_floor.is_none_or(|floor| leaf.position <= floor) {
+                } else if next_floor.map_or(!self.restarted, |floor| leaf.position <= floor) {
                     self.outside.push(offset(&leaf));
                 }
             }
@@ -173,6 +191,8 @@ impl<L: EventLog> Check<L> {
             self.find(row.number, CheckpointIssue::Events { expected, found });
         } else if walked.frontier.root() != row.root {
             self.find(row.number, CheckpointIssue::Changed);
+        } else if (to, highest) != (row.to, row.highest) {
+            self.find(row.number, CheckpointIssue::Bounds);
         } else {
             return Ok(());
         }
@@ -191,20 +211,19 @@ impl<L: EventLog> Check<L> {
         walked: &Walked,
     ) -> Result<(), Error> {
         let of = |error| Error::of_log(L::NAME.table, error);
-        let mark = executor.load::<CommitMark>(crate::sql::Statement::new(DB::COMMIT_MARK_SQL)).await;
-        let next = mark.map_err(of)?.into_iter().next().and_then(|mark| mark.next);
         let (after, floor) = last.map_or((BEGINNING, 0), |last| (last.to, last.floor));
-        let later =
-            number(executor.load::<Number>(count_later(L::NAME, after, floor, next)).await.map_err(of)?);
-        let all = number(executor.load::<Number>(count_events(L::NAME)).await.map_err(of)?);
-        self.report.later = later;
-        if let Some(next) = next {
+        let counts = executor.load::<EventCounts>(count_events(L::NAME, after, floor)).await.map_err(of)?;
+        let counts = counts.first().map_or((0, 0), |counts| (counts.all, counts.later));
+        let (all, later) = (u64::try_from(counts.0).unwrap_or(0), u64::try_from(counts.1).unwrap_or(0));
+        let uncovered = all.saturating_sub(walked.events);
+        self.report.later = if self.restarted { uncovered } else { later };
+        let mut uncovered = uncovered.saturating_sub(self.report.later);
+        if DB::NUMBERS_TRANSACTIONS && !self.restarted {
             let limit = i64::try_from(NAMED).unwrap_or(i64::MAX);
-            let rows = executor.load::<LeafRow>(not_begun(L::NAME, next, floor, limit)).await.map_err(of)?;
+            let rows = executor.load::<LeafRow>(not_begun(L::NAME, after, floor, limit)).await.map_err(of)?;
             self.outside.extend(rows.iter().map(|row| offset(&row.leaf)));
         }
         self.outside.truncate(NAMED);
-        let mut uncovered = all.saturating_sub(walked.events).saturating_sub(later);
         for at in std::mem::take(&mut self.outside) {
             let rows = executor.load::<NameRow>(name_at(L::NAME, at)).await.map_err(of)?;
             let Some(mut name) = rows.into_iter().next() else { continue };
@@ -223,10 +242,6 @@ impl<L: EventLog> Check<L> {
 
 fn offset(leaf: &Leaf) -> LogOffset {
     LogOffset { txid: leaf.txid, position: leaf.position }
-}
-
-fn number(rows: Vec<Number>) -> u64 {
-    rows.into_iter().next().and_then(|number| number.0).and_then(|number| number.try_into().ok()).unwrap_or(0)
 }
 
 /// Returns whether a checkpoint names the one before it, and begins where that one ends, or where a restored database

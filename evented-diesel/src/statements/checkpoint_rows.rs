@@ -228,39 +228,52 @@ pub(crate) fn block_before<'q, DB: SqlTypes>(
     statement
 }
 
-/// Counts all events of a log.
-pub(crate) fn count_events<'q, DB: SqlTypes>(log: LogName) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT count(*) FROM ");
-    statement.log(log);
-    statement
+/// The first transaction that has not begun, as the statement sees it that contains this.
+const NEXT_TXID: &str = "txid_snapshot_xmax(txid_current_snapshot())";
+
+/// The numbers of events of a log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventCounts {
+    /// All events.
+    pub(crate) all: i64,
+    /// The events that no checkpoint has taken in yet.
+    pub(crate) later: i64,
 }
 
-/// Counts the events that no checkpoint has taken in yet: those after an offset, above a floor, of transactions that
-/// have begun.
-pub(crate) fn count_later<'q, DB: SqlTypes>(
+impl<DB: SqlTypes> QueryableByName<DB> for EventCounts {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self { all: field(row, 0, DB::read_big_int)?, later: field(row, 1, DB::read_big_int)? })
+    }
+}
+
+/// Counts the events of a log, and those that no checkpoint has taken in yet: those after an offset, above a floor, of
+/// transactions that have begun. One statement sees one state of the log, whatever is written meanwhile.
+pub(crate) fn count_events<'q, DB: SqlTypes>(
     log: LogName,
     after: (i64, i64),
     floor: i64,
-    next_txid: Option<i64>,
 ) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT count(*) FROM ");
-    statement.log(log).sql(" e WHERE (e.txid, e.position) > (").value(after.0);
-    statement.sql(", ").value(after.1).sql(") AND e.position > ").value(floor);
-    if let Some(next) = next_txid {
-        statement.sql(" AND e.txid < ").value(next);
+    let mut statement = Statement::new("SELECT count(*), count(CASE WHEN (e.txid, e.position) > (");
+    statement.value(after.0).sql(", ").value(after.1).sql(") AND e.position > ").value(floor);
+    if DB::NUMBERS_TRANSACTIONS {
+        statement.sql(" AND e.txid < ").sql(NEXT_TXID);
     }
+    statement.sql(" THEN 1 END) FROM ").log(log).sql(" e");
     statement
 }
 
-/// Reads the events above a floor of transactions that have not begun: their number was chosen by whoever wrote them.
+/// Reads the events after an offset, above a floor, of transactions that have not begun: their number was chosen by
+/// whoever wrote them. Only for databases that number transactions.
 pub(crate) fn not_begun<'q, DB: SqlTypes>(
     log: LogName,
-    next_txid: i64,
+    after: (i64, i64),
     floor: i64,
     limit: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT e.position, e.txid, e.hash FROM ");
-    statement.log(log).sql(" e WHERE e.txid >= ").value(next_txid).sql(" AND e.position > ").value(floor);
+    statement.log(log).sql(" e WHERE e.txid >= ").sql(NEXT_TXID);
+    statement.sql(" AND (e.txid, e.position) > (").value(after.0).sql(", ").value(after.1);
+    statement.sql(") AND e.position > ").value(floor);
     statement.sql(" ORDER BY e.txid, e.position LIMIT ").value(limit);
     statement
 }

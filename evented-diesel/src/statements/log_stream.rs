@@ -1,6 +1,7 @@
 //! Builds the statements that read a log as a stream, in the order in which its events became final.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, QueryableByName};
@@ -255,6 +256,43 @@ impl<DB: SqlTypes, K: Keys> QueryableByName<DB> for HistoryRow<K> {
             keys: PhantomData,
         })
     }
+}
+
+/// Reads the events of a record with these revisions, oldest first, and at most `limit` of them.
+pub(crate) fn history_slice<'q, DB: SqlTypes>(
+    table: LogName,
+    schema: Option<&'q str>,
+    record: &'q KeyValue,
+    revisions: RangeInclusive<i64>,
+    limit: i64,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    push_columns(&mut statement, schema.is_some());
+    statement.sql(", e.state FROM ").log(table).sql(" e WHERE e.record_id = ").value(record);
+    if let Some(schema) = schema {
+        statement.sql(" AND e.schema = ").value(schema);
+    }
+    statement.sql(" AND e.revision >= ").value(*revisions.start());
+    statement.sql(" AND e.revision <= ").value(*revisions.end());
+    statement.sql(" ORDER BY e.revision LIMIT ").value(limit);
+    statement
+}
+
+/// Reads the revision of a record's last savepoint up to a revision.
+pub(crate) fn last_savepoint<'q, DB: SqlTypes>(
+    table: LogName,
+    schema: Option<&'q str>,
+    record: &'q KeyValue,
+    to: i64,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT e.revision FROM ");
+    statement.log(table).sql(" e WHERE e.action = 'savepoint' AND e.record_id = ").value(record);
+    if let Some(schema) = schema {
+        statement.sql(" AND e.schema = ").value(schema);
+    }
+    statement.sql(" AND e.revision <= ").value(to);
+    statement.sql(" ORDER BY e.revision DESC LIMIT 1");
+    statement
 }
 
 /// Reads the events of several records of a log's table, each up to a revision, oldest first: all of them, or from the

@@ -7,7 +7,7 @@ use crate::exec::Executor;
 use crate::sql::SqlTypes;
 use crate::statements::LoggedEvent;
 use crate::stream::consumer::PageConsumer;
-use crate::stream::histories::load_histories;
+use crate::stream::histories::{LongHistories, load_histories};
 use crate::stream::log_pages::LogPage;
 use crate::stream::positions::log_position;
 use crate::stream::source_log::SourceLog;
@@ -35,6 +35,9 @@ impl Cursor {
 /// Applies a page to its models. The cursor advances with each event, so reading continues at the right event after an
 /// error.
 ///
+/// Returns `false` if the next event needs a long history that is not complete yet. The page is then read again, from
+/// that event on.
+///
 /// # Errors
 ///
 /// The errors of loading the history of a record.
@@ -44,7 +47,8 @@ pub async fn apply_page<DB: SqlTypes, E: Executor<DB>>(
     page: LogPage,
     consumers: &mut [&mut dyn PageConsumer],
     cursor: &mut Cursor,
-) -> Result<(), Error> {
+    long: LongHistories,
+) -> Result<bool, Error> {
     let (stream, database) = (log.stream, cursor.last.epoch());
     let ends = page.ends::<DB>();
     let mut events = page.events.into_iter();
@@ -53,7 +57,9 @@ pub async fn apply_page<DB: SqlTypes, E: Executor<DB>>(
         let (offset, id) = (event.offset, event.data.id);
         cursor.open_since.get_or_insert(cursor.after);
         if let Some(consumer) = consumers.iter_mut().find(|consumer| log.is_of(consumer.schema(), &event)) {
-            apply(executor, log, *consumer, event, events.as_slice()).await?;
+            if !apply(executor, log, *consumer, event, events.as_slice(), long).await? {
+                return Ok(false);
+            }
         }
         cursor.after = offset;
         cursor.last = log_position(stream, database, offset, Some(id));
@@ -69,7 +75,7 @@ pub async fn apply_page<DB: SqlTypes, E: Executor<DB>>(
         cursor.last = log_position(stream, database, row.offset, None);
         end_transaction(consumers, cursor);
     }
-    Ok(())
+    Ok(true)
 }
 
 fn end_transaction(consumers: &mut [&mut dyn PageConsumer], cursor: &mut Cursor) {
@@ -78,17 +84,21 @@ fn end_transaction(consumers: &mut [&mut dyn PageConsumer], cursor: &mut Cursor)
 }
 
 /// Applies an event. If the state of its record before the event is not known, this first loads the histories that are
-/// missing for this event and those after it; together they take few statements.
+/// missing for this event and those after it; together they take few statements. Returns `false` if a history is not
+/// complete yet, and the event was not applied.
 async fn apply<DB: SqlTypes, E: Executor<DB>>(
     executor: &mut E,
     log: &SourceLog,
     consumer: &mut dyn PageConsumer,
     event: LoggedEvent,
     rest: &[LoggedEvent],
-) -> Result<(), Error> {
-    let Some(event) = consumer.apply(event) else { return Ok(()) };
+    long: LongHistories,
+) -> Result<bool, Error> {
+    let Some(event) = consumer.apply(event) else { return Ok(true) };
     let missing = consumer.missing_histories(log, &event, rest);
-    load_histories(executor, log, consumer, missing).await?;
-    consumer.apply_after_history(event);
-    Ok(())
+    let is_complete = load_histories(executor, log, consumer, missing, long).await?;
+    if is_complete {
+        consumer.apply_after_history(event);
+    }
+    Ok(is_complete)
 }

@@ -6,7 +6,7 @@ use evented_core::KeyValue;
 use crate::model::Model;
 use crate::statements::{HistoryEvent, LoggedEvent};
 use crate::stream::delivery::Delivery;
-use crate::stream::histories::WantedHistories;
+use crate::stream::histories::{LoadedHistory, WantedHistories};
 use crate::stream::log_pages::UnreadableRow;
 use crate::stream::model_stream::ModelStream;
 use crate::stream::source_log::SourceLog;
@@ -24,9 +24,10 @@ pub trait PageConsumer: Send {
         first: &LoggedEvent,
         rest: &[LoggedEvent],
     ) -> Vec<WantedHistories>;
-    /// Takes a record's history. Returns `false` if the history starts with a savepoint that cannot be used; the whole
-    /// history is then required.
-    fn load_history(&mut self, record: &KeyValue, history: &[HistoryEvent]) -> bool;
+    /// Takes a record's history, or the next part of it. `more`: whether another part follows.
+    fn load_history(&mut self, record: &KeyValue, history: &[HistoryEvent], more: bool) -> LoadedHistory;
+    /// Returns the revision up to which the parts of a record's history were taken; 0 if none was.
+    fn loading(&self, record: &KeyValue) -> i64;
     /// Applies an event that [`apply`](Self::apply) returned, after the record's history was loaded.
     fn apply_after_history(&mut self, event: LoggedEvent);
     /// Skips a row that cannot be read at all.
@@ -99,8 +100,12 @@ impl<M: Model, S: Sink<M>> PageConsumer for Consumer<M, S> {
         self.stream.missing_histories(std::iter::once(first).chain(rest))
     }
 
-    fn load_history(&mut self, record: &KeyValue, history: &[HistoryEvent]) -> bool {
-        self.stream.load_history(record, history)
+    fn load_history(&mut self, record: &KeyValue, history: &[HistoryEvent], more: bool) -> LoadedHistory {
+        self.stream.load_history(record, history, more)
+    }
+
+    fn loading(&self, record: &KeyValue) -> i64 {
+        self.stream.loading(record)
     }
 
     fn apply_after_history(&mut self, event: LoggedEvent) {

@@ -12,6 +12,7 @@ use crate::statements::CommitMark;
 use crate::stream::apply_page::{Cursor, apply_page};
 use crate::stream::consumer::Consumer;
 use crate::stream::delivery::{Delivery, Interruption};
+use crate::stream::histories::LongHistories;
 use crate::stream::log_pages::{BEGINNING, commit_mark, read_page};
 use crate::stream::model_stream::{DEFAULT_STATE_CACHE_SIZE, ModelStream};
 use crate::stream::positions::{
@@ -201,7 +202,7 @@ async fn next<DB: SqlTypes, M: Model, E: Executor<DB>>(
     }
     let page = read_page(executor, log, cursor.after, mark.oldest_running, page_size).await?;
     let more = page.has_more();
-    apply_page(executor, log, page, &mut [consumer], cursor).await?;
+    apply_page(executor, log, page, &mut [consumer], cursor, LongHistories::Whole).await?;
     // The transaction may continue in the next page. Its last change so far is returned now anyway.
     consumer.flush();
     *handed_out = cursor.last;

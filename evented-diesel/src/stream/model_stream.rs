@@ -12,7 +12,7 @@ use evented_core::{
 use crate::model::{EventLog, Model};
 use crate::statements::{HistoryEvent, LoggedEvent};
 use crate::stream::delivery::{Delivery, Unreadable};
-use crate::stream::histories::WantedHistories;
+use crate::stream::histories::{LONG, LoadedHistory, WantedHistories};
 use crate::stream::log_pages::UnreadableRow;
 use crate::stream::positions::log_position;
 use crate::stream::state_cache::{NotApplied, StateCache};
@@ -50,19 +50,25 @@ impl<M: Model> ModelStream<M> {
         Self { states: StateCache::new(cache_size), stream, database, held: None, txid: None, index: 0 }
     }
 
-    /// Returns the histories to load before these events can be applied, in portions of two sizes.
+    /// Returns the histories to load before these events can be applied, in portions of two sizes. Long histories are the
+    /// last ones, in the order of their events, so that a part of one is followed by its next part.
     pub(crate) fn missing_histories<'e>(
         &mut self,
         events: impl Iterator<Item = &'e LoggedEvent>,
     ) -> Vec<WantedHistories> {
         let mut seen = HashSet::new();
         let mut by_table: Vec<WantedHistories> = Vec::new();
+        let mut long = Vec::new();
         for LoggedEvent { record, data, .. } in events {
-            if !seen.insert(record) || self.states.is_known_before(record, data) {
+            if !seen.insert(record) || self.states.needs_no_history(record, data) {
                 continue;
             }
             let table = M::Log::table_of(record);
             let wanted = (record.clone(), data.revision - 1);
+            if wanted.1 > LONG {
+                long.push(WantedHistories { table, records: vec![wanted] });
+                continue;
+            }
             match by_table.iter_mut().find(|histories| histories.table == table) {
                 Some(histories) => histories.records.push(wanted),
                 None => by_table.push(WantedHistories { table, records: vec![wanted] }),
@@ -75,12 +81,23 @@ impl<M: Model> ModelStream<M> {
                 portions.push(WantedHistories { table, records: records.split_off(records.len() - size) });
             }
         }
+        portions.append(&mut long);
         portions
     }
 
     /// Takes a record's history; see [`StateCache::load_history`].
-    pub(crate) fn load_history(&mut self, record: &KeyValue, history: &[HistoryEvent]) -> bool {
-        self.states.load_history(record, history)
+    pub(crate) fn load_history(
+        &mut self,
+        record: &KeyValue,
+        history: &[HistoryEvent],
+        more: bool,
+    ) -> LoadedHistory {
+        self.states.load_history(record, history, more)
+    }
+
+    /// Returns the revision up to which a record's history was taken in parts; 0 if it was not.
+    pub(crate) fn loading(&self, record: &KeyValue) -> i64 {
+        self.states.loading(record)
     }
 
     /// Applies the next event, and adds the completed deliveries to `out`. Returns the event if the record's history
@@ -131,6 +148,7 @@ impl<M: Model> ModelStream<M> {
             version: data.version,
             reason: ReplayFault::Gap { after: self.states.revision(&event.record), found: data.revision },
         };
+        self.states.load_again(&event.record);
         self.unreadable(&event, source, out);
     }
 

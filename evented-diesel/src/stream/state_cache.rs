@@ -9,6 +9,7 @@ use evented_core::{Digest, EventData, Evented, KeyValue, RecordState, ReplayErro
 
 use crate::model::Model;
 use crate::statements::HistoryEvent;
+use crate::stream::histories::LoadedHistory;
 
 /// The states of the records seen last, each after its last event.
 ///
@@ -18,6 +19,8 @@ pub(crate) struct StateCache<M: Model> {
     young: HashMap<KeyValue, CachedState<M>>,
     old: HashMap<KeyValue, CachedState<M>>,
     generation_size: usize,
+    /// The record whose history is taken in parts, and its state so far.
+    loading: Option<(KeyValue, CachedState<M>)>,
 }
 
 /// The state of a record after an event.
@@ -25,6 +28,8 @@ struct CachedState<M> {
     revision: i64,
     /// The record; `None` if it does not exist or is deleted.
     state: Option<Arc<RecordState<M>>>,
+    /// Whether the history was loaded and leads only this far.
+    is_loaded: bool,
 }
 
 /// The record before and after a change.
@@ -51,7 +56,7 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
 impl<M: Model> CachedState<M> {
     /// The state before the first event.
     fn before_first() -> Self {
-        Self { revision: 0, state: None }
+        Self { revision: 0, state: None, is_loaded: false }
     }
 
     fn record(&self) -> Option<&M> {
@@ -67,6 +72,7 @@ impl<M: Model> CachedState<M> {
 
     /// Applies the next event; `None` for an event that changes nothing.
     fn apply(&mut self, key: &M::Key, event: &EventData) -> Result<Option<Sides<M>>, ReplayError> {
+        self.is_loaded = false;
         if event.action == names::SAVEPOINT && self.revision > 0 {
             self.revision = event.revision;
             if let Some(record) = self.record().filter(|record| record.revision().is_some()) {
@@ -87,7 +93,7 @@ impl<M: Model> CachedState<M> {
 impl<M: Model> StateCache<M> {
     /// Creates a cache of at least `records` states, and at most twice as many.
     pub(crate) fn new(records: NonZeroUsize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), generation_size: records.get() }
+        Self { young: HashMap::new(), old: HashMap::new(), generation_size: records.get(), loading: None }
     }
 
     fn put(&mut self, record: &KeyValue, state: CachedState<M>) {
@@ -102,9 +108,25 @@ impl<M: Model> StateCache<M> {
         catch_panic(|| drop(last));
     }
 
-    /// Returns whether the record's state before an event is known.
-    pub(crate) fn is_known_before(&self, record: &KeyValue, event: &EventData) -> bool {
-        event.revision <= 1 || self.revision(record) == event.revision - 1
+    /// Returns whether the record's state before an event is known, or its history was loaded and does not lead to it.
+    pub(crate) fn needs_no_history(&self, record: &KeyValue, event: &EventData) -> bool {
+        let known = || self.young.get(record).or_else(|| self.old.get(record));
+        event.revision <= 1
+            || known().is_some_and(|state| state.revision == event.revision - 1 || state.is_loaded)
+    }
+
+    /// Forgets that a record's history was loaded. Its next event loads it again.
+    pub(crate) fn load_again(&mut self, record: &KeyValue) {
+        for states in [&mut self.young, &mut self.old] {
+            if let Some(state) = states.get_mut(record) {
+                state.is_loaded = false;
+            }
+        }
+    }
+
+    /// Returns the revision up to which a record's history was taken in parts; 0 if it was not.
+    pub(crate) fn loading(&self, record: &KeyValue) -> i64 {
+        self.loading.as_ref().filter(|(loading, _)| loading == record).map_or(0, |(_, state)| state.revision)
     }
 
     /// Returns the revision up to which a record's history is known; 0 if it is not known.
@@ -112,30 +134,56 @@ impl<M: Model> StateCache<M> {
         self.young.get(record).or_else(|| self.old.get(record)).map_or(0, |state| state.revision)
     }
 
-    /// Takes a record's history, oldest event first. An event that cannot be replayed ends the history there. The next
-    /// event then does not follow the known history, and counts as unreadable.
+    /// Takes a record's history, oldest event first, or the next part of it. `more`: whether another part follows. An
+    /// event that cannot be replayed ends the history there. The next event then does not follow the known history, and
+    /// counts as unreadable.
     ///
-    /// A savepoint at the start is only a shortcut. If it cannot be read, or does not lead to the state that it
-    /// recorded, this returns `false`, and the whole history is required.
-    pub(crate) fn load_history(&mut self, record: &KeyValue, history: &[HistoryEvent]) -> bool {
-        let Some(key) = M::key_from(record.clone()) else { return true };
-        let mut state = CachedState::before_first();
+    /// A savepoint at the start is only a shortcut. It is unusable if it cannot be read, or does not lead to the state
+    /// that it recorded.
+    pub(crate) fn load_history(
+        &mut self,
+        record: &KeyValue,
+        history: &[HistoryEvent],
+        more: bool,
+    ) -> LoadedHistory {
+        let Some(key) = M::key_from(record.clone()) else { return LoadedHistory::Complete };
+        let mut state = self.take_loading(record);
+        let mut ended = !more;
         for event in history {
             let data = &event.data;
             let starts = state.revision == 0 && data.revision > 1 && data.action == names::SAVEPOINT;
             if data.revision != state.revision + 1 && !starts {
+                ended = true;
                 break;
             }
             let applied = catch_panic(|| state.apply(&key, data).is_ok()) == Some(true);
             if starts && !(applied && state.is_as_recorded(event)) {
-                return false;
+                catch_panic(|| drop(state));
+                return LoadedHistory::UnusableSavepoint;
             }
             if !applied {
+                ended = true;
                 break;
             }
         }
+        if !ended {
+            self.loading = Some((record.clone(), state));
+            return LoadedHistory::Partial;
+        }
+        state.is_loaded = true;
         self.put(record, state);
-        true
+        LoadedHistory::Complete
+    }
+
+    /// Takes the state of a record whose history is taken in parts. The parts of another one are dropped.
+    fn take_loading(&mut self, record: &KeyValue) -> CachedState<M> {
+        match self.loading.take() {
+            Some((loading, state)) if loading == *record => state,
+            other => {
+                catch_panic(|| drop(other));
+                CachedState::before_first()
+            }
+        }
     }
 
     /// Applies the next event; `None` for an event that changes nothing.

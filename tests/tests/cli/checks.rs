@@ -84,7 +84,7 @@ async fn all_is_well_where_nobody_meddled() {
     assert_eq!(
         text.text(0),
         "table of accounts: 8 rows and events, well\nreplay of accounts: 6 events, well\n\
-         chain of ledger: 7 events, well\ncheckpoints of ledger: 0 checkpoints, well\n"
+         chain of ledger: 7 events, well\ncheckpoints of ledger: 0 checkpoints, 7 events after the last one, well\n"
     );
     assert_eq!(
         run(&db, &["verify", "accounts", &accounts[0].id.to_string()]).text(0),
@@ -126,7 +126,7 @@ async fn a_changed_row_and_a_changed_event_are_found() {
     assert!(text.text(1).contains("the event is not the one that was written"), "{text:?}");
     assert!(
         text.text(1)
-            .ends_with("chain of ledger: 7 events, 2 findings\ncheckpoints of ledger: 0 checkpoints, well\n"),
+            .ends_with("chain of ledger: 7 events, 2 findings\ncheckpoints of ledger: 0 checkpoints, 7 events after the last one, well\n"),
         "{text:?}"
     );
 }
@@ -160,6 +160,21 @@ async fn a_checkpoint_shows_what_was_taken_away() {
     let copy = copy.path().to_str().unwrap();
     assert_eq!(run(&db, &["verify-checkpoints"]).text(0), "checkpoints of ledger: 1 checkpoint, well\n");
     run(&db, &["verify-checkpoints", "ledger", "--against", copy, "--json"]).json(0);
+    // A copy is the answer of the command or the checkpoint alone, and nothing is skipped.
+    let mut replaced = made["checkpoint"].clone();
+    replaced["size"] = json!(6);
+    for (copies, code) in [
+        (made["checkpoint"].to_string(), 0),
+        (json!([made["checkpoint"]]).to_string(), 0),
+        (format!("{made}\n{replaced}"), 1),
+        (format!("{made}\n[{replaced}]"), 1),
+    ] {
+        let file = key_file(&copies);
+        run(&db, &["verify-checkpoints", "ledger", "--against", file.path().to_str().unwrap(), "--json"]).json(code);
+    }
+    let misspelt = key_file(&format!("{made}\n{{\"checkpont\":{replaced}}}"));
+    let misspelt = ["verify-checkpoints", "ledger", "--against", misspelt.path().to_str().unwrap(), "--json"];
+    assert!(run(&db, &misspelt).error().contains("no checkpoint"));
 
     tamper(&mut db, "ledger", "DELETE FROM ledger WHERE revision = 3").await;
     let expected = [finding("checkpoints", "ledger", "", 1, "events")];
@@ -213,7 +228,7 @@ async fn a_proof_is_checked_without_the_database() {
     let file = key_file(&proof);
     let file = file.path().to_str().unwrap();
     let checked = run(&db, &["check-proof", file, "--key-file", key, "--json"]).json(0);
-    assert_eq!(checked["holds"], true, "{checked}");
+    assert_eq!((&checked["holds"], &checked["signatures_checked"]), (&json!(true), &json!(true)));
     let unsigned = run(&db, &["check-proof", file]).text(0).to_owned();
     assert!(unsigned.contains("the signatures were not checked"), "{unsigned}");
     let mut forged: Value = serde_json::from_str(&proof).unwrap();

@@ -39,6 +39,8 @@ macro_rules! settings {
             mod links;
             #[path = "log_reader.rs"]
             mod log_reader;
+            #[path = "long_histories.rs"]
+            mod long_histories;
             #[path = "log_only.rs"]
             mod log_only;
             #[path = "before_append.rs"]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use evented_core::{LogOffset, Position};
 use evented_diesel::Error;
 use evented_diesel::spi::{
-    CommitMark, Cursor, EventedBackend, Executor, PageConsumer, SourceLog, apply_page, check_log,
-    check_position, last_final, log_offset, log_position, read_page, start_of_now,
+    CommitMark, Cursor, EventedBackend, Executor, LongHistories, PageConsumer, SourceLog, apply_page,
+    check_log, check_position, last_final, log_offset, log_position, read_page, start_of_now,
 };
 use evented_diesel::stream::Interruption;
 
@@ -109,7 +109,8 @@ impl LogCursor {
         self.models.iter_mut().for_each(|model| model.restart(reason, database, live));
     }
 
-    /// Reads the next page of the live stream and delivers it. Returns whether the log has more.
+    /// Reads the next page of the live stream and delivers it. Returns whether the log has more. A history that is
+    /// long is loaded in slices, and the other logs are read between two of them.
     pub(crate) async fn poll<DB: EventedBackend, E: Executor<DB>>(
         &mut self,
         executor: &mut E,
@@ -131,7 +132,10 @@ impl LogCursor {
         let more = page.has_more();
         let mut consumers: Vec<&mut dyn PageConsumer> =
             self.models.iter_mut().map(|model| model.live()).collect();
-        apply_page(executor, &self.log, page, &mut consumers, &mut self.cursor).await?;
+        let sliced = LongHistories::Sliced;
+        if !apply_page(executor, &self.log, page, &mut consumers, &mut self.cursor, sliced).await? {
+            return Ok(true);
+        }
         if !more && let Some(txid) = mark.oldest_running {
             // No further event can appear before the oldest open transaction.
             let behind = LogOffset { txid: txid - 1, position: i64::MAX };
@@ -204,10 +208,11 @@ async fn serve<DB: EventedBackend, E: Executor<DB>>(
     }
     let page = read_page(executor, log, cursor.after, mark.oldest_running, size).await?;
     let more = page.has_more();
-    let applied = apply_page(executor, log, page, &mut [model.catch_up(id)], &mut cursor).await;
+    let sliced = LongHistories::Sliced;
+    let applied = apply_page(executor, log, page, &mut [model.catch_up(id)], &mut cursor, sliced).await;
     // Store the cursor also after an error, so that no delivery is repeated.
     model.set_cursor(id, cursor);
-    applied?;
+    let more = !applied? || more;
     if !more {
         model.caught_up(id);
     }

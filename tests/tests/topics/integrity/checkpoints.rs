@@ -86,6 +86,9 @@ async fn each_event_and_each_checkpoint_is_proved() {
         let mut forged = proof.clone();
         forged.from.size += 1;
         assert!(!forged.verify(), "{from}");
+        let mut forged = proof.clone();
+        forged.to.log = "another".into();
+        assert!(!forged.verify(), "{from}");
     }
     let later = db.run(account.deposit(Deposit(0)).recorded()).await.unwrap();
     let error = db.run(Ledger::prove_inclusion(later.offset())).await.unwrap_err();
@@ -124,6 +127,35 @@ async fn after_a_restore_checkpoints_continue_although_transaction_numbers_resta
     // This test changed the transaction of the first event.
     let issues: Vec<_> = report.findings.iter().map(|it| (it.checkpoint, it.issue.code())).collect();
     assert_eq!(issues, [(Some(1), "changed")]);
+}
+
+/// Events that no checkpoint had covered before the restore are covered first, then the new ones.
+#[tokio::test]
+async fn after_a_restore_no_event_stays_uncovered() {
+    if Db::DATABASE == Database::Sqlite {
+        return;
+    }
+    let mut db = Db::new().await;
+    create(&mut db).await;
+    let first = account(&mut db).await;
+    wait_for_open_transactions(&mut db).await;
+    db.run(Ledger::checkpoint()).await.unwrap();
+    db.run(first.deposit(Deposit(1))).await.unwrap();
+    tamper(&mut db, "ledger", "UPDATE ledger SET txid = txid + 1000000000").await;
+    tamper(&mut db, "ledger_checkpoints", "UPDATE ledger_checkpoints SET to_txid = to_txid + 1000000000").await;
+    account(&mut db).await;
+    let outside = async |db: &mut Db| {
+        let report = db.run(Ledger::verify_checkpoints()).await.unwrap();
+        let outside = report.findings.iter().filter(|finding| finding.issue.code() == "outside").count();
+        (outside, report.later)
+    };
+    assert_eq!(outside(&mut db).await, (0, 2));
+    while db.number("SELECT count(*) FROM ledger WHERE txid < 1000000000 AND txid >= txid_snapshot_xmin(txid_current_snapshot())").await > 0 {}
+    for (number, floor, later) in [(2, 0, 1), (3, 2, 0)] {
+        let next = db.run(Ledger::checkpoint()).await.unwrap().unwrap();
+        assert_eq!((next.number, next.size, next.floor), (number, u64::try_from(number).unwrap(), floor));
+        assert_eq!(outside(&mut db).await, (0, later));
+    }
 }
 
 #[tokio::test]

@@ -367,6 +367,87 @@ async fn checkpoints_that_the_key_did_not_sign_are_findings() {
     assert_eq!(checkpoints, [CheckpointIssue::Signature(SignatureFault::OtherSigner { signer })]);
 }
 
+/// Whoever removes every checkpoint makes all events newer ones.
+#[tokio::test]
+async fn a_log_with_events_and_without_a_checkpoint_is_a_finding_for_the_key() {
+    let Fixture { mut db, .. } = fixture().await;
+    tamper(&mut db, "ledger_checkpoints", "DELETE FROM ledger_checkpoints").await;
+    assert_eq!(found(&mut db).await.1, [CheckpointIssue::Missing]);
+    assert_eq!(db.run(Ledger::verify_checkpoints()).await.unwrap().later, 7);
+}
+
+/// What the last checkpoint says of its end is compared with the events, also without a key.
+#[tokio::test]
+async fn a_checkpoint_that_ends_elsewhere_than_its_events_is_found() {
+    for change in ["highest = highest + 1000", "to_position = to_position + 1000", "to_txid = to_txid + 1000"] {
+        let Fixture { mut db, .. } = fixture().await;
+        tamper(&mut db, "ledger_checkpoints", &format!("UPDATE ledger_checkpoints SET {change}")).await;
+        let report = db.run(Ledger::verify_checkpoints()).await.unwrap();
+        let issues: Vec<_> = report.findings.iter().map(|finding| finding.issue.code()).collect();
+        assert_eq!(issues, ["bounds"], "{change}");
+    }
+}
+
+/// A signature over a tree that somebody else made would vouch for their events.
+#[tokio::test]
+async fn a_signer_continues_only_what_it_may() {
+    let Fixture { mut db, accounts, .. } = fixture().await;
+    let sign = |error: &Error| matches!(error, Error::Sign { .. });
+    db.run(accounts[0].deposit(Deposit(1))).await.unwrap();
+    wait_for_open_transactions(&mut db).await;
+    let error = db.run(Ledger::checkpoint()).await.unwrap_err();
+    assert!(sign(&error) && error.to_string().contains("is signed by `auditor`"), "{error}");
+    let new = || HmacKey::new("successor", [8; 32]);
+    let error = db.run(Ledger::checkpoint().signed_by(new())).await.unwrap_err();
+    assert!(sign(&error) && error.to_string().contains("another key"), "{error}");
+    let error = db.run(Ledger::checkpoint().continuing(key())).await.unwrap_err();
+    assert!(sign(&error) && error.to_string().contains("no effect"), "{error}");
+    let changed = Ledger::checkpoint().signed_by(new()).continuing(key());
+    assert_eq!(db.run(changed).await.unwrap().unwrap().number, 2);
+    // Both keys together hold, and neither does alone.
+    for (keys, faults) in [(vec![key(), new()], 0), (vec![key()], 1), (vec![new()], 1)] {
+        let check = keys.into_iter().fold(Ledger::verify_checkpoints(), |check, key| check.signed_by(key));
+        assert_eq!(db.run(check).await.unwrap().findings.len(), faults);
+    }
+    // An attacker changes an event, and the last checkpoint with it.
+    db.run(accounts[0].deposit(Deposit(2))).await.unwrap();
+    wait_for_open_transactions(&mut db).await;
+    let root = literal(&"ab".repeat(32));
+    let forge = format!("UPDATE ledger_checkpoints SET size = 8, root = {root}, frontier = {root} WHERE number = 2");
+    tamper(&mut db, "ledger_checkpoints", &forge).await;
+    let error = db.run(Ledger::checkpoint().signed_by(new())).await.unwrap_err();
+    assert!(sign(&error) && error.to_string().contains("checkpoint 2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_that_had_no_signatures_is_signed_from_now_on() {
+    let Fixture { mut db, accounts, .. } = fixture().await;
+    tamper(&mut db, "ledger_checkpoints", "DELETE FROM ledger_checkpoints").await;
+    db.run(Ledger::checkpoint()).await.unwrap().unwrap();
+    db.run(accounts[0].deposit(Deposit(1))).await.unwrap();
+    wait_for_open_transactions(&mut db).await;
+    let error = db.run(Ledger::checkpoint().signed_by(key())).await.unwrap_err();
+    assert!(matches!(error, Error::Sign { .. }) && error.to_string().contains("not signed"), "{error}");
+    let signed = Ledger::checkpoint().signed_by(key()).continuing_unsigned();
+    assert_eq!(db.run(signed).await.unwrap().unwrap().number, 2);
+}
+
+/// Checks see one state of the log while it is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_beside_writers_finds_nothing() {
+    let Fixture { mut db, accounts, .. } = fixture().await;
+    let mut writer = db.connect().await;
+    let writes = tokio::spawn(async move {
+        for amount in 0..200 {
+            writer.run(accounts[0].deposit(Deposit(amount))).await.unwrap();
+        }
+    });
+    while !writes.is_finished() {
+        assert_eq!(found(&mut db).await.1, []);
+    }
+    writes.await.unwrap();
+}
+
 /// A checkpoint is cut out, and the others are renumbered and joined.
 #[tokio::test]
 async fn a_cut_and_renumbered_checkpoint_is_found() {

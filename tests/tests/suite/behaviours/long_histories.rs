@@ -1,0 +1,126 @@
+//! Tests records with histories that are loaded in several parts.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use evented_diesel::migrations::Database;
+use evented_diesel::stream::LogReader;
+use evented_diesel::{Evented, Id};
+use evented_feed::{Hub, Interruption, Policy};
+use evented_tests::models::{AddValue, Item, NewItem, NewNote, Note};
+use evented_tests::raw::tamper;
+use uuid::Uuid;
+
+use super::Db;
+
+/// More events than two parts of a history have.
+const EVENTS: i64 = 9_000;
+
+/// Creates an item with a long history: each event adds 1 to its value.
+async fn long_item(db: &mut Db) -> Item {
+    let new = NewItem { org_id: Id::new(Uuid::now_v7()), name: "Lamp".into(), value: 0, note: None };
+    let item = db.run(Item::insert(new)).await.unwrap();
+    let item = db.run(item.add_value(AddValue(1))).await.unwrap();
+    let (id, numbers) = match Db::DATABASE {
+        Database::Postgres => ("gen_random_uuid()", format!("SELECT generate_series(3, {EVENTS}) AS n")),
+        Database::Sqlite => (
+            "randomblob(16)",
+            format!("WITH RECURSIVE s(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM s WHERE n < {EVENTS}) SELECT n FROM s"),
+        ),
+    };
+    db.sql(&format!(
+        "INSERT INTO items_events (txid, revision, at, record_id, version, given_id, action, payload, meta, id, state) \
+         SELECT e.txid, s.n, e.at, e.record_id, e.version, e.given_id, e.action, e.payload, e.meta, {id}, e.state \
+         FROM items_events e, ({numbers}) s WHERE e.revision = 2 ORDER BY s.n"
+    ))
+    .await;
+    item
+}
+
+/// Notes on the hub's thread which model a change is delivered of.
+struct Noted(Arc<Mutex<Vec<&'static str>>>);
+
+impl<M: Evented> Policy<M> for Noted {
+    fn may_see(&self, _: &M) -> bool {
+        self.0.lock().unwrap().push(M::SCHEMA);
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_record_does_not_hold_up_other_logs() {
+    let mut db = Db::new().await;
+    let item = long_item(&mut db).await;
+    let hub = db.hub(Hub::of::<Item>().and::<Note>()).await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut items = hub.subscribe(Item::changes().allowed_by(Noted(Arc::clone(&order)))).unwrap();
+    let mut notes = hub.subscribe(Note::changes().allowed_by(Noted(Arc::clone(&order)))).unwrap();
+    // The hub sees both writes at once, and reads the items first.
+    db.begin().await;
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    db.run(Note::insert(NewNote { text: "Milk".into() })).await.unwrap();
+    db.commit().await;
+    let in_time = Duration::from_secs(60);
+    tokio::time::timeout(in_time, notes.next()).await.unwrap().unwrap().unwrap();
+    let change = tokio::time::timeout(in_time, items.next()).await.unwrap().unwrap().unwrap();
+    let value = i32::try_from(EVENTS).unwrap();
+    assert_eq!((change.before().unwrap().value, change.after().unwrap().value), (value - 1, value));
+    let mut order = order.lock().unwrap().clone();
+    order.dedup();
+    assert_eq!(order, ["notes", "items"]);
+}
+
+/// Reads the next change of the item, and returns its value before it, or the error.
+async fn next(db: &mut Db, reader: &mut LogReader<Item>) -> Result<i32, String> {
+    let mut page = db.run(reader.page()).await.unwrap();
+    assert_eq!(page.changes.len(), 1);
+    match page.changes.remove(0) {
+        Ok(change) => Ok(change.before().unwrap().value),
+        Err(Interruption::Unreadable(unreadable)) => Err(unreadable.source.to_string()),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_long_history_is_loaded_from_its_savepoint_or_whole() {
+    let mut db = Db::new().await;
+    let item = long_item(&mut db).await;
+    let value = i32::try_from(EVENTS).unwrap() - 1;
+    let mut whole = LogReader::<Item>::from_now();
+    db.run(whole.page()).await.unwrap();
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    assert_eq!(next(&mut db, &mut whole).await, Ok(value));
+    // The savepoint has the value of the row, which plain SQL has not raised.
+    db.run(Item::savepoint(item.id)).await.unwrap();
+    let mut short = LogReader::<Item>::from_now();
+    db.run(short.page()).await.unwrap();
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    assert_eq!(next(&mut db, &mut short).await, Ok(2));
+    // A savepoint that does not have the state that it recorded is not used.
+    let other = match Db::DATABASE {
+        Database::Postgres => r"'\x01010101010101010101010101010101'",
+        Database::Sqlite => "x'01010101010101010101010101010101'",
+    };
+    let wrong = format!("UPDATE items_events SET state = {other} WHERE action = 'savepoint'");
+    tamper(&mut db, "items_events", &wrong).await;
+    let mut whole = LogReader::<Item>::from_now();
+    db.run(whole.page()).await.unwrap();
+    db.run(item.add_value(AddValue(1))).await.unwrap();
+    assert_eq!(next(&mut db, &mut whole).await, Ok(value + 2));
+}
+
+#[tokio::test]
+async fn a_long_history_with_a_gap_is_reported_at_each_event_and_ends() {
+    for gap in [2, 4_500] {
+        let mut db = Db::new().await;
+        let item = long_item(&mut db).await;
+        let mut reader = LogReader::<Item>::from_now();
+        db.run(reader.page()).await.unwrap();
+        tamper(&mut db, "items_events", &format!("DELETE FROM items_events WHERE revision = {gap}")).await;
+        for _ in 0..2 {
+            db.run(item.add_value(AddValue(1))).await.unwrap();
+            let error = next(&mut db, &mut reader).await.unwrap_err();
+            assert!(error.contains(&format!("after revision {} comes", gap - 1)), "{error}");
+        }
+    }
+}
