@@ -56,10 +56,10 @@ pub async fn apply_page<DB: SqlTypes, E: Executor<DB>>(
         let Some(event) = events.next() else { break };
         let (offset, id) = (event.offset, event.data.id);
         cursor.open_since.get_or_insert(cursor.after);
-        if let Some(consumer) = consumers.iter_mut().find(|consumer| log.is_of(consumer.schema(), &event)) {
-            if !apply(executor, log, *consumer, event, events.as_slice(), long).await? {
-                return Ok(false);
-            }
+        if let Some(consumer) = consumers.iter_mut().find(|consumer| log.is_of(consumer.schema(), &event))
+            && !apply(executor, log, *consumer, event, events.as_slice(), long).await?
+        {
+            return Ok(false);
         }
         cursor.after = offset;
         cursor.last = log_position(stream, database, offset, Some(id));
