@@ -73,6 +73,10 @@ async fn a_long_record_does_not_hold_up_other_logs() {
 /// Reads the next change of the item, and returns its value before it, or the error.
 async fn next(db: &mut Db, reader: &mut LogReader<Item>) -> Result<i32, String> {
     let mut page = db.run(reader.page()).await.unwrap();
+    // A transaction of another test may delay the change.
+    while page.changes.is_empty() {
+        page = db.run(reader.page()).await.unwrap();
+    }
     assert_eq!(page.changes.len(), 1);
     match page.changes.remove(0) {
         Ok(change) => Ok(change.before().unwrap().value),
