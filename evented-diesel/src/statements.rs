@@ -33,8 +33,8 @@ pub(crate) use log_checks::{
 };
 pub(crate) use log_stream::{
     BigIntKeys, EventId, FinalEvent, HistoryRow, IntKeys, LastOffset, LoggedRow, OffsetRow, TextKeys,
-    UuidKeys, event_at, final_event, histories, history_slice, last_offset, last_savepoint, next_offset,
-    positions_from, stream_page,
+    UuidKeys, event_at, final_event, histories, history_slice, last_offset, next_offset, positions_from,
+    stream_page,
 };
 pub use log_stream::{BlockingSession, CommitMark, HistoryEvent, LoggedEvent};
 pub(crate) use log_tables::{format_of, table_exists};

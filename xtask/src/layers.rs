@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use proc_macro2::{TokenStream, TokenTree};
-use syn::spanned::Spanned;
-use syn::visit::{self, Visit};
 
 use crate::run::root;
+
+mod crates;
+mod sizes;
+
+use crates::CRATES;
+use sizes::sizes;
 
 /// A crate, with the modules at its root from the lowest layer to the highest. Those of one line are one layer: they
 /// may use each other.
@@ -19,99 +23,6 @@ struct Layers {
     /// Modules that only export what the others have, for a purpose: they may name everything.
     facades: &'static [&'static str],
 }
-
-const CRATES: &[Layers] = &[
-    Layers {
-        package: "evented-core",
-        layers: &[
-            &["sha256"],
-            &["digest", "fields", "invalid", "json", "key", "normal", "optional", "position"],
-            &["context", "meta"],
-            // The traits of a model, and the values that their methods take.
-            &["action", "attrs", "event", "evented", "external", "scope"],
-            &["chain", "changeset", "command", "record_ref", "replay"],
-            &["tree"],
-            &["checkpoint"],
-            &["change"],
-            &["kinds"],
-            &["channel", "policy"],
-        ],
-        facades: &[],
-    },
-    Layers {
-        package: "evented-derive",
-        layers: &[&["errors", "names"], &["model"], &["parse"], &["check"], &["expand"], &["tests"]],
-        facades: &[],
-    },
-    Layers {
-        package: "evented-diesel",
-        layers: &[
-            &["error", "sql_types"],
-            &["sql"],
-            &["telemetry"],
-            &["exec"],
-            &["model"],
-            &["statements"],
-            &["backend"],
-            &["migrations"],
-            &["read"],
-            &["write"],
-            &["stream"],
-            &["verify", "checkpoints"],
-            &["maintenance"],
-        ],
-        facades: &["prelude", "async_prelude", "private", "spi"],
-    },
-    Layers {
-        package: "evented-wal",
-        layers: &[
-            &["lsn", "quoting", "relation", "system"],
-            &["status", "table_name", "tuple"],
-            &["message"],
-            &["config"],
-            &["decode", "read_row"],
-            &["error"],
-            &["transport"],
-            &["session", "stream"],
-            &["publication_watch"],
-            &["tail"],
-        ],
-        facades: &[],
-    },
-    Layers {
-        package: "evented-feed",
-        layers: &[
-            &["hints", "status", "sync"],
-            &["wal"],
-            &["feed", "telemetry"],
-            &["router"],
-            &["shared"],
-            &["source"],
-            &["hub"],
-            &["relay"],
-        ],
-        facades: &[],
-    },
-    Layers {
-        package: "evented-cli",
-        layers: &[
-            &["progress", "screen"],
-            &["failure"],
-            &["answer", "input"],
-            &["arguments"],
-            &["commands"],
-            &["render"],
-            &["erased"],
-            &["connection"],
-            &["admin", "dispatch"],
-        ],
-        facades: &[],
-    },
-];
-
-/// The most lines that a file may have, and a function.
-const FILE_LINES: usize = 400;
-const FUNCTION_LINES: usize = 60;
 
 /// Checks all crates, and reports everything that is wrong at once.
 pub(crate) fn check() -> Result<()> {
@@ -282,68 +193,6 @@ fn module_of(file: &Path) -> Vec<String> {
 /// Whether the module holds unit tests.
 fn is_test(module: &[String]) -> bool {
     module.iter().any(|part| part == "tests" || part.ends_with("_tests"))
-}
-
-/// What is too long in a file.
-fn sizes(file: &Path, text: &str) -> Result<Vec<String>> {
-    let mut faults = Vec::new();
-    let lines = text.lines().count();
-    if lines > FILE_LINES {
-        faults.push(format!("{}: {lines} lines, and {FILE_LINES} are the most", file.display()));
-    }
-    let parsed = syn::parse_file(text).with_context(|| file.display().to_string())?;
-    let mut functions = Functions::default();
-    functions.visit_file(&parsed);
-    for (name, line, lines) in functions.long {
-        let location = format!("{}:{line}", file.display());
-        faults.push(format!("{location}: `{name}` has {lines} lines, and {FUNCTION_LINES} are the most"));
-    }
-    Ok(faults)
-}
-
-/// The functions that are too long: name, line, lines.
-#[derive(Default)]
-struct Functions {
-    long: Vec<(String, usize, usize)>,
-}
-
-impl Functions {
-    fn measure(&mut self, name: &syn::Ident, block: &syn::Block) {
-        let span = block.span();
-        let mut templates = Templates::default();
-        templates.visit_block(block);
-        let lines = span.end().line - span.start().line + 1 - templates.lines;
-        if lines > FUNCTION_LINES {
-            self.long.push((name.to_string(), span.start().line, lines));
-        }
-    }
-}
-
-/// The lines of the templates in a function. The text of generated code is data, and it is read as what it generates.
-#[derive(Default)]
-struct Templates {
-    lines: usize,
-}
-
-impl<'ast> Visit<'ast> for Templates {
-    fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        if call.path.segments.last().is_some_and(|it| it.ident == "quote" || it.ident == "quote_spanned") {
-            let span = call.delimiter.span();
-            self.lines += span.close().start().line - span.open().start().line;
-        }
-    }
-}
-
-impl<'ast> Visit<'ast> for Functions {
-    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
-        self.measure(&function.sig.ident, &function.block);
-        visit::visit_item_fn(self, function);
-    }
-
-    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
-        self.measure(&function.sig.ident, &function.block);
-        visit::visit_impl_item_fn(self, function);
-    }
 }
 
 /// All Rust files below a folder.

@@ -1,4 +1,4 @@
-//! `prove-event`, `prove-log` and `check-proof`: proofs for an auditor who has no access to the database.
+//! `prove-event`, `prove-log` and `check-proof`: make proofs, and check them without the database.
 
 use std::path::Path;
 

@@ -98,7 +98,8 @@ impl<DB: EventedBackend, L: EventLog> Operation<DB> for ProveConsistency<L> {
 
 const NO_CHECKPOINT: &str = "it has no such checkpoint";
 const LATER: &str = "no checkpoint covers the event; make one";
-const CHANGED: &str = "an event, a checkpoint or a stored node of the tree was changed; `verify_checkpoints()` reads all but the nodes";
+const CHANGED: &str =
+    "an event, a checkpoint or a stored node of the tree was changed; run `verify_checkpoints()`";
 
 fn unprovable<L: EventLog>(reason: &'static str) -> Error {
     Error::Unprovable { log: L::NAME.table, reason }

@@ -134,7 +134,7 @@ impl<L: EventLog> Check<L> {
         }
     }
 
-    /// Checks a checkpoint by itself, and as the continuation of the one before it.
+    /// Checks the columns of a checkpoint, its signature, and that it continues the checkpoint before it.
     fn row(&mut self, row: &CheckpointRow, last: Option<&CheckpointRow>, verifiers: &[Box<dyn Verifier>]) {
         self.report.checkpoints += 1;
         let first_missing = last.map_or(1, |last| last.number.saturating_add(1));

@@ -278,30 +278,13 @@ pub(crate) fn history_slice<'q, DB: SqlTypes>(
     statement
 }
 
-/// Reads the revision of a record's last savepoint up to a revision.
-pub(crate) fn last_savepoint<'q, DB: SqlTypes>(
-    table: LogName,
-    schema: Option<&'q str>,
-    record: &'q KeyValue,
-    to: i64,
-) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT e.revision FROM ");
-    statement.log(table).sql(" e WHERE e.action = 'savepoint' AND e.record_id = ").value(record);
-    if let Some(schema) = schema {
-        statement.sql(" AND e.schema = ").value(schema);
-    }
-    statement.sql(" AND e.revision <= ").value(to);
-    statement.sql(" ORDER BY e.revision DESC LIMIT 1");
-    statement
-}
-
-/// Reads the events of several records of a log's table, each up to a revision, oldest first: all of them, or from the
-/// last savepoint on.
+/// Reads the events of several records of a log's table, each from its last savepoint on and up to a revision, oldest
+/// first, and at most `limit` of them.
 pub(crate) fn histories<'q, DB: SqlTypes>(
     table: LogName,
     schema: Option<&'q str>,
     wanted: &'q [(KeyValue, i64)],
-    from_savepoint: bool,
+    limit: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
     push_columns(&mut statement, schema.is_some());
@@ -313,10 +296,6 @@ pub(crate) fn histories<'q, DB: SqlTypes>(
             statement.sql(" AND e.schema = ").value(schema);
         }
         statement.sql(" AND e.revision <= ").value(*revision);
-        if !from_savepoint {
-            statement.sql(")");
-            continue;
-        }
         statement.sql(" AND e.revision >= COALESCE((SELECT max(s.revision) FROM ").log(table);
         statement.sql(" s WHERE s.action = 'savepoint' AND s.record_id = ").value(record);
         if let Some(schema) = schema {
@@ -325,7 +304,7 @@ pub(crate) fn histories<'q, DB: SqlTypes>(
         statement.sql(" AND s.revision <= ").value(*revision);
         statement.sql("), 0))");
     }
-    statement.sql(") ORDER BY e.record_id, e.revision");
+    statement.sql(") ORDER BY e.record_id, e.revision LIMIT ").value(limit);
     statement
 }
 

@@ -6,21 +6,16 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::sql::{LogName, SqlTypes, Statement};
 use crate::statements::{
-    BigIntKeys, HistoryEvent, HistoryRow, IntKeys, Number, TextKeys, UuidKeys, histories, history_slice,
-    last_savepoint,
+    BigIntKeys, HistoryEvent, HistoryRow, IntKeys, TextKeys, UuidKeys, histories, history_slice,
 };
 use crate::stream::consumer::PageConsumer;
 use crate::stream::log_pages::is_unreadable;
 use crate::stream::source_log::SourceLog;
 
-/// The last revision up to which a history is loaded with others, by one statement.
-pub(crate) const LONG: i64 = 1_000;
-
-/// The number of events of a long history that one statement reads. This bounds the memory that a long history takes.
+/// The number of events that one statement reads. This bounds the memory that histories take.
 const SLICE: i64 = 4_000;
 
-/// Histories to load from one table with one statement: several records, each up to a revision. A history that goes
-/// beyond [`LONG`] stands alone.
+/// Histories to load from one table: several records, each up to a revision.
 #[derive(Debug)]
 pub struct WantedHistories {
     pub(crate) table: LogName,
@@ -58,147 +53,131 @@ pub(crate) async fn load_histories<DB: SqlTypes, E: Executor<DB>>(
 ) -> Result<bool, Error> {
     let schema = log.shared.then_some(consumer.schema());
     for WantedHistories { table, records } in wanted {
-        if let [(record, to)] = records.as_slice()
-            && *to > LONG
-        {
-            let history = LongHistory { log, table, schema, record, to: *to };
-            if !history.load(executor, consumer, long).await? {
-                return Ok(false);
-            }
+        let histories = Histories { log, table, schema };
+        if records.len() > 1 && histories.load_together(executor, consumer, &records).await? {
             continue;
         }
-        for (record, history) in read(executor, log, table, schema, &records, true).await? {
-            if consumer.load_history(&record, &history, false) != LoadedHistory::UnusableSavepoint {
-                continue;
-            }
-            let whole = [(record, history.last().map_or(0, |event| event.data.revision))];
-            for (record, history) in read(executor, log, table, schema, &whole, false).await? {
-                consumer.load_history(&record, &history, false);
+        for (record, to) in &records {
+            if !histories.load_one(executor, consumer, record, *to, long).await? {
+                return Ok(false);
             }
         }
     }
     Ok(true)
 }
 
-/// A history that is loaded in slices.
-struct LongHistory<'h> {
-    log: &'h SourceLog,
+/// The histories of one table.
+struct Histories<'l> {
+    log: &'l SourceLog,
     table: LogName,
-    schema: Option<&'h str>,
-    record: &'h KeyValue,
-    to: i64,
+    schema: Option<&'l str>,
 }
 
-impl LongHistory<'_> {
-    /// Loads the history from where the consumer has it. Returns `false` if it is not complete yet.
-    async fn load<DB: SqlTypes, E: Executor<DB>>(
+impl Histories<'_> {
+    /// Loads the histories of several records with one statement. Returns `false` if that is not possible: they have too
+    /// many events, or a row cannot be read. Each is then loaded by a statement of its own, so that an unreadable row
+    /// affects only its own record.
+    async fn load_together<DB: SqlTypes, E: Executor<DB>>(
         &self,
         executor: &mut E,
         consumer: &mut dyn PageConsumer,
+        records: &[(KeyValue, i64)],
+    ) -> Result<bool, Error> {
+        let loaded = match self.run(executor, histories(self.table, self.schema, records, SLICE)).await {
+            Err(error) if is_unreadable(&error) => return Ok(false),
+            other => other?,
+        };
+        if is_full(&loaded) {
+            return Ok(false);
+        }
+        let mut by_record: Vec<(KeyValue, Vec<HistoryEvent>)> = Vec::new();
+        for (record, event) in loaded {
+            match by_record.last_mut() {
+                Some((last, events)) if *last == record => events.push(event),
+                _ => by_record.push((record, vec![event])),
+            }
+        }
+        for (record, history) in by_record {
+            if consumer.load_history(&record, &history, false) == LoadedHistory::UnusableSavepoint {
+                let to = history.last().map_or(0, |event| event.data.revision);
+                self.load_one(executor, consumer, &record, to, LongHistories::Whole).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Loads the history of a record in slices, from where the consumer has it. Returns `false` if it is not complete
+    /// yet.
+    async fn load_one<DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        consumer: &mut dyn PageConsumer,
+        record: &KeyValue,
+        to: i64,
         long: LongHistories,
     ) -> Result<bool, Error> {
-        let mut from = match consumer.loading(self.record) {
-            0 => self.last_savepoint(executor).await?,
-            revision => revision + 1,
+        // `None` is the last savepoint.
+        let mut from = match consumer.loading(record) {
+            0 => None,
+            revision => Some(revision + 1),
         };
         loop {
-            let (slice, more) = match self.slice(executor, from).await {
+            let (slice, more) = match self.slice(executor, record, from, to).await {
                 // The history is known up to here. The event that needs it is reported.
                 Err(error) if is_unreadable(&error) => (Vec::new(), false),
                 other => {
                     let slice = other?;
-                    let more = i64::try_from(slice.len()).unwrap_or(i64::MAX) >= SLICE;
+                    let more = is_full(&slice);
                     (slice, more)
                 }
             };
-            match consumer.load_history(self.record, &slice, more) {
+            match consumer.load_history(record, &slice, more) {
                 LoadedHistory::Complete => return Ok(true),
                 LoadedHistory::Partial if long == LongHistories::Sliced => return Ok(false),
-                LoadedHistory::Partial => from = consumer.loading(self.record) + 1,
-                LoadedHistory::UnusableSavepoint if from > 1 => from = 1,
+                LoadedHistory::Partial => from = Some(consumer.loading(record) + 1),
+                LoadedHistory::UnusableSavepoint if from.is_none() => from = Some(1),
                 LoadedHistory::UnusableSavepoint => {
-                    consumer.load_history(self.record, &[], false);
+                    consumer.load_history(record, &[], false);
                     return Ok(true);
                 }
             }
         }
     }
 
-    async fn last_savepoint<DB: SqlTypes, E: Executor<DB>>(&self, executor: &mut E) -> Result<i64, Error> {
-        let statement = last_savepoint(self.table, self.schema, self.record, self.to);
-        let found = executor.load::<Number>(statement).await;
-        let found = found.map_err(|error| Error::of_log(self.log.name.table, error))?;
-        Ok(found.first().and_then(|number| number.0).unwrap_or(1))
-    }
-
+    /// Reads the next events of a record: from a revision on, or from the last savepoint.
     async fn slice<DB: SqlTypes, E: Executor<DB>>(
         &self,
         executor: &mut E,
-        from: i64,
+        record: &KeyValue,
+        from: Option<i64>,
+        to: i64,
     ) -> Result<Vec<HistoryEvent>, Error> {
-        let statement = history_slice(self.table, self.schema, self.record, from..=self.to, SLICE);
-        let rows = run(executor, self.log, statement).await?;
+        let wanted = [(record.clone(), to)];
+        let statement = match from {
+            Some(from) => history_slice(self.table, self.schema, record, from..=to, SLICE),
+            None => histories(self.table, self.schema, &wanted, SLICE),
+        };
+        let rows = self.run(executor, statement).await?;
         Ok(rows.into_iter().map(|(_, event)| event).collect())
     }
-}
 
-/// Reads the events of several records of one table, each up to a revision.
-async fn read<DB: SqlTypes, E: Executor<DB>>(
-    executor: &mut E,
-    log: &SourceLog,
-    table: LogName,
-    schema: Option<&str>,
-    records: &[(KeyValue, i64)],
-    from_savepoint: bool,
-) -> Result<Vec<(KeyValue, Vec<HistoryEvent>)>, Error> {
-    let loaded = match read_rows(executor, log, table, schema, records, from_savepoint).await {
-        // Read the records one by one, so that an unreadable row affects only its own record.
-        Err(error) if is_unreadable(&error) => {
-            let mut readable = Vec::new();
-            for record in records {
-                let record = std::slice::from_ref(record);
-                match read_rows(executor, log, table, schema, record, from_savepoint).await {
-                    Err(error) if is_unreadable(&error) => {}
-                    other => readable.extend(other?),
-                }
-            }
-            readable
-        }
-        other => other?,
-    };
-    let mut histories: Vec<(KeyValue, Vec<HistoryEvent>)> = Vec::new();
-    for (record, event) in loaded {
-        match histories.last_mut() {
-            Some((last, events)) if *last == record => events.push(event),
-            _ => histories.push((record, vec![event])),
-        }
+    async fn run<DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB>,
+    ) -> Result<Vec<(KeyValue, HistoryEvent)>, Error> {
+        let loaded = match self.log.keys.exact() {
+            ExactKind::Uuid => executor.load::<HistoryRow<UuidKeys>>(statement).await.map(pairs),
+            ExactKind::Text => executor.load::<HistoryRow<TextKeys>>(statement).await.map(pairs),
+            ExactKind::Int => executor.load::<HistoryRow<IntKeys>>(statement).await.map(pairs),
+            ExactKind::BigInt => executor.load::<HistoryRow<BigIntKeys>>(statement).await.map(pairs),
+        };
+        loaded.map_err(|error| Error::of_log(self.log.name.table, error))
     }
-    Ok(histories)
 }
 
-async fn read_rows<DB: SqlTypes, E: Executor<DB>>(
-    executor: &mut E,
-    log: &SourceLog,
-    table: LogName,
-    schema: Option<&str>,
-    records: &[(KeyValue, i64)],
-    from_savepoint: bool,
-) -> Result<Vec<(KeyValue, HistoryEvent)>, Error> {
-    run(executor, log, histories(table, schema, records, from_savepoint)).await
-}
-
-async fn run<DB: SqlTypes, E: Executor<DB>>(
-    executor: &mut E,
-    log: &SourceLog,
-    statement: Statement<'_, DB>,
-) -> Result<Vec<(KeyValue, HistoryEvent)>, Error> {
-    let loaded = match log.keys.exact() {
-        ExactKind::Uuid => executor.load::<HistoryRow<UuidKeys>>(statement).await.map(pairs),
-        ExactKind::Text => executor.load::<HistoryRow<TextKeys>>(statement).await.map(pairs),
-        ExactKind::Int => executor.load::<HistoryRow<IntKeys>>(statement).await.map(pairs),
-        ExactKind::BigInt => executor.load::<HistoryRow<BigIntKeys>>(statement).await.map(pairs),
-    };
-    loaded.map_err(|error| Error::of_log(log.name.table, error))
+fn is_full<T>(rows: &[T]) -> bool {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX) >= SLICE
 }
 
 fn pairs<K>(rows: Vec<HistoryRow<K>>) -> Vec<(KeyValue, HistoryEvent)> {

@@ -12,7 +12,7 @@ use evented_core::{
 use crate::model::{EventLog, Model};
 use crate::statements::{HistoryEvent, LoggedEvent};
 use crate::stream::delivery::{Delivery, Unreadable};
-use crate::stream::histories::{LONG, LoadedHistory, WantedHistories};
+use crate::stream::histories::{LoadedHistory, WantedHistories};
 use crate::stream::log_pages::UnreadableRow;
 use crate::stream::positions::log_position;
 use crate::stream::state_cache::{NotApplied, StateCache};
@@ -50,25 +50,20 @@ impl<M: Model> ModelStream<M> {
         Self { states: StateCache::new(cache_size), stream, database, held: None, txid: None, index: 0 }
     }
 
-    /// Returns the histories to load before these events can be applied, in portions of two sizes. Long histories are the
-    /// last ones, in the order of their events, so that a part of one is followed by its next part.
+    /// Returns the histories to load before these events can be applied, in portions of two sizes. They are in the order
+    /// of their events, so that a part of a long history is followed by its next part.
     pub(crate) fn missing_histories<'e>(
         &mut self,
         events: impl Iterator<Item = &'e LoggedEvent>,
     ) -> Vec<WantedHistories> {
         let mut seen = HashSet::new();
         let mut by_table: Vec<WantedHistories> = Vec::new();
-        let mut long = Vec::new();
         for LoggedEvent { record, data, .. } in events {
             if !seen.insert(record) || self.states.needs_no_history(record, data) {
                 continue;
             }
             let table = M::Log::table_of(record);
             let wanted = (record.clone(), data.revision - 1);
-            if wanted.1 > LONG {
-                long.push(WantedHistories { table, records: vec![wanted] });
-                continue;
-            }
             match by_table.iter_mut().find(|histories| histories.table == table) {
                 Some(histories) => histories.records.push(wanted),
                 None => by_table.push(WantedHistories { table, records: vec![wanted] }),
@@ -78,10 +73,10 @@ impl<M: Model> ModelStream<M> {
         for WantedHistories { table, mut records } in by_table {
             while !records.is_empty() {
                 let size = if records.len() >= HISTORIES_PER_STATEMENT { HISTORIES_PER_STATEMENT } else { 1 };
-                portions.push(WantedHistories { table, records: records.split_off(records.len() - size) });
+                let rest = records.split_off(size);
+                portions.push(WantedHistories { table, records: std::mem::replace(&mut records, rest) });
             }
         }
-        portions.append(&mut long);
         portions
     }
 

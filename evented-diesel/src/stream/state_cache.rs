@@ -147,7 +147,7 @@ impl<M: Model> StateCache<M> {
         more: bool,
     ) -> LoadedHistory {
         let Some(key) = M::key_from(record.clone()) else { return LoadedHistory::Complete };
-        let mut state = self.take_loading(record);
+        let mut state = self.take_loading(record, history);
         let mut ended = !more;
         for event in history {
             let data = &event.data;
@@ -167,7 +167,8 @@ impl<M: Model> StateCache<M> {
             }
         }
         if !ended {
-            self.loading = Some((record.clone(), state));
+            let other = self.loading.replace((record.clone(), state));
+            catch_panic(|| drop(other));
             return LoadedHistory::Partial;
         }
         state.is_loaded = true;
@@ -175,10 +176,14 @@ impl<M: Model> StateCache<M> {
         LoadedHistory::Complete
     }
 
-    /// Takes the state of a record whose history is taken in parts. The parts of another one are dropped.
-    fn take_loading(&mut self, record: &KeyValue) -> CachedState<M> {
-        match self.loading.take() {
-            Some((loading, state)) if loading == *record => state,
+    /// Takes the state that a part of a record's history continues. That of another record stays, because other
+    /// histories are taken between two parts of a long one.
+    fn take_loading(&mut self, record: &KeyValue, part: &[HistoryEvent]) -> CachedState<M> {
+        let loading = self.loading.take_if(|(loading, _)| loading == record);
+        match loading {
+            Some((_, state)) if part.first().is_none_or(|event| event.data.revision > state.revision) => {
+                state
+            }
             other => {
                 catch_panic(|| drop(other));
                 CachedState::before_first()

@@ -34,7 +34,7 @@ impl<M: Model> Repeated<'_, M> {
     /// event had this version of the model, and no hook may have changed the payload.
     fn wrote(&self, event: &StoredEvent) -> bool {
         let data = &event.data;
-        // A name that is none of today's is an old name of an action.
+        // If the model has no action of this name, the action was renamed after the event was written.
         let own = [names::INSERT, names::UPDATE, names::DELETE, names::SAVEPOINT, names::EXTERNAL];
         let known = own.iter().chain(M::ACTIONS).any(|name| *name == data.action);
         let same_action = data.action == self.action() || !known;

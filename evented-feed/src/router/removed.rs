@@ -26,7 +26,8 @@ impl<M: Model> Default for Removed<M> {
 }
 
 impl<M: Model> Removed<M> {
-    /// Drops each value by itself: the `drop` of a user's type that panics stops neither the hub nor the other values.
+    /// Drops one value after the other. If the `drop` of a user's type panics, the hub drops the remaining values and
+    /// continues.
     fn drop_all(self) {
         let Self { subscribers, channels, items, deliveries } = self;
         for mut subscriber in subscribers {

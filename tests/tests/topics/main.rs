@@ -11,6 +11,7 @@ mod columns;
 mod documents;
 mod integrity;
 mod observing;
+mod parts_of_histories;
 mod postgres;
 mod properties;
 mod round_trips;

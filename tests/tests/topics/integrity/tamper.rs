@@ -349,7 +349,7 @@ async fn a_changed_column_of_a_checkpoint_is_found() {
 #[tokio::test]
 async fn checkpoints_that_the_key_did_not_sign_are_findings() {
     let Fixture { mut db, .. } = fixture().await;
-    // The attacker makes the log anew, and checkpoints with a key of their own or without one.
+    // The attacker rewrites the log. Its new checkpoints have no signature, or that of another key.
     for sql in ["DELETE FROM ledger_checkpoints", "DELETE FROM ledger_tree", "DELETE FROM ledger WHERE revision > 1"] {
         let table = sql.split(' ').nth(2).unwrap();
         tamper(&mut db, table, sql).await;
