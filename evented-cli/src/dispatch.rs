@@ -99,6 +99,9 @@ async fn run<Conn: Connection>(
         Command::Verify { schema, id: _, replay, sample, key } => {
             let key = input::checkpoint_keys(&key.key_file, &key.key_name)?;
             let (models, logs) = admin.selected(schema.as_deref())?;
+            if logs.is_empty() && !key.is_empty() {
+                return Err(Failure::new("--key-file has no effect: no log to verify is hashed"));
+            }
             let replay = replay.then_some(sample.unwrap_or(1));
             boxed(verify(&mut connect().await?, &models, &logs, replay, key).await)
         }
@@ -252,15 +255,25 @@ impl<Conn: Connection> Admin<Conn> {
         self.logs.iter().filter(|log| log.is_hashed()).map(AsRef::as_ref).collect()
     }
 
-    /// Finds a hashed log by its name.
+    /// Finds a hashed log by its name, with or without its database schema.
     fn log(&self, name: &str) -> Result<&Log<Conn>, Failure> {
-        let log = self.logs.iter().find(|log| log.name().table == name || full(log.name()) == name);
-        match log {
-            Some(log) => Ok(log.as_ref()),
-            None => {
-                let known: Vec<String> = self.hashed_logs().iter().map(|log| full(log.name())).collect();
+        let logs = self.hashed_logs();
+        if let Some(log) = logs.iter().find(|log| full(log.name()) == name) {
+            return Ok(*log);
+        }
+        let of_table: Vec<_> = logs.iter().filter(|log| log.name().table == name).collect();
+        let names =
+            |logs: &[&&Log<Conn>]| -> Vec<String> { logs.iter().map(|log| full(log.name())).collect() };
+        match of_table.as_slice() {
+            [log] => Ok(**log),
+            [] => {
+                let known = names(&logs.iter().collect::<Vec<_>>());
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 Err(unknown("hashed log", name, &known))
+            }
+            several => {
+                let several = names(several).join(" and ");
+                Err(Failure::new(format!("`{name}` is the table of several logs; name one of {several}")))
             }
         }
     }

@@ -201,6 +201,8 @@ async fn a_checkpoint_with_a_key_takes_the_key_to_check() {
     let made = run(&db, &["checkpoint", "ledger", "--key-file", key, "--json"]).json(0);
     assert_eq!(made["checkpoint"]["signature"]["signer"], "evented");
     run(&db, &["verify", "--key-file", key, "--json"]).json(0);
+    let unhashed = run(&db, &["verify", "items", "--key-file", key, "--json"]).error();
+    assert!(unhashed.contains("no log to verify is hashed"), "{unhashed}");
     let changed = run(&db, &["verify-checkpoints", "ledger", "--key-file", other, "--json"]).json(1);
     assert_eq!(findings(&changed), [finding("checkpoints", "ledger", "", 1, "signature")]);
     let named = ["verify-checkpoints", "ledger", "--key-file", key, "--key-name", "another", "--json"];

@@ -14,6 +14,7 @@ mod observing;
 mod parts_of_histories;
 mod postgres;
 mod properties;
+mod proxy;
 mod round_trips;
 mod sqlite;
 mod statements;

@@ -1,10 +1,12 @@
-//! A proxy before a PostgreSQL server that keeps an answer from the client and ends its connection.
+//! A proxy that keeps an answer of PostgreSQL from the client, and ends the connection.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+use crate::proxy::before;
 
 pub(crate) struct Proxy {
     pub(crate) url: String,
@@ -15,26 +17,16 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts a proxy before the server of this URL.
     pub(crate) fn before(url: &str) -> Self {
-        let (start, rest) = url.split_once("://").expect("a URL");
-        let (address, path) = rest.split_once('/').expect("a database");
-        let (user, server) = address.rsplit_once('@').map_or(("", address), |(user, server)| (user, server));
-        let at = if user.is_empty() { "" } else { "@" };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let (server, swallow) = (server.to_owned(), Arc::new(AtomicUsize::new(0)));
+        let swallow = Arc::new(AtomicUsize::new(0));
         let swallows = Arc::clone(&swallow);
-        // The threads live as long as the test, which is a separate process.
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let server = TcpStream::connect(&server).expect("the server");
-                let never = Arc::new(AtomicUsize::new(0));
-                let pair = (client.try_clone().expect("a stream"), server.try_clone().expect("a stream"));
-                thread::spawn(move || pass_on(pair.0, pair.1, &never));
-                let swallows = Arc::clone(&swallows);
-                thread::spawn(move || pass_on(server, client, &swallows));
-            }
+        let url = before(url, move |client, server| {
+            let never = AtomicUsize::new(0);
+            let pair = (client.try_clone().expect("a stream"), server.try_clone().expect("a stream"));
+            thread::spawn(move || pass_on(pair.0, pair.1, &never));
+            let swallows = Arc::clone(&swallows);
+            thread::spawn(move || pass_on(server, client, &swallows));
         });
-        Self { url: format!("{start}://{user}{at}127.0.0.1:{port}/{path}"), swallow }
+        Self { url, swallow }
     }
 }
 

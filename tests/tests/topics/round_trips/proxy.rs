@@ -1,10 +1,12 @@
-//! A proxy before a PostgreSQL server, which counts how often the client waits.
+//! A proxy that counts how often a client of PostgreSQL waits.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+use crate::proxy::before;
 
 /// The proxy, which the clients connect to.
 pub(crate) struct Proxy {
@@ -25,33 +27,20 @@ impl Trips {
 impl Proxy {
     /// Starts a proxy before the server of this URL.
     pub(crate) fn before(url: &str) -> (Self, Trips) {
-        let (start, rest) = url.split_once("://").expect("a URL");
-        let (address, path) = rest.split_once('/').expect("a database");
-        let (user, server) = address.rsplit_once('@').map_or(("", address), |(user, server)| (user, server));
-        let at = if user.is_empty() { "" } else { "@" };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let url = format!("{start}://{user}{at}127.0.0.1:{port}/{path}");
-        let (server, trips) = (server.to_owned(), Trips::default());
+        let trips = Trips::default();
         let counted = trips.clone();
-        // The threads live as long as the test, which is a separate process.
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let server = TcpStream::connect(&server).expect("the server");
-                // Each message is sent immediately, as without the proxy.
-                client.set_nodelay(true).and(server.set_nodelay(true)).expect("an option of TCP");
-                let trips = counted.clone();
-                let (mut back, mut to) =
-                    (server.try_clone().expect("a stream"), client.try_clone().expect("a stream"));
-                thread::spawn(move || {
-                    let _ = io::copy(&mut back, &mut to);
-                    let _ = to.shutdown(Shutdown::Both);
-                });
-                thread::spawn(move || {
-                    let _ = pass_on(&client, &server, &trips);
-                    let _ = server.shutdown(Shutdown::Both);
-                });
-            }
+        let url = before(url, move |client, server| {
+            let trips = counted.clone();
+            let (mut back, mut to) =
+                (server.try_clone().expect("a stream"), client.try_clone().expect("a stream"));
+            thread::spawn(move || {
+                let _ = io::copy(&mut back, &mut to);
+                let _ = to.shutdown(Shutdown::Both);
+            });
+            thread::spawn(move || {
+                let _ = pass_on(&client, &server, &trips);
+                let _ = server.shutdown(Shutdown::Both);
+            });
         });
         (Self { url }, trips)
     }
