@@ -2,6 +2,7 @@
 //!
 //! The arguments are checked before the program connects to a database.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use evented_core::KeyValue;
@@ -255,22 +256,21 @@ impl<Conn: Connection> Admin<Conn> {
         self.logs.iter().filter(|log| log.is_hashed()).map(AsRef::as_ref).collect()
     }
 
-    /// Finds a hashed log by its name, with or without its database schema.
+    /// Finds a log by its name, with or without its database schema. A log without hashes is found too: verification
+    /// then says what to declare.
     fn log(&self, name: &str) -> Result<&Log<Conn>, Failure> {
-        let logs = self.hashed_logs();
-        if let Some(log) = logs.iter().find(|log| full(log.name()) == name) {
-            return Ok(*log);
-        }
-        let of_table: Vec<_> = logs.iter().filter(|log| log.name().table == name).collect();
-        let names =
-            |logs: &[&&Log<Conn>]| -> Vec<String> { logs.iter().map(|log| full(log.name())).collect() };
-        match of_table.as_slice() {
-            [log] => Ok(**log),
-            [] => {
-                let known = names(&logs.iter().collect::<Vec<_>>());
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                Err(unknown("hashed log", name, &known))
+        let mut of_table = Vec::new();
+        for log in &self.logs {
+            if full(log.name()) == name {
+                return Ok(log.as_ref());
             }
+            if log.name().table == name {
+                of_table.push(log.as_ref());
+            }
+        }
+        match of_table.as_slice() {
+            [log] => Ok(*log),
+            [] => Err(unknown("hashed log", name, &names(&self.hashed_logs()))),
             several => {
                 let several = names(several).join(" and ");
                 Err(Failure::new(format!("`{name}` is the table of several logs; name one of {several}")))
@@ -290,13 +290,17 @@ impl<Conn: Connection> Admin<Conn> {
     }
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+fn unknown(what: &str, name: &str, known: &[impl Borrow<str>]) -> Failure {
     match known {
         [] => Failure::new(format!("there is no {what} `{name}`: this program knows none")),
         known => {
             Failure::new(format!("there is no {what} `{name}`; this program knows {}", known.join(", ")))
         }
     }
+}
+
+fn names<E>(logs: &[&dyn AnyLog<E>]) -> Vec<String> {
+    logs.iter().map(|log| full(log.name())).collect()
 }
 
 fn full(name: LogName) -> String {
