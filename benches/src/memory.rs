@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 use diesel::prelude::*;
-use evented_diesel::{Run, batch};
+use evented_diesel::{EventedDsl as _, Run, batch};
 
 use crate::model::{Task, new};
 use crate::report::Report;

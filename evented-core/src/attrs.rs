@@ -27,6 +27,8 @@ pub struct RawPayload {
     action: String,
     version: i32,
     map: Map<String, Value>,
+    /// Whether the fields are a part of a state: one side of an external change that changed some fields.
+    partial: bool,
     /// The payload of an action that is not a struct with named fields. It stays unchanged unless a step sets a key.
     plain: Option<Value>,
 }
@@ -40,7 +42,7 @@ impl RawPayload {
             Value::Object(map) => (map, None),
             plain => (Map::new(), Some(plain)),
         };
-        Self { action: action.into(), version, map, plain }
+        Self { action: action.into(), version, map, partial: false, plain }
     }
 
     /// The payload, if the action is not a struct with named fields, such as `struct Add(i32)`; `None` if it is one.
@@ -71,6 +73,15 @@ impl RawPayload {
     #[must_use]
     pub fn version_in(&self, versions: impl VersionSet) -> bool {
         versions.have(self.version)
+    }
+
+    /// Whether the payload is made of all fields of a state: an insert, a savepoint, or an external change of a record
+    /// that the log did not know, which is the first event of a record from before the log. A step that adds a field sets
+    /// it in these payloads.
+    #[must_use]
+    pub fn is_whole_state(&self) -> bool {
+        let of_states = [names::INSERT, names::SAVEPOINT, names::EXTERNAL];
+        of_states.contains(&self.action.as_str()) && !self.partial
     }
 
     /// The value of a key; `None` if the payload does not have the key.
@@ -126,8 +137,9 @@ impl RawPayload {
         }
     }
 
-    pub(crate) fn from_fields(action: &str, version: i32, fields: Fields) -> Self {
-        Self { action: action.to_owned(), version, map: fields.0, plain: None }
+    /// Creates the payload of one side of an external change.
+    pub(crate) fn of_external(version: i32, fields: Fields, partial: bool) -> Self {
+        Self { action: names::EXTERNAL.to_owned(), version, map: fields.0, partial, plain: None }
     }
 
     pub(crate) fn into_fields(self) -> Fields {

@@ -111,7 +111,7 @@ pub fn decide_change<M: Evented>(
     let mut after = before.clone();
     change.apply(&mut after, cx);
     // The key identifies the record: an assignment to it by an action has no effect.
-    after.set_key(before.key().clone());
+    after.set_key(before.key());
     after.touch(false, cx.at);
     decision(change.name(), || change.payload(), after, cx)
 }

@@ -174,10 +174,32 @@ pub enum PayloadError {
     /// The payload does not have the form of its action.
     #[error("its payload does not decode: {0}")]
     Form(serde_json::Error),
+    /// The payload has not a field that the action has today.
+    #[error(
+        "its payload does not decode: {error}. No step adds it to events of version {version}; if it is a field of the \
+         model, write `#[evented(added(version = n))]` on the field, with the version that has it first; otherwise add it \
+         in a step, `#[evented(upcast({version} = your_fn))]`"
+    )]
+    MissingField {
+        /// The event's version.
+        version: i32,
+        /// The error that serde reported, which names the field.
+        error: serde_json::Error,
+    },
 }
 
 impl From<serde_json::Error> for PayloadError {
     fn from(error: serde_json::Error) -> Self {
+        Self::Form(error)
+    }
+}
+
+impl PayloadError {
+    fn of_version(version: i32, error: serde_json::Error) -> Self {
+        // serde has no other sign of it.
+        if error.is_data() && error.to_string().starts_with("missing field ") {
+            return Self::MissingField { version, error };
+        }
         Self::Form(error)
     }
 }
@@ -203,8 +225,9 @@ impl<'a> Payload<'a> {
         };
         if action == names::EXTERNAL {
             let external: External = json.read()?;
+            let partial = external.from.is_some() && external.to.is_some();
             let side = |side: Option<Fields>| {
-                side.map(|fields| upcast(RawPayload::from_fields(action, version, fields)).into_fields())
+                side.map(|fields| upcast(RawPayload::of_external(version, fields, partial)).into_fields())
             };
             let external = External { from: side(external.from), to: side(external.to) };
             return Ok(Self { form: Form::External(external) });
@@ -219,8 +242,14 @@ impl<'a> Payload<'a> {
     /// If the payload does not have the form of a `T`.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, PayloadError> {
         Ok(match self.form {
-            Form::Today { json, .. } => json.read()?,
-            Form::Upcast(attrs) => serde_json::from_value(attrs.into_value())?,
+            Form::Today { json, version, .. } => {
+                json.read().map_err(|error| PayloadError::of_version(version, error))?
+            }
+            Form::Upcast(attrs) => {
+                let version = attrs.version();
+                serde_json::from_value(attrs.into_value())
+                    .map_err(|error| PayloadError::of_version(version, error))?
+            }
             Form::External(external) => serde_json::from_value(serde_json::to_value(external)?)?,
         })
     }

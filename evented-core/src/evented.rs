@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
-    Create, Digest, EventBody, FieldDigests, FieldError, Fields, KeyKind, KeyValue, RawPayload, ScopeKey,
-    Unstorable, ValidationErrors,
+    ActionOf, Create, Digest, EventBody, FieldDigests, FieldError, Fields, KeyKind, KeyPartKind, KeySource,
+    KeyValue, RawPayload, ScopeKey, Unstorable, ValidationErrors,
 };
 
 /// A model whose every change is recorded. `#[derive(Evented)]` implements it. No method accesses a database.
@@ -24,6 +25,8 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// The input of an insert.
     type New: Create<Self> + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// The input of an update.
+    type Changes: ActionOf<Self>;
     /// The typed events of this model.
     type Event: EventBody<Self>;
 
@@ -31,8 +34,12 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     const SCHEMA: &'static str;
     /// The current schema version.
     const VERSION: i32;
-    /// The type of the key, and who makes it.
+    /// The form in which the log keeps the key.
     const KEY: KeyKind;
+    /// The types of the key's parts: one, or one for each column of a key of several columns.
+    const KEY_PARTS: &'static [KeyPartKind];
+    /// Who makes the key of a new record for which the caller gives none.
+    const KEY_SOURCE: KeySource;
     /// The recorded fields, in the order of the struct: all but the key, the revision, and the fields that the
     /// database generates.
     const FIELDS: &'static [&'static str];
@@ -57,7 +64,10 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     }
 
     /// The record's key.
-    fn key(&self) -> &Self::Key;
+    fn key(&self) -> Self::Key;
+    /// The key of a new record for which the caller gives none: made from the id of its first event, or a placeholder
+    /// until the database makes it. `None` if the caller must give it.
+    fn make_key(event_id: Uuid) -> Option<Self::Key>;
     /// Sets the key that the database made.
     fn set_key(&mut self, key: Self::Key);
     /// Converts a key to a [`KeyValue`].
@@ -109,7 +119,7 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
     fn upcast(attrs: &mut RawPayload) {
         let _ = attrs;
     }
-    /// The payload of a savepoint, `#[evented(@SP@…)]`.
+    /// The payload of a savepoint, `#[evented(savepoint(with = …))]`.
     ///
     /// # Errors
     ///

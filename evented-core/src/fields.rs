@@ -43,7 +43,15 @@ impl Fields {
     ///
     /// If the value does not decode into a `T`.
     pub fn take<T: DeserializeOwned>(&mut self, field: &'static str) -> Result<T, FieldError> {
-        let value = self.0.remove(field).unwrap_or(Value::Null);
+        let Some(value) = self.0.remove(field) else {
+            return serde_json::from_value(Value::Null).map_err(|_| FieldError {
+                field,
+                error: serde::de::Error::custom(
+                    "the event does not have it, and no step adds it; write `#[evented(added(version = n))]` on the \
+                     field, with the version that has it first",
+                ),
+            });
+        };
         serde_json::from_value(value).map_err(|error| FieldError { field, error })
     }
 

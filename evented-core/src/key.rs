@@ -5,25 +5,62 @@ use std::fmt;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// The type of a model's key, and who makes it.
+mod part;
+
+#[doc(hidden)]
+pub use part::{ExactPart, ExactPartKind};
+pub use part::{KeyPart, KeyPartKind, KeyPrimitive, key_parts, key_text};
+
+/// The form in which a log keeps the keys of its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyKind {
-    /// A UUID v7, made by the library. It is the id of the record's first event.
+    /// A UUID.
     Uuid,
-    /// Text, given by the caller.
+    /// Text: a key of text, or the [text](key_text) of a key of another type or of several columns.
     Text,
-    /// A 32-bit integer, made by the database.
+    /// A 32-bit integer.
     Int,
-    /// A 64-bit integer, made by the database.
+    /// A 64-bit integer.
     BigInt,
 }
 
 impl KeyKind {
-    /// Whether the database makes the key when it inserts the row.
+    /// The form of keys with these parts in a log of their model's own. A key of one part keeps its type if there is a
+    /// form for it; every other key is kept as text.
     #[must_use]
-    pub fn by_database(self) -> bool {
-        matches!(self, Self::Int | Self::BigInt)
+    pub const fn of(parts: &[KeyPartKind]) -> Self {
+        match parts {
+            [KeyPartKind::Uuid] => Self::Uuid,
+            [KeyPartKind::Int] => Self::Int,
+            [KeyPartKind::BigInt] => Self::BigInt,
+            _ => Self::Text,
+        }
+    }
+
+    /// The form of keys with these parts in a log that keeps keys of the form `self`: that form if it fits, otherwise
+    /// text.
+    #[must_use]
+    pub const fn holding(self, parts: &[KeyPartKind]) -> Self {
+        match (self, Self::of(parts)) {
+            (Self::Uuid, Self::Uuid) => Self::Uuid,
+            (Self::Int, Self::Int) => Self::Int,
+            (Self::BigInt, Self::BigInt) => Self::BigInt,
+            _ => Self::Text,
+        }
+    }
+
+    /// Whether two forms are the same, at compile time.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn is(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Uuid, Self::Uuid)
+                | (Self::Text, Self::Text)
+                | (Self::Int, Self::Int)
+                | (Self::BigInt, Self::BigInt)
+        )
     }
 
     /// The kind, for a match without a wildcard.
@@ -39,7 +76,19 @@ impl KeyKind {
     }
 }
 
-/// A key of any model. Its serde form is the key alone: a string or a number.
+/// Who makes the key of a new record for which the caller gives none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// The library: a UUID v7, which is the id of the record's first event.
+    Library,
+    /// The caller, who must give each record its key.
+    Caller,
+    /// The database, when it inserts the row.
+    Database,
+}
+
+/// A key of any model, in the form in which its log keeps it. Its serde form is the key alone: a string or a number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -55,6 +104,58 @@ pub enum KeyValue {
 }
 
 impl KeyValue {
+    /// The key with these parts, in the form of its log.
+    ///
+    /// ```
+    /// use evented_core::{KeyKind, KeyPart, KeyValue};
+    ///
+    /// assert_eq!(KeyValue::of(KeyKind::Int, [KeyPart::Int(7)]), KeyValue::Int(7));
+    /// let two = KeyValue::of(KeyKind::Text, [KeyPart::Int(12), KeyPart::Text("a/b".into())]);
+    /// assert_eq!(two, KeyValue::Text("12/a%2Fb".into()));
+    /// ```
+    #[must_use]
+    pub fn of<const N: usize>(kind: KeyKind, parts: [KeyPart; N]) -> Self {
+        let mut parts = parts.into_iter().peekable();
+        match (kind, parts.next(), parts.peek()) {
+            (KeyKind::Uuid, Some(KeyPart::Uuid(key)), None) => Self::Uuid(key),
+            (KeyKind::Int, Some(KeyPart::Int(key)), None) => Self::Int(key),
+            (KeyKind::BigInt, Some(KeyPart::BigInt(key)), None) => Self::BigInt(key),
+            (_, Some(KeyPart::Text(key)), None) => Self::Text(key),
+            (_, first, _) => {
+                let texts: Vec<String> = first.into_iter().chain(parts).map(|part| part.text()).collect();
+                Self::Text(key_text(texts.iter().map(String::as_str)))
+            }
+        }
+    }
+
+    /// The parts of the key, which are of these kinds; `None` if it is no such key. Of the spellings of a key, only the
+    /// one that [`KeyValue::of`] writes is a key: one record has one key.
+    #[must_use]
+    pub fn parts(&self, kinds: &[KeyPartKind]) -> Option<Vec<KeyPart>> {
+        if let [kind] = kinds {
+            return Some(vec![self.part(*kind)?]);
+        }
+        let Self::Text(text) = self else { return None };
+        let texts = key_parts(text)?;
+        if texts.len() != kinds.len() {
+            return None;
+        }
+        kinds.iter().zip(&texts).map(|(kind, text)| KeyPart::parse(*kind, text)).collect()
+    }
+
+    /// The key as its only part, which is of this kind; `None` if it is no such key.
+    #[must_use]
+    pub fn part(&self, kind: KeyPartKind) -> Option<KeyPart> {
+        match (self, kind) {
+            (Self::Uuid(key), KeyPartKind::Uuid) => Some(KeyPart::Uuid(*key)),
+            (Self::Int(key), KeyPartKind::Int) => Some(KeyPart::Int(*key)),
+            (Self::BigInt(key), KeyPartKind::BigInt) => Some(KeyPart::BigInt(*key)),
+            (Self::Text(key), KeyPartKind::Text) => Some(KeyPart::Text(key.clone())),
+            (Self::Text(key), kind) => KeyPart::parse(kind, key),
+            _ => None,
+        }
+    }
+
     /// The key, for a match without a wildcard.
     #[doc(hidden)]
     #[must_use]
@@ -65,6 +166,22 @@ impl KeyValue {
             Self::Int(key) => ExactKey::Int(*key),
             Self::BigInt(key) => ExactKey::BigInt(*key),
         }
+    }
+}
+
+impl From<String> for KeyValue {
+    fn from(key: String) -> Self {
+        Self::Text(key)
+    }
+}
+impl From<i32> for KeyValue {
+    fn from(key: i32) -> Self {
+        Self::Int(key)
+    }
+}
+impl From<i64> for KeyValue {
+    fn from(key: i64) -> Self {
+        Self::BigInt(key)
     }
 }
 
@@ -98,57 +215,6 @@ impl fmt::Display for KeyValue {
             Self::Text(key) => key.fmt(f),
             Self::Int(key) => key.fmt(f),
             Self::BigInt(key) => key.fmt(f),
-        }
-    }
-}
-
-/// The text of a key of several columns: its parts, separated by `/`. In each part, `%` and `/` are escaped.
-///
-/// ```
-/// use evented_core::{key_parts, key_text};
-///
-/// assert_eq!(key_text(["12", "a/b"]), "12/a%2Fb");
-/// assert_eq!(key_parts("12/a%2Fb").unwrap(), ["12", "a/b"]);
-/// ```
-#[must_use]
-pub fn key_text<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
-    let parts: Vec<String> =
-        parts.into_iter().map(|part| part.replace('%', "%25").replace('/', "%2F")).collect();
-    parts.join("/")
-}
-
-/// The parts of a key of several columns, from its [text](key_text); `None` if a `%` begins no escape.
-#[must_use]
-pub fn key_parts(text: &str) -> Option<Vec<String>> {
-    let part = |part: &str| {
-        let mut pieces = part.split('%');
-        let mut plain = pieces.next()?.to_owned();
-        for piece in pieces {
-            let (escape, rest) = piece.split_at_checked(2)?;
-            plain.push(match escape {
-                "25" => '%',
-                "2F" => '/',
-                _ => return None,
-            });
-            plain.push_str(rest);
-        }
-        Some(plain)
-    };
-    text.split('/').map(part).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_text_of_a_key_gives_its_parts() {
-        for parts in [vec!["12", "7"], vec!["", ""], vec!["%", "/"], vec!["a%2Fb", "%25", "ä"], vec!["x"]] {
-            assert_eq!(key_parts(&key_text(parts.iter().copied())).unwrap(), parts);
-        }
-        assert_ne!(key_text(["a/b", "c"]), key_text(["a", "b/c"]));
-        for text in ["%", "%2", "a%2f", "%zz/1", "%2ä"] {
-            assert_eq!(key_parts(text), None, "{text}");
         }
     }
 }

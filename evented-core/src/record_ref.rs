@@ -30,7 +30,7 @@ impl<M: Evented> RecordRef<M> {
     /// Refers to this record. Keeps a copy only if a field of the record holds its revision: a write can then use the
     /// copy without reading the record.
     pub fn record(record: &M) -> Self {
-        Self { key: record.key().clone(), copy: record.revision().map(|_| record.clone()) }
+        Self { key: record.key(), copy: record.revision().map(|_| record.clone()) }
     }
 
     /// The record's key.

@@ -23,9 +23,11 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     action_names::methods_are_free(model, errors);
     action_names::log_names_are_unique(model, errors);
     action_names::names_fit(model, errors);
+    action_names::names_are_of_generated_types(model, errors);
     action_names::db_schema_is_an_identifier(model, errors);
     logs::a_log_is_shared_or_of_ones_own(model, errors);
     logs::keys_fit_the_log(model, errors);
+    logs::given_has_an_effect(model, errors);
     logs::without_a_table_there_is_no_row(model, errors);
     logs::savepoints_come_now_and_then(model, errors);
     fields::scopes_are_fields(model, errors);
@@ -34,5 +36,6 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     }
     fields::roles_are_single(model, errors);
     fields::types_fit_the_roles(model, errors);
+    fields::names_are_distinct(model, errors);
     fields::columns_are_distinct(model, errors);
 }

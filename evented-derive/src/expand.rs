@@ -5,13 +5,14 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
-use crate::model::{Field, FieldKind, KeyKind, Model};
+use crate::model::{EventName, Field, FieldKind, Model, Owner};
 use crate::names::plain;
 
 mod action_impls;
 mod event;
 mod evented;
 mod inputs;
+mod keys;
 mod log_impl;
 mod log_only;
 mod methods;
@@ -35,10 +36,14 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         tables::expand(model, &names),
         scopes::expand(model, &names),
     ];
+    let hides_event = matches!(model.names.event, Some(EventName::Hidden));
+    let hidden_event = hides_event.then_some(&event);
+    let event = (!hides_event).then_some(&event);
     // The compiler reports errors in this order. The errors in the hidden parts show their origin best.
     quote! {
         #[doc(hidden)]
         const _: () = {
+            #hidden_event
             #(#hidden)*
         };
         #inputs
@@ -79,12 +84,24 @@ impl Names {
         };
         let log_table =
             model.log_table.as_ref().map_or_else(|| generated(log_name.clone()), |path| quote!(#path));
-        let log = model.shared_log.as_ref().map_or_else(|| quote!(#log_table::table), |path| quote!(#path));
+        let own_log = if model.log_table.is_some() {
+            generated(format_ident!("{ident}Log"))
+        } else {
+            quote!(#log_table::table)
+        };
+        let log = model.shared_log.as_ref().map_or(own_log, |path| quote!(#path));
         Self {
             private: quote!(#krate::__private),
-            new: new.unwrap_or_else(|| generated(format_ident!("New{ident}"))),
-            changes: changes.unwrap_or_else(|| generated(format_ident!("{ident}Changes"))),
-            event: format_ident!("{ident}Event"),
+            new: new.unwrap_or_else(|| {
+                generated(model.names.insert.clone().unwrap_or_else(|| format_ident!("New{ident}")))
+            }),
+            changes: changes.unwrap_or_else(|| {
+                generated(model.names.update.clone().unwrap_or_else(|| format_ident!("{ident}Changes")))
+            }),
+            event: match &model.names.event {
+                Some(EventName::Given(name)) => name.clone(),
+                Some(EventName::Hidden) | None => format_ident!("{ident}Event"),
+            },
             log,
             log_table,
             log_name,
@@ -93,20 +110,69 @@ impl Names {
 }
 
 impl Model {
-    /// The key. Parsing has checked that there is one.
-    fn key(&self) -> Option<(&Field, KeyKind)> {
-        self.fields.iter().find_map(|field| match field.kind {
-            FieldKind::Key(kind) => Some((field, kind)),
-            _ => None,
-        })
+    /// The type of the key: the type of the field, or a tuple.
+    fn key_type(&self) -> TokenStream {
+        let types: Vec<_> = self.keys().map(|(field, _)| &field.ty).collect();
+        match types.as_slice() {
+            [ty] => quote!(#ty),
+            types => quote!((#(#types),*)),
+        }
+    }
+
+    /// The expression for a part of the key in the variable `key`.
+    fn key_part(&self, key: &TokenStream, part: usize) -> TokenStream {
+        if self.key.len() == 1 {
+            return quote!(#key);
+        }
+        let part = syn::Index::from(part);
+        quote!(#key.#part)
+    }
+
+    /// The index of a field among the parts of the key.
+    fn part_of(&self, field: &Field) -> Option<usize> {
+        self.keys().position(|(part, _)| part.ident == field.ident)
     }
 
     fn state(&self) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(|field| field.is_state())
     }
 
+    /// The content of a struct expression of the model, with a value for each field.
+    fn fields_with(&self, value: impl Fn(&Field) -> TokenStream) -> TokenStream {
+        let mut content = TokenStream::new();
+        for group in self.fields.chunk_by(|one, next| {
+            one.owner.as_ref().zip(next.owner.as_ref()).is_some_and(|(one, next)| one.ident == next.ident)
+        }) {
+            let parts = group.iter().map(|field| {
+                let (ident, value) = (&field.ident, value(field));
+                quote!(#ident: #value)
+            });
+            content.extend(match group.first().and_then(|field| field.owner.as_ref()) {
+                Some(Owner { ident, ty }) => quote!(#ident: #ty { #(#parts),* },),
+                None => quote!(#(#parts),*,),
+            });
+        }
+        content
+    }
+
+    /// The fields that are columns of the table, in the order in which rows are read.
+    fn columns(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.is_column())
+    }
+
     fn of_kind(&self, kind: FieldKind) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(move |field| field.kind == kind)
+    }
+}
+
+impl Field {
+    /// The path of the field within the model: its name, or that of the embedded struct and its name there.
+    fn path(&self) -> TokenStream {
+        let ident = &self.ident;
+        match &self.owner {
+            Some(Owner { ident: owner, .. }) => quote!(#owner.#ident),
+            None => quote!(#ident),
+        }
     }
 }
 

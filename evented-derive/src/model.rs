@@ -44,6 +44,8 @@ pub(crate) struct Model {
     pub(crate) insert: Option<Path>,
     /// `update = Type`: the user's own input of an update.
     pub(crate) update: Option<Path>,
+    /// `names(…)`: the names of the generated types.
+    pub(crate) names: GeneratedNames,
     /// `check = path`: the check of each new state.
     pub(crate) check: Option<Path>,
     /// `savepoint(with = path)`: the user's own form of a savepoint.
@@ -53,8 +55,10 @@ pub(crate) struct Model {
     /// `upcast(0 = f, 1 = g)`: the step from each version to the next.
     pub(crate) upcasts: Vec<(Spanned<u32>, Path)>,
     pub(crate) drift: Drift,
-    /// In order of declaration; exactly one of kind [`FieldKind::Key`].
+    /// In order of declaration; at least one of kind [`FieldKind::Key`].
     pub(crate) fields: Vec<Field>,
+    /// The indices of the key's fields, in the order of the key's parts.
+    pub(crate) key: Vec<usize>,
 }
 
 /// One action of `actions(Archive, Close(name = "close"))`.
@@ -63,8 +67,9 @@ pub(crate) struct ActionDef {
     pub(crate) ty: Path,
     /// The name in the log, from `name = "…"`. Default: the last segment of the type's path in snake case.
     pub(crate) name: String,
-    /// The generated method: the last segment of the type's path in snake case, raw if it is a keyword.
-    pub(crate) method: Ident,
+    /// The generated method, from `method = …`. Default: the last segment of the type's path in snake case, raw if it is
+    /// a keyword. `None`: `method = _`, none is generated.
+    pub(crate) method: Option<Ident>,
     pub(crate) span: Span,
 }
 
@@ -88,21 +93,35 @@ pub(crate) enum Drift {
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) ident: Ident,
-    pub(crate) vis: Visibility,
     pub(crate) ty: Type,
+    /// The field of the model that holds this field, from `#[evented(embed(…))]`; `None` for a field of the model itself.
+    pub(crate) owner: Option<Owner>,
     /// The column, from `#[diesel(column_name = …)]`. Default: the field's name.
     pub(crate) column: Ident,
     pub(crate) kind: FieldKind,
+    /// `#[evented(given)]`: the caller gives the key of each new record.
+    pub(crate) given: Option<Span>,
     /// The generated insert type does not have the field. It starts with the default of its type.
     pub(crate) skip_insert: bool,
+    /// The generated update type does not have the field. Only actions change it.
+    pub(crate) skip_update: bool,
     /// The items of the field's lists have no order: `#[evented(unordered)]`, or a `HashSet`.
     pub(crate) unordered: bool,
     /// `#[evented(renamed(from = "title", version = 1))]`, which may be repeated.
     pub(crate) renamed: Vec<Renamed>,
+    /// `#[evented(added(version = 1, default = path))]`: the version that added the field, and its value in older events.
+    pub(crate) added: Option<Added>,
     /// `#[diesel(deserialize_as = Type)]`.
     pub(crate) deserialize_as: Option<Type>,
     /// Doc attributes, copied to the generated types.
     pub(crate) docs: Vec<syn::Attribute>,
+}
+
+/// A field whose type is a struct of several columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Owner {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
 }
 
 /// The role of a field.
@@ -112,24 +131,89 @@ pub(crate) enum FieldKind {
     InsertedAt,
     UpdatedAt,
     Revision,
+    /// No column: the library neither reads nor writes the field, and sets it to the default of its type.
+    Skipped,
     /// The database generates the value: the library reads it, never writes it, and leaves it out of the digest.
     Generated,
     Plain,
 }
 
-/// The type that a key is made of, and who makes it.
+/// The type that a part of a key is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyKind {
-    /// `uuid::Uuid`, made by the library.
+    /// `uuid::Uuid`.
     Uuid,
-    /// `Id<Model>`, made by the library, on all databases.
+    /// `Id<Model>`, on all databases.
     Id,
-    /// `String`, given by the caller.
+    /// `String`.
     Text,
-    /// `i32`, made by the database.
+    /// `i16`.
+    I16,
+    /// `i32`.
     I32,
-    /// `i64`, made by the database.
+    /// `i64`.
     I64,
+    /// `bool`.
+    Bool,
+    /// `Vec<u8>`.
+    Bytes,
+}
+
+/// Who makes the key of a new record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    Library,
+    Caller,
+    Database,
+}
+
+impl KeyKind {
+    /// The form in which a log keeps a key of this part alone. The parts of a key of several columns are kept as text.
+    pub(crate) fn in_log(self) -> Self {
+        match self {
+            Self::Uuid | Self::Id | Self::Text | Self::I32 | Self::I64 => self,
+            Self::I16 | Self::Bool | Self::Bytes => Self::Text,
+        }
+    }
+
+    /// Who makes a key of this part alone, unless an attribute says that the caller gives it.
+    pub(crate) fn source(self) -> KeySource {
+        match self {
+            Self::Uuid | Self::Id => KeySource::Library,
+            Self::Text | Self::Bool | Self::Bytes => KeySource::Caller,
+            Self::I16 | Self::I32 | Self::I64 => KeySource::Database,
+        }
+    }
+}
+
+impl Model {
+    /// The fields of the key, in the order of its parts.
+    pub(crate) fn keys(&self) -> impl ExactSizeIterator<Item = (&Field, KeyKind)> {
+        self.key.iter().map(|index| {
+            let field = &self.fields[*index];
+            let kind = match field.kind {
+                FieldKind::Key(kind) => kind,
+                _ => KeyKind::Text,
+            };
+            (field, kind)
+        })
+    }
+
+    /// Who makes the key of a new record for which the caller gives none.
+    pub(crate) fn key_source(&self) -> KeySource {
+        match self.keys().collect::<Vec<_>>().as_slice() {
+            [(field, kind)] if field.given.is_none() => kind.source(),
+            _ => KeySource::Caller,
+        }
+    }
+
+    /// The form in which a log of the model's own keeps the key.
+    pub(crate) fn key_in_log(&self) -> KeyKind {
+        match self.keys().collect::<Vec<_>>().as_slice() {
+            [(_, kind)] => kind.in_log(),
+            _ => KeyKind::Text,
+        }
+    }
 }
 
 /// A field's earlier name. `version` is the first schema version with the current name.
@@ -138,6 +222,31 @@ pub(crate) struct Renamed {
     pub(crate) from: String,
     pub(crate) version: u32,
     pub(crate) span: Span,
+}
+
+/// The schema version that added a field.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) version: u32,
+    /// The function that returns the value of the field in older events. Default: the default of the type.
+    pub(crate) default: Option<Path>,
+    pub(crate) span: Span,
+}
+
+/// The names of the generated types, from `names(insert = …, update = …, event = …)`.
+#[derive(Debug, Default)]
+pub(crate) struct GeneratedNames {
+    pub(crate) insert: Option<Ident>,
+    pub(crate) update: Option<Ident>,
+    pub(crate) event: Option<EventName>,
+}
+
+/// The name of the generated event type.
+#[derive(Debug)]
+pub(crate) enum EventName {
+    Given(Ident),
+    /// `names(event = _)`: none. The type is `<Item as Evented>::Event`.
+    Hidden,
 }
 
 /// A value and its span in the source.
@@ -150,6 +259,14 @@ pub(crate) struct Spanned<T> {
 impl Field {
     /// Whether the field is part of the state, which is recorded in the log and in the digest.
     pub(crate) fn is_state(&self) -> bool {
-        !matches!(self.kind, FieldKind::Key(_) | FieldKind::Generated | FieldKind::Revision)
+        !matches!(
+            self.kind,
+            FieldKind::Key(_) | FieldKind::Generated | FieldKind::Revision | FieldKind::Skipped
+        )
+    }
+
+    /// Whether the field is a column of the table.
+    pub(crate) fn is_column(&self) -> bool {
+        self.kind != FieldKind::Skipped
     }
 }

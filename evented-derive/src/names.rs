@@ -160,6 +160,15 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
+/// The only argument of a type: `T` of `Option<T>`.
+pub(crate) fn argument(ty: &Type) -> Option<&Type> {
+    let syn::PathArguments::AngleBracketed(arguments) = &last_segment(ty)?.arguments else { return None };
+    match arguments.args.iter().collect::<Vec<_>>().as_slice() {
+        [syn::GenericArgument::Type(ty)] => Some(ty),
+        _ => None,
+    }
+}
+
 /// Whether the type is written with this name, with any path before it and without arguments.
 pub(crate) fn is_written(ty: &Type, name: &str) -> bool {
     last_segment(ty).is_some_and(|last| last.ident == name && last.arguments.is_none())

@@ -8,7 +8,6 @@ mod field;
 mod items;
 mod key;
 mod log_attributes;
-mod serde;
 
 pub(crate) use self::log_attributes::log;
 
@@ -29,11 +28,16 @@ pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
     let fields = named_fields(input, errors)?;
 
     let drafts: Vec<_> = fields.named.iter().filter_map(|field| FieldDraft::read(field, errors)).collect();
-    let key = key::find(input, &drafts, diesel.primary_key.as_ref(), errors);
-    let fields = drafts.into_iter().enumerate();
-    let fields =
-        fields.map(|(index, draft)| draft.into_field(&input.ident, Some(index) == key, errors)).collect();
-    Some(container.into_model(input, diesel.table, fields))
+    let key = key::find(input, &drafts, &diesel.primary_key, errors);
+    let mut fields = Vec::with_capacity(drafts.len());
+    // An embedded struct is several fields, so the indices of the fields after it differ.
+    let mut places = vec![0; drafts.len()];
+    for (index, draft) in drafts.into_iter().enumerate() {
+        places[index] = fields.len();
+        fields.extend(draft.into_fields(&input.ident, key.contains(&index), errors));
+    }
+    let key = key.into_iter().map(|index| places[index]).collect();
+    Some(container.into_model(input, diesel.table, fields, key))
 }
 
 /// The attributes of the struct, for the tests.
@@ -45,7 +49,7 @@ pub(crate) fn struct_forms() -> &'static [(&'static str, &'static str)] {
 /// The options of the struct's attributes, for the tests.
 #[cfg(test)]
 pub(crate) fn struct_option_forms() -> Vec<(&'static str, &'static str)> {
-    [container::LOG, container::SAVEPOINT, actions::OPTIONS].concat()
+    [container::LOG, container::NAMES, container::SAVEPOINT, actions::OPTIONS].concat()
 }
 
 /// The options of a log's attributes, for the tests.

@@ -115,7 +115,7 @@ async fn insert_values<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     rows: &[(KeyValue, &M)],
 ) -> QueryResult<usize> {
     let mut inserted = 0;
-    for rows in portions::<DB, _>(rows, M::WRITTEN.len() + 1) {
+    for rows in portions::<DB, _>(rows, M::WRITTEN.len() + M::KEY_COLUMNS.len()) {
         let statement = insert_many_plain::<DB, M>(rows);
         // The text of the largest portion is long and always the same, so Diesel should not build it for each
         // statement.
@@ -137,7 +137,7 @@ async fn make_values<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     rows: &[(KeyValue, &M)],
 ) -> QueryResult<Vec<M>> {
     let mut made = Vec::with_capacity(rows.len());
-    for rows in portions::<DB, _>(rows, M::WRITTEN.len() + 1) {
+    for rows in portions::<DB, _>(rows, M::WRITTEN.len() + M::KEY_COLUMNS.len()) {
         let rows = executor.load::<RecordRow<M>>(insert_many::<DB, M>(rows)).await?;
         made.extend(rows.into_iter().map(|row| row.0));
     }

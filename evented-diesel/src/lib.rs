@@ -197,6 +197,7 @@ pub mod async_prelude;
 #[cfg_attr(not(all(feature = "__pg", feature = "sqlite")), allow(dead_code, unused_imports, unused_macros))]
 mod backend;
 pub mod checkpoints;
+mod dsl;
 mod error;
 mod exec;
 pub mod maintenance;
@@ -218,13 +219,14 @@ pub mod verify;
 mod write;
 
 pub use backend::EventedBackend;
+pub use dsl::{EventedDsl, EventedTableDsl};
 pub use error::{ConstraintKind, Error, Subject};
 /// The description of a model's fields, actions and versions: the trait, and the derive that implements it.
 pub use evented_core::Evented;
 pub use evented_core::{
-    Action, Changeset, Channel, Context, Create, Denied, Digest, Drift, External, FieldChange, Fields,
-    IntoRecordRef, IntoScope, Json, KeyKind, KeyValue, Kinds, Meta, Policy, RawPayload, RecordRef, Retired,
-    Scope, State, ValidationError, ValidationErrors, VersionSet,
+    Action, ActionOf, Changeset, Channel, Context, Create, Denied, Digest, Drift, External, FieldChange,
+    Fields, IntoRecordRef, IntoScope, Json, KeyKind, KeyValue, Kinds, Meta, Never, Policy, RawPayload,
+    RecordRef, Retired, Scope, State, ValidationError, ValidationErrors, VersionSet,
 };
 pub use evented_derive::{EventLog, Evented};
 #[cfg(feature = "__async")]

@@ -1,9 +1,10 @@
 //! Imports what most modules need for blocking connections: `use evented_diesel::prelude::*;`.
 //!
-//! It contains the derive, [`Action`] and its parts, [`Event`], [`Id`], [`batch`], and `.run(&mut conn)` on commands
-//! and read queries. Import this module or `async_prelude`, not both: their `run` methods have the same name.
+//! It contains the derive, [`Action`] and its parts, [`Id`], [`batch`], the methods of models
+//! ([`EventedDsl`](crate::EventedDsl)), and `.run(&mut conn)` on commands and read queries. Import this module or `async_prelude`, not both: their `run` methods have the same name.
 
 pub use crate::checkpoints::Checkpointed as _;
+pub use crate::dsl::{EventedDsl as _, EventedTableDsl as _};
 pub use crate::exec::Run as _;
 pub use crate::verify::LogChecks as _;
-pub use crate::{Action, Context, Create, Event, EventLog, Evented, Id, ValidationErrors, batch};
+pub use crate::{Action, Context, Create, EventLog, Evented, Id, ValidationErrors, batch};

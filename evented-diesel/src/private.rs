@@ -1,11 +1,16 @@
 //! Exports everything that generated code names. It is not public API and changes without notice.
 
+#[path = "private/key_types.rs"]
+mod key_types;
+
+pub use key_types::{IntoKey, KeyMadeOf, KeyType, OutOfKey, into_key, out_of_key};
+
 pub use chrono::{DateTime, Utc};
 pub use diesel;
 pub use evented_core::{
-    Action, ActionOf, AsStored, Changeset, Channel, Context, Create, Drift, EventBody, Evented, External,
-    FieldDigests, FieldError, Fields, IntoRecordRef, IntoScope, KeyKind, KeyValue, Normal, Payload,
-    PayloadError, RawPayload, RecordRef, Retired, Scope, ScopeKey, ScopeName, ScopePart, ScopeValue,
+    Action, ActionOf, AsStored, Context, Create, Drift, EventBody, Evented, External, FieldDigests,
+    FieldError, Fields, IntoRecordRef, IntoScope, KeyKind, KeyPart, KeyPartKind, KeySource, KeyValue, Normal,
+    Payload, PayloadError, RawPayload, RecordRef, Retired, Scope, ScopeKey, ScopeName, ScopePart, ScopeValue,
     StateDigester, Step, Unstorable, ValidationErrors, names, present,
 };
 pub use serde;
@@ -15,28 +20,19 @@ pub use uuid::Uuid;
 pub use crate::backend::EventedBackend;
 pub use crate::error::Error;
 pub use crate::exec::Executor;
-pub use crate::maintenance::{Backfill, Rebuild};
 pub use crate::model::{
-    Derived, Event, EventLog, HoldsModel, Link, LinkShape, Model, ModelOn, PendingEvent, RecordedIn,
-    SharedLog, column, shard_by_key,
+    Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model, ModelOn, PendingEvent,
+    RecordedIn, SharedLog, WithTable, column, shard_by_key,
 };
-pub use crate::read::{History, LastPosition, Replay, TableAt};
 pub use crate::sql::{BindColumns, LogName, NamedTable};
 pub use crate::sql_types;
-pub use crate::stream::TakeReadPoint;
-pub use crate::verify::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
-pub use crate::write::{Command, Materialize};
+pub use crate::statements::{IsRecord, IsRow, JoinOf, push_is_row};
+pub use crate::write::Command;
 
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::any::TypeId;
 
 use chrono::NaiveDateTime;
-use diesel::expression::{AsExpression, TypedExpressionType};
-use diesel::sql_types::SqlType;
 use serde::Serialize;
-
-use crate::error::Subject;
-use crate::write::Options;
 
 /// A type that a timestamp field may have.
 pub trait FromTime {
@@ -52,14 +48,6 @@ impl FromTime for NaiveDateTime {
     fn from_time(at: DateTime<Utc>) -> Self {
         at.naive_utc()
     }
-}
-
-/// Builds the query for a record's events.
-pub trait EventsOf {
-    /// The type of the query.
-    type Query;
-    /// Returns the query.
-    fn events_of(&self) -> Self::Query;
 }
 
 /// Returns the current name of an action that an event in a log names.
@@ -98,37 +86,20 @@ pub const fn among(name: &str, names: &[&str]) -> bool {
     false
 }
 
-/// The bounds of a key in one trait, so that the compiler reports all of them together.
+/// The primary key of a table that has one column. Of a key of several columns, one alone would name several records.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a key made of `{Inner}`",
-    label = "lacks something that a key needs",
-    note = "derive `Clone, Debug, PartialEq, Eq, Hash` and, with `#[diesel(sql_type = {Sql})]`, Diesel's \
-            `AsExpression, FromSqlRow` for `{Self}`",
-    note = "write `impl From<{Inner}> for {Self}`, `impl From<{Self}> for {Inner}`, and Diesel's `ToSql` and `FromSql`"
+    message = "the primary key of the table has several columns, and the model's key is one of them",
+    label = "a part of the primary key",
+    note = "write `#[diesel(primary_key(…))]` with the columns of the table's primary key on the model"
 )]
-pub trait KeyOf<Inner, Sql> {}
+pub trait OneColumn {}
 #[diagnostic::do_not_recommend]
-impl<Inner, Sql, K> KeyOf<Inner, Sql> for K
-where
-    K: Clone + Eq + Hash + Debug + Send + Sync + 'static,
-    K: From<Inner> + AsExpression<Sql>,
-    Inner: From<K>,
-    Sql: SqlType + TypedExpressionType,
-{
-}
+impl<C: diesel::Column> OneColumn for C {}
 
-/// A model with a key of the log's kind. The compiler reports a wrong key type at this trait, before the errors that
-/// follow from it.
-#[diagnostic::on_unimplemented(
-    message = "the key of `{Self}` is not of the log's kind",
-    label = "another kind of key than the log's, `{Inner}` as `{Sql}`",
-    note = "a shared log has keys of one kind: `#[event_log(key = Id)]` (the default) for `Id<Model>` and newtypes of it, \
-            `key = Uuid`, `key = String`; a key that the database makes (`i32`, `i64`) names records of one table only: \
-            leave out `log = …`, and the model has a log of its own"
-)]
-pub trait Keyed<Inner, Sql> {
-    /// The key.
-    type Key: KeyOf<Inner, Sql>;
+/// Returns whether an SQL type is text.
+#[must_use]
+pub fn is_text<ST: 'static>() -> bool {
+    TypeId::of::<ST>() == TypeId::of::<diesel::sql_types::Text>()
 }
 
 /// Returns what an action does to a state. The list of actions calls it, so that the compiler reports a missing
@@ -169,15 +140,22 @@ pub fn to_json<T: Serialize>(field: &'static str, value: &T) -> Result<serde_jso
     serde_json::to_value(value).map_err(|error| FieldError { field, error })
 }
 
-/// Computes what an action would change, without running it.
-///
-/// # Errors
-///
-/// The errors of running the action.
-pub fn changeset<M: Model, A: ActionOf<M>>(record: &M, action: &A) -> Result<Changeset, Error> {
-    let name = || Subject::Record { schema: M::SCHEMA, key: M::key_value(record.key()) };
-    let cx = Options::default().context::<M>();
-    let draft = evented_core::decide_change(record, action, &cx)
-        .map_err(|reason| Error::undecided(name(), reason))?;
-    Changeset::between(Some(record), Some(&draft.after)).map_err(|source| Error::field(name(), source))
+/// Sets a field that a step adds, in an event that has all fields of a state. `inserts` are the old names of inserts.
+pub fn add_field<T: Serialize>(
+    attrs: &mut RawPayload,
+    field: &'static str,
+    inserts: &[&str],
+    default: impl FnOnce() -> T,
+) {
+    let whole = attrs.is_whole_state() || inserts.contains(&attrs.action());
+    if whole && !attrs.has(field) {
+        // A value without a JSON form is found when the payload is decoded.
+        attrs.set(field, serde_json::to_value(default()).unwrap_or_default());
+    }
+}
+
+impl<T: FromTime> FromTime for Option<T> {
+    fn from_time(at: DateTime<Utc>) -> Self {
+        Some(T::from_time(at))
+    }
 }

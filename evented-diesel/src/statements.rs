@@ -3,7 +3,9 @@
 
 mod append;
 mod checkpoint_rows;
+mod conditions;
 mod events;
+mod key_columns;
 mod links;
 mod log_checks;
 mod log_stream;
@@ -21,11 +23,13 @@ pub(crate) use checkpoint_rows::{
     CheckpointRow, EventCounts, LeafRow, NODE_BINDS, NodeEnd, NodeRow, Range, block, block_before,
     checkpoints, count_events, leaf_at, leaves, nodes_of, not_begun, write_checkpoint, write_nodes,
 };
+pub use conditions::{IsRecord, IsRow, JoinOf, push_is_row};
 pub(crate) use events::{
     EventOf, EventRow, HEAD_WIDTH, LastPositionRow, RecordOf, ReplayedEvent, event_by_id, head_of, history,
     last_position, page, page_of_all,
 };
 pub use events::{HeadRow, Until};
+pub(crate) use key_columns::{TableKey, push_is_record};
 pub(crate) use links::{LinkedRow, link, linked};
 pub use log_checks::Number;
 pub(crate) use log_checks::{
@@ -39,13 +43,11 @@ pub(crate) use log_stream::{
 pub use log_stream::{BlockingSession, CommitMark, HistoryEvent, LoggedEvent};
 pub(crate) use log_tables::{format_of, table_exists};
 pub(crate) use many_rows::{
-    LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, lock_rows, portions,
-    remove_many, remove_many_plain, update_many,
+    LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, key_portions, lock_rows,
+    portions, remove_many, remove_many_plain, rows_of, update_many,
 };
 pub(crate) use rows::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
     push_insert_values, push_set, remove_row, row_of, set_row,
 };
-pub(crate) use table_scan::{
-    ColumnNames, column_names, count_without_events, rows_between, rows_without_events,
-};
+pub(crate) use table_scan::{ColumnNames, column_names, count_without_events, rows_without_events};

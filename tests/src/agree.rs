@@ -33,11 +33,11 @@ where
         replayed.extend(page);
     }
     let sorted = |mut records: Vec<M>| {
-        records.sort_by_key(|record| M::key_value(record.key()));
+        records.sort_by_key(|record| M::key_value(&record.key()));
         records
     };
     let (rows, replayed) = (sorted(rows), sorted(replayed));
-    let keys = |records: &[M]| records.iter().map(|it| M::key_value(it.key())).collect::<Vec<KeyValue>>();
+    let keys = |records: &[M]| records.iter().map(|it| M::key_value(&it.key())).collect::<Vec<KeyValue>>();
     assert_eq!(keys(&rows), keys(&replayed), "{log}: a row without a log, or a live log without its row");
     for (row, replayed) in rows.iter().zip(&replayed) {
         assert_eq!(row, replayed, "{log}: a row that is not as the log says");
@@ -54,8 +54,8 @@ where
 ///
 /// If a digest does not match.
 pub async fn agrees<S: Setting, M: ModelOn<S::Backend>>(db: &mut S, row: &M) {
-    let record = M::key_value(row.key());
-    let history = History::new(ByKey(row.key().clone()));
+    let record = M::key_value(&row.key());
+    let history = History::new(ByKey(row.key()));
     let history = db.run::<History<M>>(history).await.expect("a history");
     for entry in &history {
         let digest = entry.after.as_ref().map_or(Digest::NOTHING, |state| digest_of(state));

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use evented_diesel::stream::LogReader;
-use evented_diesel::{Event, Run, batch};
+use evented_diesel::{Event, EventedDsl as _, Run, batch};
 
 use super::model::{self, Job, jobs_events, new, renamed};
 use crate::measure::compare;

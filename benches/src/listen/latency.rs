@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use evented_diesel::{Error, Run};
+use evented_diesel::{Error, EventedDsl as _, Run};
 use evented_feed::Hub;
 
 use super::model::{self, Job, new};

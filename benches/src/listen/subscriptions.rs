@@ -1,7 +1,7 @@
 //! Measures a change that matches ten subscriptions, of a hundred or of a hundred thousand.
 
 use diesel::prelude::*;
-use evented_diesel::{Run, batch};
+use evented_diesel::{EventedDsl as _, Run, batch};
 use evented_feed::{Feed, Hub};
 
 use super::model::{self, Job, new, renamed};

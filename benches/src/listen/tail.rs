@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::Hub;
 use evented_feed::wal::{ModelColumns, create_publication, table_of};
 use evented_wal::{Config, Message, Slot, Tail};

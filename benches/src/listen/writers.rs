@@ -1,7 +1,7 @@
 //! Measures that a hub that reads the log does not slow writers down.
 
 use diesel::prelude::*;
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::Hub;
 
 use super::model::{self, Job, new};

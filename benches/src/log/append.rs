@@ -3,7 +3,7 @@
 use std::thread;
 
 use diesel::prelude::*;
-use evented_diesel::{Error, Run};
+use evented_diesel::{Error, EventedDsl as _, Run};
 
 use super::models::{fresh, hashed, plain};
 use crate::measure::compare;

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, EventedTableDsl as _, Run};
 
 use crate::model::{Task, renamed, tasks};
 use crate::report::Report;

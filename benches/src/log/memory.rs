@@ -5,9 +5,9 @@ use std::process::Command;
 use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::Run;
 use evented_diesel::checkpoints::Checkpointed;
 use evented_diesel::verify::LogChecks;
+use evented_diesel::{EventedDsl as _, EventedTableDsl as _, Run};
 
 use super::models::hashed::{Hashed, Task};
 use super::models::{fill, fresh};

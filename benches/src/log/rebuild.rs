@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::Run;
+use evented_diesel::{EventedTableDsl as _, Run};
 
 use super::models::{fill, fresh, hashed::Task};
 use crate::measure::compare;

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use evented_diesel::{Run, batch};
+use evented_diesel::{EventedDsl as _, Run, batch};
 
 use crate::model::{Task, new, renamed};
 use crate::report::Report;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use evented_diesel::Run;
 use evented_diesel::checkpoints::Checkpointed;
+use evented_diesel::{EventedDsl as _, Run};
 
 use super::models::hashed::{Hashed, Task, new};
 use super::models::{fill, fresh};

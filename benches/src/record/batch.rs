@@ -1,7 +1,7 @@
 //! Measures a batch of ten thousand creates, against COPY of the same rows.
 
 use diesel::prelude::*;
-use evented_diesel::{Run, batch};
+use evented_diesel::{EventedDsl as _, Run, batch};
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 

@@ -1,7 +1,7 @@
 //! Measures sixteen connections, on one record each, and all on one record.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use evented_diesel::{Error, Id};
+use evented_diesel::{Error, EventedDsl as _, Id};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ fn ours_on(
                 tokio::spawn(async move {
                     for n in 0..EACH {
                         loop {
-                            match Task::execute(id, renamed(format!("task {n}"))).run(&mut conn).await {
+                            match Task::execute_on(id, renamed(format!("task {n}"))).run(&mut conn).await {
                                 Ok(_) => break,
                                 Err(error) if error.is_retryable() => {}
                                 Err(error) => return Err(anyhow::Error::from(error)),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use evented_diesel::RunAsync;
+use evented_diesel::{EventedDsl as _, RunAsync};
 use uuid::Uuid;
 
 use super::raw::{Texts, Values};

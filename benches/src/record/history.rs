@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use diesel::prelude::*;
-use evented_diesel::{Evented, Run, batch};
+use evented_diesel::{Evented, EventedDsl as _, Run, batch};
 
 use crate::measure::compare;
 use crate::model::{Task, new, renamed};

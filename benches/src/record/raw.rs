@@ -3,7 +3,7 @@
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, Run};
 use serde_json::json;
 use uuid::Uuid;
 

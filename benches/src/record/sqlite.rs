@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::sql_types::Uid;
-use evented_diesel::{Error, Run};
+use evented_diesel::{Error, EventedDsl as _, Run};
 use uuid::Uuid;
 
 use crate::measure::compare;

@@ -2,6 +2,7 @@
 
 use diesel::{Connection, PgConnection};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use evented_diesel::EventedDsl as _;
 use uuid::Uuid;
 
 use super::handwritten;

@@ -1,6 +1,7 @@
 //! Checks that each action has its own method and its own name in the log.
 
 use proc_macro2::Span;
+use syn::Ident;
 
 use crate::errors::Errors;
 use crate::model::{ActionDef, Alias, Model, Spanned};
@@ -15,7 +16,7 @@ pub(crate) const METHODS: [&str; 40] = [
     "update",
     "delete",
     "delete_by",
-    "execute",
+    "execute_on",
     "replay",
     "events",
     "savepoint",
@@ -66,16 +67,21 @@ pub(super) fn methods_are_free(model: &Model, errors: &mut Errors) {
         let keeps_name = !RESERVED.contains(&log_name.as_str()) && !is_repeated(model, index);
         let kept = if keeps_name { format!("(name = \"{log_name}\")") } else { String::new() };
         let form = format!("actions({ty}{}{kept})", model.ident);
-        errors.push(action.method.span(), format!("{reason}; rename the type: write for example `{form}`"));
+        let span = action.method.as_ref().map_or(action.span, Ident::span);
+        let other = format!("rename the method, `actions({ty}(method = {log_name}_it))`");
+        errors.push(span, format!("{reason}; {other}, or the type: write for example `{form}`"));
     }
 }
 
 fn method_fault(model: &Model, index: usize) -> Option<String> {
-    let method = names::plain(&model.actions[index].method);
+    let method = names::plain(model.actions[index].method.as_ref()?);
     if METHODS.contains(&method.as_str()) {
         return Some(format!("every model has a method `{method}`"));
     }
-    let repeated = model.actions[..index].iter().any(|earlier| names::plain(&earlier.method) == method);
+    let repeated = model.actions[..index]
+        .iter()
+        .filter_map(|it| it.method.as_ref())
+        .any(|earlier| names::plain(earlier) == method);
     repeated.then(|| format!("two actions would generate the method `{method}`"))
 }
 
@@ -95,7 +101,8 @@ pub(super) fn log_names_are_unique(model: &Model, errors: &mut Errors) {
         RESERVED.map(|name| (name, "a name that the log itself uses")).to_vec();
     for (index, action) in model.actions.iter().enumerate() {
         // If a type must be renamed because of its method, its name in the log changes too.
-        if names::plain(&action.method) != action.name || method_fault(model, index).is_none() {
+        let same = action.method.as_ref().is_some_and(|method| names::plain(method) == action.name);
+        if !same || method_fault(model, index).is_none() {
             let form = format!("actions({}(name = \"another_name\"))", type_name(action));
             claim(&mut taken, (&action.name, action.span), "the name of an action", &form, errors);
         }
@@ -123,6 +130,18 @@ fn claim<'a>(
             errors.push(span, format!("`{name}` is already {holder}; write `{form}` with another name"));
         }
         None => taken.push((name, what)),
+    }
+}
+
+/// Checks `names`: a type that is not generated has no name to give.
+pub(super) fn names_are_of_generated_types(model: &Model, errors: &mut Errors) {
+    for (name, own, attribute) in
+        [(&model.names.insert, &model.insert, "insert"), (&model.names.update, &model.update, "update")]
+    {
+        if let (Some(name), Some(_)) = (name, own) {
+            let reason = format!("`{attribute} = …` names a type of your own, so none is generated");
+            errors.push(name.span(), format!("{reason}; leave out one of the two"));
+        }
     }
 }
 

@@ -99,7 +99,8 @@ pub(super) fn types_fit_the_roles(model: &Model, errors: &mut Errors) {
                 errors.push_on(&field.ty, format!("{reason}; write `{name}: i64`"));
             }
             FieldKind::InsertedAt | FieldKind::UpdatedAt if !is_time(&field.ty) => {
-                let reason = "the type of a time is written `DateTime<Utc>` or `NaiveDateTime`";
+                let reason =
+                    "the type of a time is written `DateTime<Utc>`, `NaiveDateTime` or `Option` of one";
                 errors.push_on(&field.ty, format!("{reason}; write `{name}: DateTime<Utc>`"));
             }
             _ => {}
@@ -116,6 +117,9 @@ fn is_time(ty: &Type) -> bool {
         return true;
     }
     let Some(last) = names::last_segment(ty) else { return false };
+    if last.ident == "Option" {
+        return names::argument(ty).is_some_and(is_time);
+    }
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
     let all_utc = arguments.args.iter().all(is_utc);
     last.ident == "DateTime" && arguments.args.len() == 1 && all_utc
@@ -123,6 +127,19 @@ fn is_time(ty: &Type) -> bool {
 
 fn is_utc(argument: &GenericArgument) -> bool {
     matches!(argument, GenericArgument::Type(ty) if names::is_written(ty, "Utc"))
+}
+
+/// Checks that each field has its own name: the fields of embedded structs have theirs beside those of the model.
+pub(super) fn names_are_distinct(model: &Model, errors: &mut Errors) {
+    for (index, field) in model.fields.iter().enumerate() {
+        if model.fields[..index].iter().any(|other| other.ident == field.ident) {
+            let reason = format!("another field is called `{}`", field.ident);
+            errors.push(
+                field.ident.span(),
+                format!("{reason}; the log names fields by their names, so rename one"),
+            );
+        }
+    }
 }
 
 /// Checks that each field has its own column. Otherwise both fields would write the column.

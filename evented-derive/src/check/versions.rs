@@ -25,13 +25,14 @@ pub(super) fn each_version_is_reached(model: &Model, errors: &mut Errors) {
     let is_missing = |from: &u32| {
         let upcast = model.upcasts.iter().any(|(version, _)| version.value == *from);
         let renamed = |field: &Field| field.renamed.iter().any(|renamed| renamed.version == from + 1);
-        !upcast && !model.fields.iter().any(renamed)
+        let added = |field: &Field| field.added.as_ref().is_some_and(|added| added.version == from + 1);
+        !upcast && !model.fields.iter().any(|field| renamed(field) || added(field))
     };
     for from in (0..model.version.value).filter(is_missing).take(MOST_STEPS_REPORTED) {
         let to = from + 1;
         let message = format!(
-            "no step from version {from} to {to}: write `upcast({from} = your_fn)` or mark the renamed field \
-             with `#[evented(renamed(from = \"…\", version = {to}))]`"
+            "no step from version {from} to {to}: write `upcast({from} = your_fn)`, or mark the field: \
+             `#[evented(added(version = {to}))]`, `#[evented(renamed(from = \"…\", version = {to}))]`"
         );
         errors.push(model.version.span, message);
     }
@@ -58,9 +59,20 @@ pub(super) fn upcasts_are_steps_of_the_model(model: &Model, errors: &mut Errors)
     }
 }
 
-/// Checks renamed fields in the same way. Their version is the one that a step leads to.
+/// Checks renamed and added fields in the same way. Their version is the one that a step leads to.
 pub(super) fn renames_are_steps_of_the_model(model: &Model, errors: &mut Errors) {
     let current = model.version.value;
+    for added in model.fields.iter().filter_map(|field| field.added.as_ref()) {
+        if added.version == 0 {
+            let message = "no version precedes version 0; write `#[evented(added(version = 1))]`";
+            errors.push(added.span, message);
+        } else if added.version > current {
+            let reason =
+                format!("version {} does not exist: the model's version is {current}", added.version);
+            let form = format!("#[evented(version = {})]", added.version);
+            errors.push(added.span, format!("{reason}; write `{form}` on the struct"));
+        }
+    }
     for renamed in model.fields.iter().flat_map(|field| &field.renamed) {
         let version = renamed.version;
         if version == 0 {

@@ -3,21 +3,18 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Names, scopes as scope_parts, tables, typed_function};
-use crate::model::{Drift, Field, FieldKind, KeyKind, Model};
+use super::{Names, keys, scopes as scope_parts, typed_function};
+use crate::model::{Drift, Field, FieldKind, Model};
 use crate::names::plain;
 
 pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
-    let Names { private, new, event, .. } = names;
+    let Names { private, new, changes, event, .. } = names;
     let ident = &model.ident;
     let (schema, version) = (&model.schema.value, model.version.value.cast_signed());
-    let Some((key, kind)) = model.key() else { return TokenStream::new() };
-    let (key, key_type) = (&key.ident, &key.ty);
-    let (inner, sql) = (key_inner(kind, private), tables::key_sql(kind, private));
-    let (kind, to_value, from_value) = key_conversions(kind, private);
+    let key_items = keys::items(model, names);
     let state: Vec<&Field> = model.state().collect();
     let fields: Vec<String> = state.iter().map(|field| plain(&field.ident)).collect();
-    let idents: Vec<_> = state.iter().map(|field| &field.ident).collect();
+    let idents: Vec<_> = state.iter().map(|field| field.path()).collect();
     // The types are named, so that a type without serde is reported at its field.
     let types: Vec<_> = state.iter().map(|field| &field.ty).collect();
     let digest = state.iter().map(|field| {
@@ -35,7 +32,8 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let scopes = scopes(model);
     let scope = scope_parts::method(model, private);
     let from_fields = from_fields(model, private);
-    let generated: Vec<_> = model.of_kind(FieldKind::Generated).map(|field| &field.ident).collect();
+    let beside = model.of_kind(FieldKind::Generated).chain(model.of_kind(FieldKind::Skipped));
+    let generated: Vec<_> = beside.map(|field| &field.ident).collect();
     let timestamps = timestamps(model, private);
     let revision = revision(model);
     let check = model.check.as_ref().map(|path| {
@@ -65,17 +63,13 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
-        impl #private::Keyed<#inner, #sql> for #ident {
-            type Key = #key_type;
-        }
-        #[automatically_derived]
         impl #private::Evented for #ident {
-            type Key = #key_type;
             type New = #new;
+            type Changes = #changes;
             type Event = #event;
             const SCHEMA: &'static str = #schema;
             const VERSION: i32 = #version;
-            const KEY: #private::KeyKind = #private::KeyKind::#kind;
+            #key_items
             const FIELDS: &'static [&'static str] = &[#(#fields),*];
             const DIGEST_ORDER: &'static [usize] = &[#(#order),*];
             const ACTIONS: &'static [&'static str] = &[#(#actions),*];
@@ -83,18 +77,6 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             const DRIFT: #private::Drift = #private::Drift::#drift;
             const SCOPES: &'static [&'static [(&'static str, &'static str)]] = &[#(#scopes),*];
             #scope
-            fn key(&self) -> &Self::Key {
-                &self.#key
-            }
-            fn set_key(&mut self, key: Self::Key) {
-                self.#key = key;
-            }
-            fn key_value(key: &Self::Key) -> #private::KeyValue {
-                #to_value
-            }
-            fn key_from(value: #private::KeyValue) -> ::core::option::Option<Self::Key> {
-                #from_value
-            }
             fn field(
                 &self,
                 index: usize,
@@ -109,7 +91,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
                 fields: &mut #private::Fields,
             ) -> ::core::result::Result<Self, #private::FieldError> {
                 let _ = &fields;
-                ::core::result::Result::Ok(Self { #(#from_fields),* })
+                ::core::result::Result::Ok(Self { #from_fields })
             }
             fn digests(&self) -> ::core::result::Result<#private::FieldDigests, #private::Unstorable> {
                 let mut digester = #private::StateDigester::new(#count);
@@ -141,36 +123,6 @@ fn by_name(fields: &[String]) -> Vec<usize> {
     order
 }
 
-/// The type that a key is made of.
-fn key_inner(kind: KeyKind, private: &TokenStream) -> TokenStream {
-    match kind {
-        KeyKind::Uuid | KeyKind::Id => quote!(#private::Uuid),
-        KeyKind::Text => quote!(::std::string::String),
-        KeyKind::I32 => quote!(i32),
-        KeyKind::I64 => quote!(i64),
-    }
-}
-
-fn key_conversions(kind: KeyKind, private: &TokenStream) -> (TokenStream, TokenStream, TokenStream) {
-    let inner = key_inner(kind, private);
-    let kind = match kind {
-        KeyKind::Uuid | KeyKind::Id => quote!(Uuid),
-        KeyKind::Text => quote!(Text),
-        KeyKind::I32 => quote!(Int),
-        KeyKind::I64 => quote!(BigInt),
-    };
-    let to_value = quote! {
-        #private::KeyValue::#kind(<#inner as ::core::convert::From<Self::Key>>::from(::core::clone::Clone::clone(key)))
-    };
-    let from_value = quote! {
-        match value {
-            #private::KeyValue::#kind(key) => ::core::option::Option::Some(::core::convert::From::from(key)),
-            _ => ::core::option::Option::None,
-        }
-    };
-    (kind, to_value, from_value)
-}
-
 fn scopes(model: &Model) -> impl Iterator<Item = TokenStream> + '_ {
     model.scopes.iter().map(|scope| {
         let parts = scope.iter().map(|(name, field)| {
@@ -181,15 +133,18 @@ fn scopes(model: &Model) -> impl Iterator<Item = TokenStream> + '_ {
     })
 }
 
-fn from_fields<'a>(model: &'a Model, private: &'a TokenStream) -> impl Iterator<Item = TokenStream> + 'a {
-    model.fields.iter().map(move |field| {
-        let (ident, name, ty) = (&field.ident, plain(&field.ident), &field.ty);
+fn from_fields(model: &Model, private: &TokenStream) -> TokenStream {
+    model.fields_with(|field| {
+        let (name, ty) = (plain(&field.ident), &field.ty);
         match field.kind {
-            FieldKind::Key(_) => quote!(#ident: key),
-            FieldKind::Revision | FieldKind::Generated => {
-                quote!(#ident: <#ty as ::core::default::Default>::default())
+            FieldKind::Key(_) => {
+                let part = model.key_part(&quote!(key), model.part_of(field).unwrap_or_default());
+                quote!(#private::KeyType::copy(&#part))
             }
-            _ => quote!(#ident: #private::Fields::take::<#ty>(fields, #name)?),
+            FieldKind::Revision | FieldKind::Generated | FieldKind::Skipped => {
+                quote!(<#ty as ::core::default::Default>::default())
+            }
+            _ => quote!(#private::Fields::take::<#ty>(fields, #name)?),
         }
     })
 }
@@ -253,12 +208,33 @@ fn upcast(model: &Model, private: &TokenStream) -> Option<TokenStream> {
                 quote!(#private::RawPayload::rename_field(attrs, #from, #to); #aliased)
             })
         });
+        let added = model.fields.iter().filter_map(|field| {
+            let added = field.added.as_ref().filter(|added| added.version == version + 1)?;
+            let (name, ty) = (plain(&field.ident), &field.ty);
+            let default = match &added.default {
+                Some(path) => {
+                    let function = typed_function(path, &quote!(fn() -> #ty));
+                    quote!({ #function function() })
+                }
+                None => quote!(<#ty as ::core::default::Default>::default()),
+            };
+            let aliased: Vec<_> = model
+                .aliases
+                .iter()
+                .filter(|alias| alias.action.value == "insert")
+                .map(|alias| alias.old.value.as_str())
+                .collect();
+            Some(quote! {
+                #private::add_field::<#ty>(attrs, #name, &[#(#aliased),*], || #default);
+            })
+        });
         let own = model.upcasts.iter().filter(|(from, _)| from.value == version);
         let own = own.map(|(_, path)| typed_function(path, &quote!(fn(&mut #private::RawPayload))));
         let version = version.cast_signed();
         quote! {
             if #private::RawPayload::version(attrs) <= #version {
                 #(#renamed)*
+                #(#added)*
                 #(#own function(attrs);)*
             }
         }

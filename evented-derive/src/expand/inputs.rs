@@ -4,13 +4,13 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::Names;
-use crate::model::{Field, FieldKind, KeyKind, Model};
+use crate::model::{Field, FieldKind, KeySource, Model};
 use crate::names::plain;
 
 /// The fields that the caller gives on insert.
 fn given(model: &Model) -> impl Iterator<Item = &Field> {
     model.fields.iter().filter(|field| match field.kind {
-        FieldKind::Key(kind) => kind == KeyKind::Text,
+        FieldKind::Key(_) => model.key_source() == KeySource::Caller,
         FieldKind::Plain => !field.skip_insert,
         _ => false,
     })
@@ -18,7 +18,7 @@ fn given(model: &Model) -> impl Iterator<Item = &Field> {
 
 /// The fields that an update may change.
 fn changeable(model: &Model) -> impl Iterator<Item = &Field> {
-    model.of_kind(FieldKind::Plain)
+    model.of_kind(FieldKind::Plain).filter(|field| !field.skip_update)
 }
 
 /// Generates the types, unless the user named types of their own.
@@ -40,7 +40,8 @@ fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
     let vis = &model.vis;
     let derives = derives(private);
     let doc = format!("What a new [`{}`] is made of.", model.ident);
-    let fields = given(model).map(|Field { ident, vis, ty, docs, .. }| {
+    // The fields are as visible as the type: `..` in an expression needs all of them, and forms are filled in elsewhere.
+    let fields = given(model).map(|Field { ident, ty, docs, .. }| {
         let doc = documented(docs, ident);
         quote!(#doc #vis #ident: #ty)
     });
@@ -57,7 +58,7 @@ fn changes_type(model: &Model, Names { private, changes, .. }: &Names) -> TokenS
     let derives = derives(private);
     let doc = format!("What to change in [`{}`]; what is `None` stays.", model.ident);
     let present = quote!(#private::present).to_string().replace(' ', "");
-    let fields = changeable(model).map(|Field { ident, vis, ty, docs, .. }| {
+    let fields = changeable(model).map(|Field { ident, ty, docs, .. }| {
         let doc = documented(docs, ident);
         quote! {
             #doc
@@ -83,26 +84,35 @@ pub(super) fn impls(model: &Model, names: &Names) -> TokenStream {
 
 fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
-    let given_key = model.key().filter(|(_, kind)| *kind == KeyKind::Text).map(|(field, _)| {
-        let key = &field.ident;
+    let given_key = (model.key_source() == KeySource::Caller).then(|| {
+        let parts = model.keys().map(|(field, _)| {
+            let key = &field.ident;
+            quote!(#private::KeyType::copy(&self.#key))
+        });
+        let key = match model.key.len() {
+            1 => quote!(#(#parts)*),
+            _ => quote!((#(#parts),*)),
+        };
         quote! {
             fn key(&self) -> ::core::option::Option<<#ident as #private::Evented>::Key> {
-                ::core::option::Option::Some(::core::clone::Clone::clone(&self.#key))
+                ::core::option::Option::Some(#key)
             }
         }
     });
-    let fields = model.fields.iter().map(|field| {
+    let fields = model.fields_with(|field| {
         let name = &field.ident;
-        let value = match field.kind {
-            FieldKind::Key(_) => quote!(key),
+        match field.kind {
+            FieldKind::Key(_) => {
+                let part = model.key_part(&quote!(key), model.part_of(field).unwrap_or_default());
+                quote!(#private::KeyType::copy(&#part))
+            }
             FieldKind::InsertedAt | FieldKind::UpdatedAt => quote!(#private::FromTime::from_time(cx.at)),
             FieldKind::Plain if !field.skip_insert => quote!(::core::clone::Clone::clone(&self.#name)),
-            FieldKind::Plain | FieldKind::Revision | FieldKind::Generated => {
+            FieldKind::Plain | FieldKind::Revision | FieldKind::Generated | FieldKind::Skipped => {
                 let ty = &field.ty;
                 quote!(<#ty as ::core::default::Default>::default())
             }
-        };
-        quote!(#name: #value)
+        }
     });
     quote! {
         #[automatically_derived]
@@ -110,7 +120,7 @@ fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
             #given_key
             fn create(&self, key: <#ident as #private::Evented>::Key, cx: &#private::Context) -> #ident {
                 let _ = cx;
-                #ident { #(#fields),* }
+                #ident { #fields }
             }
         }
     }
@@ -119,13 +129,14 @@ fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
 fn action(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
     let fields: Vec<_> = changeable(model).map(|field| &field.ident).collect();
+    let paths: Vec<_> = changeable(model).map(Field::path).collect();
     quote! {
         #[automatically_derived]
         impl #private::Action<#ident> for #changes {
             fn apply(&self, record: &mut #ident, _: &#private::Context) {
                 let _ = &record;
                 #(if let ::core::option::Option::Some(value) = &self.#fields {
-                    record.#fields = ::core::clone::Clone::clone(value);
+                    record.#paths = ::core::clone::Clone::clone(value);
                 })*
             }
         }

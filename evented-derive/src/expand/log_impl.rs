@@ -119,19 +119,30 @@ fn log_name(private: &TokenStream, schema: Option<&str>, table: &str) -> TokenSt
 fn kind_of(key: KeyKind) -> Ident {
     let kind = match key {
         KeyKind::Uuid | KeyKind::Id => "Uuid",
-        KeyKind::Text => "Text",
         KeyKind::I32 => "Int",
         KeyKind::I64 => "BigInt",
+        KeyKind::Text | KeyKind::I16 | KeyKind::Bool | KeyKind::Bytes => "Text",
     };
     Ident::new(kind, Span::call_site())
 }
 
+/// The Rust type of a key as Diesel reads it from the log.
+fn logged_key(key: KeyKind, private: &TokenStream) -> TokenStream {
+    match key {
+        KeyKind::Uuid | KeyKind::Id => quote!(#private::Id<()>),
+        KeyKind::I32 => quote!(i32),
+        KeyKind::I64 => quote!(i64),
+        KeyKind::Text | KeyKind::I16 | KeyKind::Bool | KeyKind::Bytes => quote!(::std::string::String),
+    }
+}
+
 /// Generates the log of a model that does not share one: the table, unless the user has one, and its properties.
 pub(super) fn of_ones_own(model: &Model, names: &Names) -> TokenStream {
-    let Names { private, log_table, log_name: name, .. } = names;
-    let Some((_, kind)) = model.key().filter(|_| model.shared_log.is_none()) else {
+    let Names { private, log, log_table, log_name: name, .. } = names;
+    if model.shared_log.is_some() {
         return TokenStream::new();
-    };
+    }
+    let kind = model.key_in_log();
     let schema = model.db_schema.as_ref().map(|schema| schema.value.as_str());
     let table = model.log_table.is_none().then(|| {
         let doc = format!("The event log of [`{}`].", model.ident);
@@ -141,11 +152,24 @@ pub(super) fn of_ones_own(model: &Model, names: &Names) -> TokenStream {
     // A table of the user's own has the name that the user gave it.
     let table_name = if model.log_table.is_some() { plain(name) } else { fitted(&plain(name)) };
     let sql_name = log_name(private, schema, &table_name);
-    let (ident, kind) = (&model.ident, kind_of(kind));
+    let (ident, key, kind) = (&model.ident, logged_key(kind, private), kind_of(kind));
+    // A table of the user's own may be in another crate, so a type of this crate stands for the log.
+    let marker = model.log_table.is_some().then(|| {
+        let doc = format!("The event log of [`{ident}`].");
+        let vis = &model.vis;
+        quote! {
+            #[doc = #doc]
+            #[derive(::core::fmt::Debug)]
+            #[allow(dead_code)]
+            #vis struct #log;
+        }
+    });
     quote! {
         #table
+        #marker
         #[automatically_derived]
-        impl #private::EventLog for #log_table::table {
+        impl #private::EventLog for #log {
+            type Key = #key;
             const DERIVED: #private::Derived = #private::Derived::TOKEN;
             #columns
             const NAME: #private::LogName = #sql_name;
@@ -153,7 +177,7 @@ pub(super) fn of_ones_own(model: &Model, names: &Names) -> TokenStream {
             const SHARDS: &'static [#private::LogName] = &[#sql_name];
         }
         #[automatically_derived]
-        impl #private::HoldsModel<#ident> for #log_table::table {
+        impl #private::HoldsModel<#ident> for #log {
             const DERIVED: #private::Derived = #private::Derived::TOKEN;
         }
     }
@@ -177,7 +201,7 @@ pub(crate) fn expand(log: &Log) -> TokenStream {
         None => vec![name.clone()],
     };
     let shard = log.shards.as_ref().map(|shards| shard_of(&private, shards.by.as_ref()));
-    let (kind, hashed) = (kind_of(log.key), log.hashed);
+    let (key, kind, hashed) = (logged_key(log.key, &private), kind_of(log.key), log.hashed);
     let links = log.links.iter().map(|link| {
         let (name, typed) = (plain(&link.name), link.data.is_some());
         quote!(#private::LinkShape { name: #name, typed: #typed })
@@ -203,6 +227,7 @@ pub(crate) fn expand(log: &Log) -> TokenStream {
         const _: () = {
             #[automatically_derived]
             impl #private::EventLog for #ident {
+                type Key = #key;
                 const DERIVED: #private::Derived = #private::Derived::TOKEN;
                 #columns
                 const NAME: #private::LogName = #name;
@@ -289,6 +314,7 @@ fn link_table(
 
 /// Generates the checks that need the compiled models: their names, their actions and their keys.
 fn promises(log: &Log, private: &TokenStream) -> TokenStream {
+    let ident = &log.ident;
     let evented = &quote!(#private::Evented);
     let name_of = &|model: &Path| model.segments.last().map(|last| plain(&last.ident)).unwrap_or_default();
     let named = log.models.iter().filter_map(|(model, name)| {
@@ -342,16 +368,19 @@ fn promises(log: &Log, private: &TokenStream) -> TokenStream {
         };
         quote!(#known #dead)
     });
-    let (inner, sql) = match log.key {
-        KeyKind::Text => (quote!(::std::string::String), key_sql(log.key, private)),
-        _ => (quote!(#private::Uuid), key_sql(log.key, private)),
-    };
     let keys = log.models.iter().map(|(model, _)| {
+        let message = format!(
+            "the key of `{}` is not of the log's kind: a log with `key = String` holds keys of every kind, one with \
+             `key = Id` (the default) or `key = Uuid` holds UUIDs",
+            name_of(model)
+        );
         quote_spanned! {model.span()=>
-            __of_the_logs_kind::<#model>();
+            const _: () = ::core::assert!(
+                <#model as #evented>::KEY.is(<#ident as #private::EventLog>::KEY),
+                #message
+            );
         }
     });
-    let ident = &log.ident;
     let members = log.models.iter().map(|(model, _)| {
         quote_spanned! {model.span()=>
             __recorded_here::<#model>();
@@ -366,10 +395,6 @@ fn promises(log: &Log, private: &TokenStream) -> TokenStream {
             fn __recorded_here<M: #private::RecordedIn<#ident>>() {}
             #(#members)*
         }
-        #[allow(dead_code)]
-        fn __keys() {
-            fn __of_the_logs_kind<M: #private::Keyed<#inner, #sql>>() {}
-            #(#keys)*
-        }
+        #(#keys)*
     }
 }

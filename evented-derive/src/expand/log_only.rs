@@ -27,6 +27,9 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names) -> TokenStream 
             fn push_table(_: #pass<'_, '_, __DB>) -> #private::diesel::QueryResult<()> {
                 ::core::result::Result::Ok(())
             }
+            fn push_key_column(_: usize, _: #pass<'_, '_, __DB>) -> #private::diesel::QueryResult<()> {
+                ::core::result::Result::Ok(())
+            }
         }
         #[automatically_derived]
         impl<__DB: #private::EventedBackend> #private::ModelOn<__DB> for #ident {

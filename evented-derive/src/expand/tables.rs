@@ -13,7 +13,9 @@ pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
     match kind {
         KeyKind::Uuid => quote!(#private::diesel::sql_types::Uuid),
         KeyKind::Id => quote!(#private::sql_types::Uid),
-        KeyKind::Text => quote!(#private::diesel::sql_types::Text),
+        KeyKind::Text | KeyKind::I16 | KeyKind::Bool | KeyKind::Bytes => {
+            quote!(#private::diesel::sql_types::Text)
+        }
         KeyKind::I32 => quote!(#private::diesel::sql_types::Integer),
         KeyKind::I64 => quote!(#private::diesel::sql_types::BigInt),
     }
@@ -23,8 +25,7 @@ pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
 pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let Names { private, log, .. } = names;
     let (ident, table) = (&model.ident, &model.table);
-    let Some((key, _)) = model.key() else { return TokenStream::new() };
-    let (key_column, key_type) = (&key.column, &key.ty);
+    let key_type = model.key_type();
     let written: Vec<&Field> = model.state().chain(model.of_kind(FieldKind::Revision)).collect();
     let has_hook = model.before_append.is_some().then(|| {
         quote!(
@@ -36,21 +37,32 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         let names = written.iter().map(|field| plain(&field.column));
         quote! {
             const HAS_TABLE: bool = false;
-            const KEY_COLUMN: &'static str = "";
+            const KEY_COLUMNS: &'static [&'static str] = &[];
             const COLUMNS: &'static [&'static str] = &[];
             const WRITTEN: &'static [&'static str] = &[#(#names),*];
         }
     } else {
-        let columns = model.fields.iter().map(|field| &field.column);
+        let columns = model.columns().map(|field| &field.column);
+        let key_columns = model.keys().map(|(field, _)| &field.column);
+        let uuid_text = uuid_text(model, private);
         let written_columns = written.iter().map(|field| &field.column);
         quote! {
-            const KEY_COLUMN: &'static str = <#table::#key_column as #name>::NAME;
+            const KEY_COLUMNS: &'static [&'static str] = &[#(<#table::#key_columns as #name>::NAME),*];
             const COLUMNS: &'static [&'static str] = &[#(<#table::#columns as #name>::NAME),*];
             const WRITTEN: &'static [&'static str] = &[#(<#table::#written_columns as #name>::NAME),*];
+            #uuid_text
         }
     };
+    let with_table = model.log_only.is_none().then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #private::WithTable for #ident {
+                const DERIVED: #private::Derived = #private::Derived::TOKEN;
+            }
+        }
+    });
     let joins = joins(model, names);
-    let events_of = events_of(model, names, key_type);
+    let events_of = events_of(model, names);
     let (events, events_table) = events_table(model, names);
     let rows = if model.log_only.is_some() {
         super::log_only::rows(model, names)
@@ -67,6 +79,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             #has_hook
             #columns
         }
+        #with_table
         #[automatically_derived]
         impl #private::RecordedIn<#log> for #ident {
             const DERIVED: #private::Derived = #private::Derived::TOKEN;
@@ -89,72 +102,92 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     }
 }
 
-/// Generates the join of the log with the model's table. Diesel's macros accept plain names only, so the user writes
-/// the join of a log that was not generated here. Of the errors about a missing table, the one about the import is
-/// reported first.
-fn joins(model: &Model, Names { private, log, log_table, .. }: &Names) -> TokenStream {
-    if model.log_table.is_some() || model.log_only.is_some() {
+/// Generates `is_uuid_text`: which UUIDs of the key are in columns of text.
+fn uuid_text(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+    let table = &model.table;
+    let uuids: Vec<_> = model
+        .keys()
+        .enumerate()
+        .filter(|(_, (_, kind))| matches!(kind, KeyKind::Uuid | KeyKind::Id))
+        .map(|(part, (field, _))| {
+            let column = &field.column;
+            let sql = quote!(<#table::#column as #private::diesel::Expression>::SqlType);
+            quote!(#part => #private::is_text::<#sql>())
+        })
+        .collect();
+    (!uuids.is_empty()).then(|| {
+        quote! {
+            fn is_uuid_text(part: usize) -> bool {
+                match part {
+                    #(#uuids,)*
+                    _ => false,
+                }
+            }
+        }
+    })
+}
+
+/// Generates the join of the log with the model's table, and checks that the key is the whole key of the table. Diesel's
+/// macros would also implement its traits for types of its own, which fails if the table is in another crate. Of the
+/// errors about a missing table, the one about the import is reported first.
+fn joins(model: &Model, Names { private, log, .. }: &Names) -> TokenStream {
+    if model.log_only.is_some() {
         return TokenStream::new();
     }
     let path = &model.table;
     let table = syn::Ident::new("__model_table", path.span());
     let import = quote_spanned!(path.span()=> use #path as #table;);
-    if model.shared_log.is_none() {
-        return quote! {
-            #import
-            #private::diesel::joinable!(#log_table -> #table (record_id));
-            #private::diesel::allow_tables_to_appear_in_same_query!(#log_table, #table);
-        };
+    let whole = model.keys().next().filter(|_| model.key.len() == 1).map(|(field, _)| {
+        quote_spanned! {field.ident.span()=>
+            #[allow(dead_code)]
+            fn __whole_key() {
+                fn __one_column<K: #private::OneColumn>() {}
+                __one_column::<<#table::table as #private::diesel::Table>::PrimaryKey>();
+            }
+        }
+    });
+    if model.log_table.is_some() {
+        // The user declares the joins of the log's table, next to it.
+        return quote!(#import #whole);
     }
-    // The code that those macros would generate, with the types of the log. It joins events of the same record and of
-    // this model only.
-    let Some((key, _)) = model.key() else { return TokenStream::new() };
-    let (key, schema) = (&key.column, &model.schema.value);
-    let dsl = quote!(#private::diesel::dsl);
-    let nullable = quote!(#dsl::Nullable);
+    let (ident, diesel) = (&model.ident, quote!(#private::diesel));
     let events = quote!(<#log as #private::EventLog>::Table);
-    let (record, name) = (
-        quote!(<#log as #private::EventLog>::RecordColumn),
-        quote!(<#log as #private::SharedLog>::SchemaColumn),
-    );
-    let on = quote! {
-        #dsl::And<
-            #dsl::Eq<#nullable<#record>, #nullable<#table::#key>>,
-            #dsl::Eq<#nullable<#name>, &'static str>,
-        >
-    };
-    let condition = quote! {{
-        use #private::diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
-        let record = ExpressionMethods::eq(
-            NullableExpressionMethods::nullable(<#record as ::core::default::Default>::default()),
-            NullableExpressionMethods::nullable(#table::#key),
-        );
-        let name = ExpressionMethods::eq(
-            NullableExpressionMethods::nullable(<#name as ::core::default::Default>::default()),
-            #schema,
-        );
-        BoolExpressionMethods::and(record, name)
-    }};
     quote! {
         #import
+        #whole
+        /// Stands for the model, which may be private where its tables are not.
+        #[derive(::core::fmt::Debug)]
+        pub struct __Join;
         #[automatically_derived]
-        impl #private::diesel::query_source::TableNotEqual<#events> for #table::table {}
-        #[automatically_derived]
-        impl #private::diesel::query_source::TableNotEqual<#table::table> for #events {}
-        #[automatically_derived]
-        impl #private::diesel::JoinTo<#table::table> for #events {
-            type FromClause = #table::table;
-            type OnClause = #on;
-            fn join_target(rhs: #table::table) -> (Self::FromClause, Self::OnClause) {
-                (rhs, #condition)
+        impl<__DB> #private::JoinOf<__DB> for __Join
+        where
+            __DB: #private::EventedBackend,
+            #ident: #private::ModelOn<__DB>,
+        {
+            fn push_condition(
+                out: #diesel::query_builder::AstPass<'_, '_, __DB>,
+            ) -> #diesel::QueryResult<()> {
+                #private::push_is_row::<__DB, #ident>(out)
             }
         }
         #[automatically_derived]
-        impl #private::diesel::JoinTo<#events> for #table::table {
+        impl #diesel::query_source::TableNotEqual<#events> for #table::table {}
+        #[automatically_derived]
+        impl #diesel::query_source::TableNotEqual<#table::table> for #events {}
+        #[automatically_derived]
+        impl #diesel::JoinTo<#table::table> for #events {
+            type FromClause = #table::table;
+            type OnClause = #private::IsRow<__Join>;
+            fn join_target(rhs: #table::table) -> (Self::FromClause, Self::OnClause) {
+                (rhs, ::core::default::Default::default())
+            }
+        }
+        #[automatically_derived]
+        impl #diesel::JoinTo<#events> for #table::table {
             type FromClause = #events;
-            type OnClause = #on;
+            type OnClause = #private::IsRow<__Join>;
             fn join_target(rhs: #events) -> (Self::FromClause, Self::OnClause) {
-                (rhs, #condition)
+                (rhs, ::core::default::Default::default())
             }
         }
     }
@@ -214,37 +247,27 @@ fn events_table(model: &Model, Names { private, log, .. }: &Names) -> (TokenStre
 }
 
 /// Generates the query behind `item.events()`.
-fn events_of(model: &Model, Names { private, log, .. }: &Names, key: &syn::Type) -> TokenStream {
-    let (ident, schema) = (&model.ident, &model.schema.value);
+fn events_of(model: &Model, Names { private, log, .. }: &Names) -> TokenStream {
+    let ident = &model.ident;
     let dsl = quote!(#private::diesel::dsl);
     let of_log = |part: &str| {
         let part = syn::Ident::new(part, proc_macro2::Span::call_site());
         quote!(<#log as #private::EventLog>::#part)
     };
-    let (table, columns) = (of_log("Table"), of_log("Columns"));
-    let (record, revision) = (of_log("RecordColumn"), of_log("RevisionColumn"));
-    let name = quote!(<#log as #private::SharedLog>::SchemaColumn);
-    let mut of_record = quote!(#dsl::Filter<#dsl::Select<#table, #columns>, #dsl::Eq<#record, #key>>);
-    let mut narrow = TokenStream::new();
-    if model.shared_log.is_some() {
-        of_record = quote!(#dsl::Filter<#of_record, #dsl::Eq<#name, &'static str>>);
-        narrow = quote! {
-            let query = QueryDsl::filter(query, ExpressionMethods::eq(<#name as ::core::default::Default>::default(), #schema));
-        };
-    }
+    let (table, columns, revision) = (of_log("Table"), of_log("Columns"), of_log("RevisionColumn"));
+    let of_record = quote!(#dsl::Filter<#dsl::Select<#table, #columns>, #private::IsRecord<#ident>>);
     quote! {
         #[automatically_derived]
         impl #private::EventsOf for #ident {
             type Query = #dsl::Order<#of_record, #dsl::Asc<#revision>>;
             fn events_of(&self) -> Self::Query {
                 use #private::diesel::{ExpressionMethods, QueryDsl};
-                let key = ::core::clone::Clone::clone(<Self as #private::Evented>::key(self));
+                let key = <Self as #private::Evented>::key(self);
                 let query = QueryDsl::select(
                     <#table as ::core::default::Default>::default(),
                     <#log as #private::EventLog>::columns(),
                 );
-                let query = QueryDsl::filter(query, ExpressionMethods::eq(<#record as ::core::default::Default>::default(), key));
-                #narrow
+                let query = QueryDsl::filter(query, #private::IsRecord::<#ident>::new(key));
                 QueryDsl::order(query, ExpressionMethods::asc(<#revision as ::core::default::Default>::default()))
             }
         }
@@ -262,7 +285,7 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
         let ty = field.deserialize_as.as_ref().unwrap_or(&field.ty);
         quote!(#ty)
     };
-    let read_bounds = model.fields.iter().map(|field| {
+    let read_bounds = model.columns().map(|field| {
         let (sql, ty) = (sql_type(field), read_type(field));
         quote!(#ty: #private::diesel::deserialize::FromSql<#sql, __DB>)
     });
@@ -273,19 +296,21 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
             #ty: #private::diesel::serialize::ToSql<#sql, __DB>
         }
     });
-    let reads = model.fields.iter().enumerate().map(|(index, field)| {
-        let (name, sql, ty) = (&field.ident, sql_type(field), read_type(field));
+    let indices: Vec<&syn::Ident> = model.columns().map(|field| &field.ident).collect();
+    let reads = model.fields_with(|field| {
+        let Some(index) = indices.iter().position(|ident| **ident == field.ident) else {
+            return quote!(::core::default::Default::default());
+        };
+        let (sql, ty) = (sql_type(field), read_type(field));
         let read = quote!(#private::column::<#sql, #ty, __DB>(row, from + #index)?);
-        if field.deserialize_as.is_some() {
-            quote!(#name: ::core::convert::TryInto::try_into(#read)?)
-        } else {
-            quote!(#name: #read)
-        }
+        if field.deserialize_as.is_some() { quote!(::core::convert::TryInto::try_into(#read)?) } else { read }
     });
     let binds = written.iter().enumerate().map(|(index, field)| {
-        let (name, sql, ty) = (&field.ident, sql_type(field), &field.ty);
+        let (name, sql, ty) = (field.path(), sql_type(field), &field.ty);
         quote!(#index => out.push_bind_param::<#sql, #ty>(&self.#name))
     });
+    let key_columns: Vec<_> = model.keys().map(|(field, _)| &field.column).collect();
+    let parts = 0..key_columns.len();
     let before_append = before_append(model, private);
     let backend = quote!(#private::diesel::backend::Backend);
     let pass = quote!(#private::diesel::query_builder::AstPass);
@@ -312,9 +337,19 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
         where
             __DB: #backend,
             #table::table: #private::diesel::query_builder::QueryFragment<__DB>,
+            #(#table::#key_columns: #private::diesel::query_builder::QueryFragment<__DB>,)*
         {
             fn push_table(out: #pass<'_, '_, __DB>) -> #private::diesel::QueryResult<()> {
                 #private::diesel::query_builder::QueryFragment::walk_ast(&#table::table, out)
+            }
+            fn push_key_column(
+                index: usize,
+                out: #pass<'_, '_, __DB>,
+            ) -> #private::diesel::QueryResult<()> {
+                match index {
+                    #(#parts => #private::diesel::query_builder::QueryFragment::walk_ast(&#table::#key_columns, out),)*
+                    _ => ::core::result::Result::Ok(()),
+                }
             }
         }
         #[automatically_derived]
@@ -328,7 +363,7 @@ fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> Tok
                 row: &impl #private::diesel::row::Row<'a, __DB>,
                 from: usize,
             ) -> #private::diesel::deserialize::Result<Self> {
-                ::core::result::Result::Ok(Self { #(#reads),* })
+                ::core::result::Result::Ok(Self { #reads })
             }
             #before_append
         }

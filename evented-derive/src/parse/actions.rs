@@ -10,8 +10,11 @@ use crate::model::{ActionDef, Alias, Spanned};
 use crate::names;
 
 /// The options of an action of a model.
-pub(super) const OPTIONS: &[Form] =
-    &[("name", r#"actions(Close(name = "close"))"#), ("aliases", r#"actions(Close(aliases("shut")))"#)];
+pub(super) const OPTIONS: &[Form] = &[
+    ("name", r#"actions(Close(name = "close"))"#),
+    ("method", "actions(Close(method = close_it))"),
+    ("aliases", r#"actions(Close(aliases("shut")))"#),
+];
 
 /// The option of an action of every model, and of an action of a log.
 const ALIASES: &[Form] = &[("aliases", r#"actions(update(aliases("edit")))"#)];
@@ -50,11 +53,13 @@ impl Actions {
         errors: &mut Errors,
     ) -> syn::Result<()> {
         let mut name = None;
+        let mut method = Some(names::method(last));
         let mut old = Vec::new();
         if input.peek(token::Paren) {
             items::options(input, OPTIONS, errors, |option, input, errors| {
                 match option {
                     ("name", _) => name = Some(items::equals(input)?),
+                    ("method", _) => method = items::name_or_none(input)?,
                     (_, form) => old.extend(items::list(input, form, errors, |input, _| input.parse())?),
                 }
                 Ok(())
@@ -62,7 +67,7 @@ impl Actions {
         }
         let name = name.unwrap_or_else(|| Spanned { value: names::snake_case(last), span: last.span() });
         self.aliases.extend(old.into_iter().map(|old| Alias { action: name.clone(), old }));
-        self.list.push(ActionDef { ty, name: name.value, method: names::method(last), span: name.span });
+        self.list.push(ActionDef { ty, name: name.value, method, span: name.span });
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use syn::{Attribute, DeriveInput, Ident, Path, token};
 use super::actions::Actions;
 use super::items::{self, Form};
 use crate::errors::Errors;
-use crate::model::{Drift, Field, Model, Spanned};
+use crate::model::{Drift, EventName, Field, GeneratedNames, Model, Spanned};
 use crate::names;
 
 /// Each attribute of the struct with its form. The first is the example for a name that resembles no attribute.
@@ -20,6 +20,7 @@ pub(super) const FORMS: &[Form] = &[
     ("log", "#[evented(log(shared = Events))]"),
     ("insert", "#[evented(insert = NewItem)]"),
     ("update", "#[evented(update = ItemChanges)]"),
+    ("names", NAMES[0].1),
     ("check", "#[evented(check = Item::valid)]"),
     ("savepoint", "#[evented(savepoint(every = 200, with = path::to::f))]"),
     ("before_append", "#[evented(before_append = path::to::f)]"),
@@ -34,6 +35,13 @@ pub(super) const LOG: &[Form] = &[
     ("only", "#[evented(log(only))]"),
     ("table", "#[evented(log(table = schema::item_log))]"),
     ("db_schema", r#"#[evented(log(db_schema = "audit"))]"#),
+];
+
+/// The options of `names(…)`.
+pub(super) const NAMES: &[Form] = &[
+    ("insert", "#[evented(names(insert = ItemInput))]"),
+    ("update", "#[evented(names(update = ItemPatch))]"),
+    ("event", "#[evented(names(event = ItemRecord))]"),
 ];
 
 /// The options of `savepoint(…)`.
@@ -58,6 +66,7 @@ pub(super) struct Container {
     before_append: Option<Path>,
     insert: Option<Path>,
     update: Option<Path>,
+    names: GeneratedNames,
     check: Option<Path>,
     savepoint: Option<Path>,
     savepoint_every: Option<Spanned<u32>>,
@@ -94,6 +103,7 @@ impl Container {
             "before_append" => self.before_append = Some(items::equals(input)?),
             "insert" => self.insert = Some(items::equals(input)?),
             "update" => self.update = Some(items::equals(input)?),
+            "names" => items::options(input, NAMES, errors, |(name, _), input, _| self.name(name, input))?,
             "check" => self.check = Some(items::equals(input)?),
             "savepoint" => {
                 items::options(input, SAVEPOINT, errors, |(name, _), input, _| self.savepoint(name, input))?;
@@ -118,6 +128,19 @@ impl Container {
         Ok(())
     }
 
+    /// Parses the value of an option of `names(…)`.
+    fn name(&mut self, option: &str, input: ParseStream<'_>) -> syn::Result<()> {
+        match option {
+            "insert" => self.names.insert = Some(items::equals(input)?),
+            "update" => self.names.update = Some(items::equals(input)?),
+            _ => {
+                let name = items::name_or_none(input)?;
+                self.names.event = Some(name.map_or(EventName::Hidden, EventName::Given));
+            }
+        }
+        Ok(())
+    }
+
     /// Parses the value of an option of `savepoint(…)`.
     fn savepoint(&mut self, option: &str, input: ParseStream<'_>) -> syn::Result<()> {
         match option {
@@ -128,7 +151,13 @@ impl Container {
     }
 
     /// The model, with the defaults of the missing attributes.
-    pub(super) fn into_model(self, input: &DeriveInput, table: Option<Path>, fields: Vec<Field>) -> Model {
+    pub(super) fn into_model(
+        self,
+        input: &DeriveInput,
+        table: Option<Path>,
+        fields: Vec<Field>,
+        key: Vec<usize>,
+    ) -> Model {
         let table = table.unwrap_or_else(|| names::default_table(&input.ident).into());
         let schema = self.schema.unwrap_or_else(|| default_schema(&table, &input.ident));
         Model {
@@ -149,12 +178,14 @@ impl Container {
             db_schema: self.db_schema,
             insert: self.insert,
             update: self.update,
+            names: self.names,
             check: self.check,
             savepoint: self.savepoint,
             savepoint_every: self.savepoint_every,
             upcasts: self.upcasts,
             drift: self.drift.unwrap_or(Drift::Adopt),
             fields,
+            key,
         }
     }
 }

@@ -19,8 +19,8 @@ const DESERIALIZE_AS: &str = "#[diesel(deserialize_as = Stored)]";
 #[derive(Default)]
 pub(super) struct OnStruct {
     pub(super) table: Option<Path>,
-    /// The column of the primary key.
-    pub(super) primary_key: Option<Ident>,
+    /// The columns of the primary key. Empty: not stated.
+    pub(super) primary_key: Vec<Ident>,
 }
 
 impl OnStruct {
@@ -44,14 +44,7 @@ impl OnStruct {
     }
 
     fn primary_key(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let mut keys =
-            items::list(input, PRIMARY_KEY, errors, |input, _| input.parse::<Ident>())?.into_iter();
-        self.primary_key = keys.next();
-        if let Some(second) = keys.next() {
-            let reason = "the log identifies a record by one value; give the table a key of one column, \
-                          and make the pair a unique index";
-            errors.push(second.span(), format!("{reason}; write `{PRIMARY_KEY}`"));
-        }
+        self.primary_key = items::list(input, PRIMARY_KEY, errors, |input, _| input.parse::<Ident>())?;
         items::end(input)
     }
 }
@@ -102,6 +95,11 @@ impl OnField {
         items::end(input)
     }
 
+    /// Whether the field is a struct of several columns.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.others.iter().any(|name| name == "embed")
+    }
+
     /// Reports the attributes that prevent a field of this kind from being recorded.
     pub(super) fn refuse(&self, kind: FieldKind, errors: &mut Errors) {
         for name in &self.others {
@@ -114,12 +112,16 @@ impl OnField {
 
 fn refusal(name: &str, kind: FieldKind) -> Option<&'static str> {
     // The library only reads fields that the database generates, and the database makes integer keys.
+    if kind == FieldKind::Skipped {
+        return None;
+    }
     let generated = kind == FieldKind::Generated;
-    let made_by_database = generated || matches!(kind, FieldKind::Key(KeyKind::I32 | KeyKind::I64));
+    let made_by_database =
+        generated || matches!(kind, FieldKind::Key(KeyKind::I16 | KeyKind::I32 | KeyKind::I64));
     match name {
         "embed" => Some(
-            "evented must know each column by name, and an embedded struct hides them; \
-             write the fields out, or store the struct as one JSON column",
+            "evented must know each column by name, and an embedded struct hides them; write \
+             `#[evented(embed(street: String, city: String))]` with the struct's fields",
         ),
         "serialize_as" if !generated => Some(
             "evented writes columns from a reference, which `serialize_as` cannot; \
@@ -131,9 +133,9 @@ fn refusal(name: &str, kind: FieldKind) -> Option<&'static str> {
         "skip_insertion" if !made_by_database => {
             Some("evented sets this field on insert; leave out `skip_insertion`")
         }
-        "select_expression" | "select_expression_type" if !generated => Some(
-            "evented writes back each column that it reads, and an expression cannot be written; add `#[evented(generated)]`",
-        ),
+        "select_expression" | "select_expression_type" if !generated => {
+            Some("an expression is no column, and evented reads and writes columns; add `#[evented(skip)]`")
+        }
         _ => None,
     }
 }

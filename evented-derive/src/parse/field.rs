@@ -6,25 +6,36 @@ use syn::{Attribute, Ident, Type};
 
 use super::diesel::OnField;
 use super::items::{self, Form};
-use super::{key, serde};
+use super::key;
 use crate::errors::Errors;
-use crate::model::{Field, FieldKind, KeyKind, Renamed, Spanned};
+use crate::model::{Added, Field, FieldKind, KeyKind, Owner, Renamed, Spanned};
 use crate::names;
 
 /// Each attribute of a field with its form. The first is the example for a name that resembles no attribute.
 pub(super) const FORMS: &[Form] = &[
     ("id", "#[evented(id)]"),
     ("key", "#[evented(key = Uuid)]"),
+    ("given", "#[evented(given)]"),
     ("inserted_at", "#[evented(inserted_at)]"),
     ("updated_at", "#[evented(updated_at)]"),
     ("revision", "#[evented(revision)]"),
     ("renamed", RENAMED),
+    ("added", ADDED),
+    ("embed", EMBED),
+    ("skip", "#[evented(skip)]"),
     ("skip_insert", "#[evented(skip_insert)]"),
+    ("skip_update", "#[evented(skip_update)]"),
     ("unordered", "#[evented(unordered)]"),
     ("generated", "#[evented(generated)]"),
 ];
 
 const RENAMED: &str = r#"#[evented(renamed(from = "title", version = 1))]"#;
+
+const EMBED: &str = "#[evented(embed(street: String, city: String))]";
+
+const ADDED: &str = "#[evented(added(version = 1, default = path::to::f))]";
+
+const ADDED_OPTIONS: &[Form] = &[("version", ADDED), ("default", ADDED)];
 
 const RENAMED_OPTIONS: &[Form] = &[("from", RENAMED), ("version", RENAMED)];
 
@@ -41,10 +52,15 @@ pub(super) struct FieldDraft<'a> {
 #[derive(Default)]
 struct Marks {
     id: Option<Span>,
-    /// The attributes among `inserted_at`, `updated_at`, `revision` and `generated` that the field has.
+    /// The attributes among `inserted_at`, `updated_at`, `revision`, `generated` and `skip` that the field has.
     roles: Vec<(&'static str, Span)>,
     key: Option<(KeyKind, Span)>,
+    given: Option<Span>,
+    /// The fields of the struct in a field that is embedded.
+    embed: Option<Vec<(Ident, Type)>>,
     skip_insert: Option<Span>,
+    skip_update: Option<Span>,
+    added: Option<Added>,
     unordered: Option<Span>,
     renamed: Vec<Renamed>,
 }
@@ -63,21 +79,57 @@ impl<'a> FieldDraft<'a> {
         self.marks.id
     }
 
-    pub(super) fn into_field(self, model: &Ident, is_key: bool, errors: &mut Errors) -> Field {
+    /// The fields: one, or those of an embedded struct.
+    pub(super) fn into_fields(mut self, model: &Ident, is_key: bool, errors: &mut Errors) -> Vec<Field> {
+        let Some(embedded) = self.marks.embed.take() else {
+            return vec![self.into_field(model, is_key, errors)];
+        };
+        let owner = Owner {
+            ident: self.ident.clone(),
+            ty: names::without_self(names::ungrouped(&self.field.ty), model),
+        };
+        let role = self.marks.kind(is_key, &self.field.ty, errors);
+        if role != FieldKind::Plain || self.marks.added.is_some() || !self.marks.renamed.is_empty() {
+            let reason = "an embedded struct is several columns, and this attribute is for one";
+            errors.push(self.ident.span(), format!("{reason}; write `{EMBED}` alone"));
+        }
+        if !self.diesel.is_embedded() {
+            let reason = "Diesel reads the field as one column";
+            errors.push(self.ident.span(), format!("{reason}; write `#[diesel(embed)]` beside `embed(…)`"));
+        }
+        let part = |(ident, ty): (Ident, Type)| Field {
+            column: ident.clone(),
+            unordered: self.marks.unordered.is_some() || names::mentions(&ty, "HashSet"),
+            ty: names::without_self(&ty, model),
+            owner: Some(owner.clone()),
+            kind: FieldKind::Plain,
+            given: None,
+            skip_insert: self.marks.skip_insert.is_some(),
+            skip_update: self.marks.skip_update.is_some(),
+            added: None,
+            renamed: Vec::new(),
+            deserialize_as: None,
+            docs: Vec::new(),
+            ident,
+        };
+        embedded.into_iter().map(part).collect()
+    }
+
+    fn into_field(self, model: &Ident, is_key: bool, errors: &mut Errors) -> Field {
         let FieldDraft { field, ident, column, marks, diesel } = self;
         let ty = names::without_self(names::ungrouped(&field.ty), model);
         let kind = marks.kind(is_key, &ty, errors);
         diesel.refuse(kind, errors);
-        if kind != FieldKind::Generated {
-            serde::refuse(&field.attrs, errors);
-        }
         Field {
             ident: ident.clone(),
-            vis: field.vis.clone(),
+            owner: None,
             ty,
             column,
             kind,
+            given: marks.given,
             skip_insert: marks.skip_insert.is_some(),
+            skip_update: marks.skip_update.is_some(),
+            added: marks.added,
             unordered: marks.unordered.is_some() || names::mentions(&field.ty, "HashSet"),
             renamed: marks.renamed,
             deserialize_as: diesel.deserialize_as.map(|ty| names::without_self(&ty, model)),
@@ -119,6 +171,10 @@ impl Marks {
                 self.key = Some((key::value(input)?, span));
             }
             "renamed" => self.renamed.extend(renamed(span, input, errors)?),
+            "added" => self.added = added(span, input, errors)?,
+            "embed" => self.embed = Some(items::list(input, EMBED, errors, |input, _| embedded(input))?),
+            "skip_update" => self.skip_update = Some(span),
+            "given" => self.given = Some(span),
             "skip_insert" => self.skip_insert = Some(span),
             "unordered" => self.unordered = Some(span),
             role if self.roles.iter().any(|(known, _)| *known == role) => {}
@@ -138,7 +194,13 @@ impl Marks {
                 format!("a field has one role; write `#[evented({role})]` or `#[evented({other})]`");
             errors.push(*span, message);
         }
-        for (name, span) in [("skip_insert", self.skip_insert), ("unordered", self.unordered)] {
+        let added = self.added.as_ref().filter(|_| role != Some("inserted_at") && role != Some("updated_at"));
+        for (name, span) in [
+            ("skip_insert", self.skip_insert),
+            ("skip_update", self.skip_update),
+            ("unordered", self.unordered),
+            ("added", added.map(|added| added.span)),
+        ] {
             if let (Some(role), Some(span)) = (role, span) {
                 let reason = format!("`{name}` is for fields without another role");
                 errors.push(span, format!("{reason}; write `#[evented({role})]` alone"));
@@ -148,12 +210,17 @@ impl Marks {
             let reason = "`key` states what the key is made of, and this field is not the key";
             errors.push(span, format!("{reason}; write `#[evented(id, key = Uuid)]` on the key"));
         }
+        if let (false, Some(span)) = (is_key, self.given) {
+            let reason = "`given` says that the caller gives the key, and this field is not the key";
+            errors.push(span, format!("{reason}; write `#[evented(given)]` on the key"));
+        }
         match role {
             Some("id") => FieldKind::Key(self.key.map_or_else(|| key::made_of(ty, errors), |(kind, _)| kind)),
             Some("inserted_at") => FieldKind::InsertedAt,
             Some("updated_at") => FieldKind::UpdatedAt,
             Some("revision") => FieldKind::Revision,
             Some("generated") => FieldKind::Generated,
+            Some("skip") => FieldKind::Skipped,
             _ => FieldKind::Plain,
         }
     }
@@ -175,4 +242,29 @@ fn renamed(span: Span, input: ParseStream<'_>, errors: &mut Errors) -> syn::Resu
         _ if errors.count() > before => Ok(None),
         _ => Err(syn::Error::new(span, "`renamed` needs `from` and `version`")),
     }
+}
+
+/// Parses `(version = 1, default = path::to::f)`, in any order. Returns `None` if a part has an error, which it reports.
+fn added(span: Span, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Added>> {
+    let (mut version, mut default) = (None::<Spanned<u32>>, None);
+    let before = errors.count();
+    items::options(input, ADDED_OPTIONS, errors, |(name, _), input, _| {
+        match name {
+            "version" => version = Some(items::equals(input)?),
+            _ => default = Some(items::equals(input)?),
+        }
+        Ok(())
+    })?;
+    match version {
+        Some(version) => Ok(Some(Added { version: version.value, default, span })),
+        None if errors.count() > before => Ok(None),
+        None => Err(syn::Error::new(span, "`added` needs `version`")),
+    }
+}
+
+/// Parses `street: String`.
+fn embedded(input: ParseStream<'_>) -> syn::Result<(Ident, Type)> {
+    let ident = input.parse()?;
+    input.parse::<syn::Token![:]>()?;
+    Ok((ident, input.parse()?))
 }

@@ -28,6 +28,16 @@ pub(super) fn each_of(
     }
 }
 
+/// Parses `= name` or `= _`, which stands for none.
+pub(super) fn name_or_none(input: ParseStream<'_>) -> syn::Result<Option<Ident>> {
+    input.parse::<Token![=]>()?;
+    if input.peek(Token![_]) {
+        input.parse::<Token![_]>()?;
+        return Ok(None);
+    }
+    input.call(Ident::parse_any).map(Some)
+}
+
 /// Reads the items in parentheses as values of one kind. Reports each item that fails, with the form.
 pub(super) fn list<T>(
     input: ParseStream<'_>,

@@ -14,8 +14,8 @@ fn attributes() {
         ),
         (
             quote!(#[evented(foreign)] a: i32),
-            "unknown attribute `foreign`; known here are `id`, `key`, `inserted_at`, `updated_at`, `revision`, \
-             `renamed`, `skip_insert`, `unordered`, `generated`; write for example `#[evented(id)]`",
+            "unknown attribute `foreign`; known here are `id`, `key`, `given`, `inserted_at`, `updated_at`, `revision`, \
+             `renamed`, `added`, `embed`, `skip`, `skip_insert`, `skip_update`, `unordered`, `generated`; write for example `#[evented(id)]`",
         ),
         (
             quote!(#[evented(version = 1)] a: i32),
@@ -82,8 +82,8 @@ fn diesel() {
     assert_field_faults([
         (
             quote!(#[diesel(embed)] a: A),
-            "evented must know each column by name, and an embedded struct hides them; write the fields out, \
-             or store the struct as one JSON column",
+            "evented must know each column by name, and an embedded struct hides them; write \
+             `#[evented(embed(street: String, city: String))]` with the struct's fields",
         ),
         (
             quote!(#[diesel(serialize_as = Stored<A, B>)] a: A),
@@ -100,11 +100,11 @@ fn diesel() {
         ),
         (
             quote!(#[diesel(select_expression = items::a.is_not_null())] a: bool),
-            "evented writes back each column that it reads, and an expression cannot be written; add `#[evented(generated)]`",
+            "an expression is no column, and evented reads and writes columns; add `#[evented(skip)]`",
         ),
         (
             quote!(#[diesel(select_expression_type = dsl::Eq<A, embed>)] a: bool),
-            "evented writes back each column that it reads, and an expression cannot be written; add `#[evented(generated)]`",
+            "an expression is no column, and evented reads and writes columns; add `#[evented(skip)]`",
         ),
         (
             quote!(#[diesel(column_name = "first name's")] a: i32),
@@ -132,29 +132,16 @@ fn diesel() {
     });
 }
 
+/// The attributes of serde concern the model's own serde form, and not the log.
 #[test]
 fn serde() {
-    let skip = "the log stores every column: a skipped field would be lost on replay; \
-                mark it `#[evented(generated)]` if the database generates its value";
-    let with = "the log stores each field by its type's own serde form; \
-                use a newtype with its own Serialize and Deserialize";
-    assert_field_faults([
-        (quote!(#[serde(skip)] a: i32), skip),
-        (quote!(#[serde(default, skip_serializing)] a: i32), skip),
-        (quote!(#[serde(skip_deserializing)] a: i32), skip),
-        (quote!(#[serde(with = "m")] a: i32), with),
-        (quote!(#[serde(serialize_with = "f")] a: i32), with),
-        (quote!(#[serde(deserialize_with = "f")] a: i32), with),
-        (
-            quote!(#[serde(flatten)] a: A),
-            "the log stores each field under its own name: a flattened one has none; \
-             leave out `flatten` and store the struct as one JSON column",
-        ),
-    ]);
     model(&parse_quote! {
         struct Item {
             #[serde(rename(serialize = "x"), alias = "y", default = "f", 7)] id: i32,
             #[evented(generated)] #[serde(skip, with = "m")] a: i32,
+            #[serde(skip)] b: i32,
+            #[serde(with = "m", flatten)] c: i32,
+            #[evented(skip)] #[diesel(select_expression = f(), embed)] d: i32,
         }
     });
 }

@@ -100,10 +100,41 @@ fn kinds() {
 }
 
 #[test]
+fn keys_of_several_columns() {
+    let parts = |input: &DeriveInput| -> Vec<(String, KeyKind)> {
+        model(input).keys().map(|(field, kind)| (field.ident.to_string(), kind)).collect()
+    };
+    let of_diesel = parts(&parse_quote!(
+        #[diesel(primary_key(shop_id, user_id))]
+        struct Item {
+            user_id: i64,
+            #[diesel(column_name = shop_id)]
+            shop: Id<Shop>,
+            note: String,
+        }
+    ));
+    assert_eq!(of_diesel, [("shop".to_owned(), KeyKind::Id), ("user_id".to_owned(), KeyKind::I64)]);
+    let marked = parts(&parse_quote!(
+        struct Item {
+            #[evented(id)]
+            a: i16,
+            #[evented(id)]
+            b: bool,
+            #[evented(id)]
+            c: Vec<u8>,
+            #[evented(id, key = Uuid)]
+            d: Own,
+        }
+    ));
+    let kinds: Vec<_> = marked.into_iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [KeyKind::I16, KeyKind::Bool, KeyKind::Bytes, KeyKind::Uuid]);
+}
+
+#[test]
 fn validation_errors() {
     let made_of = "this type does not show what the key is made of; \
-                   write `#[evented(key = Uuid)]` (or `String`, `i32`, `i64`)";
-    let table: [(DeriveInput, &str); 8] = [
+                   write `#[evented(key = Uuid)]` (or `String`, `i16`, `i32`, `i64`, `bool`, `Vec<u8>`)";
+    let table: [(DeriveInput, &str); 12] = [
         (
             parse_quote!(
                 struct Item {
@@ -143,19 +174,63 @@ fn validation_errors() {
                     id: ItemId,
                 }
             ),
-            "a key is made of `Uuid`, `String`, `i32` or `i64`; write `#[evented(key = Uuid)]`",
+            "a key is made of `Uuid` (or `String`, `i16`, `i32`, `i64`, `bool`, `Vec<u8>`); \
+             write `#[evented(key = Uuid)]`",
+        ),
+        (
+            parse_quote!(
+                #[diesel(primary_key(a, b))]
+                struct Item {
+                    #[evented(id)]
+                    a: i32,
+                    b: i32,
+                }
+            ),
+            "the primary key has the columns `a`, `b`, and this is a part of it; \
+             leave out `#[evented(id)]`, or mark all of them",
+        ),
+        (
+            parse_quote!(
+                #[diesel(primary_key(a, b, c, d, e))]
+                struct Item {
+                    a: i32,
+                    b: i32,
+                    c: i32,
+                    d: i32,
+                    e: i32,
+                }
+            ),
+            "a key has at most 4 columns; mark those that identify a record by `#[evented(id)]`",
         ),
         (
             parse_quote!(
                 struct Item {
-                    #[evented(id)]
+                    #[evented(given)]
+                    id: String,
+                }
+            ),
+            "the caller always gives a key of this type; leave out `given`",
+        ),
+        (
+            parse_quote!(
+                struct Item {
+                    #[evented(id, given)]
                     a: i32,
                     #[evented(id)]
                     b: i32,
                 }
             ),
-            "the log identifies a record by one value, and the model has another key; \
-             write `#[evented(id)]` on one field",
+            "the caller always gives a key of several columns; leave out `given`",
+        ),
+        (
+            parse_quote!(
+                #[evented(insert = Own)]
+                struct Item {
+                    #[evented(given)]
+                    id: i32,
+                }
+            ),
+            "`Create::key` of the type in `insert = …` gives the key; leave out `given`",
         ),
         (
             parse_quote!(

@@ -10,8 +10,8 @@ fn versions() {
     assert_struct_faults([
         (
             quote!(#[evented(version = 2, upcast(0 = f))]),
-            "no step from version 1 to 2: write `upcast(1 = your_fn)` or mark the renamed field with \
-             `#[evented(renamed(from = \"…\", version = 2))]`",
+            "no step from version 1 to 2: write `upcast(1 = your_fn)`, or mark the field: \
+             `#[evented(added(version = 2))]`, `#[evented(renamed(from = \"…\", version = 2))]`",
         ),
         (
             quote!(#[evented(upcast(0 = f))]),
@@ -108,21 +108,21 @@ fn methods() {
     assert_struct_faults([
         (
             quote!(#[evented(actions(path::Filter))]),
-            "every model has a method `filter`; rename the type: \
+            "every model has a method `filter`; rename the method, `actions(Filter(method = filter_it))`, or the type: \
              write for example `actions(FilterItem(name = \"filter\"))`",
         ),
         (
             quote!(#[evented(actions(Insert))]),
-            "every model has a method `insert`; rename the type: write for example `actions(InsertItem)`",
+            "every model has a method `insert`; rename the method, `actions(Insert(method = insert_it))`, or the type: write for example `actions(InsertItem)`",
         ),
         (
             quote!(#[evented(actions(a::Close, b::Close(name = "shut")))]),
-            "two actions would generate the method `close`; rename the type: \
+            "two actions would generate the method `close`; rename the method, `actions(Close(method = shut_it))`, or the type: \
              write for example `actions(CloseItem(name = \"shut\"))`",
         ),
         (
             quote!(#[evented(actions(a::Close, b::Close))]),
-            "two actions would generate the method `close`; rename the type: write for example `actions(CloseItem)`",
+            "two actions would generate the method `close`; rename the method, `actions(Close(method = close_it))`, or the type: write for example `actions(CloseItem)`",
         ),
     ]);
 }
@@ -241,7 +241,7 @@ fn scopes() {
 
 #[test]
 fn fields() {
-    let time = "the type of a time is written `DateTime<Utc>` or `NaiveDateTime`; write `a: DateTime<Utc>`";
+    let time = "the type of a time is written `DateTime<Utc>`, `NaiveDateTime` or `Option` of one; write `a: DateTime<Utc>`";
     assert_field_faults([
         (
             quote!(#[evented(revision)] a: i32, #[evented(revision)] b: i64),
@@ -256,7 +256,7 @@ fn fields() {
             "the type of a revision is written `i32` or `i64`; write `a: i64`",
         ),
         (quote!(#[evented(inserted_at)] a: DateTime<Local>), time),
-        (quote!(#[evented(updated_at)] a: Option<DateTime<Utc>>), time),
+        (quote!(#[evented(updated_at)] a: Option<DateTime<Local>>), time),
         (quote!(#[evented(updated_at)] a: DateTime), time),
         (
             quote!(a: i32, #[diesel(column_name = "a")] b: i32),

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use similar::TextDiff;
-use syn::{DeriveInput, ImplItem, Item, parse_quote};
+use syn::{DeriveInput, Item, TraitItem, parse_quote};
 
 use super::model;
 use crate::check;
@@ -88,6 +88,8 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
         ("log_db_schema", on_struct(quote!(#[evented(log(db_schema = "audit"))]))),
         ("insert", on_struct(quote!(#[evented(insert = path::To::MyNew)]))),
         ("update", on_struct(quote!(#[evented(update = path::To::MyChanges)]))),
+        ("names", on_struct(quote!(#[evented(names(insert = ItemInput, update = ItemPatch, event = _))]))),
+        ("method", on_struct(quote!(#[evented(actions(Archive(method = put_away), Close(method = _)))]))),
         ("check", on_struct(quote!(#[evented(check = Item::valid)]))),
         ("savepoint", on_struct(quote!(#[evented(savepoint(with = Item::short))]))),
         ("savepoint_every", on_struct(quote!(#[evented(savepoint(every = 200, with = Item::short))]))),
@@ -142,6 +144,43 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
                 struct Item { id: i32, #[evented(renamed(from = "title", version = 1))] name: String }
             },
         ),
+        (
+            "primary_key_of_two",
+            parse_quote! {
+                #[diesel(primary_key(id, name))]
+                struct Item { id: i32, name: String }
+            },
+        ),
+        (
+            "given",
+            parse_quote! {
+                struct Item { #[evented(given)] id: i32, name: String }
+            },
+        ),
+        (
+            "added",
+            parse_quote! {
+                #[evented(version = 2)]
+                struct Item {
+                    id: i32,
+                    #[evented(added(version = 1, default = path::to::f))] name: String,
+                    #[evented(added(version = 2))] value: i32,
+                }
+            },
+        ),
+        (
+            "embed",
+            parse_quote! {
+                struct Item {
+                    id: i32,
+                    #[diesel(embed)]
+                    #[evented(embed(street: String, city: String))]
+                    name: Address,
+                }
+            },
+        ),
+        ("skip", on_field(quote!(#[evented(skip)]))),
+        ("skip_update", on_field(quote!(#[evented(skip_update)]))),
         ("skip_insert", on_field(quote!(#[evented(skip_insert)]))),
         ("unordered", on_field(quote!(#[evented(unordered)]))),
         ("generated", on_field(quote!(#[evented(generated)]))),
@@ -296,15 +335,15 @@ fn only_the_given_crate_is_named() {
 }
 
 #[test]
-fn every_generated_method_is_reserved() {
-    let file: syn::File = syn::parse2(crate::expand::expand(&model(&the_smallest()))).expect("items");
+fn every_method_of_models_is_reserved() {
+    let file = syn::parse_file(include_str!("../../../evented-diesel/src/dsl.rs")).expect("a file");
     let methods = file.items.iter().filter_map(|item| match item {
-        Item::Impl(item) if item.trait_.is_none() => Some(&item.items),
+        Item::Trait(item) => Some(&item.items),
         _ => None,
     });
     let mut count = 0;
     for item in methods.flatten() {
-        let ImplItem::Fn(method) = item else { continue };
+        let TraitItem::Fn(method) = item else { continue };
         let name = method.sig.ident.to_string();
         assert!(check::METHODS.contains(&name.as_str()), "an action may not make a second method `{name}`");
         count += 1;

@@ -15,7 +15,7 @@ fn names_of_attributes() {
         (
             quote!(#[evented(publish(on(insert) = ItemAdded), schema = "i")]),
             "unknown attribute `publish`; known here are `schema`, `version`, `actions`, `retired`, `scopes`, \
-             `log`, `insert`, `update`, `check`, `savepoint`, `before_append`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
+             `log`, `insert`, `update`, `names`, `check`, `savepoint`, `before_append`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
         ),
         (quote!(#[evented(revision)]), "`revision` goes on a field; write `#[evented(revision)]` there"),
         (
@@ -122,11 +122,6 @@ fn diesel() {
         (
             quote!(#[diesel(table_name = "items")]),
             "expected identifier; write `#[diesel(table_name = items)]`",
-        ),
-        (
-            quote!(#[diesel(primary_key(org_id, name))]),
-            "the log identifies a record by one value; give the table a key of one column, and make the pair a \
-             unique index; write `#[diesel(primary_key(id))]`",
         ),
         (
             quote!(#[diesel(primary_key(uid))]),

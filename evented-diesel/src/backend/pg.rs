@@ -20,7 +20,7 @@ use crate::sql::{SqlTypes, Statement, Value, field, optional};
 use crate::statements::{
     Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, Source, Written,
     WrittenRow, append_columns, lock_rows, push_append_values, push_insert_columns, push_insert_values,
-    push_set, read_written_offset,
+    push_is_record, push_set, read_written_offset,
 };
 
 /// A row of a result whose columns do not matter, only its existence.
@@ -37,7 +37,8 @@ impl EventedBackend for Pg {
         key: &KeyValue,
     ) -> QueryResult<bool> {
         let mut statement = Statement::new("SELECT 1 FROM ");
-        statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
+        statement.table::<M>().sql(" WHERE ");
+        push_is_record::<Self, M>(&mut statement, "", key);
         statement.sql(" FOR UPDATE");
         executor.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
     }
@@ -63,8 +64,7 @@ impl EventedBackend for Pg {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
-        let statement =
-            if M::KEY.by_database() { insert_row_first(append, row) } else { insert(append, row) };
+        let statement = if append.makes_key { insert_row_first(append, row) } else { insert(append, row) };
         let rows = executor.load::<InsertedRow<M>>(statement).await?;
         Ok(Inserted { written: rows.into_iter().next().and_then(|row| row.0) })
     }
@@ -154,9 +154,9 @@ pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> 
         append.follows(),
     );
     statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision), made AS (");
-    push_insert_columns::<Pg, M>(&mut statement);
+    push_insert_columns::<Pg, M>(&mut statement, append);
     statement.sql("SELECT ");
-    push_insert_values(&mut statement, append.record, row);
+    push_insert_values(&mut statement, append, row);
     statement.sql(" FROM appended RETURNING ").columns("", M::COLUMNS);
     statement
         .sql(") SELECT appended.txid, appended.position, appended.revision, ")
@@ -168,14 +168,13 @@ pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> 
 /// Writes the row first, because the database generates the key. The event takes the key from the row.
 pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH made AS (");
-    push_insert_columns::<Pg, M>(&mut statement);
+    push_insert_columns::<Pg, M>(&mut statement, append);
     statement.sql("SELECT ");
-    push_insert_values(&mut statement, append.record, row);
+    push_insert_values(&mut statement, append, row);
     statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
     append_columns(&mut statement, append.table, append.given_id, false);
     statement.sql("SELECT ");
-    let record = Source::Sql("made.", Some(M::KEY_COLUMN));
-    let revision = Source::NextRevision(append.table, M::KEY_COLUMN);
+    let (record, revision) = (Source::made_key::<M>(), Source::next_revision::<M>());
     push_append_values(&mut statement, append, record, revision, false);
     statement.sql(" FROM made RETURNING txid, position, revision)");
     statement
@@ -192,7 +191,8 @@ pub(super) fn update<'q, M: ModelOn<Pg>>(
     columns: &[usize],
 ) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH k AS (SELECT 1 FROM ");
-    statement.table::<M>().sql(" t WHERE t.").identifier(M::KEY_COLUMN).sql(" = ").value(append.record);
+    statement.table::<M>().sql(" t WHERE ");
+    push_is_record::<Pg, M>(&mut statement, "t.", append.record);
     match guard {
         Guard::Locked => {}
         Guard::RowVersion(version) => {
@@ -212,13 +212,13 @@ pub(super) fn update<'q, M: ModelOn<Pg>>(
     push_append_values(&mut statement, append, append.known_record(), append.known_revision(), true);
     statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING txid, position), changed AS (");
     if columns.is_empty() {
-        statement.sql("SELECT ").columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
+        statement.sql("SELECT ").columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
     } else {
         statement.sql("UPDATE ").table::<M>().sql(" t SET ");
         push_set(&mut statement, row, columns);
-        statement.sql(" WHERE t.");
+        statement.sql(" WHERE ");
     }
-    statement.identifier(M::KEY_COLUMN).sql(" = ").value(append.record);
+    push_is_record::<Pg, M>(&mut statement, "t.", append.record);
     statement.sql(" AND EXISTS (SELECT FROM appended)");
     if !columns.is_empty() {
         statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
@@ -234,23 +234,25 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     expecting: Option<i64>,
 ) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH k AS (SELECT ");
-    statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
-    statement.identifier(M::KEY_COLUMN).sql(" = ").value(append.record).sql(" FOR UPDATE), head AS (SELECT ");
+    statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
+    push_is_record::<Pg, M>(&mut statement, "t.", append.record);
+    statement.sql(" FOR UPDATE), head AS (SELECT ");
     statement.sql("e.revision, e.version, e.state FROM ").log(append.table.name).sql(" e WHERE ");
     statement
         .of_record("e", append.table, append.record)
         .sql(" ORDER BY e.revision DESC LIMIT 1), appended AS (");
     append_columns(&mut statement, append.table, append.given_id, true);
     statement.sql("SELECT ");
-    let revision = Source::Sql("head.revision + 1", None);
+    let revision = Source::Sql("head.revision + 1");
     push_append_values(&mut statement, append, append.known_record(), revision, true);
     statement.sql(" FROM k, head");
     if let Some(revision) = expecting {
         statement.sql(" WHERE head.revision = ").value(revision);
     }
     statement.sql(" ON CONFLICT DO NOTHING RETURNING txid, position, revision), gone AS (DELETE FROM ");
-    statement.table::<M>().sql(" t USING appended WHERE t.").identifier(M::KEY_COLUMN).sql(" = ");
-    statement.value(append.record).sql(") SELECT ");
+    statement.table::<M>().sql(" t USING appended WHERE ");
+    push_is_record::<Pg, M>(&mut statement, "t.", append.record);
+    statement.sql(") SELECT ");
     statement.sql(
         "appended.txid, appended.position, appended.revision, e.revision, e.version, e.state, NULL, k.one, ",
     );

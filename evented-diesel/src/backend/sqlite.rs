@@ -16,7 +16,7 @@ use crate::model::{EventLog, Model, ModelOn};
 use crate::sql::{Statement, Text};
 use crate::statements::{
     Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, Source, Written, append_columns, head_of,
-    push_append_values, push_insert_columns, push_insert_values, remove_row, row_of, set_row,
+    push_append_values, push_insert_columns, push_insert_values, push_is_record, remove_row, row_of, set_row,
 };
 
 struct Nothing;
@@ -47,15 +47,15 @@ impl EventedBackend for Sqlite {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
-        let made = if M::KEY.by_database() {
+        let made = if append.makes_key {
             first(readable(executor, insert(append, row), None).await?)
         } else {
             insert_with_key(executor, append, row).await?
         };
         let Some(RecordRow(made)) = made else { return Ok(Inserted { written: None }) };
-        let key = M::key_value(made.key());
+        let key = M::key_value(&made.key());
         let revision =
-            if M::KEY.by_database() { next_revision(executor, append, &key).await? } else { append.revision };
+            if append.makes_key { next_revision(executor, append, &key).await? } else { append.revision };
         let event = Append { record: &key, revision, ..append.clone() };
         match append_event::<M, D>(executor, &event).await {
             Ok(appended) => Ok(Inserted { written: Some((appended.offset, appended.revision, made)) }),
@@ -198,9 +198,9 @@ async fn take_back<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
     let mut statement = Statement::new("DELETE FROM ");
     statement.table::<M>().sql(" WHERE ");
     match key {
-        Some(key) => statement.identifier(M::KEY_COLUMN).sql(" = ").value(key),
-        None => statement.sql("rowid = last_insert_rowid()"),
-    };
+        Some(key) => push_is_record::<Sqlite, M>(&mut statement, "", key),
+        None => drop(statement.sql("rowid = last_insert_rowid()")),
+    }
     executor.execute(statement).await.map(drop)
 }
 
@@ -213,10 +213,10 @@ struct UnplacedEvent;
 /// Inserts the row of a new record, unless the record's first event exists.
 pub(super) fn insert<'q, M: ModelOn<Sqlite>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Sqlite> {
     let mut statement = Statement::new("");
-    push_insert_columns::<Sqlite, M>(&mut statement);
-    let guarded = !M::KEY.by_database() && !append.fresh;
+    push_insert_columns::<Sqlite, M>(&mut statement, append);
+    let guarded = !append.makes_key && !append.fresh;
     statement.sql(if guarded { "SELECT " } else { "VALUES (" });
-    push_insert_values(&mut statement, append.record, row);
+    push_insert_values(&mut statement, append, row);
     if guarded {
         statement.sql(" WHERE NOT EXISTS (SELECT 1 FROM ").log(append.table.name).sql(" e WHERE ");
         statement
@@ -225,7 +225,7 @@ pub(super) fn insert<'q, M: ModelOn<Sqlite>>(append: &'q Append<'_>, row: &'q M)
             .value(append.revision);
     }
     statement.sql(")");
-    if M::KEY.by_database() {
+    if append.makes_key {
         statement.sql(" RETURNING ").columns("", M::COLUMNS);
     }
     statement

@@ -192,14 +192,14 @@ async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     if DB::LOCKS_FIRST {
         DB::lock_number::<M, D>(executor, 0).await.map_err(table_failed::<M>)?;
     }
-    let statement = rows_without_events::<DB, M>(backfill.after.as_ref(), backfill.size);
+    let statement = rows_without_events::<DB, M>(backfill.after.as_ref(), backfill.size, true);
     let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
     let ended = i64::try_from(rows.len()).is_ok_and(|read| read < backfill.size);
     let mut done = Backfilled::default();
     let mut firsts = Vec::with_capacity(rows.len());
     for RecordRow(mut row) in rows {
         row.normalize();
-        let record = Record::<M>::new(row.key().clone());
+        let record = Record::<M>::new(row.key());
         done.last = Some(record.value.clone());
         match first(&record, row, backfill.each.as_mut()) {
             Ok(first) => firsts.push(first),

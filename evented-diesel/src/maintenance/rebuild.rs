@@ -12,7 +12,7 @@ use crate::maintenance::Progress;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::read::load;
 use crate::statements::{
-    ColumnNames, Until, column_names, columns_to_write, portions, remove_many_plain, set_row,
+    ColumnNames, Until, column_names, columns_to_write, key_portions, remove_many_plain, set_row,
 };
 use crate::verify::{Comparison, Difference, Finding, Issue, VerifyTable};
 
@@ -145,7 +145,7 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         }
     }
     // Delete first, so that the other rows can reuse the unique values of the deleted ones.
-    for keys in portions::<DB, KeyValue>(&surplus, 1) {
+    for keys in key_portions::<DB, M>(&surplus) {
         done.removed +=
             count(executor.execute(remove_many_plain::<DB, M>(keys)).await.map_err(table_failed::<M>)?);
     }

@@ -34,14 +34,21 @@ pub trait Model: Evented {
     const HAS_TABLE: bool = true;
     /// Whether a hook runs before the model's events are written, `#[evented(before_append = …)]`. Default: `false`.
     const HAS_BEFORE_APPEND: bool = false;
-    /// The name of the key's column.
-    const KEY_COLUMN: &'static str;
+    /// The names of the key's columns, in the order of [`Evented::KEY_PARTS`]. Empty without a table.
+    const KEY_COLUMNS: &'static [&'static str];
     /// The names of all columns, in the order in which [`ModelOn::read`] reads them.
     const COLUMNS: &'static [&'static str];
     /// The column of each recorded field, then the revision column if there is one. [`BindColumns::push_field`] uses
     /// the same order.
     const WRITTEN: &'static [&'static str];
 
+    /// Whether a part of the key that is a UUID is in a column of text, where it has lower-case letters and hyphens.
+    /// Default: `false`.
+    #[doc(hidden)]
+    fn is_uuid_text(part: usize) -> bool {
+        let _ = part;
+        false
+    }
     /// Returns the table of a record's events.
     #[doc(hidden)]
     fn event_table(record: &KeyValue) -> EventTable {
@@ -77,6 +84,26 @@ pub trait ModelOn<DB: SqlTypes>: Model + NamedTable<DB> + BindColumns<DB> {
         let _ = (draft, history, conn);
         std::future::ready(Ok(()))
     }
+}
+
+/// A model that has a table: every model without `#[evented(log(only))]`. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no table",
+    label = "its state exists only in the log",
+    note = "the model has `#[evented(log(only))]`, so there are no rows to compare, to write or to rebuild"
+)]
+pub trait WithTable: Model {
+    /// Shows that the derive implements the trait.
+    #[doc(hidden)]
+    const DERIVED: Derived;
+}
+
+/// Builds the query for a record's events. The derive implements it.
+pub trait EventsOf {
+    /// The type of the query.
+    type Query;
+    /// Returns the query.
+    fn events_of(&self) -> Self::Query;
 }
 
 /// Reads one column. The derived code calls this function.

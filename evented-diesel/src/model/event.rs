@@ -8,7 +8,7 @@ use diesel::backend::Backend;
 use diesel::deserialize::{self, FromStaticSqlRow, Queryable};
 use diesel::expression::Selectable;
 use evented_core::{
-    Context, Digest, EventData, Json, LogOffset, Meta, ReplayError, ReplayFault, StoredEvent,
+    Context, Digest, EventData, Json, KeyValue, LogOffset, Meta, ReplayError, ReplayFault, StoredEvent,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -178,16 +178,22 @@ impl<M: Model> fmt::Debug for Event<M> {
 /// The event's own id is read as an `Id<()>`: Diesel can read a bare `Uuid` only if its PostgreSQL feature is enabled.
 pub type Columns<K> = (i64, i64, K, i64, DateTime<Utc>, i16, String, String, String, Id<()>, Vec<u8>);
 
+/// The columns of the log of a model.
+type LogColumns<M> = Columns<<<M as Model>::Log as EventLog>::Key>;
+
 impl<M, ST, DB> Queryable<ST, DB> for Event<M>
 where
     M: Model,
     DB: Backend,
-    Columns<M::Key>: FromStaticSqlRow<ST, DB>,
+    LogColumns<M>: FromStaticSqlRow<ST, DB>,
 {
-    type Row = Columns<M::Key>;
+    type Row = LogColumns<M>;
 
     fn build(row: Self::Row) -> deserialize::Result<Self> {
         let (position, txid, record, revision, at, version, action, payload, meta, id, state) = row;
+        let record: KeyValue = record.into();
+        let unknown = || format!("`{record}` is no key of `{}`", M::SCHEMA);
+        let record = M::key_from(record.clone()).ok_or_else(unknown)?;
         let state = Digest::from_slice(&state).ok_or("a digest of another length")?;
         let payload = Json::from_text(payload);
         let meta = Meta::stored(meta);

@@ -10,6 +10,7 @@ use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::{Binary, Text};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -17,9 +18,13 @@ use crate::sql_types::Uid;
 
 /// The key of a record of type `M`: a UUID that cannot be confused with the key of another model.
 ///
-/// It works on every supported database, including those without a UUID type.
+/// It works on every supported database, including those without a UUID type. Its column is a [`Uid`], or what
+/// `diesel print-schema` prints: `Uuid` on PostgreSQL, `Binary` (16 bytes) or `Text` (lower case, with hyphens) on SQLite.
 #[derive(AsExpression, FromSqlRow)]
 #[diesel(sql_type = Uid)]
+#[diesel(sql_type = Binary)]
+#[diesel(sql_type = Text)]
+#[cfg_attr(feature = "__pg", diesel(sql_type = diesel::sql_types::Uuid))]
 pub struct Id<M: 'static> {
     uuid: Uuid,
     // With `fn() -> M`, an id is `Send`, `Sync` and free of drop checks for every `M`.
@@ -104,19 +109,58 @@ impl<'de, M: 'static> Deserialize<'de> for Id<M> {
     }
 }
 
-impl<M: 'static, DB: Backend> ToSql<Uid, DB> for Id<M>
-where
-    Uuid: ToSql<Uid, DB>,
-{
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        self.uuid.to_sql(out)
+/// Binds and reads an id as the UUID in it.
+macro_rules! as_uuid {
+    ($($(#[$cfg:meta])? $sql:ty),*) => {$(
+        $(#[$cfg])?
+        impl<M: 'static, DB: Backend> ToSql<$sql, DB> for Id<M>
+        where
+            Uuid: ToSql<$sql, DB>,
+        {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+                self.uuid.to_sql(out)
+            }
+        }
+        $(#[$cfg])?
+        impl<M: 'static, DB: Backend> FromSql<$sql, DB> for Id<M>
+        where
+            Uuid: FromSql<$sql, DB>,
+        {
+            fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+                Uuid::from_sql(bytes).map(Self::new)
+            }
+        }
+    )*};
+}
+as_uuid!(
+    Uid,
+    Binary,
+    #[cfg(feature = "__pg")]
+    diesel::sql_types::Uuid
+);
+
+#[cfg(feature = "sqlite")]
+impl<M: 'static> ToSql<Text, diesel::sqlite::Sqlite> for Id<M> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, diesel::sqlite::Sqlite>) -> serialize::Result {
+        out.set_value(self.uuid.to_string());
+        Ok(serialize::IsNull::No)
     }
 }
-impl<M: 'static, DB: Backend> FromSql<Uid, DB> for Id<M>
+
+#[cfg(feature = "__pg")]
+impl<M: 'static> ToSql<Text, diesel::pg::Pg> for Id<M> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, diesel::pg::Pg>) -> serialize::Result {
+        use std::io::Write as _;
+        write!(out, "{}", self.uuid)?;
+        Ok(serialize::IsNull::No)
+    }
+}
+
+impl<M: 'static, DB: Backend> FromSql<Text, DB> for Id<M>
 where
-    Uuid: FromSql<Uid, DB>,
+    String: FromSql<Text, DB>,
 {
     fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        Uuid::from_sql(bytes).map(Self::new)
+        Ok(Self::new(String::from_sql(bytes)?.parse()?))
     }
 }

@@ -3,6 +3,7 @@
 use evented_core::{ExactKey, KeyKind, KeyValue};
 
 use crate::model::derived::Derived;
+use crate::model::id::Id;
 use crate::sql::{EventTable, LogName};
 
 /// A log of events. `#[derive(EventLog)]` implements it for a log that several models share, `#[derive(Evented)]` for a
@@ -18,6 +19,8 @@ pub trait EventLog: Sized + 'static {
     const DERIVED: Derived;
     /// The log's Diesel table; for a log with shards, the view over them.
     type Table: diesel::Table + Default;
+    /// The Rust type of the record's key as Diesel reads it from the log.
+    type Key: LoggedKey;
     /// The column of the record's key.
     type RecordColumn: diesel::Column<Table = Self::Table> + Default;
     /// The column of the event's revision in its record's history.
@@ -53,6 +56,19 @@ pub trait EventLog: Sized + 'static {
     fn table_of(record: &KeyValue) -> LogName {
         let shard = if Self::SHARDS.len() > 1 { Self::shard(record) % Self::SHARDS.len() } else { 0 };
         Self::SHARDS.get(shard).copied().unwrap_or(Self::NAME)
+    }
+}
+
+/// The Rust type of a key in a log: `Id<()>` for a UUID, `String`, `i32` or `i64`.
+pub trait LoggedKey: Into<KeyValue> + 'static {}
+impl LoggedKey for Id<()> {}
+impl LoggedKey for String {}
+impl LoggedKey for i32 {}
+impl LoggedKey for i64 {}
+
+impl From<Id<()>> for KeyValue {
+    fn from(key: Id<()>) -> Self {
+        Self::Uuid(key.uuid())
     }
 }
 

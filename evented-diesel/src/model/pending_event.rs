@@ -68,7 +68,7 @@ impl<M: Model> PendingEvent<M> {
     /// Creates the error that refuses the event. If the hook returns it, nothing is written.
     #[must_use]
     pub fn refuse(&self, errors: ValidationErrors) -> Error {
-        let record = Subject::Record { schema: M::SCHEMA, key: M::key_value(self.after.key()) };
+        let record = Subject::Record { schema: M::SCHEMA, key: M::key_value(&self.after.key()) };
         Error::Invalid { record, errors }
     }
 

@@ -13,6 +13,13 @@ pub trait NamedTable<DB: Backend> {
     ///
     /// Errors of Diesel.
     fn push_table(out: AstPass<'_, '_, DB>) -> QueryResult<()>;
+    /// Writes the name of a column of the key, with the name of the table, as Diesel does. The index is that of
+    /// [`Model::KEY_COLUMNS`](crate::Model::KEY_COLUMNS).
+    ///
+    /// # Errors
+    ///
+    /// Errors of Diesel.
+    fn push_key_column(index: usize, out: AstPass<'_, '_, DB>) -> QueryResult<()>;
 }
 
 /// Binds the values of a row's columns. A statement holds a row as this trait, without knowing the model.

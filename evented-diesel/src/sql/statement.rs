@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Untyped;
+use evented_core::KeyPart;
 
 use crate::sql::bind_columns::{BindColumns, NamedTable};
 use crate::sql::event_table::EventTable;
@@ -51,8 +52,10 @@ enum Part<'q, DB: SqlTypes> {
     Sql(&'static str),
     Identifier(&'q str),
     Value(Value<'q>),
+    Key(KeyPart),
     Field(&'q dyn BindColumns<DB>, usize),
     Table(for<'a, 'b> fn(AstPass<'a, 'b, DB>) -> QueryResult<()>),
+    KeyColumn(for<'a, 'b> fn(usize, AstPass<'a, 'b, DB>) -> QueryResult<()>, usize),
 }
 
 impl<'q, DB: SqlTypes> Statement<'q, DB> {
@@ -86,6 +89,12 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
         self
     }
 
+    /// Adds a part of a key, as a bind.
+    pub fn key_part(&mut self, part: KeyPart) -> &mut Self {
+        self.parts.push(Part::Key(part));
+        self
+    }
+
     /// Adds the value of a row's column, as a bind.
     pub fn field(&mut self, row: &'q dyn BindColumns<DB>, index: usize) -> &mut Self {
         self.parts.push(Part::Field(row, index));
@@ -95,6 +104,12 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
     /// Adds the name of the model's table.
     pub fn table<M: NamedTable<DB>>(&mut self) -> &mut Self {
         self.parts.push(Part::Table(M::push_table));
+        self
+    }
+
+    /// Adds the name of a column of the model's key, with the name of the table.
+    pub fn key_column<M: NamedTable<DB>>(&mut self, index: usize) -> &mut Self {
+        self.parts.push(Part::KeyColumn(M::push_key_column, index));
         self
     }
 
@@ -144,6 +159,25 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
     }
 }
 
+impl<DB: SqlTypes> Statement<'_, DB> {
+    /// Writes the statement into another query. It has no binds of its own.
+    pub(crate) fn push_unbound(&self, mut out: AstPass<'_, '_, DB>) -> QueryResult<()> {
+        for part in &self.parts {
+            match part {
+                Part::Sql(sql) => out.push_sql(sql),
+                Part::Identifier(name) => out.push_identifier(name)?,
+                Part::Table(push) => push(out.reborrow())?,
+                Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
+                Part::Value(_) | Part::Key(_) | Part::Field(..) => {
+                    let reason = "a value in a part of a statement that has none";
+                    return Err(diesel::result::Error::QueryBuilderError(reason.into()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         for part in &self.parts {
@@ -151,8 +185,10 @@ impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
                 Part::Sql(sql) => out.push_sql(sql),
                 Part::Identifier(name) => out.push_identifier(name)?,
                 Part::Value(value) => DB::push_value(value, out.reborrow())?,
+                Part::Key(part) => DB::push_key_part(part, out.reborrow())?,
                 Part::Field(row, index) => row.push_field(*index, out.reborrow())?,
                 Part::Table(push) => push(out.reborrow())?,
+                Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
             }
         }
         Ok(())

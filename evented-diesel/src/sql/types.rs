@@ -6,6 +6,7 @@ use diesel::QueryResult;
 use diesel::backend::Backend;
 use diesel::deserialize;
 use diesel::query_builder::AstPass;
+use evented_core::KeyPart;
 use uuid::Uuid;
 
 use crate::sql::database::Database;
@@ -34,6 +35,12 @@ pub trait SqlTypes: Backend + sealed::Sealed + Sized + 'static {
     ///
     /// Errors of Diesel.
     fn push_value<'b>(value: &'b Value<'_>, out: AstPass<'_, 'b, Self>) -> QueryResult<()>;
+    /// Binds a part of a key.
+    ///
+    /// # Errors
+    ///
+    /// Errors of Diesel.
+    fn push_key_part<'b>(part: &'b KeyPart, out: AstPass<'_, 'b, Self>) -> QueryResult<()>;
     /// Reads a UUID.
     ///
     /// # Errors
@@ -141,6 +148,22 @@ macro_rules! log_types {
                     out.push_bind_param::<$time, chrono::DateTime<chrono::Utc>>(value)
                 }
                 $crate::sql::Value::Bytes(value) => out.push_bind_param::<Binary, [u8]>(value),
+            }
+        }
+        fn push_key_part<'b>(
+            part: &'b evented_core::KeyPart,
+            mut out: AstPass<'_, 'b, Self>,
+        ) -> QueryResult<()> {
+            use diesel::sql_types::{BigInt, Binary, Bool, Integer, SmallInt, Text};
+            use evented_core::ExactPart;
+            match part.exact() {
+                ExactPart::Uuid(value) => out.push_bind_param::<$uuid, uuid::Uuid>(value),
+                ExactPart::Text(value) => out.push_bind_param::<Text, str>(value),
+                ExactPart::SmallInt(value) => out.push_bind_param::<SmallInt, i16>(value),
+                ExactPart::Int(value) => out.push_bind_param::<Integer, i32>(value),
+                ExactPart::BigInt(value) => out.push_bind_param::<BigInt, i64>(value),
+                ExactPart::Bool(value) => out.push_bind_param::<Bool, bool>(value),
+                ExactPart::Bytes(value) => out.push_bind_param::<Binary, [u8]>(value),
             }
         }
         fn read_uuid(value: Option<Self::RawValue<'_>>) -> deserialize::Result<uuid::Uuid> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::model::ModelOn;
 use crate::sql::{EventTable, SqlTypes, Statement, Value, field, optional};
 use crate::statements::events::HeadRow;
+use crate::statements::key_columns::push_record_of;
 
 /// An event to append.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Append<'a> {
     pub(crate) state: &'a Digest,
     /// The hash of the event, in a log that chains its events.
     pub(crate) hash: Option<EventHash>,
+    /// Whether the database makes the record's key when it inserts the row.
+    pub(crate) makes_key: bool,
     /// Whether the record's key was generated just now, so that no event or row of it can exist.
     pub(crate) fresh: bool,
     /// Whether the caller wants the event's offset.
@@ -122,8 +125,8 @@ fn numbers_itself<DB: SqlTypes>(table: EventTable) -> bool {
 pub(crate) fn push_append_values<'q, DB: SqlTypes>(
     statement: &mut Statement<'q, DB>,
     append: &'q Append<'_>,
-    record: Source<'q>,
-    revision: Source<'q>,
+    record: Source<'q, DB>,
+    revision: Source<'q, DB>,
     follows: bool,
 ) {
     statement.value(append.event_id).sql(", ");
@@ -184,38 +187,48 @@ pub(crate) fn push_ordering_txid<'q, DB: SqlTypes>(
 }
 
 /// The source of a value of the event.
-pub(crate) enum Source<'q> {
+pub(crate) enum Source<'q, DB: SqlTypes> {
     /// A value that is known.
     Known(Value<'q>),
-    /// A column of another part of the statement.
-    Sql(&'static str, Option<&'q str>),
-    /// One more than the last revision of the key that `made` has in this column. A key that the database reuses
-    /// continues the revisions of its old record.
-    NextRevision(EventTable, &'q str),
+    /// An expression of another part of the statement.
+    Sql(&'static str),
+    /// An expression that this function writes.
+    Written(fn(&mut Statement<'q, DB>)),
 }
 
-impl<'q> Source<'q> {
-    fn push<DB: SqlTypes>(self, statement: &mut Statement<'q, DB>) {
+impl<'q, DB: SqlTypes> Source<'q, DB> {
+    /// The key of the row that `made` contains.
+    pub(crate) fn made_key<M: ModelOn<DB>>() -> Self {
+        Self::Written(|statement| push_record_of::<DB, M>(statement, "made."))
+    }
+
+    /// One more than the last revision of the record whose row `made` contains. A key that the database reuses
+    /// continues the revisions of its old record.
+    pub(crate) fn next_revision<M: ModelOn<DB>>() -> Self {
+        Self::Written(|statement| {
+            let table = M::whole_log();
+            statement.sql("COALESCE((SELECT max(l.revision) FROM ").log(table.name);
+            statement.sql(" l WHERE l.record_id = ");
+            push_record_of::<DB, M>(statement, "made.");
+            statement.and_schema("l", table).sql("), 0) + 1");
+        })
+    }
+
+    fn push(self, statement: &mut Statement<'q, DB>) {
         match self {
             Self::Known(value) => {
                 statement.value(value);
             }
-            Self::Sql(sql, column) => {
+            Self::Sql(sql) => {
                 statement.sql(sql);
-                if let Some(column) = column {
-                    statement.identifier(column);
-                }
             }
-            Self::NextRevision(table, key) => {
-                statement.sql("COALESCE((SELECT max(l.revision) FROM ").log(table.name);
-                statement.sql(" l WHERE l.record_id = made.").identifier(key).sql("), 0) + 1");
-            }
+            Self::Written(write) => write(statement),
         }
     }
 }
 
 impl<'q> Append<'q> {
-    pub(crate) fn known_record(&self) -> Source<'q> {
+    pub(crate) fn known_record<DB: SqlTypes>(&self) -> Source<'q, DB> {
         Source::Known(self.record.into())
     }
 
@@ -229,7 +242,7 @@ impl<'q> Append<'q> {
         self.revision > 1
     }
 
-    pub(crate) fn known_revision(&self) -> Source<'q> {
+    pub(crate) fn known_revision<DB: SqlTypes>(&self) -> Source<'q, DB> {
         Source::Known(self.revision.into())
     }
 }

@@ -2,17 +2,20 @@
 
 use evented_core::KeyValue;
 
-use crate::model::ModelOn;
-use crate::sql::{SqlTypes, Statement, Value};
+use crate::model::{Model, ModelOn};
+use crate::sql::{SqlTypes, Statement};
 use crate::statements::events::head_columns;
+use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
 use crate::statements::rows::override_key;
 
 /// Locks rows in the order of their keys, so that two batches cannot deadlock.
 pub(crate) fn lock_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT 1 FROM ");
-    statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" IN (");
-    push_keys(&mut statement, keys);
-    statement.sql(") ORDER BY ").identifier(M::KEY_COLUMN).sql(" FOR UPDATE");
+    statement.table::<M>().sql(" t WHERE ");
+    push_is_among::<DB, M>(&mut statement, keys);
+    statement.sql(" ORDER BY ");
+    push_key_columns::<DB, M>(&mut statement, "t.");
+    statement.sql(" FOR UPDATE");
     statement
 }
 
@@ -23,13 +26,18 @@ pub(crate) fn current_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue
     let mut statement = Statement::new("SELECT ");
     statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN LATERAL (SELECT * FROM ").log(table.name);
-    statement.sql(" l WHERE l.record_id = t.").identifier(M::KEY_COLUMN).and_schema("l", table);
+    statement.sql(" l WHERE l.record_id = ");
+    push_record_of::<DB, M>(&mut statement, "t.");
+    statement.and_schema("l", table).sql(" ORDER BY l.revision DESC LIMIT 1) e ON true WHERE ");
+    push_is_among::<DB, M>(&mut statement, keys);
     statement
-        .sql(" ORDER BY l.revision DESC LIMIT 1) e ON true WHERE t.")
-        .identifier(M::KEY_COLUMN)
-        .sql(" IN (");
-    push_keys(&mut statement, keys);
-    statement.sql(")");
+}
+
+/// Reads the rows of several records.
+pub(crate) fn rows_of<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
+    push_is_among::<DB, M>(&mut statement, keys);
     statement
 }
 
@@ -45,7 +53,8 @@ pub(crate) fn insert_many<'q, DB: SqlTypes, M: ModelOn<DB>>(
 /// Adds `INSERT INTO table (columns)` with the key's column, and the fragment before the values.
 pub(crate) fn insert_from<'q, DB: SqlTypes, M: ModelOn<DB>>() -> Statement<'q, DB> {
     let mut statement = Statement::new("INSERT INTO ");
-    statement.table::<M>().sql(" (").identifier(M::KEY_COLUMN);
+    statement.table::<M>().sql(" (");
+    push_key_columns::<DB, M>(&mut statement, "");
     for column in M::WRITTEN {
         statement.sql(", ").identifier(column);
     }
@@ -60,7 +69,7 @@ pub(crate) fn insert_many_plain<'q, DB: SqlTypes, M: ModelOn<DB>>(
     let mut statement = insert_from::<DB, M>();
     for (index, (key, row)) in rows.iter().enumerate() {
         statement.sql(if index == 0 { " VALUES (" } else { "), (" });
-        statement.value(key);
+        push_key::<DB, M>(&mut statement, key);
         for field in 0..M::WRITTEN.len() {
             statement.sql(", ").field(*row, field);
         }
@@ -81,16 +90,28 @@ pub(crate) fn update_many<'q, DB: SqlTypes, M: ModelOn<DB>>(
         statement.identifier(M::WRITTEN[*index]).sql(" = v.").identifier(M::WRITTEN[*index]);
     }
     for (index, (key, row)) in rows.iter().enumerate() {
-        statement.sql(if index == 0 { " FROM (VALUES (" } else { "), (" }).value(key);
+        statement.sql(if index == 0 { " FROM (VALUES (" } else { "), (" });
+        push_key::<DB, M>(&mut statement, key);
         for column in columns {
             statement.sql(", ").field(*row, *column);
         }
     }
-    statement.sql(")) v (\"evented key\"");
+    statement.sql(")) v (");
+    for (nth, (_, part)) in M::KEY_COLUMNS.iter().zip(PARTS).enumerate() {
+        statement.sql(if nth == 0 { "" } else { ", " }).identifier(part);
+    }
     for index in columns {
         statement.sql(", ").identifier(M::WRITTEN[*index]);
     }
-    statement.sql(") WHERE t.").identifier(M::KEY_COLUMN).sql(" = v.\"evented key\" RETURNING ");
+    statement.sql(") WHERE ");
+    for (nth, (column, part)) in M::KEY_COLUMNS.iter().zip(PARTS).enumerate() {
+        statement
+            .sql(if nth == 0 { "t." } else { " AND t." })
+            .identifier(column)
+            .sql(" = v.")
+            .identifier(part);
+    }
+    statement.sql(" RETURNING ");
     statement.columns("t.", M::COLUMNS);
     statement
 }
@@ -105,16 +126,32 @@ pub(crate) fn remove_many<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue]
 /// Deletes rows.
 pub(crate) fn remove_many_plain<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
     let mut statement = Statement::new("DELETE FROM ");
-    statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" IN (");
-    push_keys(&mut statement, keys);
-    statement.sql(")");
+    statement.table::<M>().sql(" AS t WHERE ");
+    push_is_among::<DB, M>(&mut statement, keys);
     statement
 }
 
-fn push_keys<'q, DB: SqlTypes>(statement: &mut Statement<'q, DB>, keys: &'q [KeyValue]) {
-    for (index, key) in keys.iter().enumerate() {
-        statement.sql(if index == 0 { "" } else { ", " }).value(Value::from(key));
+/// The names of a key's columns in a list of values, which no column of a model has.
+const PARTS: [&str; 4] = ["evented key 1", "evented key 2", "evented key 3", "evented key 4"];
+
+/// Adds a condition that selects the rows, called `t`, of these records.
+fn push_is_among<'q, DB: SqlTypes, M: ModelOn<DB>>(statement: &mut Statement<'q, DB>, keys: &'q [KeyValue]) {
+    if M::KEY_COLUMNS.len() == 1 {
+        push_key_columns::<DB, M>(statement, "t.");
+        statement.sql(" IN (");
+        for (index, key) in keys.iter().enumerate() {
+            statement.sql(if index == 0 { "" } else { ", " });
+            push_key::<DB, M>(statement, key);
+        }
+        statement.sql(")");
+        return;
     }
+    // On SQLite, `(a, b) IN (VALUES …)` scans the whole table, and a condition for each key uses the index of both.
+    for (index, key) in keys.iter().enumerate() {
+        statement.sql(if index == 0 { "((" } else { ") OR (" });
+        push_is_record::<DB, M>(statement, "t.", key);
+    }
+    statement.sql("))");
 }
 
 /// The numbers of rows that one statement may write. Large portions save round trips. There are few different sizes,
@@ -123,11 +160,28 @@ const SIZES: [usize; 6] = [LARGEST_PORTION, 256, 64, 16, 4, 1];
 /// The maximum number of rows that one statement writes.
 pub(crate) const LARGEST_PORTION: usize = 1024;
 
+/// The maximum number of keys of several columns in one statement: each is a condition of its own, and SQLite limits the
+/// depth of an expression to 1,000.
+const LARGEST_PORTION_OF_PAIRS: usize = 256;
+
 /// Splits items with `width` binds each into portions that fit into one statement.
 pub(crate) fn portions<DB: SqlTypes, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {
+    portions_up_to::<DB, T>(items, width, LARGEST_PORTION)
+}
+
+/// Splits keys into portions that one statement selects.
+pub(crate) fn key_portions<DB: SqlTypes, M: Model>(keys: &[KeyValue]) -> impl Iterator<Item = &[KeyValue]> {
+    let parts = M::KEY_PARTS.len();
+    let largest = if parts > 1 { LARGEST_PORTION_OF_PAIRS } else { LARGEST_PORTION };
+    portions_up_to::<DB, KeyValue>(keys, parts, largest)
+}
+
+fn portions_up_to<DB: SqlTypes, T>(items: &[T], width: usize, largest: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
-        let fits = |size: &usize| *size <= rest.len() && (*size == 1 || *size * width <= DB::MAX_BINDS);
+        let fits = |size: &usize| {
+            *size <= rest.len() && *size <= largest && (*size == 1 || *size * width <= DB::MAX_BINDS)
+        };
         let size = SIZES.into_iter().find(fits)?;
         let (portion, others) = rest.split_at(size);
         rest = others;

@@ -2,11 +2,13 @@
 
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_core::KeyValue;
+use evented_core::{KeySource, KeyValue};
 
 use crate::model::{Model, ModelOn};
 use crate::sql::{SqlTypes, Statement, field};
+use crate::statements::append::Append;
 use crate::statements::events::{HEAD_WIDTH, HeadRow, head_columns};
+use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
 
 /// A row together with the last event of its record.
 pub(crate) struct Current<M> {
@@ -31,8 +33,10 @@ pub(crate) fn current<DB: SqlTypes, M: ModelOn<DB>>(record: &KeyValue) -> Statem
     let mut statement = Statement::new("SELECT ");
     statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ").log(table.name);
-    statement.sql(" e ON e.record_id = t.").identifier(M::KEY_COLUMN);
-    statement.sql(" WHERE t.").identifier(M::KEY_COLUMN).sql(" = ").value(record);
+    statement.sql(" e ON e.record_id = ");
+    push_record_of::<DB, M>(&mut statement, "t.");
+    statement.sql(" WHERE ");
+    push_is_record::<DB, M>(&mut statement, "t.", record);
     // With the second condition the planner can walk the log's index backwards from the record's last event.
     statement.sql(" AND ").of_record("e", table, record).sql(" ORDER BY e.revision DESC LIMIT 1");
     statement
@@ -50,37 +54,40 @@ impl<DB: SqlTypes, M: ModelOn<DB>> QueryableByName<DB> for RecordRow<M> {
 /// Reads the row of a record.
 pub(crate) fn row_of<DB: SqlTypes, M: ModelOn<DB>>(record: &KeyValue) -> Statement<'_, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE t.");
-    statement.identifier(M::KEY_COLUMN).sql(" = ").value(record);
+    statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
+    push_is_record::<DB, M>(&mut statement, "t.", record);
     statement
 }
 
-/// Adds `INSERT INTO table (columns)`, with the key's column if the statement writes it too.
-pub(crate) fn push_insert_columns<'q, DB: SqlTypes, M: ModelOn<DB>>(statement: &mut Statement<'q, DB>) {
+/// Adds `INSERT INTO table (columns)`, with the key's columns unless the database makes the key.
+pub(crate) fn push_insert_columns<'q, DB: SqlTypes, M: ModelOn<DB>>(
+    statement: &mut Statement<'q, DB>,
+    append: &Append<'_>,
+) {
     statement.sql("INSERT INTO ").table::<M>().sql(" (");
-    if !M::KEY.by_database() {
-        statement.identifier(M::KEY_COLUMN);
+    if !append.makes_key {
+        push_key_columns::<DB, M>(statement, "");
     }
     for (index, column) in M::WRITTEN.iter().enumerate() {
-        if index > 0 || !M::KEY.by_database() {
+        if index > 0 || !append.makes_key {
             statement.sql(", ");
         }
         statement.identifier(column);
     }
-    statement.sql(") ");
+    statement.sql(")").sql(if append.makes_key { "" } else { override_key::<DB, M>() }).sql(" ");
 }
 
 /// Adds the values of [`push_insert_columns`].
 pub(crate) fn push_insert_values<'q, DB: SqlTypes, M: ModelOn<DB>>(
     statement: &mut Statement<'q, DB>,
-    key: &'q KeyValue,
+    append: &'q Append<'_>,
     row: &'q M,
 ) {
-    if !M::KEY.by_database() {
-        statement.value(key);
+    if !append.makes_key {
+        push_key::<DB, M>(statement, append.record);
     }
     for index in 0..M::WRITTEN.len() {
-        if index > 0 || !M::KEY.by_database() {
+        if index > 0 || !append.makes_key {
             statement.sql(", ");
         }
         statement.field(row, index);
@@ -101,9 +108,9 @@ pub(crate) fn push_set<'q, DB: SqlTypes, M: ModelOn<DB>>(
     }
 }
 
-/// Returns the fragment that lets a statement insert a key that the database generated earlier.
+/// Returns the fragment that lets a statement insert a key that the database would otherwise generate.
 pub(crate) fn override_key<DB: SqlTypes, M: Model>() -> &'static str {
-    if M::KEY.by_database() { DB::OVERRIDE_KEY_SQL } else { "" }
+    if M::KEY_SOURCE == KeySource::Database { DB::OVERRIDE_KEY_SQL } else { "" }
 }
 
 /// Inserts a missing row with its key.
@@ -112,11 +119,13 @@ pub(crate) fn insert_row<'q, DB: SqlTypes, M: ModelOn<DB>>(
     row: &'q M,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("INSERT INTO ");
-    statement.table::<M>().sql(" (").identifier(M::KEY_COLUMN);
+    statement.table::<M>().sql(" (");
+    push_key_columns::<DB, M>(&mut statement, "");
     for column in M::WRITTEN {
         statement.sql(", ").identifier(column);
     }
-    statement.sql(")").sql(override_key::<DB, M>()).sql(" VALUES (").value(key);
+    statement.sql(")").sql(override_key::<DB, M>()).sql(" VALUES (");
+    push_key::<DB, M>(&mut statement, key);
     for index in 0..M::WRITTEN.len() {
         statement.sql(", ").field(row, index);
     }
@@ -133,7 +142,8 @@ pub(crate) fn set_row<'q, DB: SqlTypes, M: ModelOn<DB>>(
     let mut statement = Statement::new("UPDATE ");
     statement.table::<M>().sql(" SET ");
     push_set(&mut statement, row, columns);
-    statement.sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
+    statement.sql(" WHERE ");
+    push_is_record::<DB, M>(&mut statement, "", key);
     statement
 }
 
@@ -151,7 +161,8 @@ pub(crate) fn overwrite_row<'q, DB: SqlTypes, M: ModelOn<DB>>(
 /// Deletes a row.
 pub(crate) fn remove_row<DB: SqlTypes, M: ModelOn<DB>>(key: &KeyValue) -> Statement<'_, DB> {
     let mut statement = Statement::new("DELETE FROM ");
-    statement.table::<M>().sql(" WHERE ").identifier(M::KEY_COLUMN).sql(" = ").value(key);
+    statement.table::<M>().sql(" WHERE ");
+    push_is_record::<DB, M>(&mut statement, "", key);
     statement.sql(" RETURNING ").columns("", M::COLUMNS);
     statement
 }

@@ -6,40 +6,25 @@ use evented_core::KeyValue;
 
 use crate::model::ModelOn;
 use crate::sql::{SqlTypes, Statement};
+use crate::statements::key_columns::{push_is_after, push_key_columns, push_record_of};
 
-/// Reads the rows after one key and up to another, in the order of their keys.
-pub(crate) fn rows_between<'q, DB: SqlTypes, M: ModelOn<DB>>(
-    after: Option<&'q KeyValue>,
-    to: Option<&'q KeyValue>,
-    limit: i64,
-) -> Statement<'q, DB> {
-    let mut statement = Statement::new("SELECT ");
-    statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
-    statement.sql(if after.is_some() || to.is_some() { "" } else { "1 = 1" });
-    if let Some(after) = after {
-        statement.sql("t.").identifier(M::KEY_COLUMN).sql(" > ").value(after);
-    }
-    if let Some(to) = to {
-        statement.sql(if after.is_some() { " AND t." } else { "t." });
-        statement.identifier(M::KEY_COLUMN).sql(" <= ").value(to);
-    }
-    statement.sql(" ORDER BY t.").identifier(M::KEY_COLUMN).sql(" LIMIT ").value(limit);
-    statement
-}
-
-/// Reads the rows after a key that have no event in the log, in the order of their keys.
+/// Reads the rows after a key that have no event in the log, in the order of their keys, and locks them if
+/// `lock` says so.
 pub(crate) fn rows_without_events<'q, DB: SqlTypes, M: ModelOn<DB>>(
     after: Option<&'q KeyValue>,
     limit: i64,
+    lock: bool,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
     statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
     if let Some(after) = after {
-        statement.sql("t.").identifier(M::KEY_COLUMN).sql(" > ").value(after).sql(" AND ");
+        push_is_after::<DB, M>(&mut statement, "t.", after);
+        statement.sql(" AND ");
     }
     push_without_events::<DB, M>(&mut statement);
-    statement.sql(" ORDER BY t.").identifier(M::KEY_COLUMN).sql(" LIMIT ").value(limit);
-    statement.sql(DB::LOCK_ROWS_SQL);
+    statement.sql(" ORDER BY ");
+    push_key_columns::<DB, M>(&mut statement, "t.");
+    statement.sql(" LIMIT ").value(limit).sql(if lock { DB::LOCK_ROWS_SQL } else { "" });
     statement
 }
 
@@ -53,8 +38,9 @@ pub(crate) fn count_without_events<'q, DB: SqlTypes, M: ModelOn<DB>>() -> Statem
 
 fn push_without_events<DB: SqlTypes, M: ModelOn<DB>>(statement: &mut Statement<'_, DB>) {
     let table = M::whole_log();
-    statement.sql("NOT EXISTS (SELECT 1 FROM ").log(table.name).sql(" e WHERE e.record_id = t.");
-    statement.identifier(M::KEY_COLUMN).and_schema("e", table).sql(")");
+    statement.sql("NOT EXISTS (SELECT 1 FROM ").log(table.name).sql(" e WHERE e.record_id = ");
+    push_record_of::<DB, M>(statement, "t.");
+    statement.and_schema("e", table).sql(")");
 }
 
 /// Reads one row with every column of the model's table, all null, to get the column names.

@@ -8,18 +8,29 @@ use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, table_failed};
-use crate::statements::{RecordRow, ReplayedEvent, page, rows_between};
+use crate::statements::{RecordRow, ReplayedEvent, key_portions, page, rows_of, rows_without_events};
 
-/// A comparison of log and table, in the order of the keys.
+/// A comparison of log and table: first the rows without events, then the log with the rows of its records, page by
+/// page.
+///
+/// The log and the table may order keys differently: by another collation, or as text and as numbers. So nothing here
+/// depends on a common order. A row is surplus because the log has no event of it, and never because of where a page
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Comparison<M: Model> {
     /// The number of events, and of rows, that one statement reads.
     pub(super) page_size: i64,
-    /// The record whose events have been read so far. Some of its events may not have been read yet.
-    open: Option<OpenRecord<M>>,
-    /// The key of the last row that was compared.
-    rows_after: Option<KeyValue>,
-    done: bool,
+    stage: Stage<M>,
+}
+
+/// What the comparison reads next.
+#[derive(Debug)]
+enum Stage<M: Model> {
+    /// The rows without events, after the row with this key.
+    Rows(Option<KeyValue>),
+    /// The log, and the rows of its records. Some events of the last record may not have been read yet.
+    Log(Option<OpenRecord<M>>),
+    Done,
 }
 
 /// A record whose events are being replayed.
@@ -86,7 +97,7 @@ impl<M: Model> Comparison<M> {
 
     /// Creates a comparison that reads `page_size` events per statement.
     pub(crate) fn with_page_size(page_size: i64) -> Self {
-        Self { page_size, open: None, rows_after: None, done: false }
+        Self { page_size, stage: Stage::Rows(None) }
     }
 
     /// Compares the next part; `None` at the end.
@@ -97,18 +108,52 @@ impl<M: Model> Comparison<M> {
     where
         M: ModelOn<DB>,
     {
-        if self.done {
-            return Ok(None);
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Rows(after) => self.rows_without_events(executor, after).await.map(Some),
+            Stage::Log(open) => self.records(executor, open).await.map(Some),
+            Stage::Done => Ok(None),
         }
-        let after = self.open.as_ref().map(|open| (&open.key, open.revision));
+    }
+
+    /// Finds the next rows that have no event.
+    async fn rows_without_events<DB: EventedBackend, E: Executor<DB>>(
+        &mut self,
+        executor: &mut E,
+        after: Option<KeyValue>,
+    ) -> Result<Differences<M>, Error>
+    where
+        M: ModelOn<DB>,
+    {
+        let statement = rows_without_events::<DB, M>(after.as_ref(), self.page_size, false);
+        let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
+        let keys: Vec<KeyValue> = rows.iter().map(|row| M::key_value(&row.0.key())).collect();
+        let ended = i64::try_from(keys.len()).is_ok_and(|read| read < self.page_size);
+        self.stage = if ended { Stage::Log(None) } else { Stage::Rows(keys.last().cloned()) };
+        let examined = keys.len() as u64;
+        Ok(Differences { examined, found: keys.into_iter().map(Difference::Surplus).collect() })
+    }
+
+    /// Compares the records of the next events with their rows.
+    async fn records<DB: EventedBackend, E: Executor<DB>>(
+        &mut self,
+        executor: &mut E,
+        mut open: Option<OpenRecord<M>>,
+    ) -> Result<Differences<M>, Error>
+    where
+        M: ModelOn<DB>,
+    {
+        let after = open.as_ref().map(|open| (&open.key, open.revision));
         let statement = page(M::whole_log(), i64::MAX, after, self.page_size);
         let events = executor.load::<ReplayedEvent<M>>(statement).await.map_err(table_failed::<M>)?;
-        self.done = i64::try_from(events.len()).is_ok_and(|read| read < self.page_size);
+        let ended = i64::try_from(events.len()).is_ok_and(|read| read < self.page_size);
         let mut differences = Differences { examined: events.len() as u64, found: Vec::new() };
-        let mut finished = self.fold(events);
-        if self.done || !finished.is_empty() {
-            self.compare_rows(executor, &mut finished, &mut differences).await?;
+        let mut finished = fold(events, &mut open);
+        if ended {
+            finished.extend(open.take().map(OpenRecord::finish));
+        } else {
+            self.stage = Stage::Log(open);
         }
+        compare_rows(executor, &mut finished, &mut differences).await?;
         for Finished { key, folded } in finished {
             match folded {
                 Some(Folded::State(replay)) => {
@@ -119,69 +164,52 @@ impl<M: Model> Comparison<M> {
                 None => {}
             }
         }
-        Ok(Some(differences))
+        Ok(differences)
     }
+}
 
-    /// Replays a page of events. Returns the records that end in it, in order.
-    fn fold(&mut self, events: Vec<ReplayedEvent<M>>) -> Vec<Finished<M>> {
-        let mut finished = Vec::new();
-        for ReplayedEvent { record, event, .. } in events {
-            if self.open.as_ref().is_none_or(|open| open.key != record) {
-                finished.extend(self.open.take().map(OpenRecord::finish));
-                let replay = M::key_from(record.clone()).map(Replay::new);
-                let replay = replay.map_or(Folded::Unreadable, Folded::State);
-                self.open = Some(OpenRecord { key: record, revision: 0, replay });
-            }
-            if let Some(open) = &mut self.open {
-                open.revision = event.revision;
-                if let Folded::State(replay) = &mut open.replay
-                    && replay.apply(&event).is_err()
-                {
-                    open.replay = Folded::Unreadable;
-                }
+/// Replays a page of events. Returns the records that end in it, in order.
+fn fold<M: Model>(events: Vec<ReplayedEvent<M>>, last: &mut Option<OpenRecord<M>>) -> Vec<Finished<M>> {
+    let mut finished = Vec::new();
+    for ReplayedEvent { record, event, .. } in events {
+        if last.as_ref().is_none_or(|open| open.key != record) {
+            finished.extend(last.take().map(OpenRecord::finish));
+            let replay = M::key_from(record.clone()).map(Replay::new);
+            let replay = replay.map_or(Folded::Unreadable, Folded::State);
+            *last = Some(OpenRecord { key: record, revision: 0, replay });
+        }
+        if let Some(open) = last {
+            open.revision = event.revision;
+            if let Folded::State(replay) = &mut open.replay
+                && replay.apply(&event).is_err()
+            {
+                open.replay = Folded::Unreadable;
             }
         }
-        if self.done {
-            finished.extend(self.open.take().map(OpenRecord::finish));
-        }
-        finished
     }
+    finished
+}
 
-    /// Compares the rows up to the last finished record; at the end of the log, all remaining rows.
-    async fn compare_rows<DB: EventedBackend, E: Executor<DB>>(
-        &mut self,
-        executor: &mut E,
-        finished: &mut [Finished<M>],
-        differences: &mut Differences<M>,
-    ) -> Result<(), Error>
-    where
-        M: ModelOn<DB>,
-    {
-        let to = if self.done { None } else { finished.last().map(|record| record.key.clone()) };
-        let mut index: HashMap<KeyValue, usize> = HashMap::new();
-        loop {
-            let statement = rows_between::<DB, M>(self.rows_after.as_ref(), to.as_ref(), self.page_size);
-            let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
-            let ended = i64::try_from(rows.len()).is_ok_and(|read| read < self.page_size);
-            differences.examined += rows.len() as u64;
-            if index.is_empty() && !rows.is_empty() {
-                index = finished.iter().enumerate().map(|(at, record)| (record.key.clone(), at)).collect();
-            }
-            for RecordRow(mut row) in rows {
-                let key = M::key_value(row.key());
-                self.rows_after = Some(key.clone());
-                let record = index.get(&key).and_then(|at| finished.get_mut(*at));
-                let folded = record.and_then(|record| record.folded.take());
-                row.normalize();
-                differences.found.extend(difference(key, folded, &row));
-            }
-            if ended {
-                break;
-            }
+/// Compares finished records with their rows.
+async fn compare_rows<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    finished: &mut [Finished<M>],
+    differences: &mut Differences<M>,
+) -> Result<(), Error> {
+    let keys: Vec<KeyValue> = finished.iter().map(|record| record.key.clone()).collect();
+    let index: HashMap<&KeyValue, usize> = keys.iter().enumerate().map(|(at, key)| (key, at)).collect();
+    for keys in key_portions::<DB, M>(&keys) {
+        let rows = executor.load::<RecordRow<M>>(rows_of::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
+        differences.examined += rows.len() as u64;
+        for RecordRow(mut row) in rows {
+            let key = M::key_value(&row.key());
+            let record = index.get(&key).and_then(|at| finished.get_mut(*at));
+            let folded = record.and_then(|record| record.folded.take());
+            row.normalize();
+            differences.found.extend(difference(key, folded, &row));
         }
-        self.rows_after = to.or(self.rows_after.take());
-        Ok(())
     }
+    Ok(())
 }
 
 impl<M: Model> OpenRecord<M> {

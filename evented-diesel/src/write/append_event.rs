@@ -75,6 +75,7 @@ pub(crate) fn next_event<'a, M: Model>(
         meta,
         at: cx.at,
         state: content.state,
+        makes_key: false,
         fresh: false,
         placed: true,
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use evented_core::{
-    Context, Create, Digest, FieldDigests, Json, KeyKind, KeyValue, decide_change, decide_create, names,
+    Context, Create, Digest, FieldDigests, Json, KeySource, KeyValue, decide_change, decide_create, names,
 };
 use uuid::Uuid;
 
@@ -78,12 +78,16 @@ impl<M: Model> Plan<M> {
         cx: &Context,
         command: &Command<M>,
     ) -> Result<bool, Error> {
-        let value = match (M::KEY, new.key()) {
-            (KeyKind::Uuid, _) => KeyValue::Uuid(cx.event_id),
-            (_, Some(key)) => M::key_value(&key),
-            _ => return Ok(false),
+        let key = match (new.key(), M::KEY_SOURCE) {
+            (Some(key), _) => key,
+            (None, KeySource::Library) => match M::make_key(cx.event_id) {
+                Some(key) => key,
+                None => return Ok(false),
+            },
+            // The database makes the key, or the error says that there is none.
+            (None, _) => return Ok(false),
         };
-        let Some(key) = M::key_from(value.clone()) else { return Ok(false) };
+        let value = M::key_value(&key);
         let name = Subject::Record { schema: M::SCHEMA, key: value.clone() };
         if self.records.contains_key(&value) {
             return Ok(false);

@@ -85,7 +85,7 @@ async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     commands: &[Command<M>],
 ) -> Result<Option<Vec<M>>, Error> {
     let is_special = |options: &Options| options.event_id.is_some() || !options.links.is_empty();
-    let special = M::KEY.by_database() || M::HAS_BEFORE_APPEND || !M::HAS_TABLE;
+    let special = M::HAS_BEFORE_APPEND || !M::HAS_TABLE;
     if special || commands.iter().any(|command| is_special(&command.options)) {
         return Ok(None);
     }

@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
-    Append, Current, RecordRow, columns_to_write, current_rows, portions, remove_many, update_many,
+    Append, Current, RecordRow, columns_to_write, current_rows, key_portions, portions, remove_many,
+    update_many,
 };
 use crate::write::append_event::Head;
 use crate::write::batch_plan::{Plan, Planned, Working};
@@ -38,7 +39,7 @@ pub(crate) async fn lock<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     keys: &[KeyValue],
 ) -> Result<(), Error> {
-    for keys in portions::<DB, _>(keys, 1) {
+    for keys in key_portions::<DB, M>(keys) {
         DB::lock_many::<M, D>(executor, keys).await.map_err(table_failed::<M>)?;
     }
     Ok(())
@@ -51,11 +52,11 @@ pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
 ) -> Result<Option<HashMap<KeyValue, Working<M>>>, Error> {
     lock::<DB, M, D>(executor, keys).await?;
     let mut records = HashMap::with_capacity(keys.len());
-    for keys in portions::<DB, _>(keys, 1) {
+    for keys in key_portions::<DB, M>(keys) {
         let rows =
             executor.load::<Current<M>>(current_rows::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
         for Current { head, row, .. } in rows {
-            let record = Record::<M>::new(row.key().clone());
+            let record = Record::<M>::new(row.key());
             let digests =
                 row.digests().map_err(|source| Error::Unstorable { record: record.name(), error: source })?;
             if head.version != M::VERSION || digests.state(M::DIGEST_ORDER) != head.state {
@@ -90,7 +91,7 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     }
     let rows = write_rows(executor, &records).await?;
     for row in rows {
-        let record = Record::<M>::new(row.key().clone());
+        let record = Record::<M>::new(row.key());
         let Some(working) = records.get(&record.value) else { continue };
         let Some(digests) = &working.digests else { continue };
         if let Some(result) = results.get_mut(working.last) {
@@ -121,13 +122,13 @@ async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     }
     changed.sort_by(|(a, _), (b, _)| a.cmp(b));
     made.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for keys in portions::<DB, _>(&gone, 1) {
+    for keys in key_portions::<DB, M>(&gone) {
         executor.load::<RecordRow<M>>(remove_many::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
     }
     let mut rows = Vec::with_capacity(changed.len() + made.len());
     let columns = columns_to_write::<M>(columns.into_iter().collect());
     if !columns.is_empty() {
-        for changed in portions::<DB, _>(&changed, columns.len() + 1) {
+        for changed in portions::<DB, _>(&changed, columns.len() + M::KEY_PARTS.len()) {
             let statement = update_many::<DB, M>(changed, &columns);
             let written = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
             rows.extend(written.into_iter().map(|row| row.0));

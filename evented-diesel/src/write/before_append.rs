@@ -18,10 +18,29 @@ pub(crate) struct AfterHook<M> {
     pub(crate) links: Vec<NewLink>,
 }
 
+/// The record before the event.
+pub(crate) enum Before<'m, M> {
+    /// There is no record, and no history: the database makes the key when it inserts the row.
+    Unmade,
+    /// There is no record. It may have had a history that a delete ended.
+    Nothing,
+    /// The record.
+    Record(&'m M),
+}
+
+impl<'m, M> Before<'m, M> {
+    fn record(&self) -> Option<&'m M> {
+        match *self {
+            Self::Record(record) => Some(record),
+            Self::Unmade | Self::Nothing => None,
+        }
+    }
+}
+
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
-    before: Option<&M>,
+    before: Before<'_, M>,
     decision: Decision<M>,
     meta: Meta,
     cx: Context,
@@ -31,17 +50,18 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     if !M::HAS_BEFORE_APPEND {
         return Ok(AfterHook { cx, decision, meta, links });
     }
-    // A record whose key the database has not generated yet has no history.
-    let unknown = M::KEY.by_database() && before.is_none();
-    let history =
-        if unknown { Vec::new() } else { load::events(executor, record, Until::default(), false).await? };
+    let history = if matches!(before, Before::Unmade) {
+        Vec::new()
+    } else {
+        load::events(executor, record, Until::default(), false).await?
+    };
     let history: Vec<_> = history.into_iter().map(|stored| Event::new(record.key.clone(), stored)).collect();
     let mut pending = PendingEvent {
         payload: decision.payload.read().map_err(|error| record.not_encoded(error))?,
         meta,
         action: decision.action,
         cx,
-        before: before.cloned(),
+        before: before.record().cloned(),
         after: decision.after.clone(),
         links,
     };
@@ -60,7 +80,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         } else {
             pending.payload_json().map_err(|error| record.not_encoded(error))?
         };
-        decide_again(record.key.clone(), before, pending.action, payload, &pending.cx)
+        decide_again(record.key.clone(), before.record(), pending.action, payload, &pending.cx)
             .map_err(|reason| Error::undecided(record.name(), reason))?
     };
     let PendingEvent { cx, meta, links, .. } = pending;

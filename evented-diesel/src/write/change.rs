@@ -113,8 +113,16 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         if let Some(overwrote) = overwrote {
             meta.set_overwritten(serde_json::to_value(overwrote).unwrap_or_default());
         }
-        let pending =
-            before_append::run(executor, record, Some(&before), decision, meta, cx, options).await?;
+        let pending = before_append::run(
+            executor,
+            record,
+            before_append::Before::Record(&before),
+            decision,
+            meta,
+            cx,
+            options,
+        )
+        .await?;
         let meta = record.meta(&pending.meta)?;
         let (cx, mut decision) = (pending.cx, pending.decision);
         let state = decision.digests.state(M::DIGEST_ORDER);

@@ -1,17 +1,16 @@
 //! Creates a record.
 
-use evented_core::{
-    Context, Create, Decision, Evented, ExactKey, ExactKind, KeyKind, KeyValue, State, decide_create,
-};
+use evented_core::{Context, Create, Decision, Evented, ExactKey, KeySource, KeyValue, State, decide_create};
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
-use crate::model::{ModelOn, Record, table_failed};
+use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{Append, EventOf, event_by_id};
 use crate::write::append_event::{EventContent, Head, next_event};
 use crate::write::attempts::ATTEMPTS;
+use crate::write::before_append::Before;
 use crate::write::change::takes_several_statements;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
@@ -28,7 +27,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         return Err(Error::Conflict { record: unnamed, expected, found: 0 });
     }
     match options.event_id {
-        Some(event_id) if M::KEY.by_database() => {
+        Some(event_id) if M::KEY_SOURCE == KeySource::Database && new.key().is_none() => {
             let transaction = Transaction::open(executor, &unnamed).await?;
             let result = once(executor, new, options, event_id, &unnamed).await;
             transaction.close(executor, &unnamed, result).await
@@ -64,6 +63,38 @@ async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     }
 }
 
+/// A record to create.
+struct NewRecord<M: Evented> {
+    /// The record. Its key is a placeholder until the database makes it.
+    record: Record<M>,
+    /// The name for errors: without the key if the database makes it.
+    name: Subject,
+    /// Whether the database makes the key when it inserts the row.
+    makes_key: bool,
+    /// Whether the key was generated just now, so that no event or row of the record can exist.
+    fresh: bool,
+}
+
+impl<M: Model> NewRecord<M> {
+    /// Finds the key: the caller's, or one made of the event's id, or a placeholder until the database makes it.
+    fn new(new: &M::New, options: &Options, cx: &Context, unnamed: &Subject) -> Result<Self, Error> {
+        let given = new.key();
+        let makes_key = M::KEY_SOURCE == KeySource::Database && given.is_none();
+        let fresh = M::KEY_SOURCE == KeySource::Library && given.is_none() && options.event_id.is_none();
+        let key = given.or_else(|| M::make_key(cx.event_id)).ok_or_else(|| Error::Encode {
+            record: unnamed.clone(),
+            error: "its key is given by the caller, and `Create::key` gave none".into(),
+        })?;
+        let record = Record::<M>::new(key);
+        if matches!(record.value.exact(), ExactKey::Text(text) if text.contains('\0')) {
+            let error = "its key contains the character NUL, which PostgreSQL cannot store".into();
+            return Err(Error::Encode { record: unnamed.clone(), error });
+        }
+        let name = if makes_key { unnamed.clone() } else { record.name() };
+        Ok(Self { record, name, makes_key, fresh })
+    }
+}
+
 async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     new: &M::New,
@@ -73,37 +104,22 @@ async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let mut head = Head::NONE;
     for _ in 0..ATTEMPTS {
         let cx = options.context::<M>();
-        let key = match M::KEY.exact() {
-            ExactKind::Uuid => key_of::<M>(KeyValue::Uuid(cx.event_id), &unnamed)?,
-            ExactKind::Int => key_of::<M>(KeyValue::Int(0), &unnamed)?,
-            ExactKind::BigInt => key_of::<M>(KeyValue::BigInt(0), &unnamed)?,
-            ExactKind::Text => new.key().ok_or_else(|| Error::Encode {
-                record: unnamed.clone(),
-                error: "its key is given by the caller, and `Create::key` gave none".into(),
-            })?,
-        };
-        if matches!(M::key_value(&key).exact(), ExactKey::Text(text) if text.contains('\0')) {
-            let error = "its key contains the character NUL, which PostgreSQL cannot store".into();
-            return Err(Error::Encode { record: unnamed, error });
-        }
-        let named = if M::KEY.by_database() { None } else { Some(M::key_value(&key)) };
-        let name = named.map_or(Subject::Model(M::SCHEMA), |key| Subject::Record { schema: M::SCHEMA, key });
-        let decision = decide_create::<M>(new, key.clone(), &cx)
-            .map_err(|reason| Error::undecided(name.clone(), reason))?;
-        let record = Record::new(key);
+        let it = NewRecord::<M>::new(new, options, &cx, &unnamed)?;
+        let decision = decide_create::<M>(new, it.record.key.clone(), &cx)
+            .map_err(|reason| Error::undecided(it.name.clone(), reason))?;
         // The hook must not run again for a repeated command. Without a hook the insert itself detects the repetition,
         // so no check is needed.
         if M::HAS_BEFORE_APPEND
-            && !M::KEY.by_database()
+            && !it.makes_key
             && let Some(first) =
-                repeated::first_run(executor, &record, options, Repeated::Insert(new)).await?
+                repeated::first_run(executor, &it.record, options, Repeated::Insert(new)).await?
         {
             return Ok(first);
         }
-        if let Some(done) = write(executor, &record, &name, decision, head, options, cx).await? {
+        if let Some(done) = write(executor, &it, decision, head, options, cx).await? {
             return Ok(done);
         }
-        match existing(executor, &record, options, new).await? {
+        match existing(executor, &it.record, options, new).await? {
             Existing::Repeated(first) => return Ok(first),
             Existing::Ended(last) => head = last,
         }
@@ -114,53 +130,50 @@ async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 /// Writes the event, the row and the links; `None` if the record or the event existed before.
 async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
-    record: &Record<M>,
-    name: &Subject,
+    it: &NewRecord<M>,
     decision: Decision<M>,
     head: Head,
     options: &Options,
     cx: Context,
 ) -> Result<Option<Recorded<M>>, Error> {
     if takes_several_statements::<M>(options) {
-        let transaction = Transaction::around(executor, name, true).await?;
-        let result = append(executor, record, name, decision, head, options, cx).await;
-        transaction.close_attempt(executor, name, result, M::HAS_BEFORE_APPEND).await
+        let transaction = Transaction::around(executor, &it.name, true).await?;
+        let result = append(executor, it, decision, head, options, cx).await;
+        transaction.close_attempt(executor, &it.name, result, M::HAS_BEFORE_APPEND).await
     } else if DB::LOCKS_FIRST {
-        let transaction = Transaction::join(executor, name).await?;
-        let result = append(executor, record, name, decision, head, options, cx).await;
-        transaction.close(executor, name, result).await
+        let transaction = Transaction::join(executor, &it.name).await?;
+        let result = append(executor, it, decision, head, options, cx).await;
+        transaction.close(executor, &it.name, result).await
     } else {
-        let done = append(executor, record, name, decision, head, options, cx).await;
+        let done = append(executor, it, decision, head, options, cx).await;
         done.map_err(|error| error.of_write(true))
     }
 }
 
 async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
-    record: &Record<M>,
-    name: &Subject,
+    it: &NewRecord<M>,
     decision: Decision<M>,
     head: Head,
     options: &Options,
     cx: Context,
 ) -> Result<Option<Recorded<M>>, Error> {
+    let before = if it.makes_key { Before::Unmade } else { Before::Nothing };
     let pending =
-        before_append::run(executor, record, None, decision, options.meta.clone(), cx, options).await?;
-    let meta = pending.meta.to_json().map_err(|error| Error::encode(name.clone(), error))?;
+        before_append::run(executor, &it.record, before, decision, options.meta.clone(), cx, options).await?;
+    let meta = pending.meta.to_json().map_err(|error| Error::encode(it.name.clone(), error))?;
     let (cx, mut decision) = (pending.cx, pending.decision);
     let state = decision.digests.state(M::DIGEST_ORDER);
     let given_id = options.event_id.is_some();
     let content =
         EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
-    // A UUID generated just now cannot be the key of an existing record.
-    let fresh = M::KEY == KeyKind::Uuid && options.event_id.is_none();
-    let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
-    let append = Append { placed: options.placed, fresh, ..event };
+    let event = next_event::<M>(&cx, &it.record.value, head, content, meta.as_ref());
+    let append = Append { placed: options.placed, makes_key: it.makes_key, fresh: it.fresh, ..event };
     decision.after.set_revision(append.revision);
     let inserted = state_store::insert(executor, &append, &decision.after).await;
-    let inserted = inserted.map_err(|error| Error::database(name.clone(), error))?;
+    let inserted = inserted.map_err(|error| Error::database(it.name.clone(), error))?;
     let Some((offset, revision, row)) = inserted.written else { return Ok(None) };
-    let record = Record::<M>::new(row.key().clone());
+    let record = Record::<M>::new(row.key());
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

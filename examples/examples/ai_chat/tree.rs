@@ -4,8 +4,8 @@ use std::io::Write;
 
 use anyhow::bail;
 use diesel::connection::LoadConnection;
-use evented_diesel::EventedBackend;
 use evented_diesel::prelude::*;
+use evented_diesel::{Event, EventedBackend};
 
 use crate::model::{Conversation, ConversationEvent, ai_events_answers, ai_events_continues};
 

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use evented_diesel::EventedDsl as _;
 use evented_feed::{Channel, Policy};
 use serde::Deserialize;
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use evented_diesel::prelude::*;
-use evented_diesel::{Error, EventLog, EventedBackend, Executor, PendingEvent};
+use evented_diesel::{Error, Event, EventLog, EventedBackend, Executor, PendingEvent};
 use serde::{Deserialize, Serialize};
 
 /// The events of the chat, in one order. An edit links to the event whose text it replaces.

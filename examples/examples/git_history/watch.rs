@@ -1,5 +1,6 @@
 //! Counts the events of each author while the import runs.
 
+use evented_diesel::EventedDsl as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

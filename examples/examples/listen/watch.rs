@@ -1,5 +1,6 @@
 //! Subscribes to the items of an organisation, and prints their changes.
 
+use evented_diesel::EventedDsl as _;
 use std::io::Write;
 
 use anyhow::bail;

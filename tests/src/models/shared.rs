@@ -8,9 +8,9 @@ use std::fmt::Debug;
 use diesel::prelude::*;
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::{
-    Action, Context, Error, Event, EventLog, Evented, Id, KeyValue, Model, PendingEvent, ValidationErrors,
+    Action, Context, Error, Event, EventLog, Evented, EventedBackend, EventedDsl as _, Executor, Id,
+    KeyValue, Model, PendingEvent, ValidationErrors,
 };
-use evented_diesel::{EventedBackend, Executor};
 use serde::{Deserialize, Serialize};
 
 mod thing;

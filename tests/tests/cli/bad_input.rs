@@ -1,5 +1,6 @@
 //! Invalid input is refused with a reason, if possible before the command connects to a database.
 
+use evented_diesel::EventedDsl as _;
 use evented_diesel::migrations::Database;
 use evented_tests::models::{NewNote, Note};
 

@@ -1,5 +1,6 @@
 //! Tests `verify`, `checkpoint` and `verify-checkpoints`.
 
+use evented_diesel::EventedDsl as _;
 use std::io::Write;
 
 use evented_diesel::migrations::Database;

@@ -1,5 +1,6 @@
 //! Tests `rebuild`, `backfill` and `migrations`.
 
+use evented_diesel::EventedDsl as _;
 use evented_diesel::migrations::Database;
 use evented_tests::models::{NewNote, Note};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Tests `log`, `show` and `diff`.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use evented_diesel::Id;
+use evented_diesel::{EventedDsl as _, Id};
 use evented_tests::models::{Archive, Item, ItemChanges, NewItem, NewNote, NewPage, Note, Page, Visit};
 use serde_json::json;
 use uuid::Uuid;

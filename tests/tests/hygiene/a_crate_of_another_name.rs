@@ -3,6 +3,7 @@
 //! A test of the derive, over the tokens of every expansion, checks that no other path is generated.
 
 use diesel::prelude::*;
+use evented_diesel::Event;
 use evented_diesel::migrations::Migrations;
 
 /// The paths of an application with its own facade crate.

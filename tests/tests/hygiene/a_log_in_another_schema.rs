@@ -2,6 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use evented_diesel::Event;
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
 

@@ -1,6 +1,7 @@
 //! With `log(table = …)`, the derive generates no table and uses the user's table.
 
 use diesel::prelude::*;
+use evented_diesel::Event;
 use evented_diesel::migrations::Migrations;
 use evented_diesel::prelude::*;
 

@@ -1,6 +1,7 @@
 //! A model may be declared within a function.
 
 use diesel::prelude::*;
+use evented_diesel::Event;
 use evented_diesel::migrations::Migrations;
 use evented_diesel::prelude::*;
 

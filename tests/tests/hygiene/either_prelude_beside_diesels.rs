@@ -53,7 +53,7 @@ mod blocking {
         let new = NewLamp { name: "a".into(), lit_at: None };
         let lamp = Lamp::insert(new).by("user:7").run(conn).unwrap();
         let lamp = lamp.light(Light).run(conn).unwrap();
-        let lamp = Lamp::execute(&lamp, Light).run(conn).unwrap();
+        let lamp = Lamp::execute_on(&lamp, Light).run(conn).unwrap();
         let lamp =
             lamp.update(LampChanges { name: Some("b".into()), ..Default::default() }).run(conn).unwrap();
         assert!(lamp.changeset(&Light).unwrap().get("lit_at").is_some());
@@ -61,16 +61,18 @@ mod blocking {
         assert_eq!(Lamp::replay(lamp.id).run(conn).unwrap().as_ref(), Some(&lamp));
         assert_eq!(Lamp::history(&lamp).run(conn).unwrap().len(), 5);
         assert_eq!(Lamp::recent_events(&lamp).run(conn).unwrap().len(), 1);
-        let events: Vec<Event<Lamp>> = lamp.events().load(conn).unwrap();
+        let events: Vec<evented_diesel::Event<Lamp>> = lamp.events().load(conn).unwrap();
         assert_eq!(Lamp::previous_events(&events[1]).run(conn).unwrap().len(), 2);
         assert_eq!(Lamp::last_position().run(conn).unwrap(), 5);
-        let same: Vec<Event<Lamp>> =
-            Event::belonging_to(&lamp).select(Event::as_select()).load(conn).unwrap();
+        let same: Vec<evented_diesel::Event<Lamp>> = evented_diesel::Event::belonging_to(&lamp)
+            .select(evented_diesel::Event::as_select())
+            .load(conn)
+            .unwrap();
         assert_eq!(same.len(), 5);
         // A query of plain Diesel.
         let found: Lamp = lamps::table.find(lamp.id).first(conn).unwrap();
         assert_eq!(found, lamp);
-        let two: Vec<Event<Lamp>> = lamp.events().limit(2).load(conn).unwrap();
+        let two: Vec<evented_diesel::Event<Lamp>> = lamp.events().limit(2).load(conn).unwrap();
         assert_eq!(two.len(), 2);
         lamp.delete().run(conn).unwrap();
         assert!(Lamp::materialize(lamp.id).run(conn).is_err());
@@ -97,7 +99,7 @@ mod asynchronous {
         let new = NewLamp { name: "a".into(), lit_at: None };
         let lamp = Lamp::insert(new).by("user:7").run(conn).await.unwrap();
         let lamp = lamp.light(Light).run(conn).await.unwrap();
-        let lamp = Lamp::execute(&lamp, Light).run(conn).await.unwrap();
+        let lamp = Lamp::execute_on(&lamp, Light).run(conn).await.unwrap();
         let changes = LampChanges { name: Some("b".into()), ..Default::default() };
         let lamp = lamp.update(changes).run(conn).await.unwrap();
         assert!(lamp.changeset(&Light).unwrap().get("lit_at").is_some());
@@ -105,16 +107,19 @@ mod asynchronous {
         assert_eq!(Lamp::replay(lamp.id).run(conn).await.unwrap().as_ref(), Some(&lamp));
         assert_eq!(Lamp::history(&lamp).run(conn).await.unwrap().len(), 5);
         assert_eq!(Lamp::recent_events(&lamp).run(conn).await.unwrap().len(), 1);
-        let events: Vec<Event<Lamp>> = lamp.events().load(conn).await.unwrap();
+        let events: Vec<evented_diesel::Event<Lamp>> = lamp.events().load(conn).await.unwrap();
         assert_eq!(Lamp::previous_events(&events[1]).run(conn).await.unwrap().len(), 2);
         assert_eq!(Lamp::last_position().run(conn).await.unwrap(), 5);
-        let same: Vec<Event<Lamp>> =
-            Event::belonging_to(&lamp).select(Event::as_select()).load(conn).await.unwrap();
+        let same: Vec<evented_diesel::Event<Lamp>> = evented_diesel::Event::belonging_to(&lamp)
+            .select(evented_diesel::Event::as_select())
+            .load(conn)
+            .await
+            .unwrap();
         assert_eq!(same.len(), 5);
         // A query of plain Diesel.
         let found: Lamp = lamps::table.find(lamp.id).first(conn).await.unwrap();
         assert_eq!(found, lamp);
-        let two: Vec<Event<Lamp>> = lamp.events().limit(2).load(conn).await.unwrap();
+        let two: Vec<evented_diesel::Event<Lamp>> = lamp.events().limit(2).load(conn).await.unwrap();
         assert_eq!(two.len(), 2);
         lamp.delete().run(conn).await.unwrap();
         assert!(Lamp::materialize(lamp.id).run(conn).await.is_err());

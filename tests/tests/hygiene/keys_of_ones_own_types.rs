@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::{deserialize::FromSqlRow, expression::AsExpression};
+use evented_diesel::Event;
 use evented_diesel::migrations::Migrations;
 use evented_diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,6 @@ fn they_work() {
     assert_eq!(Essay::replay(Slug("on-logs".into())).run(conn).unwrap(), Some(essay));
     let bill = Bill::insert(NewBill { amount: 3 }).run(conn).unwrap();
     assert_eq!(bill.number, Number(1));
-    let bill = Bill::execute(Number(1), BillChanges { amount: Some(4) }).run(conn).unwrap();
+    let bill = Bill::execute_on(Number(1), BillChanges { amount: Some(4) }).run(conn).unwrap();
     assert_eq!(bill.events().load::<Event<Bill>>(conn).unwrap()[1].record, Number(1));
 }

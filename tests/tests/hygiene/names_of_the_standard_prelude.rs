@@ -121,6 +121,7 @@ fn they_are_left_alone() {
                   made_at TEXT NOT NULL, revision INTEGER NOT NULL, by_database INTEGER NOT NULL DEFAULT 7)";
     let conn = &mut super::database(tables, &::evented_diesel::migrations::Migrations::new().log::<Thing>());
     let new = NewThing { name: "x".into(), note: ::core::option::Option::None };
+    use ::evented_diesel::EventedDsl as _;
     let thing = Thing::insert(new).run(conn).unwrap();
     let thing = thing.rename(Rename).run(conn).unwrap();
     assert_eq!((thing.name.as_str(), thing.revision, thing.by_database), ("x!", 2, 7));

@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 use evented_diesel::migrations::Migrations;
 use evented_diesel::prelude::*;
-use evented_diesel::{Fields, Model};
+use evented_diesel::{Event, Fields, Model};
 use serde::{Deserialize, Serialize};
 
 diesel::table! {

@@ -9,7 +9,7 @@ use evented_diesel::migrations::Database;
 use evented_diesel::spi::{
     Consumer, Delivery, HistoryEvent, LoadedHistory, ModelStream, PageConsumer, SourceLog,
 };
-use evented_diesel::{Id, Model, Run};
+use evented_diesel::{EventedDsl as _, Id, Model, Run};
 use evented_tests::models::{AddValue, Item, NewItem};
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use evented_diesel::batch;
+use evented_diesel::{EventedDsl as _, EventedTableDsl as _, batch};
 use evented_tests::models::{
     AddValue, Counter, CounterChanges, Item, ItemChanges, NewCounter, NewItem, NewNote, Note,
 };

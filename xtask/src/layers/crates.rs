@@ -41,6 +41,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["stream"],
             &["verify", "checkpoints"],
             &["maintenance"],
+            &["dsl"],
         ],
         facades: &["prelude", "async_prelude", "private", "spi"],
     },

@@ -12,8 +12,8 @@ use evented_core::KeyValue;
 
 use crate::exec::Executor;
 use crate::model::ModelOn;
-use crate::sql::{BindColumns, SqlTypes, Statement, Value};
-use crate::statements::insert_from;
+use crate::sql::{BindColumns, SqlTypes, Statement};
+use crate::statements::{TableKey, insert_from};
 
 mod array_types;
 mod column;
@@ -46,7 +46,7 @@ impl<'r, M: ModelOn<Pg>> RemainingRows<'r, M> {
         if rows.len() >= ASKS_FOR_TYPES_FROM
             && let Some((key, row)) = rows.first()
         {
-            Row { key: key.into(), row: *row }.collect_binds(
+            Row { key: TableKey::of::<M>(key), row: *row }.collect_binds(
                 &mut RawBytesBindCollector::new(),
                 &mut types,
                 &Pg,
@@ -61,7 +61,7 @@ impl<'r, M: ModelOn<Pg>> RemainingRows<'r, M> {
         let (mut columns, mut bytes, mut taken): (Vec<Column>, _, _) = (Vec::new(), 0, 0);
         let mut binds = RawBytesBindCollector::<Pg>::new();
         for (key, row) in self.rows.iter().take(ROWS_PER_STATEMENT) {
-            Row { key: key.into(), row: *row }.collect_binds(&mut binds, &mut self.types, &Pg)?;
+            Row { key: TableKey::of::<M>(key), row: *row }.collect_binds(&mut binds, &mut self.types, &Pg)?;
             if taken == 0 {
                 let Some(of_row) = binds.metadata.iter().map(Column::of).collect() else { return Ok(None) };
                 columns = of_row;
@@ -120,13 +120,18 @@ impl BindColumns<Pg> for RowColumns {
 
 /// The binds of one row.
 struct Row<'a, M> {
-    key: Value<'a>,
+    key: TableKey<'a>,
     row: &'a M,
 }
 
 impl<M: ModelOn<Pg>> QueryFragment<Pg> for Row<'_, M> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        Pg::push_value(&self.key, out.reborrow())?;
+        match &self.key {
+            TableKey::Same(value) => Pg::push_value(value, out.reborrow())?,
+            TableKey::Parts(parts) => {
+                parts.iter().try_for_each(|part| Pg::push_key_part(part, out.reborrow()))?;
+            }
+        }
         (0..M::WRITTEN.len()).try_for_each(|field| self.row.push_field(field, out.reborrow()))
     }
 }

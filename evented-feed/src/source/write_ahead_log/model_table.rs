@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use diesel::pg::Pg;
 use evented_core::{
-    ChangeEvent, ChangeKind, Digest, KeyValue, Position, RawChange, RecordState, Transaction,
+    ChangeEvent, ChangeKind, Digest, KeySource, KeyValue, Position, RawChange, RecordState, Transaction,
 };
 use evented_diesel::ModelOn;
 use evented_diesel::spi::Delivery;
@@ -127,7 +127,8 @@ impl<M: ModelOn<Pg>> ModelTable<M> {
 
     fn hold(&mut self, before: Option<M>, after: Option<M>, at: &mut TxnOffset) {
         let Some(record) = after.as_ref().or(before.as_ref()) else { return };
-        let (key, value) = (record.key().clone(), M::key_value(record.key()));
+        let key = record.key();
+        let value = M::key_value(&key);
         let raw_change = RawChange {
             key: Some(key),
             event: if self.events.know(&value) { self.event_of(&value, after.as_ref()) } else { None },
@@ -153,7 +154,7 @@ impl<M: ModelOn<Pg>> ModelTable<M> {
     /// Delivers the changes that need not be held any longer.
     fn release(&mut self) {
         let waits = |raw_change: &RawChange<M>| {
-            M::KEY.by_database() && raw_change.before.is_none() && raw_change.event.is_none()
+            M::KEY_SOURCE == KeySource::Database && raw_change.before.is_none() && raw_change.event.is_none()
         };
         while self.held.len() > 1
             && (self.held.len() > MAX_HELD || self.held.front().is_some_and(|it| !waits(it)))

@@ -28,7 +28,7 @@ impl Action<Item> for Rename {
 }
 
 fn wrong(item: &Item) {
-    let _ = Item::execute(item.id, Rename("Desk".into()));
+    let _ = Item::execute_on(item.id, Rename("Desk".into()));
     let _ = item.changeset(&Rename("Desk".into()));
     let _ = item.rename(Rename("Desk".into()));
 }

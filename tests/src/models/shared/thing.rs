@@ -1,12 +1,9 @@
 //! The common interface of the models of shared logs.
 
 use super::*;
-use evented_core::ActionOf;
 
 /// A model with a name and a value.
 pub trait Thing: Model + PartialEq + Debug {
-    /// The input of the model's update.
-    type Changes: ActionOf<Self>;
     /// Returns the input of a new record. `key` is used only if the caller provides the keys of the model.
     fn new(key: &str, name: &str) -> Self::New;
     /// Returns an update of the name.
@@ -32,7 +29,6 @@ macro_rules! is_a_thing {
             }
         }
         impl Thing for $model {
-            type Changes = $changes;
             fn new(key: &str, name: &str) -> $new {
                 let _ = key;
                 $new { $($given: key.into(),)? name: name.into() }

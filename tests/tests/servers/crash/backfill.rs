@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection};
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, EventedTableDsl as _, Run};
 use evented_tests::db::{SyncPostgres, SyncSqlite};
 use evented_tests::models::schema::items;
 use evented_tests::models::{AddValue, Item};

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection};
-use evented_diesel::{Command, Error, Id, Run, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, Id, Run, batch};
 use evented_tests::models::schema::{counters, items, notes};
 use evented_tests::models::{
     AddValue, Archive, Counter, Increment, Item, ItemChanges, NewCounter, NewItem, NewNote, NewPage, Note,
@@ -91,7 +91,7 @@ macro_rules! writer {
                         let path = format!("/{}", dice.below(4));
                         let commands = [
                             Page::insert(NewPage { path: path.clone(), title: "A".into() }),
-                            Page::execute(path.clone(), Visit { times: 1 }),
+                            Page::execute_on(path.clone(), Visit { times: 1 }),
                             Page::delete_by(path),
                         ];
                         for command in commands.into_iter().skip(dice.below(3) as usize) {

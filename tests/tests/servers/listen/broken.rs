@@ -7,7 +7,7 @@ use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::{Connection, PgConnection};
 use evented_diesel::migrations::Database;
 use evented_diesel::stream::LogReader;
-use evented_diesel::{Error, Run};
+use evented_diesel::{Error, EventedDsl as _, Run};
 use evented_feed::{Hub, Interruption, RecvError};
 use evented_tests::drain::drain;
 use evented_tests::models::{AddValue, Item};

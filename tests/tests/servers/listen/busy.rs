@@ -2,8 +2,8 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use evented_diesel::Run;
 use evented_diesel::migrations::Database;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::Hub;
 use evented_tests::models::Item;
 

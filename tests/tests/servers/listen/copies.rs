@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use evented_diesel::migrations::Database;
 use evented_diesel::stream::LogReader;
-use evented_diesel::{Error, Run};
+use evented_diesel::{Error, EventedDsl as _, Run};
 use evented_test_server::{Cluster, Settings};
 use evented_tests::models::Item;
 

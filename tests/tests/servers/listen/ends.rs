@@ -1,5 +1,6 @@
 //! Tests that the end of a hub, for any reason, ends its feeds: no subscriber waits forever.
 
+use evented_diesel::EventedDsl as _;
 use std::time::Duration;
 
 use evented_feed::{Hub, HubError, RecvError};

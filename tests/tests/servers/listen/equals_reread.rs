@@ -1,5 +1,6 @@
 //! Tests that a list that is updated from a feed equals the list that is read again.
 
+use evented_diesel::EventedDsl as _;
 use std::collections::BTreeMap;
 
 use evented_feed::{ChangeKind, Hub};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
-use evented_diesel::Run;
 use evented_diesel::stream::LogReader;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_tests::db::{SyncPostgres, SyncSqlite};
 use evented_tests::models::{AddValue, Item};
 

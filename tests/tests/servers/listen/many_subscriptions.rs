@@ -1,7 +1,7 @@
 //! Tests many subscribers, and stuck ones: none delays the others, and memory does not grow.
 #![cfg(target_os = "linux")]
 
-use evented_diesel::batch;
+use evented_diesel::{EventedDsl as _, batch};
 use evented_feed::{Hub, Interruption};
 use evented_tests::db::SyncSqlite;
 use evented_tests::models::{AddValue, Item};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use evented_diesel::Run;
 use evented_diesel::migrations::Database;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::{ChangeKind, Feed, Hub, HubBuilder, Kinds, Policy};
 use evented_tests::models::{Item, ItemChanges};
 

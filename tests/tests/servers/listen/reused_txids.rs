@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
 use evented_diesel::migrations::Database;
 use evented_diesel::stream::LogReader;
-use evented_diesel::{Error, Run};
+use evented_diesel::{Error, EventedDsl as _, Run};
 use evented_feed::{Hub, Interruption, Kinds, Position};
 use evented_test_server::{Cluster, Settings, Stop};
 use evented_tests::db::SyncPostgres;

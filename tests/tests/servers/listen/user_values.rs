@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::{Connection, SqliteConnection};
 use evented_diesel::migrations::Migrations;
-use evented_diesel::{Evented, Id, Run};
+use evented_diesel::{Evented, EventedDsl as _, Id, Run};
 use evented_feed::{Hub, Policy};
 use evented_tests::models::{AddValue, Item};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evented_diesel::Model;
+use evented_diesel::{EventedDsl as _, Model};
 use evented_feed::{Change, ChangeKind, Feed, Hub, HubError, Interruption, RecvError, StartError};
 use evented_test_server::{Cluster, Settings, Stop};
 use evented_tests::models::{Item, NewNote, NewPage, Note, Page};

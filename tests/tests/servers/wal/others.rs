@@ -1,7 +1,7 @@
 //! Tests a hub on the write-ahead log with a table that only other programs write, and that has no log.
 
 use diesel::prelude::*;
-use evented_diesel::{Error, Evented, Run};
+use evented_diesel::{Error, Evented, EventedDsl as _, Run};
 use evented_feed::{Change, ChangeKind, Feed, Hub};
 
 use super::stage::Stage;

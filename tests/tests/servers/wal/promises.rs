@@ -1,5 +1,6 @@
 //! Tests the guarantees of a hub on the write-ahead log in the hardest cases.
 
+use evented_diesel::EventedDsl as _;
 use std::time::Duration;
 
 use evented_feed::{ChangeKind, Feed, Hub, Interruption};

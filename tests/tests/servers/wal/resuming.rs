@@ -1,6 +1,7 @@
 //! Tests feeds that are dropped and resumed from their positions, and a connection that breaks, during all kinds of
 //! writes: no change is missed, and none is delivered twice.
 
+use evented_diesel::EventedDsl as _;
 use std::collections::HashSet;
 use std::time::Duration;
 

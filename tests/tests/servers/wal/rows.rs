@@ -1,7 +1,7 @@
 //! Tests rows of the log that are read into types.
 
 use chrono::{DateTime, Utc};
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::wal::ModelColumns;
 use evented_tests::models::schema::items;
 use evented_tests::models::{AddValue, Item, NewItem};

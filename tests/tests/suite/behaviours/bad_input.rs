@@ -3,7 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use diesel::{QueryDsl, SelectableHelper};
 use evented_diesel::migrations::Database;
-use evented_diesel::{Error, Id, batch};
+use evented_diesel::{Error, EventedDsl as _, Id, batch};
 use evented_tests::agree::agree;
 use evented_tests::models::schema::items;
 use evented_tests::models::{AddValue, Archive, Item, ItemChanges, ItemEvent, NewItem, NewPage, Page};

@@ -1,6 +1,6 @@
 //! Tests batches: many commands run as one.
 
-use evented_diesel::{Error, Id, batch};
+use evented_diesel::{Error, EventedDsl as _, Id, batch};
 use evented_tests::models::{AddValue, Archive, Item, ItemChanges, NewItem, NewNote, Note};
 use uuid::Uuid;
 
@@ -70,7 +70,7 @@ async fn a_batch_of_which_one_fails_does_nothing_and_says_which() {
         Error::Batch { index: 2, error: source } => assert!(matches!(*source, Error::Constraint { .. }), "{source}"),
         other => panic!("{other}"),
     }
-    let unknown = batch([item.add_value(AddValue(1)), Item::execute(Id::new(Uuid::now_v7()), AddValue(1))]);
+    let unknown = batch([item.add_value(AddValue(1)), Item::execute_on(Id::new(Uuid::now_v7()), AddValue(1))]);
     match db.run(unknown).await.unwrap_err() {
         Error::Batch { index: 1, error: source } => assert!(source.is_missing()),
         other => panic!("{other}"),

@@ -2,7 +2,7 @@
 
 use evented_core::ActionOf;
 use evented_diesel::read::{History, Replay};
-use evented_diesel::{Command, Error, IntoRecordRef, Model, ModelOn, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, IntoRecordRef, Model, ModelOn, batch};
 use evented_tests::models::shared::{
     Add, Board, Letter, Memo, NewLetter, Sign, Thing, events_ancestors, events_replies,
 };
@@ -62,18 +62,18 @@ where
     db.run(Command::change(&it, Add(1))).await.unwrap();
     let commands = batch([Command::change(&it, M::named("That")), Command::change(&it, Add(1))]);
     assert_eq!(db.run(commands).await.unwrap()[1].value(), 3);
-    let seen = seen::<M>(db, it.key()).await;
+    let seen = seen::<M>(db, &it.key()).await;
     assert_eq!(seen[0], Some(json!([])));
     assert_eq!(seen[1], Some(json!(["1 insert"])));
     assert_eq!(seen[2], None, "a savepoint changes nothing, and nobody is asked");
     // The hook also receives the events before a savepoint.
     assert_eq!(seen[3], Some(json!(["1 insert", "2 add", "3 savepoint"])));
     assert_eq!(seen[5], Some(json!(["1 insert", "2 add", "3 savepoint", "4 add", "5 update"])));
-    let history = db.run(History::<M>::new(it.key().clone())).await.unwrap();
+    let history = db.run(History::<M>::new(it.key())).await.unwrap();
     let said = |revision: usize, what: &str| history[revision - 1].event.meta().own.get(what).cloned();
     assert_eq!((said(1, "action"), said(1, "before")), (Some(json!("insert")), Some(json!(false))));
     assert_eq!((said(2, "action"), said(2, "before")), (Some(json!("add")), Some(json!(true))));
-    assert_eq!(db.run(Replay::<M>::new(it.key().clone())).await.unwrap().map(|it| it.value()), Some(3));
+    assert_eq!(db.run(Replay::<M>::new(it.key())).await.unwrap().map(|it| it.value()), Some(3));
 }
 
 async fn changes_the_payload<M>(db: &mut Db)
@@ -94,9 +94,9 @@ where
         batch([Command::change(&it, Add(1)).meta(json!({ "payload": 5 })), Command::change(&it, Add(1))]);
     let done = db.run(commands).await.unwrap();
     assert_eq!((done[0].value(), done[1].value()), (25, 26));
-    let replayed = db.run(Replay::<M>::new(it.key().clone())).await.unwrap().unwrap();
+    let replayed = db.run(Replay::<M>::new(it.key())).await.unwrap().unwrap();
     assert_eq!(replayed, done[1]);
-    let history = db.run(History::<M>::new(it.key().clone())).await.unwrap();
+    let history = db.run(History::<M>::new(it.key())).await.unwrap();
     assert_eq!(history[1].event.payload_json(), "{\"name\":\"Renamed\"}");
     for entry in &history {
         let after = entry.after.as_ref().unwrap().state_digest().unwrap();
@@ -124,7 +124,7 @@ where
         .unwrap();
     db.run(Command::change(&it, Add(1)).by("user:7").meta(json!({ "as": null, "kept": 1 }))).await.unwrap();
     db.run(Command::change(&it, Add(1)).by("user:7")).await.unwrap();
-    let history = db.run(History::<M>::new(it.key().clone())).await.unwrap();
+    let history = db.run(History::<M>::new(it.key())).await.unwrap();
     let actors: Vec<_> = history.iter().map(|entry| entry.event.actor()).collect();
     assert_eq!(actors, [Some("user:8".into()), None, Some("user:7".into())]);
     assert_eq!(history[1].event.meta().own.get("kept"), Some(&json!(1)));
@@ -143,7 +143,7 @@ where
     let linked = Command::change(&it, Add(1)).meta(json!({ "link": true }));
     db.run(linked.link(events_ancestors::table, second.event_id)).await.unwrap();
     db.run(batch([Command::change(&it, Add(1)).meta(json!({ "link": true }))])).await.unwrap();
-    let history = db.run(History::<M>::new(it.key().clone())).await.unwrap();
+    let history = db.run(History::<M>::new(it.key())).await.unwrap();
     let events: Vec<_> = history.iter().map(|entry| &entry.event).collect();
     let ancestors = db.run(events[2].linked(events_ancestors::table)).await.unwrap();
     assert_eq!(ancestors.iter().map(|it| it.event.revision()).collect::<Vec<_>>(), [1, 2]);

@@ -1,7 +1,7 @@
 //! Tests the effects of commands on row and log.
 
 use chrono::{TimeDelta, Utc};
-use evented_diesel::{Error, Id};
+use evented_diesel::{Error, EventedDsl as _, Id};
 use evented_tests::models::{AddValue, Archive, Item, ItemChanges, ItemEvent, NewItem, Restore};
 use uuid::Uuid;
 
@@ -105,7 +105,7 @@ trait ExecuteAdd {
 impl ExecuteAdd for Item {
     /// A command by key and action, as generic code creates it.
     fn execute_add(&self, by: i32) -> evented_diesel::Command<Item> {
-        Item::execute(self.id, AddValue(by))
+        Item::execute_on(self.id, AddValue(by))
     }
 }
 
@@ -113,7 +113,7 @@ impl ExecuteAdd for Item {
 async fn an_unknown_record_is_not_found() {
     let mut db = Db::new().await;
     let nobody: Id<Item> = Id::new(Uuid::now_v7());
-    for command in [Item::execute(nobody, AddValue(1)), Item::delete_by(nobody), Item::savepoint(nobody)] {
+    for command in [Item::execute_on(nobody, AddValue(1)), Item::delete_by(nobody), Item::savepoint(nobody)] {
         let error = db.run(command).await.unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error}");
         assert!(error.is_missing());

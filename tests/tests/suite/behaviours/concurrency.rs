@@ -1,7 +1,7 @@
 //! Tests many concurrent writers.
 
 use diesel::{QueryDsl, SelectableHelper};
-use evented_diesel::{Command, Error, Id, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, Id, batch};
 use evented_tests::agree::agree;
 use evented_tests::models::racing::{Advance, NewRacer, Racer, racers};
 use evented_tests::models::schema::{items, notes, pages};
@@ -253,7 +253,7 @@ async fn a_key_that_many_make_and_remove_has_one_history() {
             let key = || "/".to_owned();
             let command = match random % 3 {
                 0 => Page::delete_by(key()),
-                1 => Page::execute(key(), Visit { times: 1 }),
+                1 => Page::execute_on(key(), Visit { times: 1 }),
                 _ => Page::insert(NewPage { path: key(), title: format!("{writer}") }),
             };
             match db.run(command).await {

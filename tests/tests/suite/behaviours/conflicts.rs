@@ -1,6 +1,6 @@
 //! Tests conflicts between two writers.
 
-use evented_diesel::{Error, Id};
+use evented_diesel::{Error, EventedDsl as _, Id};
 use evented_tests::models::{AddValue, Counter, Increment, Item, ItemChanges, NewCounter, NewItem};
 use uuid::Uuid;
 
@@ -95,7 +95,7 @@ async fn a_change_behind_a_fresh_revision_is_adopted_with_the_write() {
     let counter = db.run(counter.increment(Increment)).await.unwrap();
     assert_eq!(db.run(Counter::replay(counter.id)).await.unwrap(), Some(counter.clone()));
     assert_eq!(db.number("SELECT count FROM counters").await, counter.count);
-    let counter = db.run(Counter::execute(counter.id, Increment)).await.unwrap();
+    let counter = db.run(Counter::execute_on(counter.id, Increment)).await.unwrap();
     assert_eq!(db.run(Counter::replay(counter.id)).await.unwrap(), Some(counter));
 }
 

@@ -1,6 +1,6 @@
 //! Tests rows that were changed without the log.
 
-use evented_diesel::{Error, Id};
+use evented_diesel::{Error, EventedDsl as _, Id};
 use evented_tests::models::{
     AddValue, Healed, HealedChanges, Item, ItemEvent, NewHealed, NewItem, NewStrict, Strict, StrictChanges,
 };

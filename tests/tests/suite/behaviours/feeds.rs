@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evented_feed::{Change, ChangeKind, Channel, Feed, Hub, HubError, Interruption, Kinds, Policy, Position, RecvError, TransactionFeed};
-use evented_diesel::{Error, Id, Model};
+use evented_diesel::{Error, EventedDsl as _, Id, Model};
 use evented_tests::models::{
     AddValue, Archive, Counter, Item, ItemChanges, NewItem, NewNote, Note, NoteChanges, Org,
 };

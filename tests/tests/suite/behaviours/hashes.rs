@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryDsl;
 use evented_core::{Chained, EventHash};
-use evented_diesel::{Digest, Id, Json, KeyValue, batch};
+use evented_diesel::{Digest, EventedDsl as _, Id, Json, KeyValue, batch};
 use evented_tests::models::shared::{
     Add, Card, Gauge, Healer, Letter, Memo, Meter, NewCard, NewGauge, NewHealer, NewLetter, NewMeter,
     NewTalk, Shop, Talk, Thing, Visitor, events, region_events,

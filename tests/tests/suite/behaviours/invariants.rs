@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{QueryDsl, SelectableHelper};
 use evented_diesel::migrations::Database;
-use evented_diesel::{Command, Digest, Error, Evented, Id, State};
+use evented_diesel::{Command, Digest, Error, Evented, EventedDsl as _, EventedTableDsl as _, Id, State};
 use evented_tests::agree::agree;
 use evented_tests::models::schema::items;
 use evented_tests::models::stepped::Stepped;
@@ -331,7 +331,7 @@ async fn a_failure_names_its_record_and_leaves_nothing_behind() {
         (gone.id, gone.add_value(AddValue(1))),
         (gone.id, Item::savepoint(gone.id)),
         (gone.id, gone.delete()),
-        (unknown, Item::execute(unknown, AddValue(1))),
+        (unknown, Item::execute_on(unknown, AddValue(1))),
         (unknown, Item::delete_by(unknown)),
     ];
     for (id, command) in failures {

@@ -1,6 +1,6 @@
 //! Tests keys of every kind.
 
-use evented_diesel::Error;
+use evented_diesel::{Error, EventedDsl as _};
 use evented_tests::models::{NewNote, NewPage, Note, NoteChanges, Page, Visit};
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use diesel::QueryDsl;
 use evented_diesel::migrations::Database;
-use evented_diesel::{Command, Error, Event, IntoRecordRef, Link, Linked, Model, ModelOn, batch};
+use evented_diesel::{Command, Error, Event, EventedDsl as _, IntoRecordRef, Link, Linked, Model, ModelOn, batch};
 use evented_tests::models::shared::{
     Add, Board, Card, NewCard, NewPerson, NewTalk, Parcel, Person, Reply, Shop, Talk, Thing, Town, Track,
     Visitor, events_ancestors, events_replies, name_events_hops, parcel_events_hops, region_events_hops,
@@ -47,7 +47,7 @@ where
     let third = db.run(third.recorded()).await.unwrap();
     assert_eq!((third.revision, third.record.name(), third.record.value()), (3, "That", 1));
 
-    let events = events_of::<M>(db, it.key()).await;
+    let events = events_of::<M>(db, &it.key()).await;
     assert_eq!(events[2].id(), third.event_id);
     assert_eq!(revisions(&db.run(events[2].linked(events_ancestors::table)).await.unwrap()), [1, 2]);
     assert_eq!(revisions(&db.run(events[1].linked(events_ancestors::table)).await.unwrap()), [1]);
@@ -85,7 +85,7 @@ async fn a_link_is_read<M: Thing + ModelOn<Backend>, L: Link<Log = M::Log, Data 
 {
     let it = db.run(Command::<M>::insert(M::new(key, "It")).recorded()).await.unwrap();
     db.run(Command::change(&it.record, Add(1)).link(link, it.event_id)).await.unwrap();
-    let events = events_of::<M>(db, it.record.key()).await;
+    let events = events_of::<M>(db, &it.record.key()).await;
     assert_eq!(db.run(events[1].linked(link)).await.unwrap()[0].event, events[0]);
     assert_eq!(db.run(events[0].linked_from(link)).await.unwrap()[0].event, events[1]);
     // Two records with the same key, or in the same shard: an event of another record cannot be linked.

@@ -1,6 +1,6 @@
 //! Tests models without a table, whose state is only in the log.
 
-use evented_diesel::{Error, batch};
+use evented_diesel::{Error, EventedDsl as _, batch};
 use evented_tests::models::shared::{
     Add, Gauge, NewGauge, NewNick, NewTalk, NewTrack, Nick, Talk, TalkChanges, TalkEvent, Track,
 };
@@ -29,7 +29,7 @@ async fn a_record_is_what_its_log_replays_to() {
 async fn what_is_not_there_cannot_be_changed() {
     let mut db = fresh().await;
     let nobody = evented_diesel::Id::<Talk>::new(Uuid::now_v7());
-    assert!(matches!(db.run(Talk::execute(nobody, Add(1))).await, Err(Error::NotFound { .. })));
+    assert!(matches!(db.run(Talk::execute_on(nobody, Add(1))).await, Err(Error::NotFound { .. })));
     assert!(matches!(db.run(Talk::delete_by(nobody)).await, Err(Error::NotFound { .. })));
     assert!(matches!(db.run(Talk::savepoint(nobody)).await, Err(Error::NotFound { .. })));
     assert_eq!(db.run(Talk::replay(nobody)).await.unwrap(), None);

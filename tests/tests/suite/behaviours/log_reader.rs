@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evented_diesel::stream::LogReader;
 use evented_feed::{Change, Feed, Hub, Interruption, Position};
-use evented_diesel::{Error, Id, Model};
+use evented_diesel::{Error, EventedDsl as _, Id, Model};
 use evented_tests::models::{AddValue, Item, NewItem, Note, Org};
 use evented_tests::raw;
 use uuid::Uuid;

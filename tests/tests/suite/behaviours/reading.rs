@@ -1,7 +1,7 @@
 //! Tests what can be read from a log.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use evented_diesel::{Error, Id, State};
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, Id, State};
 use evented_tests::models::{AddValue, Archive, Item, NewItem};
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 
 use evented_core::ActionOf;
 use evented_diesel::read::{History, Replay};
-use evented_diesel::{Command, IntoRecordRef, ModelOn, batch};
+use evented_diesel::{Command, EventedDsl as _, IntoRecordRef, ModelOn, batch};
 use evented_tests::models::shared::{Add, Gauge, Meter, NewMeter, Thing};
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ where
         revisions.push(at);
     }
     assert_eq!(revisions, [1, 2, 3, 5, 6, 8, 9, 11]);
-    let history = db.run(History::<M>::new(it.key().clone())).await.unwrap();
+    let history = db.run(History::<M>::new(it.key())).await.unwrap();
     let saved = history.iter().filter(|entry| entry.event.action() == "savepoint");
     let saved: Vec<_> =
         saved.map(|entry| (entry.event.revision(), entry.event.actor(), entry.changeset.is_empty())).collect();
@@ -47,10 +47,10 @@ where
         "nobody's doing, and nothing changes"
     );
     assert_eq!(history[3].event.at(), day(4), "it is of the time of the write");
-    assert_eq!(db.run(Replay::<M>::new(it.key().clone())).await.unwrap().map(|it| it.value()), Some(7));
-    assert_eq!(db.run(History::<M>::recent(it.key().clone())).await.unwrap().len(), 2);
+    assert_eq!(db.run(Replay::<M>::new(it.key())).await.unwrap().map(|it| it.value()), Some(7));
+    assert_eq!(db.run(History::<M>::recent(it.key())).await.unwrap().len(), 2);
     for (revision, value) in [(3, 2), (4, 2), (5, 3), (10, 6), (11, 7)] {
-        let replay = Replay::<M>::new(it.key().clone()).at_revision(revision);
+        let replay = Replay::<M>::new(it.key()).at_revision(revision);
         assert_eq!(db.run(replay).await.unwrap().map(|it| it.value()), Some(value), "at {revision}");
     }
 
@@ -64,23 +64,23 @@ where
     let done = db.run(batch(commands.collect::<Vec<_>>())).await.unwrap();
     assert_eq!(done.iter().map(Thing::value).collect::<Vec<_>>(), [8, 9, 9, 10]);
     assert_eq!(
-        actions::<M>(db, it.key()).await[11..],
+        actions::<M>(db, &it.key()).await[11..],
         ["add", "savepoint", "add", "update", "savepoint", "add"]
     );
 
     // An explicit savepoint is an ordinary revision; a refused write leaves no savepoint behind.
     assert_eq!(db.run(Command::savepoint(&it).recorded()).await.unwrap().revision, 18);
-    let before = actions::<M>(db, it.key()).await.len();
+    let before = actions::<M>(db, &it.key()).await.len();
     assert!(db.run(Command::change(&it, Add(-99))).await.unwrap_err().validation_errors().is_some());
     assert!(db.run(Command::change(&it, Add(1)).expecting(17)).await.unwrap_err().is_conflict());
-    assert_eq!(actions::<M>(db, it.key()).await.len(), before);
+    assert_eq!(actions::<M>(db, &it.key()).await.len(), before);
     let again = || Command::change(&it, Add(1)).idempotent(Uuid::from_u128(7)).recorded();
     assert_eq!(db.run(again()).await.unwrap().revision, 20);
     assert_eq!(db.run(again()).await.unwrap().revision, 20);
     // A delete is not preceded by a savepoint.
     db.run(Command::change(&it, Add(1))).await.unwrap();
     assert_eq!(db.run(Command::delete(&it).recorded()).await.unwrap().revision, 22);
-    assert_eq!(actions::<M>(db, it.key()).await[18..], ["savepoint", "add", "add", "delete"]);
+    assert_eq!(actions::<M>(db, &it.key()).await[18..], ["savepoint", "add", "add", "delete"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Tests a log over several tables, where the key determines the table of a record.
 
-use evented_diesel::batch;
+use evented_diesel::{EventedDsl as _, batch};
 use evented_tests::models::shared::{Add, NewParcel, NewTrack, Parcel, Shop, Thing, Track, Visitor};
 use uuid::Uuid;
 

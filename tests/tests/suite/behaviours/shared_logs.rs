@@ -4,9 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{QueryDsl, SelectableHelper};
 use evented_core::ActionOf;
 use evented_diesel::migrations::Database;
-use evented_diesel::Materialize;
 use evented_diesel::read::{History, LastPosition, Replay, TableAt};
-use evented_diesel::{Command, Error, EventLog, IntoRecordRef, KeyKind, ModelOn, State, batch};
+use evented_diesel::{Command, Error, EventLog, EventedDsl as _, EventedTableDsl as _, IntoRecordRef, KeyKind, Materialize, ModelOn, State, batch};
 use evented_tests::agree::agree;
 use evented_tests::models::shared::schema::{cards, letters, meters, parcels, people, remarks, towns};
 use evented_tests::models::shared::{
@@ -56,7 +55,7 @@ where
     let made = Command::<M>::insert(M::new("k", "Lamp")).by("user:7").at(day(1)).recorded();
     let made = db.run(made).await.unwrap();
     assert_eq!((made.revision, made.record.name(), made.record.value()), (1, "Lamp", 0));
-    let (it, key) = (made.record.clone(), made.record.key().clone());
+    let (it, key) = (made.record.clone(), made.record.key());
     db.run(Command::change(&it, M::named("Desk")).at(day(2))).await.unwrap();
     let third = db.run(Command::<M>::change(key.clone(), Add(5)).at(day(3)).recorded()).await.unwrap();
     assert_eq!((third.revision, third.record.name(), third.record.value()), (3, "Desk", 5));

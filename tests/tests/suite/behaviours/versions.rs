@@ -1,6 +1,6 @@
 //! Tests logs that older versions of a model wrote.
 
-use evented_diesel::Error;
+use evented_diesel::{Error, EventedDsl as _};
 use evented_tests::models::{AddValue, Item, ItemEvent, NewItem};
 use uuid::Uuid;
 

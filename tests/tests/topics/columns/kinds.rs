@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 
 use diesel::{QueryDsl, SelectableHelper};
-use evented_diesel::{Digest, Error, Evented, IntoRecordRef, ModelOn, batch, read};
+use evented_diesel::{Digest, Error, Evented, EventedDsl as _, EventedTableDsl as _, IntoRecordRef, ModelOn, batch, read};
 use evented_tests::db::Setting;
 use evented_tests::raw;
 use proptest::prelude::*;
@@ -29,12 +29,12 @@ where
     M: ModelOn<Backend> + PartialEq + Debug,
     M::Key: IntoRecordRef<M>,
 {
-    let history = db.run(read::History::<M>::new(record.key().clone())).await.unwrap();
+    let history = db.run(read::History::<M>::new(record.key())).await.unwrap();
     let done: Vec<_> = history.iter().map(|entry| entry.event.action()).collect();
     assert_eq!(done, actions, "{record:?}");
     let last = history.last().unwrap();
     assert_eq!(last.event.state(), digest(record), "the digest of the row\n{record:?}");
-    let replayed = db.run(read::Replay::<M>::new(record.key().clone())).await.unwrap().unwrap();
+    let replayed = db.run(read::Replay::<M>::new(record.key())).await.unwrap().unwrap();
     assert_eq!(digest(&replayed), digest(record), "replay and row\n{replayed:?}\n{record:?}");
 }
 
@@ -67,7 +67,7 @@ async fn there_and_back(db: &mut Db, one: NewKinds, two: NewKinds) {
     let record = db.run(Kinds::insert(one.clone())).await.unwrap();
     assert_eq!(row(db).await, record, "what a command gives is what the database has");
     holds(db, &record, &["insert"]).await;
-    let record = db.run(Kinds::execute(record.id, values::changes(&two))).await.unwrap();
+    let record = db.run(Kinds::execute_on(record.id, values::changes(&two))).await.unwrap();
     assert_eq!(row(db).await, record);
     holds(db, &record, &["insert", "update"]).await;
     let record = db.run(Kinds::savepoint(&record)).await.unwrap();

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use diesel::{QueryDsl, SelectableHelper};
-use evented_diesel::Error;
+use evented_diesel::{Error, EventedDsl as _};
 use evented_tests::agree::agree;
 use evented_tests::models::columns::Mood;
 use proptest::prelude::*;

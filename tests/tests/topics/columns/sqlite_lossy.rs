@@ -3,7 +3,7 @@
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use diesel::{QueryDsl, SelectableHelper};
-use evented_diesel::Error;
+use evented_diesel::{Error, EventedDsl as _};
 use evented_tests::agree::agree;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

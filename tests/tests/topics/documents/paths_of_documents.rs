@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use diesel::{QueryDsl, SelectableHelper};
 use evented_diesel::migrations::{Database, Migrations};
-use evented_diesel::{Error, batch};
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, batch};
 use serde_json::{Value, json};
 
 use super::super::{Document, DocumentChanges, NewDocument, Tags, Wrap, document, documents};

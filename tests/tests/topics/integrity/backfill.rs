@@ -1,7 +1,7 @@
 //! Tests the backfill of first events for rows that have none.
 
 use chrono::{DateTime, Utc};
-use evented_diesel::KeyValue;
+use evented_diesel::{EventedDsl as _, EventedTableDsl as _, KeyValue};
 use evented_diesel::migrations::Database;
 use evented_tests::models::{AddValue, Counter, CounterChanges, Item, Note, NoteChanges};
 

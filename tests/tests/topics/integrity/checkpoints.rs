@@ -1,6 +1,6 @@
 //! Tests checkpoints: roots of the tree over a log, and proofs of what it contains.
 
-use evented_diesel::Error;
+use evented_diesel::{Error, EventedDsl as _};
 use evented_diesel::checkpoints::{CheckpointIssue, Checkpointed, EventProof, HmacKey, LogProof};
 use evented_diesel::migrations::Database;
 use evented_tests::raw::tamper;

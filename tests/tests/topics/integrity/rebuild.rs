@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use evented_diesel::verify::Issue;
 use evented_diesel::migrations::Migrations;
 use evented_diesel::maintenance::Rebuilt;
-use evented_diesel::{Error, Evented, Id};
+use evented_diesel::{Error, Evented, EventedDsl as _, EventedTableDsl as _, Id};
 use evented_tests::models::schema::items;
 use evented_tests::models::{Counter, CounterChanges, Item, NewCounter, NewItem, NewNote, Note, NoteChanges};
 use evented_tests::raw::tamper;

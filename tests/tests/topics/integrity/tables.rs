@@ -1,7 +1,7 @@
 //! Tests the checks of rows against their log, and of events against the present code.
 
 use evented_diesel::verify::Issue;
-use evented_diesel::{Id, KeyValue};
+use evented_diesel::{EventedDsl as _, EventedTableDsl as _, Id, KeyValue};
 use evented_tests::models::{AddValue, Item, NewItem, NewPage, Page, Visit};
 use evented_tests::raw::tamper;
 

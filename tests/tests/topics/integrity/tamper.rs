@@ -6,7 +6,7 @@ use diesel::QueryDsl;
 use evented_diesel::checkpoints::{Checkpoint, CheckpointIssue, Checkpointed, HmacKey, SignatureFault};
 use evented_diesel::verify::{Finding, LogChecks};
 use evented_diesel::migrations::Database;
-use evented_diesel::{Error, KeyValue};
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, KeyValue};
 use evented_tests::models::Item;
 use evented_tests::raw::tamper;
 use uuid::Uuid;

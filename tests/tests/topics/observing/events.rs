@@ -1,6 +1,6 @@
 //! Tests the spans of operations, and the events about unusual situations.
 
-use evented_diesel::{Id, batch};
+use evented_diesel::{EventedDsl as _, Id, batch};
 use evented_tests::models::{AddValue, Healed, Item, NewHealed, NewItem, NewStrict, Strict};
 use evented_tests::raw::tamper;
 use uuid::Uuid;

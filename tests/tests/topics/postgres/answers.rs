@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use evented_diesel::Error;
+use evented_diesel::{Error, EventedDsl as _};
 use evented_tests::models::{AddValue, Item, NewItem};
 
 use super::Db;

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel::serialize::{self, IsNull, Output, ToSql, WriteTuple};
 use diesel::sql_types::{Integer, Nullable, Record};
 use evented_diesel::migrations::Migrations;
-use evented_diesel::{Error, Evented, Id, batch};
+use evented_diesel::{Error, Evented, EventedDsl as _, EventedTableDsl as _, Id, batch};
 use evented_tests::models::columns::{Mood, MoodType};
 use evented_tests::models::{NewNote, Note};
 use evented_tests::watch::Watch;

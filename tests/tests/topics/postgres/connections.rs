@@ -1,7 +1,7 @@
 //! Tests a server that closes a connection, times out, or cancels a statement.
 
 use diesel::{QueryDsl, SelectableHelper};
-use evented_diesel::{Command, Error, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, batch};
 use evented_tests::agree::agree;
 use evented_tests::models::racing::{Advance, NewRacer, Racer, racers};
 

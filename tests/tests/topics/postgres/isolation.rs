@@ -1,7 +1,7 @@
 //! Tests commands within the caller's transaction, at each isolation level.
 
 use diesel::{Connection, PgConnection};
-use evented_diesel::{Command, Error, Id, Run as _, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, Id, Run as _, batch};
 use evented_tests::models::racing::{Advance, NewRacer, Racer, between};
 use evented_tests::models::{Item, NewItem, NewPage, NewStrict, Page, Strict, StrictChanges};
 use uuid::Uuid;
@@ -42,13 +42,13 @@ async fn a_conflict_does_not_abort_the_callers_transaction() {
     assert!(matches!(error, Error::Exists { revision: 1, .. }), "{error}");
     let error = db.run(strict.update(StrictChanges { name: Some("new".into()) })).await.unwrap_err();
     assert!(matches!(error, Error::Drift { .. }), "{error}");
-    let error = db.run(Racer::execute(Id::new(Uuid::now_v7()), Advance(1))).await.unwrap_err();
+    let error = db.run(Racer::execute_on(Id::new(Uuid::now_v7()), Advance(1))).await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     let stale = batch([two.advance(Advance(1)), two.advance(Advance(1)).expecting(7)]);
     assert!(db.run(stale).await.unwrap_err().is_conflict());
     // Another writer commits between this writer's read and its write.
     let id = two.id;
-    between(&two, move || drop(Racer::execute(id, Advance(10)).run(&mut conn).unwrap()));
+    between(&two, move || drop(Racer::execute_on(id, Advance(10)).run(&mut conn).unwrap()));
     let two = db.run(two.advance(Advance(1))).await.unwrap();
     db.commit().await;
 

@@ -1,6 +1,6 @@
 //! Tests the lock errors of a server with messages in another language than English.
 
-use evented_diesel::Error;
+use evented_diesel::{Error, EventedDsl as _};
 use evented_tests::models::racing::{Advance, NewRacer, Racer};
 
 use super::super::translated::{ALWAYS, LOCALES, Server, skip};

@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
-use evented_diesel::{Command, Error, Id, Run as _};
+use evented_diesel::{Command, Error, EventedDsl as _, Id, Run as _};
 use evented_tests::models::racing::{Advance, NewRacer, Racer, between};
 use evented_tests::models::{Counter, Increment, Item, ItemChanges, NewCounter, NewItem};
 use uuid::Uuid;
@@ -39,7 +39,7 @@ async fn a_writer_that_is_overtaken_decides_again() {
     let mut db = Db::new().await;
     let racer = racer(&mut db).await;
     let (mut conn, id) = (other(&db), racer.id);
-    between(&racer, move || drop(Racer::execute(id, Advance(10)).run(&mut conn).unwrap()));
+    between(&racer, move || drop(Racer::execute_on(id, Advance(10)).run(&mut conn).unwrap()));
     let racer = db.run(racer.advance(Advance(1))).await.unwrap();
     assert_eq!(racer.count, 11);
     assert_eq!(actions(&mut db, &racer).await, ["insert", "advance", "advance"]);
@@ -51,7 +51,7 @@ async fn an_overtaken_writer_gets_a_conflict_if_it_expected_a_revision() {
     let mut db = Db::new().await;
     let racer = racer(&mut db).await;
     let (mut conn, id) = (other(&db), racer.id);
-    between(&racer, move || drop(Racer::execute(id, Advance(10)).run(&mut conn).unwrap()));
+    between(&racer, move || drop(Racer::execute_on(id, Advance(10)).run(&mut conn).unwrap()));
     let error = db.run(racer.advance(Advance(1)).expecting(1)).await.unwrap_err();
     assert!(matches!(error, Error::Conflict { expected: 1, found: 2, .. }), "{error}");
     assert_eq!(actions(&mut db, &racer).await, ["insert", "advance"]);

@@ -1,5 +1,6 @@
 //! Tests the rights of a role that may append to a log and no more.
 
+use evented_diesel::EventedDsl as _;
 use evented_diesel::migrations::Migrations;
 use evented_tests::models::ledger::{Account, Deposit, Ledger, NewAccount, create};
 use evented_tests::models::{AddValue, Item, NewItem};

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
-use evented_diesel::{Command, Error, Id, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, Id, batch};
 use evented_tests::models::schema::{counters, items};
 use evented_tests::models::{
     AddValue, Archive, Counter, Increment, Item, ItemChanges, NewCounter, NewItem, Restore,
@@ -183,7 +183,7 @@ fn a_record_with_a_revision_column_is_what_its_log_says() {
                             expected += 100;
                             // A write that reads the row finds the drift; a write with a current revision does not read
                             // it.
-                            db.run(Counter::execute(id, Increment)).await.unwrap();
+                            db.run(Counter::execute_on(id, Increment)).await.unwrap();
                             expected += 1;
                         }
                         _ => {

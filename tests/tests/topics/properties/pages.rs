@@ -2,7 +2,7 @@
 //! format.
 
 use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
-use evented_diesel::{Command, Error, State, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, State, batch};
 use evented_tests::models::schema::pages;
 use evented_tests::models::{NewPage, Page, PageChanges, Visit};
 use proptest::prelude::*;
@@ -77,9 +77,9 @@ fn command(path: &str, step: Do) -> Command<Page> {
     let path = path.to_owned();
     match step {
         Do::Insert(title) => Page::insert(NewPage { path, title }),
-        Do::Title(title) => Page::execute(path, PageChanges { title: Some(title), ..Default::default() }),
-        Do::Nothing => Page::execute(path, PageChanges::default()),
-        Do::Visit(times) => Page::execute(path, Visit { times }),
+        Do::Title(title) => Page::execute_on(path, PageChanges { title: Some(title), ..Default::default() }),
+        Do::Nothing => Page::execute_on(path, PageChanges::default()),
+        Do::Visit(times) => Page::execute_on(path, Visit { times }),
         Do::Savepoint => Page::savepoint(path),
         Do::Delete => Page::delete_by(path),
     }

@@ -1,6 +1,6 @@
 //! Tests the round trips of each write, after its statements are prepared.
 
-use evented_diesel::{Command, Id, ModelOn, batch};
+use evented_diesel::{Command, EventedDsl as _, Id, ModelOn, batch};
 use evented_tests::models::{
     AddValue, Counter, Increment, Item, ItemChanges, NewCounter, NewItem, NewPage, Page,
 };
@@ -27,7 +27,7 @@ async fn a_create_and_a_delete_are_one_round_trip_and_a_change_is_two() {
         let changes = ItemChanges { value: Some(4), ..Default::default() };
         let (item, updated) = cost(&mut db, &trips, item.update(changes).by("user:7").expecting(1)).await;
         let (item, acted) = cost(&mut db, &trips, item.add_value(AddValue(1))).await;
-        let (by_key, acted_by_key) = cost(&mut db, &trips, Item::execute(item.id, AddValue(1))).await;
+        let (by_key, acted_by_key) = cost(&mut db, &trips, Item::execute_on(item.id, AddValue(1))).await;
         let (_, deleted) = cost(&mut db, &trips, by_key.delete()).await;
         let (page, given_key) =
             cost(&mut db, &trips, Page::insert(NewPage { path: format!("{prepared}"), title: "A".into() }))

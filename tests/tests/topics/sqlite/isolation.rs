@@ -1,6 +1,6 @@
 //! Tests commands within the caller's transaction, and next to another writer.
 
-use evented_diesel::{Command, Error, Id, batch};
+use evented_diesel::{Command, Error, EventedDsl as _, Id, batch};
 use evented_tests::models::racing::{Advance, NewRacer, Racer};
 use evented_tests::models::{Item, NewItem, NewNote, NewPage, Note, Page};
 use uuid::Uuid;

@@ -1,5 +1,6 @@
 //! Tests the tables of logs as Diesel migrations.
 
+use evented_diesel::EventedDsl as _;
 use std::fs;
 
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};

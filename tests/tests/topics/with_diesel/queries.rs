@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::associations::GroupedBy;
 use diesel::prelude::*;
 use evented_diesel::sql_types::{Uid, UtcTime};
-use evented_diesel::{Event, Id};
+use evented_diesel::{Event, EventedDsl as _, Id};
 use evented_tests::models::schema::{items, pages};
 use evented_tests::models::{
     AddValue, Archive, Item, ItemEvent, NewItem, NewNote, NewPage, Note, Page, Visit, items_events,

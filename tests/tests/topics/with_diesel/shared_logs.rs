@@ -2,7 +2,7 @@
 
 use diesel::associations::GroupedBy;
 use diesel::prelude::*;
-use evented_diesel::Event;
+use evented_diesel::{Event, EventedDsl as _};
 use evented_tests::models::shared::schema::{cards, people, remarks, shops, towns};
 use evented_tests::models::shared::{
     Add, Card, NewCard, NewPerson, NewRemark, NewShop, NewTalk, NewTown, Person, Remark, Shop, Talk, Town,

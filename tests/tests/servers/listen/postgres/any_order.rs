@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use diesel::connection::TransactionManager;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
 use evented_diesel::stream::LogReader;
-use evented_diesel::{Id, Run};
+use evented_diesel::{EventedDsl as _, Id, Run};
 use evented_feed::{Change, Feed, Hub};
 use evented_tests::db::SyncPostgres;
 use evented_tests::models::{AddValue, Item, ItemChanges, Org};

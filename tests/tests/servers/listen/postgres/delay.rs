@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::{Hub, RecvError};
 use evented_tests::models::Item;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::{Hub, Relay};
 use evented_tests::models::Item;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diesel::connection::TransactionManager;
 use diesel::{Connection, PgConnection};
-use evented_diesel::{Id, Run};
+use evented_diesel::{EventedDsl as _, Id, Run};
 use evented_feed::{Change, Hub};
 use evented_tests::models::{AddValue, Item, Org};
 

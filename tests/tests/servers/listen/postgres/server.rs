@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diesel::{Connection, PgConnection};
-use evented_diesel::Run;
+use evented_diesel::{EventedDsl as _, Run};
 use evented_feed::{Hub, RecvError};
 use evented_test_server::Stop;
 use evented_tests::models::Item;
