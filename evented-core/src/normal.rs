@@ -91,6 +91,13 @@ cut! {
     [] NaiveTime => cut_naive_time,
 }
 
+#[cfg(feature = "time")]
+cut! {
+    [] time::OffsetDateTime => |at: time::OffsetDateTime| at.replace_microsecond(at.microsecond()).unwrap_or(at),
+    [] time::PrimitiveDateTime => |at: time::PrimitiveDateTime| at.replace_microsecond(at.microsecond()).unwrap_or(at),
+    [] time::Time => |at: time::Time| at.replace_microsecond(at.microsecond()).unwrap_or(at),
+}
+
 // A numeric column may store more trailing zeros than the value was written with. The number is the same.
 #[cfg(feature = "bigdecimal")]
 cut! {

@@ -21,6 +21,7 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     versions::renames_are_steps_of_the_model(model, errors);
     versions::old_names_are_unambiguous(model, errors);
     action_names::methods_are_free(model, errors);
+    action_names::variants_are_free(model, errors);
     action_names::log_names_are_unique(model, errors);
     action_names::names_fit(model, errors);
     action_names::names_are_of_generated_types(model, errors);

@@ -220,7 +220,7 @@ mod write;
 
 pub use backend::EventedBackend;
 pub use dsl::{EventedDsl, EventedTableDsl};
-pub use error::{ConstraintKind, Error, Subject};
+pub use error::{ConstraintKind, Error, FieldNames, Subject};
 /// The description of a model's fields, actions and versions: the trait, and the derive that implements it.
 pub use evented_core::Evented;
 pub use evented_core::{
@@ -232,6 +232,7 @@ pub use evented_derive::{EventLog, Evented};
 #[cfg(feature = "__async")]
 pub use exec::RunAsync;
 pub use exec::{Executor, Operation, Run};
+pub use model::WithTable;
 pub use model::{
     Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, Model, ModelOn, NoFields, PendingEvent,
 };

@@ -154,6 +154,21 @@ pub fn add_field<T: Serialize>(
     }
 }
 
+#[cfg(feature = "time")]
+impl FromTime for time::OffsetDateTime {
+    fn from_time(at: DateTime<Utc>) -> Self {
+        let nanos = i128::from(at.timestamp_micros()) * 1_000;
+        // The crate `time` ends with the year 9999, and chrono does not.
+        Self::from_unix_timestamp_nanos(nanos).unwrap_or(time::PrimitiveDateTime::MAX.assume_utc())
+    }
+}
+#[cfg(feature = "time")]
+impl FromTime for time::PrimitiveDateTime {
+    fn from_time(at: DateTime<Utc>) -> Self {
+        let at = time::OffsetDateTime::from_time(at);
+        Self::new(at.date(), at.time())
+    }
+}
 impl<T: FromTime> FromTime for Option<T> {
     fn from_time(at: DateTime<Utc>) -> Self {
         Some(T::from_time(at))

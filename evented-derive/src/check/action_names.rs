@@ -85,6 +85,22 @@ fn method_fault(model: &Model, index: usize) -> Option<String> {
     repeated.then(|| format!("two actions would generate the method `{method}`"))
 }
 
+/// The variants that every model's event type has.
+const VARIANTS: [&str; 6] = ["Insert", "Update", "Delete", "External", "Savepoint", "Retired"];
+
+/// Checks the variant of the event type that an action becomes. It has the name of the action's type.
+pub(super) fn variants_are_free(model: &Model, errors: &mut Errors) {
+    for (index, action) in model.actions.iter().enumerate() {
+        // The name of the method is reported first.
+        let name = type_name(action);
+        if VARIANTS.contains(&name.as_str()) && method_fault(model, index).is_none() {
+            let reason = format!("the event type of every model has a variant `{name}`");
+            let form = format!("actions({name}{}(name = \"{}\"))", model.ident, action.name);
+            errors.push(action.span, format!("{reason}; rename the type: write for example `{form}`"));
+        }
+    }
+}
+
 /// Whether an earlier action has the same name in the log.
 fn is_repeated(model: &Model, index: usize) -> bool {
     model.actions[..index].iter().any(|earlier| earlier.name == model.actions[index].name)

@@ -99,8 +99,7 @@ pub(super) fn types_fit_the_roles(model: &Model, errors: &mut Errors) {
                 errors.push_on(&field.ty, format!("{reason}; write `{name}: i64`"));
             }
             FieldKind::InsertedAt | FieldKind::UpdatedAt if !is_time(&field.ty) => {
-                let reason =
-                    "the type of a time is written `DateTime<Utc>`, `NaiveDateTime` or `Option` of one";
+                let reason = "the type of a time is written `DateTime<Utc>`, `NaiveDateTime`, `OffsetDateTime` or `PrimitiveDateTime`, or `Option` of one";
                 errors.push_on(&field.ty, format!("{reason}; write `{name}: DateTime<Utc>`"));
             }
             _ => {}
@@ -113,7 +112,8 @@ fn is_integer(ty: &Type) -> bool {
 }
 
 fn is_time(ty: &Type) -> bool {
-    if names::is_written(ty, "NaiveDateTime") {
+    if ["NaiveDateTime", "OffsetDateTime", "PrimitiveDateTime"].iter().any(|name| names::is_written(ty, name))
+    {
         return true;
     }
     let Some(last) = names::last_segment(ty) else { return false };

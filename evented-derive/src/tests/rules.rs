@@ -241,7 +241,7 @@ fn scopes() {
 
 #[test]
 fn fields() {
-    let time = "the type of a time is written `DateTime<Utc>`, `NaiveDateTime` or `Option` of one; write `a: DateTime<Utc>`";
+    let time = "the type of a time is written `DateTime<Utc>`, `NaiveDateTime`, `OffsetDateTime` or `PrimitiveDateTime`, or `Option` of one; write `a: DateTime<Utc>`";
     assert_field_faults([
         (
             quote!(#[evented(revision)] a: i32, #[evented(revision)] b: i64),

@@ -125,8 +125,8 @@ fn diesel() {
         ),
         (
             quote!(#[diesel(primary_key(uid))]),
-            "no field has the column `uid` of the primary key: name a field `id`, \
-             or mark one with `#[evented(id)]`",
+            "no field has the column `uid` of the primary key; add the field, \
+             or mark the key with `#[evented(id)]`",
         ),
     ]);
 }

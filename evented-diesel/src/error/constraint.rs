@@ -48,6 +48,20 @@ pub enum ConstraintKind {
     Check,
 }
 
+impl ConstraintKind {
+    /// The error of a field, as the end of a sentence that starts with the field's name. `several` says whether the
+    /// constraint is on several columns together.
+    pub(super) fn of_field(self, several: bool) -> &'static str {
+        match (self, several) {
+            (Self::Unique, false) => "is taken already",
+            (Self::Unique, true) => "is taken already, together with the other fields",
+            (Self::ForeignKey, _) => "refers to a record that does not exist, or is referred to",
+            (Self::NotNull, _) => "is missing",
+            (Self::Check, _) => "is not allowed",
+        }
+    }
+}
+
 impl std::fmt::Display for ConstraintKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -22,6 +22,7 @@ use crate::sql::{SqlTypes, Statement, Text};
     message = "`{Self}` cannot be run on an async connection `{Conn}`",
     label = "not run by `{Conn}`",
     note = "for a blocking connection write `use evented_diesel::prelude::*;` and `.run(conn)` without `.await`",
+    note = "a shared `&AsyncPgConnection` cannot hold a transaction of its own: pass the connection, `.run(&mut conn)`",
     note = "for another database give the columns types that it has, too: those of `evented_diesel::sql_types`"
 )]
 pub trait RunAsync<Conn>: Sized {

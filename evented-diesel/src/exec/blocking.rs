@@ -21,6 +21,7 @@ use crate::sql::{SqlTypes, Statement, Text};
     message = "`{Self}` cannot be run on a blocking connection `{Conn}`",
     label = "not run by `{Conn}`",
     note = "for an async connection write `use evented_diesel::async_prelude::*;` and `.run(conn).await`",
+    note = "for an enum of `#[derive(diesel::MultiConnection)]` write `evented_diesel::run_on!(conn, AnyConn::Pg | AnyConn::Sqlite, …)`",
     note = "for another database give the columns types that it has, too: those of `evented_diesel::sql_types`"
 )]
 pub trait Run<Conn>: Sized {
@@ -47,6 +48,43 @@ where
     fn run(self, conn: &mut Conn) -> Result<Self::Output, Error> {
         finished(self.perform(&mut BlockingExecutor(conn)))
     }
+}
+
+/// Runs an operation on the connection inside an enum, such as one of `#[derive(diesel::MultiConnection)]`.
+///
+/// The enum itself is a connection to no single database, so it cannot run an operation. The macro takes the connection,
+/// its variants and the operation, and runs the operation on the variant's own connection. The model must work on the
+/// databases of all variants: see [`sql_types`](crate::sql_types).
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # mod example {
+/// use diesel::prelude::*;
+/// use evented_diesel::prelude::*;
+/// use evented_diesel::run_on;
+///
+/// enum AnyConnection {
+///     Main(SqliteConnection),
+///     Archive(SqliteConnection),
+/// }
+/// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+/// # #[derive(Evented, Clone, Debug)]
+/// # #[diesel(table_name = notes)]
+/// # struct Note { id: i32, text: String }
+///
+/// fn write(conn: &mut AnyConnection) -> Result<Note, evented_diesel::Error> {
+///     let note = Note::insert(NewNote { text: "Buy milk".into() });
+///     run_on!(conn, AnyConnection::Main | AnyConnection::Archive, note)
+/// }
+/// # }
+/// ```
+#[macro_export]
+macro_rules! run_on {
+    ($connection:expr, $($variant:path)|+, $operation:expr $(,)?) => {
+        match $connection {
+            $($variant(connection) => $crate::Run::run($operation, connection),)+
+        }
+    };
 }
 
 /// Returns the result of an operation on a connection that never waits.

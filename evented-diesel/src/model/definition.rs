@@ -5,7 +5,7 @@ use diesel::deserialize;
 use diesel::row::Row;
 use evented_core::{Evented, KeyValue};
 
-use crate::error::Error;
+use crate::error::{Error, FieldNames};
 use crate::exec::Executor;
 use crate::model::derived::Derived;
 use crate::model::event::Event;
@@ -83,6 +83,13 @@ pub trait ModelOn<DB: SqlTypes>: Model + NamedTable<DB> + BindColumns<DB> {
     ) -> impl Future<Output = Result<(), Error>> + Send {
         let _ = (draft, history, conn);
         std::future::ready(Ok(()))
+    }
+}
+
+impl<M: Model> FieldNames for M {
+    fn field_of(column: &str) -> Option<&'static str> {
+        let at = M::WRITTEN.iter().position(|written| *written == column)?;
+        M::FIELDS.get(at).copied()
     }
 }
 

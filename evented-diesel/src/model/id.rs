@@ -134,10 +134,26 @@ macro_rules! as_uuid {
 }
 as_uuid!(
     Uid,
-    Binary,
     #[cfg(feature = "__pg")]
     diesel::sql_types::Uuid
 );
+
+impl<M: 'static, DB: Backend> ToSql<Binary, DB> for Id<M>
+where
+    [u8]: ToSql<Binary, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.uuid.as_bytes().as_slice().to_sql(out)
+    }
+}
+impl<M: 'static, DB: Backend> FromSql<Binary, DB> for Id<M>
+where
+    Vec<u8>: FromSql<Binary, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self::new(Uuid::from_slice(&Vec::<u8>::from_sql(bytes)?)?))
+    }
+}
 
 #[cfg(feature = "sqlite")]
 impl<M: 'static> ToSql<Text, diesel::sqlite::Sqlite> for Id<M> {

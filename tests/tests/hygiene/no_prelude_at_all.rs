@@ -30,10 +30,15 @@ impl evented_diesel::Action<Stamp> for Frank {
 fn it_works() {
     let logs = evented_diesel::migrations::Migrations::new().log::<Stamp>();
     let conn = &mut super::database("CREATE TABLE stamps (id BLOB PRIMARY KEY, name TEXT NOT NULL)", &logs);
-    let stamp = evented_diesel::Run::run(<Stamp as evented_diesel::EventedDsl>::insert(NewStamp { name: "Blue".into() }), conn).unwrap();
+    let stamp = evented_diesel::Run::run(
+        <Stamp as evented_diesel::EventedDsl>::insert(NewStamp { name: "Blue".into() }),
+        conn,
+    )
+    .unwrap();
     let stamp = evented_diesel::Run::run(stamp.frank(Frank), conn).unwrap();
     assert_eq!(stamp.name, "Blue (used)");
-    let replayed = evented_diesel::Run::run(<Stamp as evented_diesel::EventedDsl>::replay(stamp.id), conn).unwrap();
+    let replayed =
+        evented_diesel::Run::run(<Stamp as evented_diesel::EventedDsl>::replay(stamp.id), conn).unwrap();
     assert_eq!(replayed, Some(stamp));
 }
 

@@ -1,0 +1,110 @@
+//! `Id<Model>` over the UUID columns of each database.
+
+use diesel::prelude::*;
+use evented_diesel::migrations::Migrations;
+use evented_diesel::{Evented, EventedDsl as _, EventedTableDsl as _, Id, Model};
+use evented_tests::db::{Db, Face};
+
+/// Runs the commands of a model called `Person`.
+macro_rules! person {
+    ($db:ident, $module:ident) => {{
+        use evented_adoption_schema::$module::persons;
+        use evented_adoption_tests::uuids::$module::{NewPerson, Person, PersonChanges, persons_events};
+        let boss = $db.run(Person::insert(NewPerson { name: "Ann".into(), boss_id: None })).await.unwrap();
+        let new = NewPerson { name: "Bob".into(), boss_id: Some(boss.id) };
+        let person = $db.run(Person::insert(new)).await.unwrap();
+        let changes = PersonChanges { name: Some("Rob".into()), ..PersonChanges::default() };
+        let changed = $db.run(person.update(changes)).await.unwrap();
+        assert_eq!($db.run(Person::replay(person.id)).await.unwrap(), Some(changed.clone()));
+        // Diesel's own queries and writes on the same columns.
+        let found: Vec<Person> =
+            $db.load(persons::table.filter(persons::boss_id.eq(boss.id)).select(Person::as_select())).await;
+        assert_eq!(found, [changed]);
+        let joined = persons_events::table
+            .inner_join(persons::table)
+            .filter(persons::name.eq("Rob"))
+            .order(persons_events::position)
+            .select(persons_events::action);
+        let actions: Vec<String> = $db.load(joined).await;
+        assert_eq!(actions, ["insert", "update"]);
+        $db.sql("DELETE FROM persons").await;
+        assert_eq!($db.run(Person::rebuild()).await.unwrap().inserted, 2);
+        assert_eq!($db.run(Person::verify_table()).await.unwrap(), []);
+        assert_eq!($db.run(Person::backfill()).await.unwrap().records, 0);
+    }};
+}
+
+async fn with_log<M: Model, Conn: Face>(db: &mut Db<Conn>, table: &str, id: &str) {
+    db.sql(&format!("CREATE TABLE {table} (id {id} NOT NULL PRIMARY KEY, name TEXT NOT NULL, boss_id {id})"))
+        .await;
+    let log = Migrations::of::<M>().up_sql(Db::<Conn>::DATABASE);
+    db.sql(&log).await;
+}
+
+mod postgres {
+    use super::*;
+    use evented_tests::db::{AsyncPostgres, SyncPostgres};
+
+    #[tokio::test]
+    async fn uuid_blocking() {
+        let mut db = SyncPostgres::new().await;
+        with_log::<evented_adoption_tests::uuids::pg::Person, _>(&mut db, "persons", "UUID").await;
+        person!(db, pg);
+    }
+
+    #[tokio::test]
+    async fn uuid_async() {
+        let mut db = AsyncPostgres::new().await;
+        with_log::<evented_adoption_tests::uuids::pg::Person, _>(&mut db, "persons", "UUID").await;
+        person!(db, pg);
+    }
+}
+
+mod sqlite {
+    use super::*;
+    use evented_adoption_schema::sqlite::texts;
+    use evented_adoption_tests::uuids::sqlite::{NewTextPerson, TextPerson, TextPersonChanges, texts_events};
+    use evented_tests::db::{AsyncSqlite, SyncSqlite};
+
+    #[tokio::test]
+    async fn binary_blocking() {
+        let mut db = SyncSqlite::new().await;
+        with_log::<evented_adoption_tests::uuids::sqlite::Person, _>(&mut db, "persons", "BLOB").await;
+        person!(db, sqlite);
+    }
+
+    #[tokio::test]
+    async fn binary_async() {
+        let mut db = AsyncSqlite::new().await;
+        with_log::<evented_adoption_tests::uuids::sqlite::Person, _>(&mut db, "persons", "BLOB").await;
+        person!(db, sqlite);
+    }
+
+    /// The table keeps text, and the log keeps the UUID.
+    #[tokio::test]
+    async fn text() {
+        let mut db = SyncSqlite::new().await;
+        with_log::<TextPerson, _>(&mut db, "texts", "TEXT").await;
+        let id = Id::new(uuid::Uuid::now_v7());
+        let person = db.run(TextPerson::insert(NewTextPerson { id, name: "Ann".into() })).await.unwrap();
+        assert_eq!(person.id, id, "the caller gives it");
+        let changes = TextPersonChanges { name: Some("Anna".into()) };
+        let changed = db.run(person.update(changes)).await.unwrap();
+        assert_eq!(db.number(&format!("SELECT count(*) FROM texts WHERE id = '{id}'")).await, 1);
+        let joined = texts_events::table
+            .inner_join(texts::table)
+            .order(texts_events::position)
+            .select((texts::id, texts_events::action));
+        let actions: Vec<(Id<TextPerson>, String)> = db.load(joined).await;
+        assert_eq!(actions, [(id, "insert".to_owned()), (id, "update".to_owned())]);
+        db.sql("DELETE FROM texts").await;
+        assert_eq!(db.run(TextPerson::rebuild()).await.unwrap().inserted, 1);
+        assert_eq!(db.run(TextPerson::verify_table()).await.unwrap(), []);
+        assert_eq!(db.run(TextPerson::replay(id)).await.unwrap(), Some(changed));
+        let other = uuid::Uuid::now_v7();
+        db.sql(&format!("INSERT INTO texts (id, name) VALUES ('{other}', 'Old')")).await;
+        assert_eq!(db.run(TextPerson::backfill()).await.unwrap().records, 1);
+        assert_eq!(TextPerson::key_value(&Id::new(other)), evented_diesel::KeyValue::Uuid(other));
+        assert!(db.run(TextPerson::replay(Id::new(other))).await.unwrap().is_some());
+    }
+}
