@@ -173,3 +173,16 @@ impl VersionSet for &[i32] {
         self.contains(&version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_state_is_not_whole() {
+        let external = |partial| RawPayload::of_external(0, Fields::new(), partial);
+        assert!(external(false).is_whole_state() && !external(true).is_whole_state());
+        let whole = |action: &str| RawPayload::new(action, 0, serde_json::json!({})).is_whole_state();
+        assert!(whole("insert") && whole("savepoint") && !whole("update") && !whole("close"));
+    }
+}

@@ -6,17 +6,13 @@ use evented_core::{ReplayError, Unstorable, ValidationErrors};
 
 mod constraint;
 mod convert;
+mod fields;
 mod locks;
 mod subject;
 
 pub use constraint::ConstraintKind;
+pub use fields::FieldNames;
 pub use subject::Subject;
-
-/// The names of a model's fields by their columns. Every model implements it.
-pub trait FieldNames {
-    /// Returns the name of the field that has this column.
-    fn field_of(column: &str) -> Option<&'static str>;
-}
 
 /// The reason why an operation failed. In every case, either both the event and the row were written, or neither.
 ///
@@ -381,25 +377,6 @@ impl Error {
     pub fn validation_errors(&self) -> Option<&ValidationErrors> {
         match self.innermost() {
             Self::Invalid { errors, .. } => Some(errors),
-            _ => None,
-        }
-    }
-
-    /// Returns the errors by field of `M`: the validation errors, or those that a violated constraint stands for. A
-    /// unique value that another record has is then an error of its field, as a check of the model would report it.
-    ///
-    /// `None` if the error is of another kind, or if the database does not report the columns of the constraint.
-    #[must_use]
-    pub fn field_errors<M: FieldNames>(&self) -> Option<ValidationErrors> {
-        match self.innermost() {
-            Self::Invalid { errors, .. } => Some(errors.clone()),
-            Self::Constraint { kind, columns, .. } if !columns.is_empty() => {
-                let mut errors = ValidationErrors::none();
-                for column in columns {
-                    errors.add(M::field_of(column).unwrap_or(column), kind.of_field(columns.len() > 1));
-                }
-                Some(errors)
-            }
             _ => None,
         }
     }

@@ -225,8 +225,9 @@ pub use error::{ConstraintKind, Error, FieldNames, Subject};
 pub use evented_core::Evented;
 pub use evented_core::{
     Action, ActionOf, Changeset, Channel, Context, Create, Denied, Digest, Drift, External, FieldChange,
-    Fields, IntoRecordRef, IntoScope, Json, KeyKind, KeyValue, Kinds, Meta, Never, Policy, RawPayload,
-    RecordRef, Retired, Scope, State, ValidationError, ValidationErrors, VersionSet,
+    Fields, IntoRecordRef, IntoScope, Json, KeyKind, KeyPart, KeyPartKind, KeySource, KeyValue, Kinds, Meta,
+    Never, Policy, RawPayload, RecordRef, Retired, Scope, State, ValidationError, ValidationErrors,
+    VersionSet,
 };
 pub use evented_derive::{EventLog, Evented};
 #[cfg(feature = "__async")]

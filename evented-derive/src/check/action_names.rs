@@ -91,9 +91,10 @@ const VARIANTS: [&str; 6] = ["Insert", "Update", "Delete", "External", "Savepoin
 /// Checks the variant of the event type that an action becomes. It has the name of the action's type.
 pub(super) fn variants_are_free(model: &Model, errors: &mut Errors) {
     for (index, action) in model.actions.iter().enumerate() {
-        // The name of the method is reported first.
+        // Of a method or a name in the log that is taken, too, the other check says it.
         let name = type_name(action);
-        if VARIANTS.contains(&name.as_str()) && method_fault(model, index).is_none() {
+        let reported = method_fault(model, index).is_some() || RESERVED.contains(&action.name.as_str());
+        if VARIANTS.contains(&name.as_str()) && !reported {
             let reason = format!("the event type of every model has a variant `{name}`");
             let form = format!("actions({name}{}(name = \"{}\"))", model.ident, action.name);
             errors.push(action.span, format!("{reason}; rename the type: write for example `{form}`"));

@@ -10,7 +10,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["digest", "fields", "invalid", "json", "key", "normal", "optional", "position"],
             &["context", "meta"],
             // The traits of a model, and the values that their methods take.
-            &["action", "attrs", "event", "evented", "external", "scope"],
+            &["action", "attrs", "event", "evented", "external", "never", "scope"],
             &["chain", "changeset", "command", "record_ref", "replay"],
             &["tree"],
             &["checkpoint"],

@@ -34,9 +34,8 @@ macro_rules! person {
     }};
 }
 
-async fn with_log<M: Model, Conn: Face>(db: &mut Db<Conn>, table: &str, id: &str) {
-    db.sql(&format!("CREATE TABLE {table} (id {id} NOT NULL PRIMARY KEY, name TEXT NOT NULL, boss_id {id})"))
-        .await;
+async fn with_log<M: Model, Conn: Face>(db: &mut Db<Conn>, table: &str) {
+    db.sql(&format!("CREATE TABLE {table}")).await;
     let log = Migrations::of::<M>().up_sql(Db::<Conn>::DATABASE);
     db.sql(&log).await;
 }
@@ -48,14 +47,22 @@ mod postgres {
     #[tokio::test]
     async fn uuid_blocking() {
         let mut db = SyncPostgres::new().await;
-        with_log::<evented_adoption_tests::uuids::pg::Person, _>(&mut db, "persons", "UUID").await;
+        with_log::<evented_adoption_tests::uuids::pg::Person, _>(
+            &mut db,
+            "persons (id UUID NOT NULL PRIMARY KEY, name TEXT NOT NULL, boss_id UUID)",
+        )
+        .await;
         person!(db, pg);
     }
 
     #[tokio::test]
     async fn uuid_async() {
         let mut db = AsyncPostgres::new().await;
-        with_log::<evented_adoption_tests::uuids::pg::Person, _>(&mut db, "persons", "UUID").await;
+        with_log::<evented_adoption_tests::uuids::pg::Person, _>(
+            &mut db,
+            "persons (id UUID NOT NULL PRIMARY KEY, name TEXT NOT NULL, boss_id UUID)",
+        )
+        .await;
         person!(db, pg);
     }
 }
@@ -69,14 +76,22 @@ mod sqlite {
     #[tokio::test]
     async fn binary_blocking() {
         let mut db = SyncSqlite::new().await;
-        with_log::<evented_adoption_tests::uuids::sqlite::Person, _>(&mut db, "persons", "BLOB").await;
+        with_log::<evented_adoption_tests::uuids::sqlite::Person, _>(
+            &mut db,
+            "persons (id BLOB NOT NULL PRIMARY KEY, name TEXT NOT NULL, boss_id BLOB)",
+        )
+        .await;
         person!(db, sqlite);
     }
 
     #[tokio::test]
     async fn binary_async() {
         let mut db = AsyncSqlite::new().await;
-        with_log::<evented_adoption_tests::uuids::sqlite::Person, _>(&mut db, "persons", "BLOB").await;
+        with_log::<evented_adoption_tests::uuids::sqlite::Person, _>(
+            &mut db,
+            "persons (id BLOB NOT NULL PRIMARY KEY, name TEXT NOT NULL, boss_id BLOB)",
+        )
+        .await;
         person!(db, sqlite);
     }
 
@@ -84,7 +99,7 @@ mod sqlite {
     #[tokio::test]
     async fn text() {
         let mut db = SyncSqlite::new().await;
-        with_log::<TextPerson, _>(&mut db, "texts", "TEXT").await;
+        with_log::<TextPerson, _>(&mut db, "texts (id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL)").await;
         let id = Id::new(uuid::Uuid::now_v7());
         let person = db.run(TextPerson::insert(NewTextPerson { id, name: "Ann".into() })).await.unwrap();
         assert_eq!(person.id, id, "the caller gives it");

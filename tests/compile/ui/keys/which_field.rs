@@ -1,4 +1,4 @@
-//! A record is named by exactly one field.
+//! A record is named by one field, or by all fields of the primary key.
 
 use evented_diesel::{Evented, Id};
 
@@ -8,16 +8,9 @@ struct WithoutKey {
 }
 
 #[derive(Evented)]
-struct WithTwo {
-    #[evented(id)]
-    a: i32,
-    #[evented(id)]
-    b: i32,
-}
-
-#[derive(Evented)]
 #[diesel(primary_key(org_id, user_id))]
-struct OfTwo {
+struct HalfOfTheKey {
+    #[evented(id)]
     org_id: i32,
     user_id: i32,
 }
@@ -26,6 +19,12 @@ struct OfTwo {
 #[diesel(primary_key(uid))]
 struct Elsewhere {
     id: Id<Elsewhere>,
+}
+
+#[derive(Evented)]
+struct GivenAnyway {
+    #[evented(given)]
+    id: String,
 }
 
 fn main() {}
