@@ -6,7 +6,7 @@ pub use diesel::connection::SimpleConnection;
 pub use diesel::prelude::*;
 pub use evented_diesel::migrations::{Database, Migrations};
 pub use evented_diesel::prelude::*;
-pub use evented_diesel::{Command, Drift, Error, Fields, IntoRecordRef, KeyValue, Model, RawPayload, State};
+pub use evented_diesel::{Command, Drift, Error, Event, Fields, IntoRecordRef, KeyValue, Model, RawPayload, State};
 pub use serde::{Deserialize, Serialize};
 pub use uuid::Uuid;
 

@@ -12,6 +12,7 @@
 //! use diesel::connection::SimpleConnection;
 //! use diesel::prelude::*;
 //! use evented_diesel::migrations::{Database, Migrations};
+//! use evented_diesel::Event;
 //! use evented_diesel::prelude::*;
 //! use serde::{Deserialize, Serialize};
 //!

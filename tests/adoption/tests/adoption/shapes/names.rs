@@ -13,7 +13,7 @@ async fn the_applications_own_names_stay() {
     let memo = db.run(Memo::insert(MemoInput { text: "one".into() })).await.unwrap();
     assert_eq!(memo.delete(), "the application's own");
     assert_eq!(<Memo as Crud>::update(memo.id(), "form"), format!("{}: form", memo.id()));
-    let patch = MemoPatch { text: Some("two".into()), ..MemoPatch::default() };
+    let patch = MemoPatch { text: Some("two".into()) };
     let memo = db.run(EventedDsl::update(&memo, patch)).await.unwrap();
     let memo = db.run(memo.stamp(Touch)).await.unwrap();
     assert_eq!(memo.text(), "…");
