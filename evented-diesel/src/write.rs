@@ -29,7 +29,7 @@ mod savepoint;
 mod state_store;
 mod write_links;
 
-pub(crate) use append_event::{EventContent, Head, next_event};
+pub(crate) use append_event::{EventContent, Head, next_event, sort_by_table};
 pub(crate) use attempts::ATTEMPTS;
 pub use batch::{Batch, batch};
 pub(crate) use changeset::changeset;

@@ -353,10 +353,14 @@ impl<M: Model> Router<M> {
             capacity: it.capacity,
             catching_up: it.phase == Phase::CatchingUp,
         };
-        let mut list: Vec<_> = self.subscribers.iter().map(info).collect();
-        list.sort_by_key(|subscription| subscription.id);
-        list
+        in_order(self.subscribers.iter().map(info).collect())
     }
+}
+
+/// Sorts by id. Not generic: a sort is much code to compile for each model.
+fn in_order(mut list: Vec<SubscriptionInfo>) -> Vec<SubscriptionInfo> {
+    list.sort_by_key(|subscription| subscription.id);
+    list
 }
 
 impl<M: Model> Subscriptions<M> for Mutex<Router<M>> {

@@ -13,7 +13,7 @@ use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
     Append, Number, RecordRow, columns_to_write, count_without_events, rows_without_events, set_row,
 };
-use crate::write::{EventContent, Head, Options, next_event};
+use crate::write::{EventContent, Head, Options, next_event, sort_by_table};
 
 /// Writes a first event for each row that has none, so that the log knows the row: `Item::backfill()`.
 ///
@@ -223,7 +223,7 @@ async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             next_event::<M>(cx, &first.record, Head::NONE, content, first.meta.as_ref())
         })
         .collect();
-    events.sort_by_key(|event| event.table.name.table);
+    sort_by_table(&mut events);
     let mut written = HashSet::new();
     for events in events.chunk_by(|one, next| one.table.name == next.table.name) {
         written.extend(DB::append_new::<M, D>(executor, events).await.map_err(table_failed::<M>)?);

@@ -77,6 +77,11 @@ fn paths<M: Model>(record: &Record<M>, events: &[StoredEvent]) -> Vec<Finding> {
             }
         });
     }
+    sorted(findings)
+}
+
+/// In the order of revisions. Not generic: a sort is much code to compile for each model.
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| finding.revision);
     findings
 }

@@ -85,3 +85,10 @@ pub(crate) fn next_event<'a, M: Model>(
 pub(crate) fn empty_payload() -> Json {
     Json::from_text("{}".to_owned())
 }
+
+/// Sorts events by the tables of their logs. Events of one table keep their order.
+///
+/// Not generic: a sort is much code to compile for each model.
+pub(crate) fn sort_by_table(events: &mut [Append<'_>]) {
+    events.sort_by_key(|event| event.table.name.table);
+}

@@ -12,7 +12,7 @@ use crate::statements::{
     Append, Current, RecordRow, columns_to_write, current_rows, key_portions, portions, remove_many,
     update_many,
 };
-use crate::write::append_event::Head;
+use crate::write::append_event::{Head, sort_by_table};
 use crate::write::batch_plan::{Plan, Planned, Working};
 use crate::write::command::{Command, Kind};
 use crate::write::drift::reconcile;
@@ -83,7 +83,7 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     let Plan { events, records, mut results } = plan;
     let mut events: Vec<Append<'_>> = events.iter().map(Planned::append::<M>).collect();
     // One statement writes one table: group the events by shard.
-    events.sort_by_key(|event| event.table.name.table);
+    sort_by_table(&mut events);
     for events in events.chunk_by(|one, next| one.table.name == next.table.name) {
         for events in events.chunks(EVENTS_PER_STATEMENT) {
             DB::append_many::<M, D>(executor, events).await.map_err(table_failed::<M>)?;
@@ -101,6 +101,12 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     Ok(results)
 }
 
+/// Returns the keys in their order. Not generic: a sort is much code to compile for each model.
+fn in_order(mut keys: Vec<&KeyValue>) -> Vec<&KeyValue> {
+    keys.sort_unstable();
+    keys
+}
+
 /// Deletes first, so that other rows can reuse unique values of the deleted ones. Returns the written rows as the
 /// database stores them.
 async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
@@ -109,7 +115,8 @@ async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
 ) -> Result<Vec<M>, Error> {
     let (mut gone, mut changed, mut made) = (Vec::new(), Vec::new(), Vec::new());
     let mut columns = BTreeSet::new();
-    for (key, working) in records {
+    for key in in_order(records.keys().collect()) {
+        let Some(working) = records.get(key) else { continue };
         match (&working.original, &working.state) {
             (Some(_), None) => gone.push(key.clone()),
             (Some(original), Some(state)) => {
@@ -120,8 +127,6 @@ async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             (None, None) => {}
         }
     }
-    changed.sort_by(|(a, _), (b, _)| a.cmp(b));
-    made.sort_by(|(a, _), (b, _)| a.cmp(b));
     for keys in key_portions::<DB, M>(&gone) {
         executor.load::<RecordRow<M>>(remove_many::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
     }
