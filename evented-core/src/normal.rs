@@ -93,7 +93,11 @@ cut! {
 
 #[cfg(feature = "time")]
 cut! {
-    [] time::OffsetDateTime => |at: time::OffsetDateTime| at.replace_microsecond(at.microsecond()).unwrap_or(at),
+    // A database keeps the point in time and not its offset.
+    [] time::OffsetDateTime => |at: time::OffsetDateTime| {
+        let at = at.replace_microsecond(at.microsecond()).unwrap_or(at);
+        at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at)
+    },
     [] time::PrimitiveDateTime => |at: time::PrimitiveDateTime| at.replace_microsecond(at.microsecond()).unwrap_or(at),
     [] time::Time => |at: time::Time| at.replace_microsecond(at.microsecond()).unwrap_or(at),
 }

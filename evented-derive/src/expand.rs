@@ -16,6 +16,7 @@ mod keys;
 mod log_impl;
 mod log_only;
 mod methods;
+mod rows;
 mod scopes;
 mod tables;
 

@@ -113,6 +113,8 @@ pub(crate) struct Field {
     pub(crate) added: Option<Added>,
     /// `#[diesel(deserialize_as = Type)]`.
     pub(crate) deserialize_as: Option<Type>,
+    /// `#[diesel(serialize_as = Type)]`.
+    pub(crate) serialize_as: Option<Type>,
     /// Doc attributes, copied to the generated types.
     pub(crate) docs: Vec<syn::Attribute>,
 }

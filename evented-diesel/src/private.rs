@@ -24,7 +24,7 @@ pub use crate::model::{
     Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model, ModelOn, PendingEvent,
     RecordedIn, SharedLog, WithTable, column, shard_by_key,
 };
-pub use crate::sql::{BindColumns, LogName, NamedTable};
+pub use crate::sql::{BindColumns, ConvertedField, LogName, NamedTable};
 pub use crate::sql_types;
 pub use crate::statements::{IsRecord, IsRow, JoinOf, push_is_row};
 pub use crate::write::Command;

@@ -14,7 +14,7 @@ mod statement;
 mod types;
 mod value;
 
-pub use bind_columns::{BindColumns, NamedTable};
+pub use bind_columns::{BindColumns, ConvertedField, NamedTable};
 pub use database::Database;
 pub use event_table::EventTable;
 pub(crate) use fitted_name::{fitted, fitted_to};

@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | [`Uid`] | [`uuid::Uuid`], [`Id<Model>`](crate::model::Id) | `uuid` | `BLOB`, 16 bytes |
 //! | [`UtcTime`] | [`chrono::DateTime<Utc>`](chrono::DateTime) | `timestamptz` | `TEXT`, as `2026-01-31 12:00:00.000000+00:00` |
+//! |   | with the feature `time`: `time::OffsetDateTime` | | |
 //! | [`JsonText`] | [`serde_json::Value`] | `json` | `TEXT` |
 
 use std::marker::PhantomData;
@@ -131,6 +132,18 @@ mod pg {
             FromSql::<Timestamptz, Pg>::from_sql(value)
         }
     }
+    #[cfg(feature = "time")]
+    impl ToSql<UtcTime, Pg> for time::OffsetDateTime {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+            ToSql::<Timestamptz, Pg>::to_sql(self, out)
+        }
+    }
+    #[cfg(feature = "time")]
+    impl FromSql<UtcTime, Pg> for time::OffsetDateTime {
+        fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+            FromSql::<Timestamptz, Pg>::from_sql(value)
+        }
+    }
     impl ToSql<JsonText, Pg> for str {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
             out.write_all(self.as_bytes())?;
@@ -189,6 +202,15 @@ mod sqlite {
         text
     }
 
+    /// The text of a time whose year has four digits.
+    fn sortable(at: &DateTime<Utc>) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        if (0..=9_999).contains(&at.year()) {
+            Ok(text(at))
+        } else {
+            Err(format!("the year {} has no text whose order is that of time", at.year()).into())
+        }
+    }
+
     /// Writes a number with leading zeros.
     fn digits(text: &mut String, number: u32, width: u32) {
         for exponent in (0..width).rev() {
@@ -211,18 +233,30 @@ mod sqlite {
     }
     impl ToSql<UtcTime, Sqlite> for DateTime<Utc> {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-            if !(0..=9_999).contains(&self.year()) {
-                return Err(
-                    format!("the year {} has no text whose order is that of time", self.year()).into()
-                );
-            }
-            out.set_value(text(self));
+            out.set_value(sortable(self)?);
             Ok(IsNull::No)
         }
     }
     impl FromSql<UtcTime, Sqlite> for DateTime<Utc> {
         fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
             FromSql::<TimestamptzSqlite, Sqlite>::from_sql(value)
+        }
+    }
+    #[cfg(feature = "time")]
+    impl ToSql<UtcTime, Sqlite> for time::OffsetDateTime {
+        fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+            let at = DateTime::from_timestamp(self.unix_timestamp(), self.nanosecond());
+            out.set_value(sortable(&at.ok_or("a time that chrono cannot represent")?)?);
+            Ok(IsNull::No)
+        }
+    }
+    #[cfg(feature = "time")]
+    impl FromSql<UtcTime, Sqlite> for time::OffsetDateTime {
+        fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+            let at = <DateTime<Utc> as FromSql<UtcTime, Sqlite>>::from_sql(value)?;
+            let at =
+                Self::from_unix_timestamp(at.timestamp())?.replace_nanosecond(at.timestamp_subsec_nanos());
+            Ok(at?)
         }
     }
     impl ToSql<JsonText, Sqlite> for str {

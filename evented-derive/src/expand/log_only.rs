@@ -8,7 +8,7 @@ use crate::model::Model;
 
 pub(super) fn rows(model: &Model, Names { private, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
-    let before_append = super::tables::before_append(model, private);
+    let before_append = super::rows::before_append(model, private);
     let backend = quote!(#private::diesel::backend::Backend);
     let pass = quote!(#private::diesel::query_builder::AstPass);
     quote! {

@@ -1,4 +1,4 @@
-//! Generates what Diesel needs of the model's tables: the log's `table!`, and how rows are read and bound.
+//! Generates what Diesel needs of the model's tables: the log's `table!`, and the joins with it.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -67,7 +67,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let rows = if model.log_only.is_some() {
         super::log_only::rows(model, names)
     } else {
-        rows(model, names, &written)
+        super::rows::rows(model, names, &written)
     };
     quote! {
         #joins
@@ -272,116 +272,4 @@ fn events_of(model: &Model, Names { private, log, .. }: &Names) -> TokenStream {
             }
         }
     }
-}
-
-/// Generates how rows are read and bound, on every database that has the types of all columns.
-fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Field]) -> TokenStream {
-    let (ident, table) = (&model.ident, &model.table);
-    let sql_type = |field: &Field| {
-        let column = &field.column;
-        quote!(<#table::#column as #private::diesel::Expression>::SqlType)
-    };
-    let read_type = |field: &Field| {
-        let ty = field.deserialize_as.as_ref().unwrap_or(&field.ty);
-        quote!(#ty)
-    };
-    let read_bounds = model.columns().map(|field| {
-        let (sql, ty) = (sql_type(field), read_type(field));
-        quote!(#ty: #private::diesel::deserialize::FromSql<#sql, __DB>)
-    });
-    let bind_bounds = written.iter().map(|field| {
-        let (sql, ty) = (sql_type(field), &field.ty);
-        quote! {
-            __DB: #private::diesel::sql_types::HasSqlType<#sql>,
-            #ty: #private::diesel::serialize::ToSql<#sql, __DB>
-        }
-    });
-    let indices: Vec<&syn::Ident> = model.columns().map(|field| &field.ident).collect();
-    let reads = model.fields_with(|field| {
-        let Some(index) = indices.iter().position(|ident| **ident == field.ident) else {
-            return quote!(::core::default::Default::default());
-        };
-        let (sql, ty) = (sql_type(field), read_type(field));
-        let read = quote!(#private::column::<#sql, #ty, __DB>(row, from + #index)?);
-        if field.deserialize_as.is_some() { quote!(::core::convert::TryInto::try_into(#read)?) } else { read }
-    });
-    let binds = written.iter().enumerate().map(|(index, field)| {
-        let (name, sql, ty) = (field.path(), sql_type(field), &field.ty);
-        quote!(#index => out.push_bind_param::<#sql, #ty>(&self.#name))
-    });
-    let key_columns: Vec<_> = model.keys().map(|(field, _)| &field.column).collect();
-    let parts = 0..key_columns.len();
-    let before_append = before_append(model, private);
-    let backend = quote!(#private::diesel::backend::Backend);
-    let pass = quote!(#private::diesel::query_builder::AstPass);
-    quote! {
-        #[automatically_derived]
-        impl<__DB> #private::BindColumns<__DB> for #ident
-        where
-            __DB: #backend,
-            #(#bind_bounds),*
-        {
-            fn push_field<'b>(
-                &'b self,
-                index: usize,
-                mut out: #pass<'_, 'b, __DB>,
-            ) -> #private::diesel::QueryResult<()> {
-                match index {
-                    #(#binds,)*
-                    _ => ::core::result::Result::Ok(()),
-                }
-            }
-        }
-        #[automatically_derived]
-        impl<__DB> #private::NamedTable<__DB> for #ident
-        where
-            __DB: #backend,
-            #table::table: #private::diesel::query_builder::QueryFragment<__DB>,
-            #(#table::#key_columns: #private::diesel::query_builder::QueryFragment<__DB>,)*
-        {
-            fn push_table(out: #pass<'_, '_, __DB>) -> #private::diesel::QueryResult<()> {
-                #private::diesel::query_builder::QueryFragment::walk_ast(&#table::table, out)
-            }
-            fn push_key_column(
-                index: usize,
-                out: #pass<'_, '_, __DB>,
-            ) -> #private::diesel::QueryResult<()> {
-                match index {
-                    #(#parts => #private::diesel::query_builder::QueryFragment::walk_ast(&#table::#key_columns, out),)*
-                    _ => ::core::result::Result::Ok(()),
-                }
-            }
-        }
-        #[automatically_derived]
-        impl<__DB> #private::ModelOn<__DB> for #ident
-        where
-            __DB: #private::EventedBackend,
-            #ident: #private::NamedTable<__DB> + #private::BindColumns<__DB>,
-            #(#read_bounds),*
-        {
-            fn read<'a>(
-                row: &impl #private::diesel::row::Row<'a, __DB>,
-                from: usize,
-            ) -> #private::diesel::deserialize::Result<Self> {
-                ::core::result::Result::Ok(Self { #reads })
-            }
-            #before_append
-        }
-    }
-}
-
-/// Generates the call of the hook that runs before an event is written.
-pub(super) fn before_append(model: &Model, private: &TokenStream) -> Option<TokenStream> {
-    model.before_append.as_ref().map(|path| {
-        quote! {
-            fn before_append<__D: #private::Executor<__DB>>(
-                pending: &mut #private::PendingEvent<Self>,
-                history: &[#private::Event<Self>],
-                conn: &mut __D,
-            ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #private::Error>>
-            + ::core::marker::Send {
-                #path::<__DB, __D>(pending, history, conn)
-            }
-        }
-    })
 }

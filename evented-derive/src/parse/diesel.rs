@@ -14,6 +14,7 @@ const TABLE: &str = "#[diesel(table_name = items)]";
 const PRIMARY_KEY: &str = "#[diesel(primary_key(id))]";
 const COLUMN: &str = "#[diesel(column_name = title)]";
 const DESERIALIZE_AS: &str = "#[diesel(deserialize_as = Stored)]";
+const SERIALIZE_AS: &str = "#[diesel(serialize_as = Stored)]";
 
 /// Diesel's attributes on the struct.
 #[derive(Default)]
@@ -54,6 +55,7 @@ impl OnStruct {
 pub(super) struct OnField {
     pub(super) column: Option<Ident>,
     pub(super) deserialize_as: Option<Type>,
+    pub(super) serialize_as: Option<Type>,
     /// The names of the other attributes, which are checked once the role of the field is known.
     others: Vec<Ident>,
 }
@@ -63,7 +65,11 @@ impl OnField {
         let mut read = OnField::default();
         each(attributes, errors, |name, input, _| match name.to_string().as_str() {
             "column_name" => explained(COLUMN, read.column_name(input)),
-            "deserialize_as" => explained(DESERIALIZE_AS, read.deserialize_as(input)),
+            "deserialize_as" => explained(DESERIALIZE_AS, read_type(&mut read.deserialize_as, input)),
+            "serialize_as" => {
+                read.others.push(name);
+                explained(SERIALIZE_AS, read_type(&mut read.serialize_as, input))
+            }
             _ => {
                 read.others.push(name);
                 skip(input)
@@ -90,11 +96,6 @@ impl OnField {
         items::end(input)
     }
 
-    fn deserialize_as(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        self.deserialize_as = Some(items::equals(input)?);
-        items::end(input)
-    }
-
     /// Whether the field is a struct of several columns.
     pub(super) fn is_embedded(&self) -> bool {
         self.others.iter().any(|name| name == "embed")
@@ -110,6 +111,12 @@ impl OnField {
     }
 }
 
+/// Parses `= Type`.
+fn read_type(ty: &mut Option<Type>, input: ParseStream<'_>) -> syn::Result<()> {
+    *ty = Some(items::equals(input)?);
+    items::end(input)
+}
+
 fn refusal(name: &str, kind: FieldKind) -> Option<&'static str> {
     // The library only reads fields that the database generates, and the database makes integer keys.
     if kind == FieldKind::Skipped {
@@ -123,9 +130,9 @@ fn refusal(name: &str, kind: FieldKind) -> Option<&'static str> {
             "evented must know each column by name, and an embedded struct hides them; write \
              `#[evented(embed(street: String, city: String))]` with the struct's fields",
         ),
-        "serialize_as" if !generated => Some(
-            "evented writes columns from a reference, which `serialize_as` cannot; \
-             write `impl ToSql` for the field's type instead",
+        "serialize_as" if matches!(kind, FieldKind::Key(_)) => Some(
+            "evented converts a key by its own rules; leave out `serialize_as`, and name the type that the column has: \
+             `#[evented(key = String)]`",
         ),
         "skip_insertion" if kind == FieldKind::Plain => {
             Some("the database would set a value that the log does not contain; add `#[evented(generated)]`")

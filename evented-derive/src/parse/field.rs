@@ -109,6 +109,7 @@ impl<'a> FieldDraft<'a> {
             added: None,
             renamed: Vec::new(),
             deserialize_as: None,
+            serialize_as: None,
             docs: Vec::new(),
             ident,
         };
@@ -133,6 +134,7 @@ impl<'a> FieldDraft<'a> {
             unordered: marks.unordered.is_some() || names::mentions(&field.ty, "HashSet"),
             renamed: marks.renamed,
             deserialize_as: diesel.deserialize_as.map(|ty| names::without_self(&ty, model)),
+            serialize_as: diesel.serialize_as.map(|ty| names::without_self(&ty, model)),
             docs: field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect(),
         }
     }

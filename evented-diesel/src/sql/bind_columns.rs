@@ -1,9 +1,14 @@
 //! Writes a model's table and columns into a statement. `#[derive(Evented)]` implements both traits, for every database
 //! that has the types of the model's columns.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use diesel::QueryResult;
 use diesel::backend::Backend;
-use diesel::query_builder::AstPass;
+use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::serialize::ToSql;
+use diesel::sql_types::HasSqlType;
 
 /// Writes the name of a model's table.
 pub trait NamedTable<DB: Backend> {
@@ -30,4 +35,52 @@ pub trait BindColumns<DB: Backend>: Send + Sync {
     ///
     /// Errors of Diesel.
     fn push_field<'b>(&'b self, index: usize, out: AstPass<'_, 'b, DB>) -> QueryResult<()>;
+    /// Converts the value of a column into the type that is bound, for a field with `#[diesel(serialize_as = …)]`;
+    /// `None` for any other: [`push_field`](Self::push_field) binds it from a reference.
+    fn converted_field(&self, index: usize) -> Option<ConvertedField<DB>> {
+        let _ = index;
+        None
+    }
+}
+
+/// The value of a field with `#[diesel(serialize_as = …)]`, as the type that is bound. Diesel binds references, so a
+/// statement keeps the converted value.
+pub struct ConvertedField<DB: Backend>(Box<dyn QueryFragment<DB> + Send + Sync>);
+
+impl<DB: Backend> ConvertedField<DB> {
+    /// A value that is bound as the SQL type `ST`.
+    pub fn new<ST, T>(value: T) -> Self
+    where
+        ST: 'static,
+        T: ToSql<ST, DB> + Send + Sync + 'static,
+        DB: HasSqlType<ST>,
+    {
+        Self(Box::new(Converted::<ST, T> { value, sql_type: PhantomData }))
+    }
+
+    /// Binds the value.
+    pub(crate) fn push<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+impl<DB: Backend> fmt::Debug for ConvertedField<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConvertedField").finish_non_exhaustive()
+    }
+}
+
+struct Converted<ST, T> {
+    value: T,
+    sql_type: PhantomData<fn() -> ST>,
+}
+
+impl<ST, T, DB> QueryFragment<DB> for Converted<ST, T>
+where
+    DB: Backend + HasSqlType<ST>,
+    T: ToSql<ST, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_bind_param::<ST, T>(&self.value)
+    }
 }

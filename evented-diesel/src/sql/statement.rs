@@ -12,7 +12,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Untyped;
 use evented_core::KeyPart;
 
-use crate::sql::bind_columns::{BindColumns, NamedTable};
+use crate::sql::bind_columns::{BindColumns, ConvertedField, NamedTable};
 use crate::sql::event_table::EventTable;
 use crate::sql::log_name::LogName;
 use crate::sql::types::SqlTypes;
@@ -54,6 +54,7 @@ enum Part<'q, DB: SqlTypes> {
     Value(Value<'q>),
     Key(KeyPart),
     Field(&'q dyn BindColumns<DB>, usize),
+    Converted(ConvertedField<DB>),
     Table(for<'a, 'b> fn(AstPass<'a, 'b, DB>) -> QueryResult<()>),
     KeyColumn(for<'a, 'b> fn(usize, AstPass<'a, 'b, DB>) -> QueryResult<()>, usize),
 }
@@ -97,7 +98,8 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
 
     /// Adds the value of a row's column, as a bind.
     pub fn field(&mut self, row: &'q dyn BindColumns<DB>, index: usize) -> &mut Self {
-        self.parts.push(Part::Field(row, index));
+        let converted = row.converted_field(index);
+        self.parts.push(converted.map_or(Part::Field(row, index), Part::Converted));
         self
     }
 
@@ -168,7 +170,7 @@ impl<DB: SqlTypes> Statement<'_, DB> {
                 Part::Identifier(name) => out.push_identifier(name)?,
                 Part::Table(push) => push(out.reborrow())?,
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
-                Part::Value(_) | Part::Key(_) | Part::Field(..) => {
+                Part::Value(_) | Part::Key(_) | Part::Field(..) | Part::Converted(_) => {
                     let reason = "a value in a part of a statement that has none";
                     return Err(diesel::result::Error::QueryBuilderError(reason.into()));
                 }
@@ -187,6 +189,7 @@ impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
                 Part::Value(value) => DB::push_value(value, out.reborrow())?,
                 Part::Key(part) => DB::push_key_part(part, out.reborrow())?,
                 Part::Field(row, index) => row.push_field(*index, out.reborrow())?,
+                Part::Converted(field) => field.push(out.reborrow())?,
                 Part::Table(push) => push(out.reborrow())?,
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
             }

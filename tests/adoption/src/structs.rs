@@ -2,9 +2,24 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use evented_adoption_schema::addresses;
+use evented_adoption_schema::{accounts, addresses, prices};
 use evented_diesel::Evented;
 use serde::{Deserialize, Serialize};
+
+// `print-schema` has no type for a point in time that both databases have.
+diesel::table! {
+    use diesel::sql_types::*;
+    use evented_diesel::sql_types::UtcTime;
+    visits (id) {
+        id -> Integer,
+        planned -> Timestamp,
+        day -> Date,
+        hour -> Nullable<Time>,
+        made_at -> Timestamp,
+        seen_at -> Nullable<UtcTime>,
+        due -> UtcTime,
+    }
+}
 
 /// Two columns as one struct.
 #[derive(Queryable, Selectable, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -34,4 +49,82 @@ pub struct Address {
     #[diesel(select_expression_type = diesel::dsl::IsNotNull<addresses::name>)]
     #[evented(skip)]
     pub is_named: bool,
+}
+
+/// An amount that Diesel writes and reads as a number, by conversions of the application.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Cents(pub i64);
+
+impl From<Cents> for i64 {
+    fn from(cents: Cents) -> Self {
+        cents.0
+    }
+}
+
+impl From<i64> for Cents {
+    fn from(cents: i64) -> Self {
+        Self(cents)
+    }
+}
+
+/// A text that may be none of the known ones.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+pub enum Currency {
+    Eur,
+    Chf,
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        format!("{currency:?}").to_uppercase()
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "EUR" => Ok(Self::Eur),
+            "CHF" => Ok(Self::Chf),
+            _ => Err(format!("{text} is no currency")),
+        }
+    }
+}
+
+#[derive(Evented, Queryable, Selectable, Insertable, Clone, Debug, PartialEq)]
+#[diesel(table_name = prices)]
+pub struct Price {
+    #[evented(given)]
+    pub id: i32,
+    #[diesel(serialize_as = i64, deserialize_as = i64)]
+    pub amount: Cents,
+    #[diesel(serialize_as = String, deserialize_as = String)]
+    pub currency: Currency,
+    pub note: Option<String>,
+}
+
+/// Several unique columns.
+#[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[diesel(table_name = accounts)]
+pub struct Account {
+    pub id: i32,
+    #[diesel(column_name = mail)]
+    pub email: String,
+    pub realm: String,
+    pub login: String,
+}
+
+/// Times of the crate `time`.
+#[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[diesel(table_name = visits)]
+pub struct Visit {
+    pub id: i32,
+    pub planned: time::PrimitiveDateTime,
+    pub day: time::Date,
+    pub hour: Option<time::Time>,
+    #[evented(inserted_at)]
+    pub made_at: time::PrimitiveDateTime,
+    #[evented(updated_at)]
+    pub seen_at: Option<time::OffsetDateTime>,
+    pub due: time::OffsetDateTime,
 }

@@ -12,7 +12,7 @@ use evented_core::KeyValue;
 
 use crate::exec::Executor;
 use crate::model::ModelOn;
-use crate::sql::{BindColumns, SqlTypes, Statement};
+use crate::sql::{BindColumns, ConvertedField, SqlTypes, Statement};
 use crate::statements::{TableKey, insert_from};
 
 mod array_types;
@@ -46,11 +46,7 @@ impl<'r, M: ModelOn<Pg>> RemainingRows<'r, M> {
         if rows.len() >= ASKS_FOR_TYPES_FROM
             && let Some((key, row)) = rows.first()
         {
-            Row { key: TableKey::of::<M>(key), row: *row }.collect_binds(
-                &mut RawBytesBindCollector::new(),
-                &mut types,
-                &Pg,
-            )?;
+            Row::of(key, *row).collect_binds(&mut RawBytesBindCollector::new(), &mut types, &Pg)?;
             types.find(executor).await?;
         }
         Ok(Self { rows, types })
@@ -61,7 +57,7 @@ impl<'r, M: ModelOn<Pg>> RemainingRows<'r, M> {
         let (mut columns, mut bytes, mut taken): (Vec<Column>, _, _) = (Vec::new(), 0, 0);
         let mut binds = RawBytesBindCollector::<Pg>::new();
         for (key, row) in self.rows.iter().take(ROWS_PER_STATEMENT) {
-            Row { key: TableKey::of::<M>(key), row: *row }.collect_binds(&mut binds, &mut self.types, &Pg)?;
+            Row::of(key, *row).collect_binds(&mut binds, &mut self.types, &Pg)?;
             if taken == 0 {
                 let Some(of_row) = binds.metadata.iter().map(Column::of).collect() else { return Ok(None) };
                 columns = of_row;
@@ -122,6 +118,19 @@ impl BindColumns<Pg> for RowColumns {
 struct Row<'a, M> {
     key: TableKey<'a>,
     row: &'a M,
+    /// The fields that are bound as another type, by their index in [`Model::WRITTEN`](crate::Model::WRITTEN).
+    converted: Vec<(usize, ConvertedField<Pg>)>,
+}
+
+impl<'a, M: ModelOn<Pg>> Row<'a, M> {
+    fn of(key: &'a KeyValue, row: &'a M) -> Self {
+        let converted = |field| Some((field, row.converted_field(field)?));
+        Self {
+            key: TableKey::of::<M>(key),
+            row,
+            converted: (0..M::WRITTEN.len()).filter_map(converted).collect(),
+        }
+    }
 }
 
 impl<M: ModelOn<Pg>> QueryFragment<Pg> for Row<'_, M> {
@@ -132,6 +141,11 @@ impl<M: ModelOn<Pg>> QueryFragment<Pg> for Row<'_, M> {
                 parts.iter().try_for_each(|part| Pg::push_key_part(part, out.reborrow()))?;
             }
         }
-        (0..M::WRITTEN.len()).try_for_each(|field| self.row.push_field(field, out.reborrow()))
+        (0..M::WRITTEN.len()).try_for_each(|field| {
+            match self.converted.iter().find(|(converted, _)| *converted == field) {
+                Some((_, converted)) => converted.push(out.reborrow()),
+                None => self.row.push_field(field, out.reborrow()),
+            }
+        })
     }
 }

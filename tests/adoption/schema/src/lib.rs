@@ -82,6 +82,24 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    prices (id) {
+        id -> Integer,
+        amount -> BigInt,
+        currency -> Text,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    accounts (id) {
+        id -> Integer,
+        mail -> Text,
+        realm -> Text,
+        login -> Text,
+    }
+}
+
 // The log of `pinned`, which the application created with a migration of its own, as `print-schema` prints it.
 diesel::table! {
     pinned (id) {

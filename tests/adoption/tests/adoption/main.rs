@@ -21,10 +21,14 @@ macro_rules! settings {
                 db
             }
 
+            #[path = "growing.rs"]
+            mod growing;
             #[path = "lives.rs"]
             mod lives;
             #[path = "keys.rs"]
             mod keys;
+            #[path = "logs.rs"]
+            mod logs;
             #[path = "names.rs"]
             mod names;
             #[path = "pairs.rs"]
@@ -42,4 +46,6 @@ settings!(
     async_postgres: AsyncPostgres
 );
 
+mod admin;
 mod uuids;
+mod wal;

@@ -1,10 +1,11 @@
-//! Embedded structs, serde attributes, fields that are no columns.
+//! Embedded structs, serde attributes, fields that are no columns, conversions, times, and errors by field.
 
 use diesel::prelude::*;
 use evented_adoption_schema::addresses;
 use evented_adoption_tests::structs::*;
-use evented_diesel::EventedDsl as _;
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, batch};
 
+use super::lives::lives;
 use super::{Db, fresh};
 
 #[tokio::test]
@@ -37,4 +38,63 @@ async fn an_embedded_struct_and_a_field_that_is_no_column() {
         .collect();
     assert_eq!(fields, ["name", "street", "secret", "seen_at", "city", "seen_at"]);
     let _ = Db::DATABASE;
+}
+
+#[tokio::test]
+async fn fields_that_diesel_converts() {
+    let mut db = fresh().await;
+    let new = |id| NewPrice { id, amount: Cents(250), currency: Currency::Eur, note: None };
+    let changes = || PriceChanges { amount: Some(Cents(300)), currency: Some(Currency::Chf), ..Default::default() };
+    lives::<Price>(&mut db, "prices", || new(1), changes).await;
+    // Enough rows for the statements that take many.
+    let made = db.run(batch((0..100).map(|id| Price::insert(new(id))).collect::<Vec<_>>())).await.unwrap();
+    let changed = db.run(batch(made.iter().map(|price| price.update(changes())).collect::<Vec<_>>())).await.unwrap();
+    assert!(changed.iter().all(|price| price.amount == Cents(300) && price.currency == Currency::Chf));
+    assert_eq!(db.number("SELECT count(*) FROM prices WHERE amount = 300 AND currency = 'CHF'").await, 100);
+    assert_eq!(db.run(Price::verify_table()).await.unwrap(), []);
+    // A row that the conversion refuses is an error that names what it refused.
+    db.sql("UPDATE prices SET currency = 'XYZ' WHERE id = 7").await;
+    let error = db.run(Price::execute_on(7, changes())).await.unwrap_err();
+    assert!(error.to_string().contains("XYZ is no currency"), "{error}");
+}
+
+#[tokio::test]
+async fn a_unique_value_that_is_taken_is_an_error_of_its_field() {
+    let mut db = fresh().await;
+    let new = |email: &str, login: &str| NewAccount { email: email.into(), realm: "r".into(), login: login.into() };
+    db.run(Account::insert(new("ann@example.org", "ann"))).await.unwrap();
+    let ben = db.run(Account::insert(new("ben@example.org", "ben"))).await.unwrap();
+
+    let fields = |error: &Error| {
+        error.field_errors::<Account>().unwrap_or_else(|| panic!("{error}")).to_string()
+    };
+    let taken = |email: &str| AccountChanges { email: Some(email.into()), ..Default::default() };
+    let by_insert = db.run(Account::insert(new("ann@example.org", "anna"))).await.unwrap_err();
+    let by_update = db.run(ben.update(taken("ann@example.org"))).await.unwrap_err();
+    let by_batch = db.run(batch(vec![ben.update(taken("ann@example.org"))])).await.unwrap_err();
+    for error in [by_insert, by_update, by_batch] {
+        assert_eq!(fields(&error), "email is taken already");
+    }
+    let both = db.run(Account::insert(new("eve@example.org", "ann"))).await.unwrap_err();
+    let suffix = "is taken already, together with the other fields";
+    assert_eq!(fields(&both), format!("realm {suffix}; login {suffix}"));
+    assert!(db.run(Account::replay(99)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn times_of_the_crate_time() {
+    use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
+    let mut db = fresh().await;
+    let day = Date::from_calendar_date(2026, Month::March, 5).unwrap();
+    let nanos = Time::from_hms_nano(23, 30, 15, 123_456_789).unwrap();
+    // Another offset, and more digits than a database keeps.
+    let due = OffsetDateTime::new_in_offset(day, nanos, UtcOffset::from_hms(2, 0, 0).unwrap());
+    let new = || NewVisit { planned: PrimitiveDateTime::new(day, nanos), day, hour: Some(nanos), due };
+    let changes = || VisitChanges { hour: Some(None), day: day.next_day(), ..Default::default() };
+    lives::<Visit>(&mut db, "visits", new, changes).await;
+    let visit = db.run(Visit::insert(new())).await.unwrap();
+    assert_eq!(visit.due, due.replace_nanosecond(123_456_000).unwrap());
+    assert!(visit.seen_at.is_some_and(|at| at.date() == visit.made_at.date()));
+    let history = db.run(Visit::history(visit.id)).await.unwrap();
+    assert_eq!(history.len(), 1, "what the database keeps is what was recorded");
 }

@@ -1,0 +1,76 @@
+//! Feeds from PostgreSQL's write-ahead log, of records whose keys have several columns or are of unusual types.
+
+mod postgres {
+    use std::time::Duration;
+
+    use evented_adoption_tests::keys::*;
+    use evented_diesel::{EventedDsl as _, EventedTableDsl as _, KeyValue, Model};
+    use evented_feed::wal::tables_of;
+    use evented_feed::{Feed, Hub};
+    use evented_tests::db::{AsyncPostgres, Db, Face, SyncPostgres};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Receives changes of these keys, in this order.
+    fn receives<M: Model>(feed: &mut Feed<M>, keys: &[M::Key]) {
+        for key in keys {
+            let change = tokio::task::block_in_place(|| feed.recv_timeout(LONG)).unwrap();
+            assert_eq!(change.key(), Some(key));
+        }
+    }
+
+    async fn changes_arrive<Conn: Face>(mut db: Db<Conn>)
+    where
+        Db<Conn>: evented_tests::db::Setting<Backend = diesel::pg::Pg>,
+        Conn: Face<Backend = diesel::pg::Pg>,
+    {
+        db.sql(&crate::tables::sql(Db::<Conn>::DATABASE)).await;
+        for table in ["shop_users", "settings", "flags", "blobs", "levels"] {
+            db.sql(&format!("ALTER TABLE {table} REPLICA IDENTITY FULL")).await;
+        }
+        let tables = tables_of::<ShopUser>().into_iter().chain(tables_of::<Setting>());
+        let tables = tables.chain(tables_of::<Flag>()).chain(tables_of::<Blob>()).chain(tables_of::<Level>());
+        let hub = Hub::on_wal::<ShopUser>().and::<Setting>().and::<Flag>().and::<Blob>().and::<Level>();
+        let hub = db.tailing_hub(hub, tables.collect()).await;
+        let mut users = hub.subscribe(ShopUser::changes()).unwrap();
+        let mut one = hub.subscribe(ShopUser::changes().record((1, 2))).unwrap();
+        let mut shop = hub.subscribe(ShopUser::changes().scope(ShopUser::SHOP.eq(1))).unwrap();
+        let mut settings = hub.subscribe(Setting::changes()).unwrap();
+        let mut flags = hub.subscribe(Flag::changes()).unwrap();
+        let mut blobs = hub.subscribe(Blob::changes()).unwrap();
+        let mut levels = hub.subscribe(Level::changes()).unwrap();
+
+        let new = |shop_id, user_id| NewShopUser { shop_id, user_id, role: "clerk".into(), note: None };
+        let made = db.run(ShopUser::insert(new(1, 2))).await.unwrap();
+        db.run(ShopUser::insert(new(2, 2))).await.unwrap();
+        db.run(ShopUser::insert(new(1, 3))).await.unwrap();
+        db.run(made.promote(Promote)).await.unwrap();
+        // A write that the library did not make is a change, too.
+        db.sql("UPDATE shop_users SET note = 'by SQL' WHERE shop_id = 1 AND user_id = 2").await;
+        db.run(made.delete()).await.unwrap();
+        receives(&mut users, &[(1, 2), (2, 2), (1, 3), (1, 2)]);
+        receives(&mut one, &[(1, 2), (1, 2)]);
+        receives(&mut shop, &[(1, 2), (1, 3), (1, 2)]);
+
+        let setting = NewSetting { scope: "a/b%".into(), day: -3, active: true, digest: vec![0, 255], value: 1 };
+        let setting = db.run(Setting::insert(setting)).await.unwrap();
+        receives(&mut settings, &[evented_diesel::Evented::key(&setting)]);
+        db.run(Flag::insert(NewFlag { on: true, name: "lamp".into() })).await.unwrap();
+        receives(&mut flags, &[true]);
+        let blob = db.run(Blob::insert(NewBlob { hash: vec![0, 1, 254], name: "a".into() })).await.unwrap();
+        receives(&mut blobs, &[blob.hash]);
+        let level = db.run(Level::insert(NewLevel { name: "low".into() })).await.unwrap();
+        receives(&mut levels, &[level.id]);
+        assert_eq!(ShopUser::key_value(&(1, 2)), KeyValue::Text("1/2".into()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn blocking() {
+        changes_arrive(SyncPostgres::new().await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn awaiting() {
+        changes_arrive(AsyncPostgres::new().await).await;
+    }
+}
