@@ -211,10 +211,10 @@ impl<M: Evented> Change<M> {
         self.after.as_deref().map(RecordState::record)
     }
 
-    /// A clone of [`after`](Self::after).
+    /// A copy of [`after`](Self::after).
     #[must_use]
     pub fn into_after(self) -> Option<M> {
-        self.after().cloned()
+        self.after().map(M::copy)
     }
 
     /// The fields that differ, with their values before and after the change. A side that the subscriber may not see

@@ -27,7 +27,7 @@ pub struct Channel<M: Evented> {
 }
 
 /// The records that a channel is about.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[doc(hidden)]
 pub enum ChannelTarget<M> {
     /// All records.
@@ -154,6 +154,16 @@ impl<M: Evented> Channel<M> {
                 here.is_some() && here == scope.key()
             }
             Err(_) => false,
+        }
+    }
+}
+
+impl<M> Clone for ChannelTarget<M> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::All => Self::All,
+            Self::Record(key) => Self::Record(key.clone()),
+            Self::Scope(scope) => Self::Scope(scope.clone()),
         }
     }
 }

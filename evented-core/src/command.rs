@@ -108,7 +108,7 @@ pub fn decide_change<M: Evented>(
     cx: &Context,
 ) -> Result<Decision<M>, Undecided> {
     change.check(before, cx)?;
-    let mut after = before.clone();
+    let mut after = before.copy();
     change.apply(&mut after, cx);
     // The key identifies the record: an assignment to it by an action has no effect.
     after.set_key(before.key());
@@ -140,7 +140,7 @@ pub fn decide_again<M: Evented>(
             after
         }
         Step::Change(change) => {
-            let mut after = before.cloned().ok_or(Undecided::NoRecord)?;
+            let mut after = before.map(M::copy).ok_or(Undecided::NoRecord)?;
             change.apply(&mut after, cx);
             after.set_key(key);
             after.touch(false, cx.at);

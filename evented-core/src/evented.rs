@@ -20,7 +20,7 @@ use crate::{
     label = "`#[derive(Evented)]` is missing",
     note = "add `Evented` to the derives of `{Self}`, next to Diesel's own"
 )]
-pub trait Evented: Sized + Clone + Send + Sync + 'static {
+pub trait Evented: Sized + Send + Sync + 'static {
     /// The type of a record's key.
     type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
     /// The input of an insert.
@@ -63,6 +63,9 @@ pub trait Evented: Sized + Clone + Send + Sync + 'static {
         None
     }
 
+    /// Returns a copy of the record, field by field: a model needs no `Clone`.
+    #[must_use]
+    fn copy(&self) -> Self;
     /// The record's key.
     fn key(&self) -> Self::Key;
     /// The key of a new record for which the caller gives none: made from the id of its first event, or a placeholder

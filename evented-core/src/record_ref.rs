@@ -3,10 +3,16 @@
 use crate::Evented;
 
 /// Identifies the record of a command or channel by its key. Holds the caller's copy too, if that has its revision.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RecordRef<M: Evented> {
     key: M::Key,
     copy: Option<M>,
+}
+
+impl<M: Evented> Clone for RecordRef<M> {
+    fn clone(&self) -> Self {
+        Self { key: self.key.clone(), copy: self.copy.as_ref().map(M::copy) }
+    }
 }
 
 /// A type that identifies a record: a reference to the record, or its key by value. `#[derive(Evented)]` implements
@@ -30,7 +36,7 @@ impl<M: Evented> RecordRef<M> {
     /// Refers to this record. Keeps a copy only if a field of the record holds its revision: a write can then use the
     /// copy without reading the record.
     pub fn record(record: &M) -> Self {
-        Self { key: record.key(), copy: record.revision().map(|_| record.clone()) }
+        Self { key: record.key(), copy: record.revision().map(|_| record.copy()) }
     }
 
     /// The record's key.

@@ -183,7 +183,7 @@ fn next<M: Evented>(
     event: &EventData,
     body: &M::Event,
 ) -> Result<State<M>, ReplayFault> {
-    let existing = || before.cloned().ok_or(ReplayFault::NoRecord);
+    let existing = || before.map(M::copy).ok_or(ReplayFault::NoRecord);
     let deleted = State::Deleted { at: event.at, revision: event.revision };
     let (mut record, created) = match body.step() {
         Step::Delete => return Ok(deleted),

@@ -102,12 +102,23 @@ pub struct ScopePart<M, const N: usize> {
 }
 
 /// A scope with its values: one of the model's combinations, and its lookup key.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Scope<M> {
     combination: usize,
     key: Option<ScopeKey>,
     shown: Vec<(&'static str, serde_json::Value)>,
     model: PhantomData<fn() -> M>,
+}
+
+impl<M> Clone for Scope<M> {
+    fn clone(&self) -> Self {
+        Self {
+            combination: self.combination,
+            key: self.key.clone(),
+            shown: self.shown.clone(),
+            model: PhantomData,
+        }
+    }
 }
 
 impl<M: Evented> Scope<M> {

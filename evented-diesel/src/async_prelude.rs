@@ -4,7 +4,7 @@
 //! diesel-async. Import only one of the two.
 
 pub use crate::checkpoints::Checkpointed as _;
-pub use crate::dsl::{EventedDsl as _, EventedTableDsl as _};
+pub use crate::dsl::{EventedDsl, EventedTableDsl};
 pub use crate::exec::RunAsync as _;
 pub use crate::verify::LogChecks as _;
 pub use crate::{Action, Context, Create, EventLog, Evented, Id, ValidationErrors, batch};

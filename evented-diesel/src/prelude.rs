@@ -4,7 +4,7 @@
 //! ([`EventedDsl`](crate::EventedDsl)), and `.run(&mut conn)` on commands and read queries. Import this module or `async_prelude`, not both: their `run` methods have the same name.
 
 pub use crate::checkpoints::Checkpointed as _;
-pub use crate::dsl::{EventedDsl as _, EventedTableDsl as _};
+pub use crate::dsl::{EventedDsl, EventedTableDsl};
 pub use crate::exec::Run as _;
 pub use crate::verify::LogChecks as _;
 pub use crate::{Action, Context, Create, EventLog, Evented, Id, ValidationErrors, batch};

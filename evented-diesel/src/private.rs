@@ -1,8 +1,11 @@
 //! Exports everything that generated code names. It is not public API and changes without notice.
 
+#[path = "private/key_columns.rs"]
+mod key_columns;
 #[path = "private/key_types.rs"]
 mod key_types;
 
+pub use key_columns::{HoldsKey, column_holds_key};
 pub use key_types::{IntoKey, KeyMadeOf, KeyType, OutOfKey, into_key, out_of_key};
 
 pub use chrono::{DateTime, Utc};
@@ -16,6 +19,13 @@ pub use evented_core::{
 pub use serde;
 pub use serde_json;
 pub use uuid::Uuid;
+
+/// The SQL type of UUID keys in the log's `table!`: without PostgreSQL, Diesel has none of its own.
+#[cfg(not(feature = "__pg"))]
+pub use crate::sql_types::Uid as LogUuid;
+/// The SQL type of UUID keys in the log's `table!`.
+#[cfg(feature = "__pg")]
+pub use diesel::sql_types::Uuid as LogUuid;
 
 pub use crate::backend::EventedBackend;
 pub use crate::error::Error;

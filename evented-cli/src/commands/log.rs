@@ -105,7 +105,7 @@ fn logged_event<M: Model>(
 }
 
 fn step<M: Model>(replay: &mut Replay<M>, event: &StoredEvent) -> Result<Changeset, String> {
-    let before = replay.state().as_live().cloned();
+    let before = replay.state().as_live().map(M::copy);
     replay.apply(&event.data).map_err(|error| error.reason.to_string())?;
     Changeset::between(before.as_ref(), replay.state().as_live()).map_err(|error| error.to_string())
 }

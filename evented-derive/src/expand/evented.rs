@@ -1,7 +1,8 @@
 //! Generates `impl Evented`: the part of a model that needs no database.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use super::{Names, keys, scopes as scope_parts, typed_function};
 use crate::model::{Drift, Field, FieldKind, Model};
@@ -61,6 +62,11 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         let every = i64::from(every.value);
         quote!(const SAVEPOINT_EVERY: ::core::option::Option<i64> = ::core::option::Option::Some(#every);)
     });
+    let copied = model.fields_with(|field| {
+        let path = field.path();
+        let field_of_self = quote!(&self.#path);
+        quote_spanned!(field.ty.span()=> ::core::clone::Clone::clone(#field_of_self))
+    });
     quote! {
         #[automatically_derived]
         impl #private::Evented for #ident {
@@ -97,6 +103,9 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
                 let mut digester = #private::StateDigester::new(#count);
                 #(#private::StateDigester::#digest::<#types>(&mut digester, #fields, &self.#idents)?;)*
                 ::core::result::Result::Ok(digester.finish())
+            }
+            fn copy(&self) -> Self {
+                Self { #copied }
             }
             fn normalize(&mut self) {
                 #[allow(unused_imports)]

@@ -125,6 +125,22 @@ fn from_value(model: &Model, private: &TokenStream) -> TokenStream {
     }
 }
 
+/// Checks that each column of the key has the type that the key is made of.
+pub(super) fn columns_fit(model: &Model, names: &Names) -> TokenStream {
+    let (private, table) = (&names.private, &model.table);
+    let checks = model.keys().map(|(field, kind)| {
+        let (column, inner) = (&field.column, inner(kind, private));
+        // The span names the field if its column has another type.
+        quote_spanned! {field.ty.span()=>
+            const _: () = #private::column_holds_key::<
+                <#table::#column as #private::diesel::Expression>::SqlType,
+                #inner,
+            >();
+        }
+    });
+    quote!(#(#checks)*)
+}
+
 /// The type that a part of a key is made of.
 fn inner(kind: KeyKind, private: &TokenStream) -> TokenStream {
     match kind {

@@ -11,7 +11,7 @@ use crate::names::plain;
 /// The key's SQL type in the log. `table!` accepts literal types only, not the type of another column.
 pub(super) fn key_sql(kind: KeyKind, private: &TokenStream) -> TokenStream {
     match kind {
-        KeyKind::Uuid => quote!(#private::diesel::sql_types::Uuid),
+        KeyKind::Uuid => quote!(#private::LogUuid),
         KeyKind::Id => quote!(#private::sql_types::Uid),
         KeyKind::Text | KeyKind::I16 | KeyKind::Bool | KeyKind::Bytes => {
             quote!(#private::diesel::sql_types::Text)
@@ -62,6 +62,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
         }
     });
     let joins = joins(model, names);
+    let key_columns_fit = model.log_only.is_none().then(|| super::keys::columns_fit(model, names));
     let events_of = events_of(model, names);
     let (events, events_table) = events_table(model, names);
     let rows = if model.log_only.is_some() {
@@ -71,6 +72,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     };
     quote! {
         #joins
+        #key_columns_fit
         #[automatically_derived]
         impl #private::Model for #ident {
             const DERIVED: #private::Derived = #private::Derived::TOKEN;

@@ -82,8 +82,8 @@ fn half_of_the_key(drafts: &[FieldDraft<'_>], marked: &[usize], primary_key: &[I
     }
 }
 
-/// The types besides `Uuid`.
-const OTHERS: &str = "or `String`, `i16`, `i32`, `i64`, `bool`, `Vec<u8>`";
+/// The attribute, with each type.
+const FORMS: &str = "`#[evented(key = i32)]` (or `i16`, `i64`, `String`, `Uuid`, `bool`, `Vec<u8>`)";
 
 /// The type that a key is made of, if the written type shows it.
 pub(super) fn made_of(ty: &Type, errors: &mut Errors) -> KeyKind {
@@ -94,7 +94,10 @@ pub(super) fn made_of(ty: &Type, errors: &mut Errors) -> KeyKind {
         errors.push_on(ty, "a key is never null; write its type without `Option`, as in `pub id: i32`");
     } else {
         let reason = "this type does not show what the key is made of";
-        errors.push_on(ty, format!("{reason}; write `#[evented(key = Uuid)]` ({OTHERS})"));
+        errors.push_on(
+            ty,
+            format!("{reason}; name the type of its column, for a newtype the type inside it: {FORMS}"),
+        );
     }
     // Any kind is valid here, because no code is generated after an error.
     KeyKind::Uuid
@@ -120,5 +123,10 @@ fn written(ty: &Type) -> Option<KeyKind> {
 pub(super) fn value(input: ParseStream<'_>) -> syn::Result<KeyKind> {
     let ty: Type = items::equals(input)?;
     let kind = written(&ty).filter(|kind| *kind != KeyKind::Id);
-    kind.ok_or_else(|| syn::Error::new_spanned(&ty, format!("a key is made of `Uuid` ({OTHERS})")))
+    kind.ok_or_else(|| {
+        syn::Error::new_spanned(
+            &ty,
+            "a key is made of `i32`, `i16`, `i64`, `String`, `Uuid`, `bool` or `Vec<u8>`",
+        )
+    })
 }

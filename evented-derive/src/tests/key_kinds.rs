@@ -133,7 +133,8 @@ fn keys_of_several_columns() {
 #[test]
 fn validation_errors() {
     let made_of = "this type does not show what the key is made of; \
-                   write `#[evented(key = Uuid)]` (or `String`, `i16`, `i32`, `i64`, `bool`, `Vec<u8>`)";
+                   name the type of its column, for a newtype the type inside it: `#[evented(key = i32)]` (or `i16`, \
+                   `i64`, `String`, `Uuid`, `bool`, `Vec<u8>`)";
     let table: [(DeriveInput, &str); 12] = [
         (
             parse_quote!(
@@ -174,7 +175,7 @@ fn validation_errors() {
                     id: ItemId,
                 }
             ),
-            "a key is made of `Uuid` (or `String`, `i16`, `i32`, `i64`, `bool`, `Vec<u8>`); \
+            "a key is made of `i32`, `i16`, `i64`, `String`, `Uuid`, `bool` or `Vec<u8>`; \
              write `#[evented(key = Uuid)]`",
         ),
         (

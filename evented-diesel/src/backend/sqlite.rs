@@ -171,7 +171,7 @@ async fn insert_with_key<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
     let made = row_of::<Sqlite, M>(append.record).fixed::<M, RowByKey>();
     let rows = readable::<M, D>(executor, made, Some(append.record)).await?;
     // If a trigger deleted the row, the next write detects the drift.
-    Ok(first(rows).or_else(|| Some(RecordRow(row.clone()))))
+    Ok(first(rows).or_else(|| Some(RecordRow(row.copy()))))
 }
 
 /// Reads a new row back, and deletes it if it cannot be read.

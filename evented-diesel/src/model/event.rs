@@ -23,11 +23,23 @@ use crate::model::log::EventLog;
 /// `item.events()` and `Event::belonging_to(&items)` are Diesel queries that load events; filter, page and join them
 /// like any other query. In a query of your own over the log's table, select `Event::<Item>::as_select()`.
 /// [`decode`](Event::decode) returns the typed action.
-#[derive(Clone, PartialEq)]
 pub struct Event<M: Model> {
     /// The record's key.
     pub record: M::Key,
     stored: StoredEvent,
+}
+
+// Not derived: the derives would require the same of the model.
+impl<M: Model> Clone for Event<M> {
+    fn clone(&self) -> Self {
+        Self { record: self.record.clone(), stored: self.stored.clone() }
+    }
+}
+
+impl<M: Model> PartialEq for Event<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.record == other.record && self.stored == other.stored
+    }
 }
 
 impl<M: Model> Event<M> {

@@ -25,9 +25,9 @@ pub(crate) fn entries<M: Model>(key: &M::Key, events: Vec<StoredEvent>) -> Resul
     let mut replay = Replay::<M>::new(key.clone());
     let mut entries = Vec::with_capacity(events.len());
     for stored in events {
-        let before = replay.state().as_live().cloned();
+        let before = replay.state().as_live().map(M::copy);
         replay.apply(&stored.data).map_err(|source| Error::replay(name(), source))?;
-        let after = replay.state().as_live().cloned();
+        let after = replay.state().as_live().map(M::copy);
         let changeset = Changeset::between(before.as_ref(), after.as_ref())
             .map_err(|source| Error::field(name(), source))?;
         entries.push(Entry { event: Event::new(key.clone(), stored), before, after, changeset });

@@ -76,7 +76,7 @@ impl<M: Model> CachedState<M> {
         if event.action == names::SAVEPOINT && self.revision > 0 {
             self.revision = event.revision;
             if let Some(record) = self.record().filter(|record| record.revision().is_some()) {
-                let mut record = record.clone();
+                let mut record = record.copy();
                 record.set_revision(event.revision);
                 self.state = Some(Arc::new(RecordState::new(record)));
             }

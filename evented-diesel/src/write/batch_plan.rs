@@ -96,7 +96,7 @@ impl<M: Model> Plan<M> {
             decide_create::<M>(new, key, cx).map_err(|reason| Error::undecided(name.clone(), reason))?;
         draft.after.set_revision(1);
         let state = draft.digests.state(M::DIGEST_ORDER);
-        self.results.push(draft.after.clone());
+        self.results.push(draft.after.copy());
         let working = Working {
             original: None,
             state: Some(draft.after),
@@ -133,7 +133,7 @@ impl<M: Model> Plan<M> {
                     .map_err(|reason| Error::undecided(record.name(), reason))?;
                 draft.after.set_revision(revision);
                 let state = draft.digests.state(M::DIGEST_ORDER);
-                self.results.push(draft.after.clone());
+                self.results.push(draft.after.copy());
                 working.state = Some(draft.after);
                 working.digests = Some(draft.digests);
                 (draft.action, draft.payload, state)

@@ -61,8 +61,8 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         meta,
         action: decision.action,
         cx,
-        before: before.record().cloned(),
-        after: decision.after.clone(),
+        before: before.record().map(M::copy),
+        after: decision.after.copy(),
         links,
     };
     let given = pending.payload.clone();

@@ -64,7 +64,7 @@ fn from_callers_copy<M: Model>(record: &Record<M>, copy: &M) -> Result<Option<Re
     let (Some(revision), Some(column)) = (copy.revision(), M::WRITTEN.get(M::FIELDS.len())) else {
         return Ok(None);
     };
-    let mut live = copy.clone();
+    let mut live = copy.copy();
     live.normalize();
     let state = record.digest(&live)?;
     let guard = Guard::Revision { column, revision, state, version: M::VERSION };

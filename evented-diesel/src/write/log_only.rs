@@ -51,7 +51,7 @@ pub(crate) async fn insert<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     state: &M,
 ) -> QueryResult<Inserted<M>> {
     let appended = append_one(executor, event).await?;
-    Ok(Inserted { written: appended.map(|done| (done.offset, done.revision, state.clone())) })
+    Ok(Inserted { written: appended.map(|done| (done.offset, done.revision, state.copy())) })
 }
 
 /// Appends an event that changes a record or contains its whole state.
@@ -61,7 +61,7 @@ pub(crate) async fn update<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     state: &M,
 ) -> QueryResult<Written<M>> {
     let appended = append_one(executor, event).await?;
-    Ok(Written { offset: appended.map(|done| done.offset), row: Some(state.clone()) })
+    Ok(Written { offset: appended.map(|done| done.offset), row: Some(state.copy()) })
 }
 
 /// Appends the event that deletes a record.

@@ -32,7 +32,7 @@ impl Action<ShopUser> for Promote {
 }
 
 /// A key of four columns, of the types that logs have no form for.
-#[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[derive(Evented, Queryable, Selectable, Debug, PartialEq)]
 #[diesel(table_name = settings, primary_key(scope, day, active, digest))]
 pub struct Setting {
     pub scope: String,
@@ -59,7 +59,7 @@ pub struct Level {
     pub name: String,
 }
 
-#[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[derive(Evented, Queryable, Selectable, Debug, PartialEq)]
 #[diesel(table_name = flags)]
 pub struct Flag {
     #[evented(id)]
@@ -67,7 +67,7 @@ pub struct Flag {
     pub name: String,
 }
 
-#[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[derive(Evented, Queryable, Selectable, Debug, PartialEq)]
 #[diesel(table_name = blobs)]
 pub struct Blob {
     #[evented(id)]

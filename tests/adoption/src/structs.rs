@@ -104,7 +104,7 @@ pub struct Price {
 }
 
 /// Several unique columns.
-#[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[derive(Evented, Queryable, Selectable, Debug, PartialEq)]
 #[diesel(table_name = accounts)]
 pub struct Account {
     pub id: i32,
@@ -115,7 +115,7 @@ pub struct Account {
 }
 
 /// Times of the crate `time`.
-#[derive(Evented, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[derive(Evented, Queryable, Selectable, Debug, PartialEq)]
 #[diesel(table_name = visits)]
 pub struct Visit {
     pub id: i32,

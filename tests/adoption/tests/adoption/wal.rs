@@ -4,7 +4,7 @@ mod postgres {
     use std::time::Duration;
 
     use evented_adoption_tests::keys::*;
-    use evented_diesel::{EventedDsl as _, EventedTableDsl as _, KeyValue, Model};
+    use evented_diesel::{Evented as _, EventedDsl as _, KeyValue, Model};
     use evented_feed::wal::tables_of;
     use evented_feed::{Feed, Hub};
     use evented_tests::db::{AsyncPostgres, Db, Face, SyncPostgres};
@@ -52,9 +52,10 @@ mod postgres {
         receives(&mut one, &[(1, 2), (1, 2)]);
         receives(&mut shop, &[(1, 2), (1, 3), (1, 2)]);
 
-        let setting = NewSetting { scope: "a/b%".into(), day: -3, active: true, digest: vec![0, 255], value: 1 };
+        let setting =
+            NewSetting { scope: "a/b%".into(), day: -3, active: true, digest: vec![0, 255], value: 1 };
         let setting = db.run(Setting::insert(setting)).await.unwrap();
-        receives(&mut settings, &[evented_diesel::Evented::key(&setting)]);
+        receives(&mut settings, &[setting.key()]);
         db.run(Flag::insert(NewFlag { on: true, name: "lamp".into() })).await.unwrap();
         receives(&mut flags, &[true]);
         let blob = db.run(Blob::insert(NewBlob { hash: vec![0, 1, 254], name: "a".into() })).await.unwrap();

@@ -16,7 +16,12 @@ where
     Trip: ModelOn<Conn::Backend>,
     Draft: ModelOn<Conn::Backend>,
 {
-    Admin::new().model::<ShopUser>().model::<Setting>().model::<Trip>().model::<Draft>().event_log::<TripEvents>()
+    Admin::new()
+        .model::<ShopUser>()
+        .model::<Setting>()
+        .model::<Trip>()
+        .model::<Draft>()
+        .event_log::<TripEvents>()
 }
 
 fn main() -> ExitCode {
