@@ -86,11 +86,6 @@ fn diesel() {
              `#[evented(embed(street: String, city: String))]` with the struct's fields",
         ),
         (
-            quote!(#[diesel(serialize_as = Stored<A, B>)] a: A),
-            "evented writes columns from a reference, which `serialize_as` cannot; \
-             write `impl ToSql` for the field's type instead",
-        ),
-        (
             quote!(#[diesel(skip_insertion)] a: i32),
             "the database would set a value that the log does not contain; add `#[evented(generated)]`",
         ),
@@ -112,6 +107,11 @@ fn diesel() {
              other name; write `#[diesel(column_name = title)]`",
         ),
         (quote!(#[diesel(column_name)] a: i32), "expected `=`; write `#[diesel(column_name = title)]`"),
+        (
+            quote!(#[diesel(serialize_as = 7)] a: i32),
+            "expected one of: `for`, parentheses, `fn`, `unsafe`, `extern`, identifier, `::`, `<`, `dyn`, \
+             square brackets, `*`, `&`, `!`, `impl`, `_`, lifetime; write `#[diesel(serialize_as = Stored)]`",
+        ),
         (
             quote!(#[diesel(deserialize_as = 7)] a: i32),
             "expected one of: `for`, parentheses, `fn`, `unsafe`, `extern`, identifier, `::`, `<`, `dyn`, \
@@ -140,6 +140,7 @@ fn serde() {
             #[serde(rename(serialize = "x"), alias = "y", default = "f", 7)] id: i32,
             #[evented(generated)] #[serde(skip, with = "m")] a: i32,
             #[serde(skip)] b: i32,
+            #[diesel(serialize_as = i64, deserialize_as = i64)] e: Cents,
             #[serde(with = "m", flatten)] c: i32,
             #[evented(skip)] #[diesel(select_expression = f(), embed)] d: i32,
         }

@@ -8,7 +8,7 @@ struct Item {
     id: i32,
     #[diesel(embed)]
     a: Place,
-    #[diesel(serialize_as = Stored)]
+    #[diesel(serialize_as = 7)]
     b: i32,
     #[diesel(skip_insertion)]
     c: i32,

@@ -38,9 +38,14 @@ struct Day {
     name: String,
 }
 
+diesel::table! {
+    others (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
 #[derive(Evented)]
-#[diesel(table_name = persons)]
-#[evented(names(insert = InsertOther, update = UpdateOther, event = _), schema = "others")]
 struct Other {
     id: i64,
     name: String,
