@@ -112,12 +112,7 @@ pub struct Scope<M> {
 
 impl<M> Clone for Scope<M> {
     fn clone(&self) -> Self {
-        Self {
-            combination: self.combination,
-            key: self.key.clone(),
-            shown: self.shown.clone(),
-            model: PhantomData,
-        }
+        Self { combination: self.combination, key: self.key, shown: self.shown.clone(), model: PhantomData }
     }
 }
 

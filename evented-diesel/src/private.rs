@@ -1,11 +1,11 @@
 //! Exports everything that generated code names. It is not public API and changes without notice.
 
-#[path = "private/key_columns.rs"]
-mod key_columns;
+#[path = "private/holds_key.rs"]
+mod holds_key;
 #[path = "private/key_types.rs"]
 mod key_types;
 
-pub use key_columns::{HoldsKey, column_holds_key};
+pub use holds_key::{HoldsKey, column_holds_key};
 pub use key_types::{IntoKey, KeyMadeOf, KeyType, OutOfKey, into_key, out_of_key};
 
 pub use chrono::{DateTime, Utc};

@@ -19,11 +19,7 @@ mod postgres {
         }
     }
 
-    async fn changes_arrive<Conn: Face>(mut db: Db<Conn>)
-    where
-        Db<Conn>: evented_tests::db::Setting<Backend = diesel::pg::Pg>,
-        Conn: Face<Backend = diesel::pg::Pg>,
-    {
+    async fn changes_arrive<Conn: Face<Backend = diesel::pg::Pg>>(mut db: Db<Conn>) {
         db.sql(&crate::tables::sql(Db::<Conn>::DATABASE)).await;
         for table in ["shop_users", "settings", "flags", "blobs", "levels"] {
             db.sql(&format!("ALTER TABLE {table} REPLICA IDENTITY FULL")).await;
