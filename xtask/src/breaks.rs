@@ -211,7 +211,7 @@ impl BreakRunner {
         let program: &[&str] = if Test::is_package(&of.program) {
             &["-p", &of.program, "--lib", "--all-features"]
         } else {
-            &["-p", "evented-tests", "--test", &of.program]
+            &["-p", Test::package(&of.program), "--test", &of.program]
         };
         let args = runner.iter().chain(program).chain(args);
         // Without debug information a break builds faster. Its tests only have to fail.

@@ -1,8 +1,7 @@
 //! Generates `impl Evented`: the part of a model that needs no database.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 
 use super::{Names, keys, scopes as scope_parts, typed_function};
 use crate::model::{Drift, Field, FieldKind, Model};
@@ -64,8 +63,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     });
     let copied = model.fields_with(|field| {
         let path = field.path();
-        let field_of_self = quote!(&self.#path);
-        quote_spanned!(field.ty.span()=> ::core::clone::Clone::clone(#field_of_self))
+        quote!(::core::clone::Clone::clone(&self.#path))
     });
     quote! {
         #[automatically_derived]

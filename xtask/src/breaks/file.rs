@@ -54,6 +54,11 @@ impl Test {
     pub(super) fn is_package(program: &str) -> bool {
         program.contains('-')
     }
+
+    /// The package of a test program.
+    pub(super) fn package(program: &str) -> &'static str {
+        if program == "adoption" { "evented-adoption-tests" } else { "evented-tests" }
+    }
 }
 
 impl fmt::Display for Test {

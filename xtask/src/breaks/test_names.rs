@@ -56,6 +56,8 @@ impl TestPrograms {
             let directory = programs.join(directory);
             directory.join(format!("{name}.rs")).is_file().then_some(directory)
         });
+        // `adoption` is the program of a package of its own, `tests/adoption`.
+        let own = self.root.join("tests").join(program).join("tests").join(program);
         let mut sources = Sources::default();
         if Test::is_package(program) {
             let directory = self.root.join(program).join("src");
@@ -65,6 +67,8 @@ impl TestPrograms {
             sources.add_directory(&directory)?;
         } else if directory.join("main.rs").is_file() {
             sources.add_directory(&directory)?;
+        } else if own.join("main.rs").is_file() {
+            sources.add_directory(&own)?;
         } else if let Some(directory) = shared {
             sources.add_directory(&directory)?;
         } else if file.is_file() {

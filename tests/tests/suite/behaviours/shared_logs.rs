@@ -42,7 +42,7 @@ async fn table_at<M: Thing + ModelOn<Backend>>(db: &mut Db, position: i64, page:
 /// Runs every command and every read on one model.
 pub(super) async fn everything_works<M>(db: &mut Db)
 where
-    M: Thing + ModelOn<Backend>,
+    M: Thing + ModelOn<Backend> + Clone,
     M::Key: IntoRecordRef<M>,
     Add: ActionOf<M>,
     for<'a> &'a M: IntoRecordRef<M>,
