@@ -19,7 +19,9 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
     };
     let read_bounds = model.columns().map(|field| {
         let (sql, ty) = (sql_type(field), read_type(field));
-        quote!(#ty: #private::diesel::deserialize::FromSql<#sql, __DB>)
+        // What Diesel's own derive requires of `deserialize_as`: a type may implement `Queryable` alone.
+        let from = if field.deserialize_as.is_some() { quote!(FromSqlRow) } else { quote!(FromSql) };
+        quote!(#ty: #private::diesel::deserialize::#from<#sql, __DB>)
     });
     let bind_bounds = written.iter().map(|field| {
         let (sql, ty) = (sql_type(field), field.serialize_as.as_ref().unwrap_or(&field.ty));
@@ -34,8 +36,11 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
             return quote!(::core::default::Default::default());
         };
         let (sql, ty) = (sql_type(field), read_type(field));
-        let read = quote!(#private::column::<#sql, #ty, __DB>(row, from + #index)?);
-        if field.deserialize_as.is_some() { quote!(::core::convert::TryInto::try_into(#read)?) } else { read }
+        if field.deserialize_as.is_none() {
+            return quote!(#private::column::<#sql, #ty, __DB>(row, from + #index)?);
+        }
+        let read = quote!(#private::converted_column::<#sql, #ty, __DB>(row, from + #index)?);
+        quote!(::core::convert::TryInto::try_into(#read)?)
     });
     let binds =
         written.iter().enumerate().filter(|(_, field)| field.serialize_as.is_none()).map(|(index, field)| {

@@ -130,3 +130,21 @@ where
         format!("column `{name}`: {error}").into()
     })
 }
+
+/// Reads a column of a row, by index, into the type of `#[diesel(deserialize_as = …)]`, as Diesel's own derive reads it.
+///
+/// # Errors
+///
+/// If the row has no such column, or if the value does not convert.
+pub fn converted_column<'a, ST, T, DB>(row: &impl Row<'a, DB>, index: usize) -> deserialize::Result<T>
+where
+    DB: Backend,
+    T: deserialize::FromSqlRow<ST, DB>,
+{
+    use diesel::row::Field;
+    T::build_from_row(&row.partial_row(index..index + 1)).map_err(|error| {
+        let field = Row::get(row, index);
+        let name = field.as_ref().and_then(|field| field.field_name()).unwrap_or_default();
+        format!("column `{name}`: {error}").into()
+    })
+}

@@ -74,15 +74,30 @@ pub enum Currency {
     Chf,
 }
 
+/// A text that is read by Diesel's `Queryable`, without a `FromSql` of its own.
+#[derive(Debug)]
+pub struct CurrencyText(String);
+
+impl<DB> Queryable<diesel::sql_types::Text, DB> for CurrencyText
+where
+    DB: diesel::backend::Backend,
+    String: diesel::deserialize::FromStaticSqlRow<diesel::sql_types::Text, DB>,
+{
+    type Row = String;
+    fn build(row: String) -> diesel::deserialize::Result<Self> {
+        Ok(Self(row))
+    }
+}
+
 impl From<Currency> for String {
     fn from(currency: Currency) -> Self {
         format!("{currency:?}").to_uppercase()
     }
 }
 
-impl TryFrom<String> for Currency {
+impl TryFrom<CurrencyText> for Currency {
     type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(CurrencyText(text): CurrencyText) -> Result<Self, String> {
         match text.as_str() {
             "EUR" => Ok(Self::Eur),
             "CHF" => Ok(Self::Chf),
@@ -98,7 +113,7 @@ pub struct Price {
     pub id: i32,
     #[diesel(serialize_as = i64, deserialize_as = i64)]
     pub amount: Cents,
-    #[diesel(serialize_as = String, deserialize_as = String)]
+    #[diesel(serialize_as = String, deserialize_as = CurrencyText)]
     pub currency: Currency,
     pub note: Option<String>,
 }

@@ -47,5 +47,6 @@ settings!(
 );
 
 mod admin;
+mod multi;
 mod uuids;
 mod wal;
