@@ -1,7 +1,7 @@
 //! Imports what most modules need for blocking connections: `use evented_diesel::prelude::*;`.
 //!
 //! It contains the derive, [`Action`] and its parts, [`Id`], [`batch`], the methods of models
-//! ([`EventedDsl`](crate::EventedDsl)), and `.run(&mut conn)` on commands and read queries. Import this module or `async_prelude`, not both: their `run` methods have the same name.
+//! ([`EventedDsl`]), and `.run(&mut conn)` on commands and read queries. Import this module or `async_prelude`, not both: their `run` methods have the same name.
 
 pub use crate::checkpoints::Checkpointed as _;
 pub use crate::dsl::{EventedDsl, EventedTableDsl};
