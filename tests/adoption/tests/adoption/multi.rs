@@ -3,7 +3,8 @@
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use evented_adoption_tests::keys::{NewShopLimit, ShopLimit, ShopLimitChanges};
-use evented_diesel::{Error, EventedDsl as _, run_on};
+use evented_diesel::migrations::Database;
+use evented_diesel::{EventedDsl as _, run_on};
 use evented_tests::db::{SyncPostgres, SyncSqlite};
 
 #[derive(diesel::MultiConnection)]
@@ -12,30 +13,28 @@ enum AnyConnection {
     Sqlite(SqliteConnection),
 }
 
-fn lives(conn: &mut AnyConnection) -> Result<Vec<String>, Error> {
+/// Runs commands and a read. The enum itself creates the tables.
+fn lives(mut conn: AnyConnection, database: Database) {
+    conn.batch_execute(&crate::tables::sql(database)).unwrap();
+    let conn = &mut conn;
     let new = NewShopLimit { shop_id: 12, most: 5 };
-    let limit = run_on!(conn, AnyConnection::Pg | AnyConnection::Sqlite, ShopLimit::insert(new))?;
+    let limit = run_on!(conn, AnyConnection::Pg | AnyConnection::Sqlite, ShopLimit::insert(new)).unwrap();
     let changes = ShopLimitChanges { most: Some(6) };
-    let changed = run_on!(conn, AnyConnection::Pg | AnyConnection::Sqlite, limit.update(changes))?;
-    let history = run_on!(conn, AnyConnection::Pg | AnyConnection::Sqlite, ShopLimit::history(12))?;
-    assert_eq!(history.last().and_then(|it| it.after.as_ref()), Some(&changed));
-    Ok(history.iter().map(|it| it.event.action().to_owned()).collect())
+    let changed = run_on!(conn, AnyConnection::Pg | AnyConnection::Sqlite, limit.update(changes)).unwrap();
+    let history = run_on!(conn, AnyConnection::Pg | AnyConnection::Sqlite, ShopLimit::history(12)).unwrap();
+    let actions: Vec<&str> = history.iter().map(|it| it.event.action()).collect();
+    assert_eq!(actions, ["insert", "update"]);
+    assert_eq!(history[1].after.as_ref(), Some(&changed));
 }
 
 #[tokio::test]
 async fn on_sqlite() {
     let db = SyncSqlite::new().await;
-    let mut conn = AnyConnection::Sqlite(SqliteConnection::establish(&db.url).unwrap());
-    let AnyConnection::Sqlite(inner) = &mut conn else { return };
-    inner.batch_execute(&crate::tables::sql(SyncSqlite::DATABASE)).unwrap();
-    assert_eq!(lives(&mut conn).unwrap(), ["insert", "update"]);
+    lives(AnyConnection::Sqlite(SqliteConnection::establish(&db.url).unwrap()), SyncSqlite::DATABASE);
 }
 
 #[tokio::test]
 async fn on_postgres() {
     let db = SyncPostgres::new().await;
-    let mut conn = AnyConnection::Pg(PgConnection::establish(&db.url).unwrap());
-    let AnyConnection::Pg(inner) = &mut conn else { return };
-    inner.batch_execute(&crate::tables::sql(SyncPostgres::DATABASE)).unwrap();
-    assert_eq!(lives(&mut conn).unwrap(), ["insert", "update"]);
+    lives(AnyConnection::Pg(PgConnection::establish(&db.url).unwrap()), SyncPostgres::DATABASE);
 }
