@@ -39,8 +39,8 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
         if field.deserialize_as.is_none() {
             return quote!(#private::column::<#sql, #ty, __DB>(row, from + #index)?);
         }
-        let read = quote!(#private::converted_column::<#sql, #ty, __DB>(row, from + #index)?);
-        quote!(::core::convert::TryInto::try_into(#read)?)
+        let field_type = &field.ty;
+        quote!(#private::converted_column::<#sql, #ty, #field_type, __DB>(row, from + #index)?)
     });
     let binds =
         written.iter().enumerate().filter(|(_, field)| field.serialize_as.is_none()).map(|(index, field)| {

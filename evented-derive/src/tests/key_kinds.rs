@@ -135,7 +135,18 @@ fn validation_errors() {
     let made_of = "this type does not show what the key is made of; \
                    name the type of its column, for a newtype the type inside it: `#[evented(key = i32)]` (or `i16`, \
                    `i64`, `String`, `Uuid`, `bool`, `Vec<u8>`)";
-    let table: [(DeriveInput, &str); 12] = [
+    let table: [(DeriveInput, &str); 13] = [
+        (
+            parse_quote!(
+                struct Item {
+                    #[evented(key = String)]
+                    #[diesel(serialize_as = String)]
+                    id: ItemId,
+                }
+            ),
+            "evented converts a key by its own rules; leave out `serialize_as`, and name the type that the column has: \
+             `#[evented(key = String)]`",
+        ),
         (
             parse_quote!(
                 struct Item {

@@ -186,6 +186,7 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
         ("generated", on_field(quote!(#[evented(generated)]))),
         ("column_name", on_field(quote!(#[diesel(column_name = "type")]))),
         ("deserialize_as", on_field(quote!(#[diesel(deserialize_as = Stored)]))),
+        ("serialize_as", on_field(quote!(#[diesel(serialize_as = Stored)]))),
         ("doc", on_field(quote!(#[doc = " What is written on it."]))),
         (
             "vis",

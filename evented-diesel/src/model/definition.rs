@@ -131,18 +131,21 @@ where
     })
 }
 
-/// Reads a column of a row, by index, into the type of `#[diesel(deserialize_as = …)]`, as Diesel's own derive reads it.
+/// Reads a column of a row, by index, as the type of `#[diesel(deserialize_as = …)]`, like Diesel's own derive, and converts
+/// it to the type of the field.
 ///
 /// # Errors
 ///
 /// If the row has no such column, or if the value does not convert.
-pub fn converted_column<'a, ST, T, DB>(row: &impl Row<'a, DB>, index: usize) -> deserialize::Result<T>
+pub fn converted_column<'a, ST, Stored, T, DB>(row: &impl Row<'a, DB>, index: usize) -> deserialize::Result<T>
 where
     DB: Backend,
-    T: deserialize::FromSqlRow<ST, DB>,
+    Stored:
+        deserialize::FromSqlRow<ST, DB> + TryInto<T, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
     use diesel::row::Field;
-    T::build_from_row(&row.partial_row(index..index + 1)).map_err(|error| {
+    let stored = Stored::build_from_row(&row.partial_row(index..index + 1));
+    stored.and_then(|stored| stored.try_into().map_err(Into::into)).map_err(|error| {
         let field = Row::get(row, index);
         let name = field.as_ref().and_then(|field| field.field_name()).unwrap_or_default();
         format!("column `{name}`: {error}").into()

@@ -55,7 +55,7 @@ async fn fields_that_diesel_converts() {
     // A row that the conversion refuses is an error that names what it refused.
     db.sql("UPDATE prices SET currency = 'XYZ' WHERE id = 7").await;
     let error = db.run(Price::execute_on(7, changes())).await.unwrap_err();
-    assert!(error.to_string().contains("XYZ is no currency"), "{error}");
+    assert!(error.to_string().contains("column `currency`: XYZ is no currency"), "{error}");
 }
 
 #[tokio::test]
