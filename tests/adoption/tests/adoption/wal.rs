@@ -11,11 +11,11 @@ mod postgres {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Receives changes of these keys, in this order.
-    fn receives<M: Model>(feed: &mut Feed<M>, keys: &[M::Key]) {
-        for key in keys {
+    /// Receives changes of these keys by these actions, in this order. A change by plain SQL has no action.
+    fn receives<M: Model>(feed: &mut Feed<M>, changes: &[(M::Key, Option<&str>)]) {
+        for (key, action) in changes {
             let change = tokio::task::block_in_place(|| feed.recv_timeout(LONG)).unwrap();
-            assert_eq!(change.key(), Some(key));
+            assert_eq!((change.key(), change.action()), (Some(key), *action));
         }
     }
 
@@ -44,20 +44,23 @@ mod postgres {
         // A write that the library did not make is a change, too.
         db.sql("UPDATE shop_users SET note = 'by SQL' WHERE shop_id = 1 AND user_id = 2").await;
         db.run(made.delete()).await.unwrap();
-        receives(&mut users, &[(1, 2), (2, 2), (1, 3), (1, 2)]);
-        receives(&mut one, &[(1, 2), (1, 2)]);
-        receives(&mut shop, &[(1, 2), (1, 3), (1, 2)]);
+        let insert = Some("insert");
+        let (first, promoted) = (((1, 2), insert), ((1, 2), Some("promote")));
+        let (by_sql, deleted) = (((1, 2), None), ((1, 2), Some("delete")));
+        receives(&mut users, &[first, ((2, 2), insert), ((1, 3), insert), promoted, by_sql, deleted]);
+        receives(&mut one, &[first, promoted, by_sql, deleted]);
+        receives(&mut shop, &[first, ((1, 3), insert), promoted, by_sql, deleted]);
 
         let setting =
             NewSetting { scope: "a/b%".into(), day: -3, active: true, digest: vec![0, 255], value: 1 };
         let setting = db.run(Setting::insert(setting)).await.unwrap();
-        receives(&mut settings, &[setting.key()]);
+        receives(&mut settings, &[(setting.key(), insert)]);
         db.run(Flag::insert(NewFlag { on: true, name: "lamp".into() })).await.unwrap();
-        receives(&mut flags, &[true]);
+        receives(&mut flags, &[(true, insert)]);
         let blob = db.run(Blob::insert(NewBlob { hash: vec![0, 1, 254], name: "a".into() })).await.unwrap();
-        receives(&mut blobs, &[blob.hash]);
+        receives(&mut blobs, &[(blob.hash, insert)]);
         let level = db.run(Level::insert(NewLevel { name: "low".into() })).await.unwrap();
-        receives(&mut levels, &[level.id]);
+        receives(&mut levels, &[(level.id, insert)]);
         assert_eq!(ShopUser::key_value(&(1, 2)), KeyValue::Text("1/2".into()));
     }
 
