@@ -65,12 +65,12 @@ mod postgres {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn blocking() {
+    async fn changes_have_their_events_blocking() {
         changes_arrive(SyncPostgres::new().await).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn awaiting() {
+    async fn changes_have_their_events_async() {
         changes_arrive(AsyncPostgres::new().await).await;
     }
 }
