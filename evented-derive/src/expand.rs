@@ -11,6 +11,7 @@ use crate::names::plain;
 mod action_impls;
 mod event;
 mod evented;
+mod formats;
 mod inputs;
 mod keys;
 mod log_impl;
@@ -34,6 +35,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         action_impls::expand(model, &names),
         event::body(model, &names),
         inputs::impls(model, &names),
+        formats::expand(model, &names),
         tables::expand(model, &names),
         scopes::expand(model, &names),
     ];

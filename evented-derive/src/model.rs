@@ -111,6 +111,8 @@ pub(crate) struct Field {
     pub(crate) renamed: Vec<Renamed>,
     /// `#[evented(added(version = 1, default = path))]`: the version that added the field, and its value in older events.
     pub(crate) added: Option<Added>,
+    /// `#[evented(with = module)]`: the functions that write and read the field's form in the log.
+    pub(crate) with: Option<Path>,
     /// `#[diesel(deserialize_as = Type)]`.
     pub(crate) deserialize_as: Option<Type>,
     /// `#[diesel(serialize_as = Type)]`.

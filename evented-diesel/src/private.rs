@@ -1,10 +1,13 @@
 //! Exports everything that generated code names. It is not public API and changes without notice.
 
+#[path = "private/field_format.rs"]
+mod field_format;
 #[path = "private/holds_key.rs"]
 mod holds_key;
 #[path = "private/key_types.rs"]
 mod key_types;
 
+pub use field_format::{FieldFormat, Formatted, deserialize_changed, serialize_changed};
 pub use holds_key::{HoldsKey, column_holds_key};
 pub use key_types::{IntoKey, KeyMadeOf, KeyType, OutOfKey, into_key, out_of_key};
 

@@ -73,6 +73,19 @@ pub(super) fn scopes_can_be_named(model: &Model, errors: &mut Errors) {
     }
 }
 
+/// Checks that no field of a scope has `with`: a subscriber gives values of the field's type, which are compared in the
+/// form of the type itself.
+pub(super) fn scopes_have_their_own_form(model: &Model, errors: &mut Errors) {
+    for (_, field) in model.scopes.iter().flatten() {
+        let found = model.fields.iter().find(|it| names::plain(&it.ident) == names::plain(field));
+        if found.is_some_and(|found| found.with.is_some()) {
+            let reason =
+                format!("the field `{field}` has `with`, and values of scopes have the form of their type");
+            errors.push(field.span(), format!("{reason}; write `scopes(…)` with another field"));
+        }
+    }
+}
+
 /// Checks that each role has one field. The library writes these fields, and one value goes into one field.
 pub(super) fn roles_are_single(model: &Model, errors: &mut Errors) {
     let roles = [

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Names, keys, scopes as scope_parts, typed_function};
+use super::{Names, formats, keys, scopes as scope_parts, typed_function};
 use crate::model::{Drift, Field, FieldKind, Model};
 use crate::names::plain;
 
@@ -15,14 +15,17 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     let state: Vec<&Field> = model.state().collect();
     let fields: Vec<String> = state.iter().map(|field| plain(&field.ident)).collect();
     let idents: Vec<_> = state.iter().map(|field| field.path()).collect();
-    // The types are named, so that a type without serde is reported at its field.
-    let types: Vec<_> = state.iter().map(|field| &field.ty).collect();
     let digest = state.iter().map(|field| {
         let method = if field.unordered { "unordered_field" } else { "field" };
-        syn::Ident::new(method, proc_macro2::Span::call_site())
+        let method = syn::Ident::new(method, proc_macro2::Span::call_site());
+        let (name, (ty, value)) = (plain(&field.ident), formats::borrowed(model, field, names));
+        quote!(#private::StateDigester::#method::<#ty>(&mut digester, #name, #value)?)
+    });
+    let to_json = state.iter().enumerate().map(|(index, field)| {
+        let (name, (ty, value)) = (plain(&field.ident), formats::borrowed(model, field, names));
+        quote!(#index => #private::to_json::<#ty>(#name, #value))
     });
     let order = by_name(&fields);
-    let indices = 0..fields.len();
     let count = fields.len();
     let drift = match model.drift {
         Drift::Adopt => quote!(Adopt),
@@ -31,7 +34,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
     };
     let scopes = scopes(model);
     let scope = scope_parts::method(model, private);
-    let from_fields = from_fields(model, private);
+    let from_fields = from_fields(model, names);
     let beside = model.of_kind(FieldKind::Generated).chain(model.of_kind(FieldKind::Skipped));
     let generated: Vec<_> = beside.map(|field| &field.ident).collect();
     let timestamps = timestamps(model, private);
@@ -55,7 +58,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             }
         }
     });
-    let upcast = upcast(model, private);
+    let upcast = upcast(model, names);
     let actions = model.actions.iter().map(|action| &action.name);
     let savepoint_every = model.savepoint_every.as_ref().map(|every| {
         let every = i64::from(every.value);
@@ -86,7 +89,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
                 index: usize,
             ) -> ::core::result::Result<#private::serde_json::Value, #private::FieldError> {
                 match index {
-                    #(#indices => #private::to_json::<#types>(#fields, &self.#idents),)*
+                    #(#to_json,)*
                     _ => ::core::result::Result::Ok(#private::serde_json::Value::Null),
                 }
             }
@@ -99,7 +102,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             }
             fn digests(&self) -> ::core::result::Result<#private::FieldDigests, #private::Unstorable> {
                 let mut digester = #private::StateDigester::new(#count);
-                #(#private::StateDigester::#digest::<#types>(&mut digester, #fields, &self.#idents)?;)*
+                #(#digest;)*
                 ::core::result::Result::Ok(digester.finish())
             }
             fn copy(&self) -> Self {
@@ -140,7 +143,8 @@ fn scopes(model: &Model) -> impl Iterator<Item = TokenStream> + '_ {
     })
 }
 
-fn from_fields(model: &Model, private: &TokenStream) -> TokenStream {
+fn from_fields(model: &Model, names: &Names) -> TokenStream {
+    let private = &names.private;
     model.fields_with(|field| {
         let (name, ty) = (plain(&field.ident), &field.ty);
         match field.kind {
@@ -151,7 +155,10 @@ fn from_fields(model: &Model, private: &TokenStream) -> TokenStream {
             FieldKind::Revision | FieldKind::Generated | FieldKind::Skipped => {
                 quote!(<#ty as ::core::default::Default>::default())
             }
-            _ => quote!(#private::Fields::take::<#ty>(fields, #name)?),
+            _ => match formats::owned(model, field, names) {
+                Some(formatted) => quote!(#private::Fields::take::<#formatted>(fields, #name)?.into_value()),
+                None => quote!(#private::Fields::take::<#ty>(fields, #name)?),
+            },
         }
     })
 }
@@ -190,7 +197,8 @@ fn revision(model: &Model) -> TokenStream {
 
 /// Generates the upcast, step by step: in each step first the renamed fields, then the user's function, which thus
 /// sees the names of the new version.
-fn upcast(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+fn upcast(model: &Model, names: &Names) -> Option<TokenStream> {
+    let private = &names.private;
     if model.version.value == 0 {
         return None;
     }
@@ -231,6 +239,13 @@ fn upcast(model: &Model, private: &TokenStream) -> Option<TokenStream> {
                 .filter(|alias| alias.action.value == "insert")
                 .map(|alias| alias.old.value.as_str())
                 .collect();
+            let (ty, default) = match formats::owned(model, field, names) {
+                Some(formatted) => (
+                    quote!(#formatted),
+                    quote!(#private::Formatted::new({ let default: #ty = #default; default })),
+                ),
+                None => (quote!(#ty), default),
+            };
             Some(quote! {
                 #private::add_field::<#ty>(attrs, #name, &[#(#aliased),*], || #default);
             })

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::Names;
+use super::{Names, formats};
 use crate::model::{Field, FieldKind, KeySource, Model};
 use crate::names::plain;
 
@@ -41,9 +41,13 @@ fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
     let derives = derives(private);
     let doc = format!("What a new [`{}`] is made of.", model.ident);
     // The fields are as visible as the type: `..` in an expression needs all of them, and forms are filled in elsewhere.
-    let fields = given(model).map(|Field { ident, ty, docs, .. }| {
+    let fields = given(model).map(|Field { ident, ty, docs, with, .. }| {
         let doc = documented(docs, ident);
-        quote!(#doc #vis #ident: #ty)
+        let with = with.as_ref().map(|with| {
+            let with = quote!(#with).to_string().replace(' ', "");
+            quote!(#[serde(with = #with)])
+        });
+        quote!(#doc #with #vis #ident: #ty)
     });
     quote! {
         #[doc = #doc]
@@ -53,16 +57,21 @@ fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
     }
 }
 
-fn changes_type(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream {
+fn changes_type(model: &Model, names: &Names) -> TokenStream {
+    let Names { private, changes, .. } = names;
     let vis = &model.vis;
     let derives = derives(private);
     let doc = format!("What to change in [`{}`]; what is `None` stays.", model.ident);
     let present = quote!(#private::present).to_string().replace(' ', "");
-    let fields = changeable(model).map(|Field { ident, ty, docs, .. }| {
+    let fields = changeable(model).map(|field| {
+        let Field { ident, ty, docs, .. } = field;
         let doc = documented(docs, ident);
+        let form = formats::of_change(model, field, names)
+            .unwrap_or_else(|| quote!(#[serde(deserialize_with = #present)]));
         quote! {
             #doc
-            #[serde(default, deserialize_with = #present, skip_serializing_if = "::core::option::Option::is_none")]
+            #form
+            #[serde(default, skip_serializing_if = "::core::option::Option::is_none")]
             #vis #ident: ::core::option::Option<#ty>
         }
     });

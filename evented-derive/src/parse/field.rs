@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use syn::parse::ParseStream;
-use syn::{Attribute, Ident, Type};
+use syn::{Attribute, Ident, Path, Type};
 
 use super::diesel::OnField;
 use super::items::{self, Form};
@@ -27,9 +27,12 @@ pub(super) const FORMS: &[Form] = &[
     ("skip_update", "#[evented(skip_update)]"),
     ("unordered", "#[evented(unordered)]"),
     ("generated", "#[evented(generated)]"),
+    ("with", WITH),
 ];
 
 const RENAMED: &str = r#"#[evented(renamed(from = "title", version = 1))]"#;
+
+const WITH: &str = "#[evented(with = path::to::module)]";
 
 const EMBED: &str = "#[evented(embed(street: String, city: String))]";
 
@@ -62,6 +65,7 @@ struct Marks {
     skip_update: Option<Span>,
     added: Option<Added>,
     unordered: Option<Span>,
+    with: Option<(Path, Span)>,
     renamed: Vec<Renamed>,
 }
 
@@ -89,7 +93,9 @@ impl<'a> FieldDraft<'a> {
             ty: names::without_self(names::ungrouped(&self.field.ty), model),
         };
         let role = self.marks.kind(is_key, &self.field.ty, errors);
-        if role != FieldKind::Plain || self.marks.added.is_some() || !self.marks.renamed.is_empty() {
+        let of_one_column =
+            self.marks.added.is_some() || self.marks.with.is_some() || !self.marks.renamed.is_empty();
+        if role != FieldKind::Plain || of_one_column {
             let reason = "an embedded struct is several columns, and this attribute is for one";
             errors.push(self.ident.span(), format!("{reason}; write `{EMBED}` alone"));
         }
@@ -108,6 +114,7 @@ impl<'a> FieldDraft<'a> {
             skip_update: self.marks.skip_update.is_some(),
             added: None,
             renamed: Vec::new(),
+            with: None,
             deserialize_as: None,
             serialize_as: None,
             docs: Vec::new(),
@@ -133,6 +140,7 @@ impl<'a> FieldDraft<'a> {
             added: marks.added,
             unordered: marks.unordered.is_some() || names::mentions(&field.ty, "HashSet"),
             renamed: marks.renamed,
+            with: marks.with.map(|(path, _)| path),
             deserialize_as: diesel.deserialize_as.map(|ty| names::without_self(&ty, model)),
             serialize_as: diesel.serialize_as.map(|ty| names::without_self(&ty, model)),
             docs: field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect(),
@@ -175,6 +183,7 @@ impl Marks {
             "renamed" => self.renamed.extend(renamed(span, input, errors)?),
             "added" => self.added = added(span, input, errors)?,
             "embed" => self.embed = Some(items::list(input, EMBED, errors, |input, _| embedded(input))?),
+            "with" => self.with = Some((items::equals(input)?, span)),
             "skip_update" => self.skip_update = Some(span),
             "given" => self.given = Some(span),
             "skip_insert" => self.skip_insert = Some(span),
@@ -202,6 +211,7 @@ impl Marks {
             ("skip_update", self.skip_update),
             ("unordered", self.unordered),
             ("added", added.map(|added| added.span)),
+            ("with", self.with.as_ref().map(|(_, span)| *span)),
         ] {
             if let (Some(role), Some(span)) = (role, span) {
                 let reason = format!("`{name}` is for fields without another role");

@@ -15,7 +15,7 @@ fn attributes() {
         (
             quote!(#[evented(foreign)] a: i32),
             "unknown attribute `foreign`; known here are `id`, `key`, `given`, `inserted_at`, `updated_at`, `revision`, \
-             `renamed`, `added`, `embed`, `skip`, `skip_insert`, `skip_update`, `unordered`, `generated`; write for example `#[evented(id)]`",
+             `renamed`, `added`, `embed`, `skip`, `skip_insert`, `skip_update`, `unordered`, `generated`, `with`; write for example `#[evented(id)]`",
         ),
         (
             quote!(#[evented(version = 1)] a: i32),
@@ -24,6 +24,11 @@ fn attributes() {
         (
             quote!(#[evented(generated, generated)] a: i32),
             "`generated` is given twice; write `#[evented(generated)]` once",
+        ),
+        (quote!(#[evented(with)] a: i32), "expected `=`; write `#[evented(with = path::to::module)]`"),
+        (
+            quote!(#[evented(with = "form")] a: i32),
+            "expected identifier; write `#[evented(with = path::to::module)]`",
         ),
         (quote!(#[evented(generated = true)] a: i32), "expected `,`; write `#[evented(generated)]`"),
     ]);
@@ -68,6 +73,10 @@ fn roles() {
         (
             quote!(#[evented(generated, unordered)] a: Vec<String>),
             "`unordered` is for fields without another role; write `#[evented(generated)]` alone",
+        ),
+        (
+            quote!(#[evented(generated, with = form)] a: Rank),
+            "`with` is for fields without another role; write `#[evented(generated)]` alone",
         ),
         (
             quote!(#[evented(key = Uuid)] a: OrgId),

@@ -237,6 +237,13 @@ fn scopes() {
             "a scope has at most 4 parts; write `scopes((org = org_id, post = post_id))`",
         ),
     ]);
+    let input = parse_quote! {
+        #[evented(scopes(rank = rank))]
+        struct Item { id: i32, #[evented(with = form)] rank: Rank }
+    };
+    let fault = "the field `rank` has `with`, and values of scopes have the form of their type; \
+                 write `scopes(…)` with another field";
+    assert_eq!(read(&input).1, [fault]);
 }
 
 #[test]

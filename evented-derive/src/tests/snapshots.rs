@@ -183,6 +183,7 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
         ("skip_update", on_field(quote!(#[evented(skip_update)]))),
         ("skip_insert", on_field(quote!(#[evented(skip_insert)]))),
         ("unordered", on_field(quote!(#[evented(unordered)]))),
+        ("with", on_field(quote!(#[evented(with = path::form)]))),
         ("generated", on_field(quote!(#[evented(generated)]))),
         ("column_name", on_field(quote!(#[diesel(column_name = "type")]))),
         ("deserialize_as", on_field(quote!(#[diesel(deserialize_as = Stored)]))),

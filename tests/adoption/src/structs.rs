@@ -67,8 +67,8 @@ impl From<i64> for Cents {
     }
 }
 
-/// A text that may be none of the known ones.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+/// A text that may be none of the known ones. The type has no form of serde's.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Currency {
     Eur,
     Chf,
@@ -86,6 +86,29 @@ where
     type Row = String;
     fn build(row: String) -> diesel::deserialize::Result<Self> {
         Ok(Self(row))
+    }
+}
+
+/// The form of a currency in the log.
+pub mod currency_code {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Currency;
+
+    pub fn serialize<S: Serializer>(currency: &Currency, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match currency {
+            Currency::Eur => "e",
+            Currency::Chf => "c",
+        })
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "e" => Ok(Currency::Eur),
+            "c" => Ok(Currency::Chf),
+            other => Err(D::Error::custom(format!("{other} is no code of a currency"))),
+        }
     }
 }
 
@@ -114,6 +137,7 @@ pub struct Price {
     #[diesel(serialize_as = i64, deserialize_as = i64)]
     pub amount: Cents,
     #[diesel(serialize_as = String, deserialize_as = CurrencyText)]
+    #[evented(with = currency_code)]
     pub currency: Currency,
     pub note: Option<String>,
 }

@@ -52,6 +52,18 @@ async fn fields_that_diesel_converts() {
     assert!(changed.iter().all(|price| price.amount == Cents(300) && price.currency == Currency::Chf));
     assert_eq!(db.number("SELECT count(*) FROM prices WHERE amount = 300 AND currency = 'CHF'").await, 100);
     assert_eq!(db.run(Price::verify_table()).await.unwrap(), []);
+    // The log has the form of the module that the field names, in inserts, updates and events of plain SQL.
+    db.sql("UPDATE prices SET currency = 'EUR' WHERE id = 2").await;
+    db.run(Price::execute_on(2, PriceChanges { note: Some(Some("n".into())), ..Default::default() })).await.unwrap();
+    let history = db.run(Price::history(2)).await.unwrap();
+    let codes: Vec<_> = history
+        .iter()
+        .flat_map(|it| it.changeset.iter().filter(|change| change.field == "currency").map(|change| change.to.clone()))
+        .collect();
+    assert_eq!(serde_json::to_value(codes).unwrap(), serde_json::json!(["e", "c", "e"]));
+    let form = serde_json::to_value(changes()).unwrap();
+    assert_eq!(form, serde_json::json!({ "amount": 300, "currency": "c" }));
+    assert_eq!(serde_json::from_value::<PriceChanges>(form).unwrap().currency, Some(Currency::Chf));
     // A row that the conversion refuses is an error that names what it refused.
     db.sql("UPDATE prices SET currency = 'XYZ' WHERE id = 7").await;
     let error = db.run(Price::execute_on(7, changes())).await.unwrap_err();
