@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use diesel::associations::{BelongsTo, HasTable};
 use diesel::backend::Backend;
-use diesel::deserialize::{self, FromStaticSqlRow, Queryable};
+use diesel::deserialize::{self, FromSql, FromSqlRow, FromStaticSqlRow, Queryable};
 use diesel::expression::Selectable;
 use evented_core::{
     Context, Digest, EventData, Json, KeyValue, LogOffset, Meta, ReplayError, ReplayFault, StoredEvent,
@@ -17,6 +17,8 @@ use crate::error::{Error, Subject};
 use crate::model::definition::Model;
 use crate::model::id::Id;
 use crate::model::log::EventLog;
+use crate::sql::SqlTypes;
+use crate::sql_types::JsonText;
 
 /// One event of a record of type `M`.
 ///
@@ -188,7 +190,27 @@ impl<M: Model> fmt::Debug for Event<M> {
 /// The columns of the log as Diesel reads them, in the order of its table.
 ///
 /// The event's own id is read as an `Id<()>`: Diesel can read a bare `Uuid` only if its PostgreSQL feature is enabled.
-pub type Columns<K> = (i64, i64, K, i64, DateTime<Utc>, i16, String, String, String, Id<()>, Vec<u8>);
+pub type Columns<K> = (i64, i64, K, i64, DateTime<Utc>, i16, String, Document, Document, Id<()>, Vec<u8>);
+
+/// The text of a payload or of meta data, from a column of [`JsonText`] or of PostgreSQL's `Json`.
+#[derive(Debug, FromSqlRow)]
+pub struct Document(String);
+
+impl<DB: SqlTypes> FromSql<JsonText, DB> for Document
+where
+    String: FromSql<JsonText, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(value).map(Self)
+    }
+}
+
+#[cfg(feature = "__pg")]
+impl FromSql<diesel::sql_types::Json, diesel::pg::Pg> for Document {
+    fn from_sql(value: diesel::pg::PgValue<'_>) -> deserialize::Result<Self> {
+        FromSql::<JsonText, diesel::pg::Pg>::from_sql(value).map(Self)
+    }
+}
 
 /// The columns of the log of a model.
 type LogColumns<M> = Columns<<<M as Model>::Log as EventLog>::Key>;
@@ -207,8 +229,8 @@ where
         let unknown = || format!("`{record}` is no key of `{}`", M::SCHEMA);
         let record = M::key_from(record.clone()).ok_or_else(unknown)?;
         let state = Digest::from_slice(&state).ok_or("a digest of another length")?;
-        let payload = Json::from_text(payload);
-        let meta = Meta::stored(meta);
+        let payload = Json::from_text(payload.0);
+        let meta = Meta::stored(meta.0);
         let version = i32::from(version);
         let id = id.uuid();
         let data = EventData { id, revision, action, version, payload, meta, at };

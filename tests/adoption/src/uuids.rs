@@ -19,6 +19,20 @@ pub mod pg {
     }
 }
 
+/// The log's table, too, is in the crate of the schema.
+pub mod logged {
+    use super::*;
+    use evented_adoption_schema::logged::{pinned, pinned_log};
+
+    #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
+    #[diesel(table_name = pinned)]
+    #[evented(log(table = pinned_log))]
+    pub struct Pinned {
+        pub id: i32,
+        pub name: String,
+    }
+}
+
 /// On SQLite: `Binary`, or `Text`.
 pub mod sqlite {
     use super::*;

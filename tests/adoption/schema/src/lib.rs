@@ -100,14 +100,6 @@ diesel::table! {
     }
 }
 
-// The log of `pinned`, which the application created with a migration of its own, as `print-schema` prints it.
-diesel::table! {
-    pinned (id) {
-        id -> Integer,
-        name -> Text,
-    }
-}
-
 // What applications declare for all of their tables.
 diesel::joinable!(shop_limits -> memos (shop_id));
 diesel::allow_tables_to_appear_in_same_query!(shop_users, shop_limits, memos, levels, flags);
@@ -121,6 +113,34 @@ pub mod pg {
             boss_id -> Nullable<Uuid>,
         }
     }
+}
+
+/// A table and its log, as `print-schema` prints both from PostgreSQL.
+pub mod logged {
+    diesel::table! {
+        pinned (id) {
+            id -> Int4,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        pinned_log (txid, position) {
+            position -> Int8,
+            txid -> Int8,
+            revision -> Int8,
+            at -> Timestamptz,
+            record_id -> Int4,
+            version -> Int2,
+            given_id -> Bool,
+            action -> Text,
+            payload -> Json,
+            meta -> Json,
+            id -> Uuid,
+            state -> Bytea,
+        }
+    }
+    diesel::joinable!(pinned_log -> pinned (record_id));
+    diesel::allow_tables_to_appear_in_same_query!(pinned, pinned_log);
 }
 
 /// The same tables, as SQLite has them.

@@ -67,6 +67,40 @@ mod postgres {
     }
 }
 
+mod logs {
+    use evented_adoption_schema::logged::{pinned, pinned_log};
+    use evented_adoption_tests::uuids::logged::{NewPinned, Pinned, PinnedChanges};
+    use evented_diesel::Event;
+    use evented_tests::db::{AsyncPostgres, SyncPostgres};
+
+    use super::*;
+
+    macro_rules! the_logs_table_of_another_crate {
+        ($name:ident, $setting:ident) => {
+            #[tokio::test]
+            async fn $name() {
+                let mut db = $setting::new().await;
+                with_log::<Pinned, _>(&mut db, "pinned (id SERIAL PRIMARY KEY, name TEXT NOT NULL)").await;
+                let made = db.run(Pinned::insert(NewPinned { name: "Ann".into() })).await.unwrap();
+                let changes = PinnedChanges { name: Some("Eve".into()) };
+                let changed = db.run(made.update(changes)).await.unwrap();
+                assert_eq!(db.run(Pinned::replay(made.id)).await.unwrap(), Some(changed.clone()));
+                let events: Vec<Event<Pinned>> = db.load(changed.events()).await;
+                assert_eq!(events.iter().map(Event::revision).collect::<Vec<_>>(), [1, 2]);
+                let names =
+                    pinned_log::table.inner_join(pinned::table).select((pinned::name, pinned_log::action));
+                let names: Vec<(String, String)> = db.load(names.order(pinned_log::position)).await;
+                assert_eq!(names, [("Eve".into(), "insert".into()), ("Eve".into(), "update".into())]);
+                db.sql("DELETE FROM pinned").await;
+                assert_eq!(db.run(Pinned::rebuild()).await.unwrap().inserted, 1);
+                assert_eq!(db.run(Pinned::verify_table()).await.unwrap(), []);
+            }
+        };
+    }
+    the_logs_table_of_another_crate!(blocking, SyncPostgres);
+    the_logs_table_of_another_crate!(asynchronous, AsyncPostgres);
+}
+
 mod sqlite {
     use super::*;
     use evented_adoption_schema::sqlite::texts;
