@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::num::NonZero;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -101,7 +102,17 @@ fn tests(args: &[OsString], left_out: &[&str]) -> Result<Expression> {
     }
     // Both runners accept `--skip` after the two dashes.
     all.extend(left_out.iter().flat_map(|part| ["--skip", part]).map(OsString::from));
-    cargo(all)
+    let tests = cargo(all)?;
+    // What the environment or `--test-threads` says comes first.
+    Ok(if env::var_os(THREADS).is_some() { tests } else { tests.env(THREADS, at_once().to_string()) })
+}
+
+/// The number of tests that nextest runs at once.
+const THREADS: &str = "NEXTEST_TEST_THREADS";
+
+/// Many tests wait for a server most of the time, so there are more than the machine has processors.
+fn at_once() -> usize {
+    2 * thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// The doc tests. The examples in the derive's documentation need the whole library, so the package of the tests runs
