@@ -7,8 +7,8 @@ use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::SqlTypes;
 use crate::statements::{
-    Append, Guard, Inserted, LARGEST_PORTION, RecordRow, Removed, Written, insert_many, insert_many_plain,
-    portions,
+    Append, Guard, Inserted, LARGEST_PORTION, RecordRow, Removed, RowLock, Written, insert_many,
+    insert_many_plain, portions,
 };
 
 #[cfg(feature = "__pg")]
@@ -30,6 +30,7 @@ pub trait EventedBackend: SqlTypes {
     fn lock<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         key: &KeyValue,
+        lock: RowLock,
     ) -> impl Future<Output = QueryResult<bool>> + Send;
 
     /// Locks the rows of several records until the end of the transaction, in the order of their keys.
@@ -37,6 +38,7 @@ pub trait EventedBackend: SqlTypes {
     fn lock_many<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         keys: &[KeyValue],
+        lock: RowLock,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     /// Locks the whole table against other writers until the end of the transaction.

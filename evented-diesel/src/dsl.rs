@@ -4,11 +4,11 @@ use evented_core::{ActionOf, Changeset, Channel, IntoRecordRef, RecordRef};
 
 use crate::error::Error;
 use crate::maintenance::{Backfill, Rebuild};
-use crate::model::{Event, EventsOf, Model, WithTable};
+use crate::model::{Event, EventsOf, Model, RowFilter, WithTable};
 use crate::read::{History, LastPosition, Replay, TableAt};
 use crate::stream::TakeReadPoint;
 use crate::verify::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
-use crate::write::{Command, Materialize, changeset};
+use crate::write::{Command, ManyRows, Materialize, changeset};
 
 /// Commands and reads of every model: `Item::insert(…)`, `item.delete()`, `Item::history(id)`. Each is a value that does
 /// nothing until `.run(&mut conn)`. The prelude has this trait.
@@ -108,6 +108,18 @@ impl<M: Model> EventedDsl for M {}
 /// Operations on the rows of models that have a table: all but those with `#[evented(log(only))]`. The prelude has this
 /// trait.
 pub trait EventedTableDsl: WithTable {
+    /// Changes some fields of every record whose row matches a condition of Diesel's.
+    fn update_where<F: RowFilter<Self>>(filter: F, changes: Self::Changes) -> ManyRows<Self, F> {
+        ManyRows::change(filter, changes)
+    }
+    /// Runs an action of this model on every record whose row matches a condition.
+    fn execute_where<F: RowFilter<Self>, A: ActionOf<Self>>(filter: F, action: A) -> ManyRows<Self, F> {
+        ManyRows::change(filter, action)
+    }
+    /// Deletes every record whose row matches a condition. The events stay in the log.
+    fn delete_where<F: RowFilter<Self>>(filter: F) -> ManyRows<Self, F> {
+        ManyRows::delete(filter)
+    }
     /// Writes the missing row of a record that exists in the log.
     fn materialize(target: impl IntoRecordRef<Self>) -> Materialize<Self> {
         Materialize::new(target)

@@ -234,10 +234,13 @@ pub use evented_derive::{EventLog, Evented};
 #[cfg(feature = "__async")]
 pub use exec::RunAsync;
 pub use exec::{Executor, Operation, Run};
-pub use model::WithTable;
 pub use model::{
     Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, Model, ModelOn, NoFields, PendingEvent,
 };
+pub use model::{RowFilter, WithTable};
 pub use read::{Entry, LinkedEvents};
 pub use sql::{EventTable, LogName};
-pub use write::{Batch, Command, Materialize, Recorded, Recording, batch, request_id};
+pub use write::{
+    Batch, Command, ManyChunk, ManyChunks, ManyRecords, ManyRows, Materialize, Recorded, Recording, batch,
+    request_id,
+};

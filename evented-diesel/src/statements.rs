@@ -11,6 +11,8 @@ mod log_checks;
 mod log_stream;
 mod log_tables;
 mod many_rows;
+mod matching_rows;
+mod row_lock;
 mod rows;
 mod table_scan;
 
@@ -46,6 +48,8 @@ pub(crate) use many_rows::{
     LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, key_portions, lock_rows,
     portions, remove_many, remove_many_plain, rows_of, update_many,
 };
+pub(crate) use matching_rows::matching_rows;
+pub use row_lock::RowLock;
 pub(crate) use rows::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
     push_insert_values, push_set, remove_row, row_of, set_row,

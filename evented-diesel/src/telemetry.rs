@@ -6,6 +6,7 @@
 //! |---|---|---|---|
 //! | `evented.command` | span, debug | `schema`, `action`, `record`, `revision`, `error` | a command runs |
 //! | `evented.batch` | span, debug | `schema`, `commands`, `error` | a batch runs; its commands have spans of their own only if they run one by one |
+//! | `evented.many_rows` | span, debug | `schema`, `action`, `records`, `error` | all rows that a filter matches, or a chunk of them, are changed or deleted |
 //! | `evented.replay` | span, debug | `schema`, `record`, `events`, `error` | a read query replays a record |
 //! | `evented.history` | span, debug | `schema`, `record`, `events`, `error` | a read query reads a record's history |
 //! | `evented.conflict` | event, debug | `schema`, `record`, `expected`, `found` | a command expected another revision |
@@ -36,6 +37,11 @@ pub(crate) fn command(schema: &'static str, action: &str) -> Span {
 /// Creates the span of a batch.
 pub(crate) fn batch(schema: &'static str, commands: usize) -> Span {
     tracing::debug_span!("evented.batch", schema, commands, error = Empty)
+}
+
+/// Creates the span of a change of many rows.
+pub(crate) fn many_rows(schema: &'static str, action: &str) -> Span {
+    tracing::debug_span!("evented.many_rows", schema, action, records = Empty, error = Empty)
 }
 
 /// Creates the span of a replay.

@@ -31,6 +31,7 @@ texts! {
     savepoints: "../../docs/src/savepoints.md",
     drift: "../../docs/src/drift.md",
     batches: "../../docs/src/batches.md",
+    many_rows: "../../docs/src/many-rows.md",
     asynchronous: "../../docs/src/async.md",
     errors: "../../docs/src/errors.md",
     migrations: "../../docs/src/migrations.md",

@@ -58,6 +58,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             #[automatically_derived]
             impl #private::WithTable for #ident {
                 const DERIVED: #private::Derived = #private::Derived::TOKEN;
+                type Table = #table::table;
             }
         }
     });

@@ -18,9 +18,9 @@ use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::{SqlTypes, Statement, Value, field, optional};
 use crate::statements::{
-    Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, Source, Written,
-    WrittenRow, append_columns, lock_rows, push_append_values, push_insert_columns, push_insert_values,
-    push_is_record, push_set, read_written_offset,
+    Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, RowLock, Source,
+    Written, WrittenRow, append_columns, lock_rows, push_append_values, push_insert_columns,
+    push_insert_values, push_is_record, push_set, read_written_offset,
 };
 
 /// A row of a result whose columns do not matter, only its existence.
@@ -35,19 +35,21 @@ impl EventedBackend for Pg {
     async fn lock<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         key: &KeyValue,
+        lock: RowLock,
     ) -> QueryResult<bool> {
         let mut statement = Statement::new("SELECT 1 FROM ");
         statement.table::<M>().sql(" WHERE ");
         push_is_record::<Self, M>(&mut statement, "", key);
-        statement.sql(" FOR UPDATE");
+        statement.sql(lock.sql(Self::DATABASE));
         executor.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
     }
 
     async fn lock_many<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         keys: &[KeyValue],
+        lock: RowLock,
     ) -> QueryResult<()> {
-        executor.load::<Nothing>(lock_rows::<Self, M>(keys)).await.map(drop)
+        executor.load::<Nothing>(lock_rows::<Self, M>(keys, lock)).await.map(drop)
     }
 
     async fn lock_number<M: ModelOn<Self>, D: Executor<Self>>(
@@ -206,7 +208,7 @@ pub(super) fn update<'q, M: ModelOn<Pg>>(
             statement.sql(" AND e.version = ").value(*version).sql(")");
         }
     }
-    statement.sql(" FOR UPDATE), appended AS (");
+    statement.sql(" FOR NO KEY UPDATE), appended AS (");
     append_columns(&mut statement, append.table, append.given_id, true);
     statement.sql("SELECT ");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision(), true);

@@ -15,8 +15,9 @@ use crate::exec::Executor;
 use crate::model::{EventLog, Model, ModelOn};
 use crate::sql::{Statement, Text};
 use crate::statements::{
-    Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, Source, Written, append_columns, head_of,
-    push_append_values, push_insert_columns, push_insert_values, push_is_record, remove_row, row_of, set_row,
+    Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, RowLock, Source, Written, append_columns,
+    head_of, push_append_values, push_insert_columns, push_insert_values, push_is_record, remove_row, row_of,
+    set_row,
 };
 
 struct Nothing;
@@ -27,13 +28,18 @@ impl QueryableByName<Sqlite> for Nothing {
 }
 
 impl EventedBackend for Sqlite {
-    async fn lock<M: ModelOn<Self>, D: Executor<Self>>(executor: &mut D, _: &KeyValue) -> QueryResult<bool> {
+    async fn lock<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+        _: &KeyValue,
+        _: RowLock,
+    ) -> QueryResult<bool> {
         lock_database::<M, D>(executor).await.map(|()| true)
     }
 
     async fn lock_many<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         _: &[KeyValue],
+        _: RowLock,
     ) -> QueryResult<()> {
         lock_database::<M, D>(executor).await
     }

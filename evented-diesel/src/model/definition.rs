@@ -103,6 +103,38 @@ pub trait WithTable: Model {
     /// Shows that the derive implements the trait.
     #[doc(hidden)]
     const DERIVED: Derived;
+    /// The model's table in Diesel.
+    type Table: diesel::Table;
+}
+
+/// A condition on the rows of a model, for `Item::update_where(…)` and its siblings: what Diesel's `filter` takes on the
+/// model's table, without joins.
+#[diagnostic::on_unimplemented(
+    message = "this is no condition on the rows of `{M}`",
+    note = "write a condition of Diesel's over columns of the model's table: `items::value.lt(10)`"
+)]
+pub trait RowFilter<M>: sealed::RowFilter<M> {}
+
+impl<M: WithTable, F: sealed::RowFilter<M>> RowFilter<M> for F {}
+
+mod sealed {
+    use diesel::expression::{AppearsOnTable, ValidGrouping};
+    use diesel::sql_types::BoolOrNullableBool;
+
+    use super::WithTable;
+
+    pub trait RowFilter<M> {}
+
+    impl<M: WithTable, F> RowFilter<M> for F
+    where
+        F: AppearsOnTable<M::Table>
+            + ValidGrouping<
+                (),
+                IsAggregate: diesel::expression::MixedAggregates<diesel::expression::is_aggregate::No>,
+            >,
+        F::SqlType: BoolOrNullableBool,
+    {
+    }
 }
 
 /// Builds the query for a record's events. The derive implements it.

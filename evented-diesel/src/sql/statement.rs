@@ -57,6 +57,7 @@ enum Part<'q, DB: SqlTypes> {
     Converted(ConvertedField<DB>),
     Table(for<'a, 'b> fn(AstPass<'a, 'b, DB>) -> QueryResult<()>),
     KeyColumn(for<'a, 'b> fn(usize, AstPass<'a, 'b, DB>) -> QueryResult<()>, usize),
+    Fragment(&'q (dyn QueryFragment<DB> + Sync)),
 }
 
 impl<'q, DB: SqlTypes> Statement<'q, DB> {
@@ -115,6 +116,12 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
         self
     }
 
+    /// Adds a part of a query of Diesel's, with its binds.
+    pub fn fragment(&mut self, fragment: &'q (dyn QueryFragment<DB> + Sync)) -> &mut Self {
+        self.parts.push(Part::Fragment(fragment));
+        self
+    }
+
     /// Adds the name of a log's table.
     pub fn log(&mut self, log: LogName) -> &mut Self {
         if let Some(schema) = log.schema {
@@ -170,7 +177,7 @@ impl<DB: SqlTypes> Statement<'_, DB> {
                 Part::Identifier(name) => out.push_identifier(name)?,
                 Part::Table(push) => push(out.reborrow())?,
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
-                Part::Value(_) | Part::Key(_) | Part::Field(..) | Part::Converted(_) => {
+                Part::Value(_) | Part::Key(_) | Part::Field(..) | Part::Converted(_) | Part::Fragment(_) => {
                     let reason = "a value in a part of a statement that has none";
                     return Err(diesel::result::Error::QueryBuilderError(reason.into()));
                 }
@@ -192,14 +199,21 @@ impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
                 Part::Converted(field) => field.push(out.reborrow())?,
                 Part::Table(push) => push(out.reborrow())?,
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
+                Part::Fragment(fragment) => fragment.walk_ast(out.reborrow())?,
             }
         }
         Ok(())
     }
 
-    // Every part of a statement is safe to cache. The default implementation would walk over all parts to find that
-    // out.
-    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+    // Every other part is safe to cache. The default implementation would walk over all parts to find that out.
+    fn is_safe_to_cache_prepared(&self, backend: &DB) -> QueryResult<bool> {
+        for part in &self.parts {
+            if let Part::Fragment(fragment) = part
+                && !fragment.is_safe_to_cache_prepared(backend)?
+            {
+                return Ok(false);
+            }
+        }
         Ok(true)
     }
 }

@@ -6,16 +6,20 @@ use crate::model::{Model, ModelOn};
 use crate::sql::{SqlTypes, Statement};
 use crate::statements::events::head_columns;
 use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
+use crate::statements::row_lock::RowLock;
 use crate::statements::rows::override_key;
 
 /// Locks rows in the order of their keys, so that two batches cannot deadlock.
-pub(crate) fn lock_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
+pub(crate) fn lock_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(
+    keys: &'q [KeyValue],
+    lock: RowLock,
+) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT 1 FROM ");
     statement.table::<M>().sql(" t WHERE ");
     push_is_among::<DB, M>(&mut statement, keys);
     statement.sql(" ORDER BY ");
     push_key_columns::<DB, M>(&mut statement, "t.");
-    statement.sql(" FOR UPDATE");
+    statement.sql(lock.sql(DB::DATABASE));
     statement
 }
 

@@ -7,6 +7,7 @@ use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Transaction};
 use crate::model::{ModelOn, Record};
+use crate::statements::RowLock;
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
@@ -31,6 +32,11 @@ pub(crate) trait Attempt<DB: EventedBackend, M: ModelOn<DB>>: Sync {
     /// Whether the model's hook runs. What the hook wrote for an attempt that failed is then rolled back.
     fn runs_hook(&self) -> bool {
         false
+    }
+
+    /// How strongly the record's row is locked.
+    fn lock(&self) -> RowLock {
+        RowLock::Change
     }
 
     /// Writes on a record whose state is known; `None` if another writer was first.
@@ -76,7 +82,7 @@ async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 ) -> Result<Option<Recorded<M>>, Error> {
     let name = record.name();
     let transaction = Transaction::around(executor, &name, write.takes_several_statements()).await?;
-    let result = match start(executor, record, options, write.command()).await {
+    let result = match start(executor, record, options, (write.command(), write.lock())).await {
         Ok(Start::Repeated(first)) => Ok(Some(first)),
         Ok(Start::From(from)) if matches!(from.state, State::Live(_)) => {
             if let Err(conflict) = options.check_expected(record, from.head.revision) {
@@ -110,13 +116,13 @@ async fn start<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
-    command: Repeated<'_, M>,
+    (command, lock): (Repeated<'_, M>, RowLock),
 ) -> Result<Start<M>, Error> {
     if options.event_id.is_some() || !M::HAS_TABLE {
-        state_store::lock(executor, record).await?;
+        state_store::lock(executor, record, lock).await?;
         if let Some(first) = repeated::first_run(executor, record, options, command).await? {
             return Ok(Start::Repeated(first));
         }
     }
-    state_store::resolve(executor, record, options).await.map(Start::From)
+    state_store::resolve(executor, record, options, lock).await.map(Start::From)
 }

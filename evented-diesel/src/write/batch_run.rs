@@ -64,7 +64,7 @@ async fn one_by_one<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     // prevents a deadlock with another batch.
     let keys = batch_write::keys(commands);
     if M::HAS_TABLE {
-        batch_write::lock::<DB, M, D>(executor, &keys).await?;
+        batch_write::lock::<DB, M, D>(executor, &keys, batch_write::lock_of(commands)).await?;
     } else {
         let name = || Subject::Model(M::SCHEMA);
         let locked = log_only::lock::<DB, M, D>(executor, &keys).await;
@@ -89,7 +89,9 @@ async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     if special || commands.iter().any(|command| is_special(&command.options)) {
         return Ok(None);
     }
-    let Some(records) = batch_write::read(executor, &batch_write::keys(commands)).await? else {
+    let Some(records) =
+        batch_write::read(executor, &batch_write::keys(commands), batch_write::lock_of(commands)).await?
+    else {
         return Ok(None);
     };
     match plan(commands, records)? {

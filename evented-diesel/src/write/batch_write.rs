@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
-    Append, Current, RecordRow, columns_to_write, current_rows, key_portions, portions, remove_many,
+    Append, Current, RecordRow, RowLock, columns_to_write, current_rows, key_portions, portions, remove_many,
     update_many,
 };
 use crate::write::append_event::{Head, sort_by_table};
@@ -34,13 +34,20 @@ pub(crate) fn keys<M: Model>(commands: &[Command<M>]) -> Vec<KeyValue> {
     keys.into_iter().collect()
 }
 
+/// Returns how strongly the commands lock their records.
+pub(crate) fn lock_of<M: Model>(commands: &[Command<M>]) -> RowLock {
+    let deletes = commands.iter().any(|command| matches!(command.kind, Kind::Delete(_)));
+    if deletes { RowLock::Delete } else { RowLock::Change }
+}
+
 /// Locks records in the order of their keys, so that two batches never deadlock.
 pub(crate) async fn lock<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     keys: &[KeyValue],
+    lock: RowLock,
 ) -> Result<(), Error> {
     for keys in key_portions::<DB, M>(keys) {
-        DB::lock_many::<M, D>(executor, keys).await.map_err(table_failed::<M>)?;
+        DB::lock_many::<M, D>(executor, keys, lock).await.map_err(table_failed::<M>)?;
     }
     Ok(())
 }
@@ -49,8 +56,18 @@ pub(crate) async fn lock<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
 pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     keys: &[KeyValue],
+    row_lock: RowLock,
 ) -> Result<Option<HashMap<KeyValue, Working<M>>>, Error> {
-    lock::<DB, M, D>(executor, keys).await?;
+    lock::<DB, M, D>(executor, keys, row_lock).await?;
+    let records = read_locked::<DB, M, D>(executor, keys).await?;
+    Ok((records.len() == keys.len()).then_some(records))
+}
+
+/// Reads the locked records that exist and match their logs.
+pub(crate) async fn read_locked<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    keys: &[KeyValue],
+) -> Result<HashMap<KeyValue, Working<M>>, Error> {
     let mut records = HashMap::with_capacity(keys.len());
     for keys in key_portions::<DB, M>(keys) {
         let rows =
@@ -60,7 +77,7 @@ pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             let digests =
                 row.digests().map_err(|source| Error::Unstorable { record: record.name(), error: source })?;
             if head.version != M::VERSION || digests.state(M::DIGEST_ORDER) != head.state {
-                return Ok(None);
+                continue;
             }
             let working = Working {
                 original: Some(digests.clone()),
@@ -72,7 +89,7 @@ pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             records.insert(record.value, working);
         }
     }
-    Ok((records.len() == keys.len()).then_some(records))
+    Ok(records)
 }
 
 /// Writes the events, in the order of the commands, and then the rows.

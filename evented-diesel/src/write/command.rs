@@ -65,12 +65,7 @@ impl<M: Evented> Command<M> {
     /// `value`. The keys `actor`, `cause` and `correlation` have the same effect as [`by`](Self::by),
     /// [`caused_by`](Self::caused_by) and [`correlate`](Self::correlate).
     pub fn meta(mut self, entries: impl Into<Value>) -> Self {
-        match entries.into() {
-            Value::Object(entries) => self.options.meta.extend(entries),
-            other => {
-                self.options.meta.own.insert("value".to_owned(), other);
-            }
-        }
+        self.options.add_meta(entries.into());
         self
     }
 

@@ -7,7 +7,7 @@ use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
 use crate::model::{Model, ModelOn, Record, table_failed};
-use crate::statements::{Append, EventOf, event_by_id};
+use crate::statements::{Append, EventOf, RowLock, event_by_id};
 use crate::write::append_event::{EventContent, Head, next_event};
 use crate::write::attempts::ATTEMPTS;
 use crate::write::before_append::Before;
@@ -197,7 +197,7 @@ async fn existing<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         return Ok(Existing::Repeated(first));
     }
     let transaction = Transaction::open(executor, &record.name()).await?;
-    let result = state_store::resolve(executor, record, options).await;
+    let result = state_store::resolve(executor, record, options, RowLock::Change).await;
     match transaction.close(executor, &record.name(), result).await {
         Ok(resolved) => match resolved.state {
             State::Live(_) => Err(Error::Exists { record: record.name(), revision: resolved.head.revision }),

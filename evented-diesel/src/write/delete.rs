@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exec::{Executor, Transaction};
 use crate::model::{EventLog, Model, ModelOn, Record};
 use crate::read::load;
-use crate::statements::{Appended, Removed, append};
+use crate::statements::{Appended, Removed, RowLock, append};
 use crate::telemetry::{self, Drifted};
 use crate::write::append_event::{EventContent, Head, empty_payload, next_event};
 use crate::write::attempts::{self, Attempt};
@@ -50,6 +50,10 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Delete<'_, M> {
 
     fn command(&self) -> Repeated<'_, M> {
         Repeated::Delete
+    }
+
+    fn lock(&self) -> RowLock {
+        RowLock::Delete
     }
 
     async fn attempt<E: Executor<DB>>(

@@ -8,8 +8,8 @@ use crate::exec::{Executor, Transaction};
 use crate::model::{Model, ModelOn, Record};
 use crate::read::load;
 use crate::statements::{
-    Appended, Current, Guard, RecordRow, Until, append, columns_to_write, current, insert_row, overwrite_row,
-    remove_row, row_of,
+    Appended, Current, Guard, RecordRow, RowLock, Until, append, columns_to_write, current, insert_row,
+    overwrite_row, remove_row, row_of,
 };
 use crate::telemetry::{self, Drifted};
 use crate::write::append_event::{EventContent, Head, next_event};
@@ -51,9 +51,10 @@ pub(crate) async fn resolve<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
+    lock: RowLock,
 ) -> Result<Resolved<M>, Error> {
     for _ in 0..ATTEMPTS {
-        if let Some(resolved) = resolve_once(executor, record, options).await? {
+        if let Some(resolved) = resolve_once(executor, record, options, lock).await? {
             return Ok(resolved);
         }
     }
@@ -68,8 +69,9 @@ async fn resolve_once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
+    lock: RowLock,
 ) -> Result<Option<Resolved<M>>, Error> {
-    let held = DB::lock::<M, E>(executor, &record.value).await.map_err(|error| record.failed(error))?;
+    let held = DB::lock::<M, E>(executor, &record.value, lock).await.map_err(|error| record.failed(error))?;
     if let Some(resolved) = read_verified(executor, record).await? {
         let guard = if held { Guard::Locked } else { resolved.guard };
         return Ok(Some(Resolved { guard, ..resolved }));
@@ -242,7 +244,7 @@ pub(crate) async fn reconcile<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB
     telemetry::drift(Drifted::AfterWrite, M::SCHEMA, &record.value, &columns);
     let name = record.name();
     let transaction = Transaction::open(executor, &name).await?;
-    let resolved = resolve(executor, record, &Options::default()).await;
+    let resolved = resolve(executor, record, &Options::default(), RowLock::Change).await;
     let resolved = transaction.close(executor, &name, resolved).await?;
     resolved.into_live(record).map(|(row, ..)| row)
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exec::{Executor, Operation, Transaction, sealed};
 use crate::model::{Model, ModelOn, Record};
 use crate::read::load;
-use crate::statements::{RecordRow, Until, insert_row, row_of};
+use crate::statements::{RecordRow, RowLock, Until, insert_row, row_of};
 
 /// Writes the missing row of a record that is live according to the log: `Item::materialize(id)`.
 ///
@@ -42,7 +42,7 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     record: &Record<M>,
 ) -> Result<M, Error> {
-    DB::lock::<M, D>(executor, &record.value).await.map_err(|error| record.failed(error))?;
+    DB::lock::<M, D>(executor, &record.value, RowLock::Change).await.map_err(|error| record.failed(error))?;
     let replay = load::replay(executor, record, Until::default()).await?;
     let revision = replay.revision();
     let live = match replay.into_state() {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use evented_core::{Context, Evented, Meta, micros};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -27,6 +28,16 @@ impl Options {
         let at = self.at.unwrap_or_else(Utc::now);
         let event_id = self.event_id.unwrap_or_else(Uuid::now_v7);
         Context::new(micros(at), event_id, self.meta.actor.clone(), M::VERSION)
+    }
+
+    /// Adds the fields of a JSON object to the metadata; another value under the key `value`.
+    pub(crate) fn add_meta(&mut self, entries: Value) {
+        match entries {
+            Value::Object(entries) => self.meta.extend(entries),
+            other => {
+                self.meta.own.insert("value".to_owned(), other);
+            }
+        }
     }
 
     pub(crate) fn check_expected<M: Model>(&self, record: &Record<M>, found: i64) -> Result<(), Error> {

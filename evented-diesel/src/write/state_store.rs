@@ -8,7 +8,7 @@ use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{ModelOn, Record};
-use crate::statements::{Append, Guard, Inserted, Removed, Written};
+use crate::statements::{Append, Guard, Inserted, Removed, RowLock, Written};
 use crate::write::drift::{self, Resolved};
 use crate::write::log_only;
 use crate::write::options::Options;
@@ -17,9 +17,10 @@ use crate::write::options::Options;
 pub(crate) async fn lock<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
+    lock: RowLock,
 ) -> Result<(), Error> {
     let locked = if M::HAS_TABLE {
-        DB::lock::<M, E>(executor, &record.value).await.map(drop)
+        DB::lock::<M, E>(executor, &record.value, lock).await.map(drop)
     } else {
         log_only::lock::<DB, M, E>(executor, std::slice::from_ref(&record.value)).await
     };
@@ -31,9 +32,10 @@ pub(crate) async fn resolve<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
+    lock: RowLock,
 ) -> Result<Resolved<M>, Error> {
     if M::HAS_TABLE {
-        drift::resolve(executor, record, options).await
+        drift::resolve(executor, record, options, lock).await
     } else {
         log_only::resolve(executor, record).await
     }

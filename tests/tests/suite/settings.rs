@@ -43,6 +43,8 @@ macro_rules! settings {
             mod long_histories;
             #[path = "log_only.rs"]
             mod log_only;
+            #[path = "many_rows.rs"]
+            mod many_rows;
             #[path = "before_append.rs"]
             mod before_append;
             #[path = "reading.rs"]

@@ -31,6 +31,12 @@ macro_rules! person {
         assert_eq!($db.run(Person::rebuild()).await.unwrap().inserted, 2);
         assert_eq!($db.run(Person::verify_table()).await.unwrap(), []);
         assert_eq!($db.run(Person::backfill()).await.unwrap().records, 0);
+        let changes = PersonChanges { name: Some("Bea".into()), ..PersonChanges::default() };
+        let changed =
+            $db.run(Person::update_where(persons::boss_id.eq(boss.id), changes).records()).await.unwrap();
+        assert_eq!(changed.iter().map(|it| it.id).collect::<Vec<_>>(), [person.id]);
+        assert_eq!($db.run(Person::delete_where(persons::id.eq(boss.id))).await.unwrap(), 1);
+        assert_eq!($db.run(Person::verify_table()).await.unwrap(), []);
     }};
 }
 

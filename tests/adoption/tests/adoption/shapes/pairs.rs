@@ -35,6 +35,29 @@ async fn many_in_a_batch() {
     assert_eq!(db.run(ShopUser::verify_table()).await.unwrap(), []);
 }
 
+#[tokio::test]
+async fn many_by_a_filter() {
+    let mut db = fresh().await;
+    let pairs: Vec<(i32, i32)> = (0..300).map(|n| (n % 12, n)).collect();
+    db.run(batch(pairs.iter().map(|(shop, user)| ShopUser::insert(new(*shop, *user))).collect::<Vec<_>>()))
+        .await
+        .unwrap();
+    let changes = ShopUserChanges { role: Some("chief".into()), note: None };
+    let chiefs = db.run(ShopUser::update_where(shop_users::shop_id.ge(9), changes).records()).await.unwrap();
+    let mut expected: Vec<_> = pairs.into_iter().filter(|(shop, _)| *shop >= 9).collect();
+    expected.sort_unstable();
+    assert_eq!(chiefs.iter().map(EventedKey::pair).collect::<Vec<_>>(), expected);
+    let mut chunks = ShopUser::execute_where(shop_users::role.eq("clerk"), Promote).in_chunks(100);
+    let mut sizes = Vec::new();
+    while let Some(records) = db.run(chunks.page()).await.unwrap() {
+        sizes.push(records);
+    }
+    assert_eq!(sizes, [100, 100, 25]);
+    assert_eq!(db.run(ShopUser::delete_where(shop_users::user_id.lt(290))).await.unwrap(), 290);
+    assert_eq!(db.run(ShopUser::verify_table()).await.unwrap(), []);
+    assert_eq!(db.run(ShopUser::verify_replay()).await.unwrap(), []);
+}
+
 trait EventedKey {
     fn pair(&self) -> (i32, i32);
 }

@@ -1,0 +1,155 @@
+//! Runs one change of many rows: locks and selects them, and writes their events and rows.
+//!
+//! Records in their usual state are planned in memory and written in a few statements, as a batch is. The others (drift,
+//! an event of an older version of the model) are changed one by one in the same transaction, and all of them are where
+//! a statement per record costs nothing (SQLite) or a hook runs. A violated constraint makes all of them run one by one
+//! as well: that finds the record, and rows that free a value for others come in another order.
+
+use std::sync::Arc;
+
+use diesel::query_builder::QueryFragment;
+use evented_core::{KeyValue, RecordRef};
+
+use super::What;
+use crate::backend::EventedBackend;
+use crate::error::{Error, Subject};
+use crate::exec::{Executor, Transaction};
+use crate::model::{Model, ModelOn, table_failed};
+use crate::statements::{RecordOf, RowLock, matching_rows};
+use crate::telemetry;
+use crate::write::batch_plan::plan;
+use crate::write::command::{Command, Kind};
+use crate::write::options::Options;
+use crate::write::{batch_write, run_command};
+
+/// What is done, on which database.
+pub(super) struct Many<'m, DB, M: Model> {
+    pub(super) filter: &'m (dyn QueryFragment<DB> + Sync),
+    pub(super) what: &'m What<M>,
+    pub(super) options: &'m Options,
+}
+
+/// The records of one run, in the order of their keys.
+pub(super) struct Done<M> {
+    pub(super) records: Vec<M>,
+    /// The key of the last record.
+    pub(super) last: Option<KeyValue>,
+}
+
+impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
+    /// Changes the matching rows after a key, up to a number of them, in a transaction.
+    pub(super) async fn run<D: Executor<DB>>(
+        &self,
+        executor: &mut D,
+        range: (Option<&KeyValue>, Option<i64>),
+    ) -> Result<Done<M>, Error> {
+        let name = Subject::Model(M::SCHEMA);
+        let transaction = Transaction::around(executor, &name, true).await?;
+        let result = self.within(executor, range, &name).await;
+        transaction.close(executor, &name, result).await
+    }
+
+    async fn within<D: Executor<DB>>(
+        &self,
+        executor: &mut D,
+        range: (Option<&KeyValue>, Option<i64>),
+        name: &Subject,
+    ) -> Result<Done<M>, Error> {
+        if DB::LOCKS_FIRST {
+            DB::lock_number::<M, D>(executor, 0).await.map_err(table_failed::<M>)?;
+        }
+        let lock = match self.what {
+            What::Change(_) => RowLock::Change,
+            What::Delete => RowLock::Delete,
+        };
+        let found = executor.load::<RecordOf<M>>(matching_rows::<DB, M>(self.filter, range, lock)).await;
+        let keys: Vec<KeyValue> =
+            found.map_err(table_failed::<M>)?.into_iter().map(|record| record.key).collect();
+        telemetry::record("records", keys.len());
+        let commands = self.commands(&keys)?;
+        let last = keys.last().cloned();
+        if DB::LOCKS_FIRST || M::HAS_BEFORE_APPEND {
+            return Ok(Done { records: one_by_one(executor, &commands).await?, last });
+        }
+        let failed = |error| Error::database(name.clone(), error);
+        executor.begin().await.map_err(failed)?;
+        match at_once(executor, &keys, &commands).await {
+            Ok(records) => {
+                executor.commit().await.map_err(failed)?;
+                Ok(Done { records, last })
+            }
+            Err(Error::Constraint { .. }) => {
+                executor.rollback().await.map_err(failed)?;
+                Ok(Done { records: one_by_one(executor, &commands).await?, last })
+            }
+            Err(error) => {
+                executor.rollback().await.map_err(failed)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A command for each record.
+    fn commands(&self, keys: &[KeyValue]) -> Result<Vec<Command<M>>, Error> {
+        let command = |key: &KeyValue| {
+            let record = M::key_from(key.clone()).map(RecordRef::by_key).ok_or_else(|| {
+                let reason = format!("`{key}` is no key of the model");
+                Error::database(
+                    Subject::Model(M::SCHEMA),
+                    diesel::result::Error::DeserializationError(reason.into()),
+                )
+            })?;
+            let kind = match self.what {
+                What::Change(action) => Kind::Change(record, Arc::clone(action)),
+                What::Delete => Kind::Delete(record),
+            };
+            Ok(Command { kind, options: self.options.clone() })
+        };
+        keys.iter().map(command).collect()
+    }
+}
+
+/// Runs the commands on locked records: those in their usual state in a few statements, the others one by one.
+async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    keys: &[KeyValue],
+    commands: &[Command<M>],
+) -> Result<Vec<M>, Error> {
+    let usual = batch_write::read_locked::<DB, M, D>(executor, keys).await?;
+    let is_usual: Vec<bool> = keys.iter().map(|key| usual.contains_key(key)).collect();
+    let of = |wanted: bool| -> Vec<Command<M>> {
+        commands
+            .iter()
+            .zip(&is_usual)
+            .filter(|(_, usual)| **usual == wanted)
+            .map(|(it, _)| it.clone())
+            .collect()
+    };
+    let (together, alone) = (of(true), of(false));
+    let together = match plan(&together, usual).map_err(of_record)? {
+        Some(plan) => batch_write::write(executor, plan).await?,
+        None => one_by_one(executor, &together).await?,
+    };
+    let alone = one_by_one(executor, &alone).await?;
+    let (mut together, mut alone) = (together.into_iter(), alone.into_iter());
+    Ok(is_usual.into_iter().filter_map(|usual| if usual { together.next() } else { alone.next() }).collect())
+}
+
+/// The error of the record, which names it. Its number among the records says nothing to the caller.
+fn of_record(error: Error) -> Error {
+    match error {
+        Error::Batch { error, .. } => *error,
+        other => other,
+    }
+}
+
+async fn one_by_one<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    commands: &[Command<M>],
+) -> Result<Vec<M>, Error> {
+    let mut records = Vec::with_capacity(commands.len());
+    for command in commands {
+        records.push(run_command::run(executor, command).await?.record);
+    }
+    Ok(records)
+}
