@@ -8,6 +8,7 @@ mod contention;
 mod create;
 mod handwritten;
 mod history;
+mod many_rows;
 mod raw;
 mod sqlite;
 mod update;
@@ -18,6 +19,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     history::run(bench, report)?;
     contention::run(bench, report)?;
     batch::run(bench, report)?;
+    many_rows::run(bench, report)?;
     sqlite::run(bench, report)?;
     crate::memory::run(bench, report)
 }

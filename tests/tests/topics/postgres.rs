@@ -20,6 +20,8 @@ macro_rules! settings {
             mod isolation;
             #[path = "languages.rs"]
             mod languages;
+            #[path = "locks.rs"]
+            mod locks;
             #[path = "races.rs"]
             mod races;
             #[path = "rights.rs"]

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use diesel::ExpressionMethods as _;
 use evented_diesel::{EventedDsl as _, EventedTableDsl as _, batch};
+use evented_tests::models::schema::items;
 use evented_tests::models::{
     AddValue, Counter, CounterChanges, Item, ItemChanges, NewCounter, NewItem, NewNote, Note,
 };
@@ -77,6 +79,7 @@ macro_rules! statements {
             run!("materialize", Item::materialize(item.id));
             let items = run!("batch of inserts", batch((0..3).map(|_| Item::insert(new_item("Many")))));
             run!("batch of actions", batch(items.iter().map(|item| item.add_value(AddValue(1)))));
+            run!("an action on many rows", Item::execute_where(items::value.ge(0), AddValue(1)));
             run!("batch of deletes", batch(items.iter().map(Item::delete)));
             run!("delete", item.delete());
             run!("delete, the database made the key", note.delete());
