@@ -8,7 +8,7 @@ use crate::model::{Event, EventsOf, Model, RowFilter, WithTable};
 use crate::read::{History, LastPosition, Replay, TableAt};
 use crate::stream::TakeReadPoint;
 use crate::verify::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
-use crate::write::{Command, ManyRows, Materialize, changeset};
+use crate::write::{Command, ManyRows, Materialize, Upsert, changeset};
 
 /// Commands and reads of every model: `Item::insert(…)`, `item.delete()`, `Item::history(id)`. Each is a value that does
 /// nothing until `.run(&mut conn)`. The prelude has this trait.
@@ -115,6 +115,10 @@ pub trait EventedTableDsl: WithTable {
     /// Runs an action of this model on every record whose row matches a condition.
     fn execute_where<F: RowFilter<Self>, A: ActionOf<Self>>(filter: F, action: A) -> ManyRows<Self, F> {
         ManyRows::change(filter, action)
+    }
+    /// Creates a record, or changes or keeps the one that is there: see [`Upsert`].
+    fn upsert(new: Self::New) -> Upsert<Self> {
+        Upsert::new(new)
     }
     /// Deletes every record whose row matches a condition. The events stay in the log.
     fn delete_where<F: RowFilter<Self>>(filter: F) -> ManyRows<Self, F> {

@@ -241,6 +241,6 @@ pub use model::{RowFilter, WithTable};
 pub use read::{Entry, LinkedEvents};
 pub use sql::{EventTable, LogName};
 pub use write::{
-    Batch, Command, ManyChunk, ManyChunks, ManyRecords, ManyRows, Materialize, Recorded, Recording, batch,
-    request_id,
+    Batch, Command, ConflictTarget, ManyChunk, ManyChunks, ManyRecords, ManyRows, Materialize, Recorded,
+    Recording, Upsert, UpsertCommand, Upserted, batch, request_id,
 };

@@ -14,6 +14,7 @@ mod many_rows;
 mod matching_rows;
 mod row_lock;
 mod rows;
+mod rows_like;
 mod table_scan;
 
 pub use append::{Append, Guard, Inserted, Removed, Written};
@@ -54,4 +55,5 @@ pub(crate) use rows::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
     push_insert_values, push_set, remove_row, row_of, set_row,
 };
+pub(crate) use rows_like::{Likeness, current_like, record_like};
 pub(crate) use table_scan::{ColumnNames, column_names, count_without_events, rows_without_events};

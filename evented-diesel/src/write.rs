@@ -28,6 +28,7 @@ mod request_id;
 mod run_command;
 mod savepoint;
 mod state_store;
+mod upsert;
 mod write_links;
 
 pub(crate) use append_event::{EventContent, Head, next_event, sort_by_table};
@@ -40,3 +41,4 @@ pub use materialize::Materialize;
 pub(crate) use options::Options;
 pub use recorded::Recorded;
 pub use request_id::request_id;
+pub use upsert::{ConflictTarget, Upsert, UpsertCommand, Upserted};

@@ -32,6 +32,7 @@ texts! {
     drift: "../../docs/src/drift.md",
     batches: "../../docs/src/batches.md",
     many_rows: "../../docs/src/many-rows.md",
+    upserts: "../../docs/src/upserts.md",
     asynchronous: "../../docs/src/async.md",
     errors: "../../docs/src/errors.md",
     migrations: "../../docs/src/migrations.md",

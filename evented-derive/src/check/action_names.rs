@@ -11,12 +11,13 @@ use crate::names;
 pub(super) const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
 
 /// Methods that a model has already, from evented or from Diesel.
-pub(crate) const METHODS: [&str; 43] = [
+pub(crate) const METHODS: [&str; 44] = [
     "insert",
     "update",
     "delete",
     "delete_by",
     "execute_on",
+    "upsert",
     "update_where",
     "execute_where",
     "delete_where",

@@ -63,6 +63,25 @@ pub(crate) fn push_key<'q, DB: SqlTypes, M: Model>(statement: &mut Statement<'q,
     }
 }
 
+/// Adds the value of one of the key's columns.
+pub(crate) fn push_key_part<'q, DB: SqlTypes, M: Model>(
+    statement: &mut Statement<'q, DB>,
+    record: &'q KeyValue,
+    column: &str,
+) {
+    match TableKey::of::<M>(record) {
+        TableKey::Same(value) => {
+            statement.value(value);
+        }
+        TableKey::Parts(parts) => {
+            let of_column = parts.into_iter().zip(M::KEY_COLUMNS).find(|(_, name)| **name == column);
+            if let Some((part, _)) = of_column {
+                statement.key_part(part);
+            }
+        }
+    }
+}
+
 /// Adds a condition that selects the row of a record: `t."a" = $1 AND t."b" = $2`.
 pub(crate) fn push_is_record<'q, DB: SqlTypes, M: Model>(
     statement: &mut Statement<'q, DB>,

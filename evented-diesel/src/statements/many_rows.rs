@@ -3,7 +3,7 @@
 use evented_core::KeyValue;
 
 use crate::model::{Model, ModelOn};
-use crate::sql::{SqlTypes, Statement};
+use crate::sql::{Database, SqlTypes, Statement};
 use crate::statements::events::head_columns;
 use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
 use crate::statements::row_lock::RowLock;
@@ -29,10 +29,24 @@ pub(crate) fn current_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue
     let table = M::whole_log();
     let mut statement = Statement::new("SELECT ");
     statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
-    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN LATERAL (SELECT * FROM ").log(table.name);
-    statement.sql(" l WHERE l.record_id = ");
-    push_record_of::<DB, M>(&mut statement, "t.");
-    statement.and_schema("l", table).sql(" ORDER BY l.revision DESC LIMIT 1) e ON true WHERE ");
+    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ");
+    match DB::DATABASE {
+        Database::Postgres => {
+            statement.sql("LATERAL (SELECT * FROM ").log(table.name).sql(" l WHERE l.record_id = ");
+            push_record_of::<DB, M>(&mut statement, "t.");
+            statement.and_schema("l", table).sql(" ORDER BY l.revision DESC LIMIT 1) e ON true");
+        }
+        // SQLite has no LATERAL.
+        Database::Sqlite => {
+            statement.log(table.name).sql(" e ON e.record_id = ");
+            push_record_of::<DB, M>(&mut statement, "t.");
+            statement.and_schema("e", table).sql(" AND e.revision = (SELECT max(l.revision) FROM ");
+            statement.log(table.name).sql(" l WHERE l.record_id = ");
+            push_record_of::<DB, M>(&mut statement, "t.");
+            statement.and_schema("l", table).sql(")");
+        }
+    }
+    statement.sql(" WHERE ");
     push_is_among::<DB, M>(&mut statement, keys);
     statement
 }

@@ -6,7 +6,7 @@ use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{EventLog, Model, ModelOn, Record};
-use crate::statements::{Append, Guard, columns_to_write};
+use crate::statements::{Append, Current, Guard, columns_to_write};
 use crate::write::append_event::{EventContent, Head, next_event};
 use crate::write::attempts::{self, Attempt};
 use crate::write::drift::{self, Resolved};
@@ -46,6 +46,41 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     }
     // Another writer was first, or the situation is unusual: lock the record before reading it.
     attempts::run(executor, record, options, &change).await
+}
+
+/// Changes a record that was read just now, without a lock. `None` if row and log differ, if the write takes several
+/// statements, or if another writer was first.
+pub(crate) async fn of_current<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    found: Current<M>,
+    action: &dyn AnyAction<M>,
+    options: &Options,
+) -> Result<Option<Recorded<M>>, Error> {
+    let record = Record::new(found.row.key());
+    if takes_several_statements::<M>(options) || contended::is_likely(&record) {
+        return Ok(None);
+    }
+    let Some(from) = drift::verified::<DB, M>(&record, found)? else { return Ok(None) };
+    if savepoint::is_due::<M>(from.head) {
+        return Ok(None);
+    }
+    let change = Change { record: &record, action, options };
+    let done = change.attempt(executor, from).await.map_err(|error| error.of_write(true))?;
+    if done.is_none() {
+        contended::remember(&record);
+    }
+    Ok(done)
+}
+
+/// Changes a record that is locked, and whose state was read under the lock; `None` if the state is not the last one.
+pub(crate) async fn of_locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    from: Resolved<M>,
+    action: &dyn AnyAction<M>,
+    options: &Options,
+) -> Result<Option<Recorded<M>>, Error> {
+    Change { record, action, options }.attempt(executor, from).await
 }
 
 /// Whether the write consists of more than an event and its row, so that it needs a transaction.

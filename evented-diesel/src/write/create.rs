@@ -64,11 +64,11 @@ async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 }
 
 /// A record to create.
-struct NewRecord<M: Evented> {
+pub(crate) struct NewRecord<M: Evented> {
     /// The record. Its key is a placeholder until the database makes it.
-    record: Record<M>,
+    pub(crate) record: Record<M>,
     /// The name for errors: without the key if the database makes it.
-    name: Subject,
+    pub(crate) name: Subject,
     /// Whether the database makes the key when it inserts the row.
     makes_key: bool,
     /// Whether the key was generated just now, so that no event or row of the record can exist.
@@ -77,7 +77,12 @@ struct NewRecord<M: Evented> {
 
 impl<M: Model> NewRecord<M> {
     /// Finds the key: the caller's, or one made of the event's id, or a placeholder until the database makes it.
-    fn new(new: &M::New, options: &Options, cx: &Context, unnamed: &Subject) -> Result<Self, Error> {
+    pub(crate) fn new(
+        new: &M::New,
+        options: &Options,
+        cx: &Context,
+        unnamed: &Subject,
+    ) -> Result<Self, Error> {
         let given = new.key();
         let makes_key = M::KEY_SOURCE == KeySource::Database && given.is_none();
         let fresh = M::KEY_SOURCE == KeySource::Library && given.is_none() && options.event_id.is_none();
@@ -207,7 +212,8 @@ async fn existing<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     }
 }
 
-fn key_of<M: Evented>(value: KeyValue, name: &Subject) -> Result<M::Key, Error> {
+/// Returns the key of a record that the log or the table names.
+pub(crate) fn key_of<M: Evented>(value: KeyValue, name: &Subject) -> Result<M::Key, Error> {
     let wrong = || Error::Encode { record: name.clone(), error: "the log's key is of another kind".into() };
     M::key_from(value).ok_or_else(wrong)
 }

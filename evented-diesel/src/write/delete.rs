@@ -38,6 +38,16 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     attempts::run(executor, record, options, &delete).await
 }
 
+/// Deletes a record that is locked, and whose state was read under the lock; `None` if the state is not the last one.
+pub(crate) async fn of_locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    from: Resolved<M>,
+    options: &Options,
+) -> Result<Option<Recorded<M>>, Error> {
+    Delete { record, options }.from(executor, Some(from)).await
+}
+
 struct Delete<'d, M: Model> {
     record: &'d Record<M>,
     options: &'d Options,

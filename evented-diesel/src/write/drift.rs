@@ -35,7 +35,17 @@ pub(crate) async fn read_verified<DB: EventedBackend, M: ModelOn<DB>, E: Executo
     record: &Record<M>,
 ) -> Result<Option<Resolved<M>>, Error> {
     let found = record.first::<Current<M>, _, _>(executor, current::<DB, M>(&record.value)).await?;
-    let Some(found) = found else { return Ok(None) };
+    match found {
+        Some(found) => verified::<DB, M>(record, found),
+        None => Ok(None),
+    }
+}
+
+/// Returns a record that was read with its head, if the head's digest matches the row.
+pub(crate) fn verified<DB: EventedBackend, M: Model>(
+    record: &Record<M>,
+    found: Current<M>,
+) -> Result<Option<Resolved<M>>, Error> {
     if found.head.version != M::VERSION || record.digest(&found.row)? != found.head.state {
         return Ok(None);
     }

@@ -55,6 +55,8 @@ macro_rules! settings {
             mod shards;
             #[path = "shared_logs.rs"]
             mod shared_logs;
+            #[path = "upserts.rs"]
+            mod upserts;
             #[path = "versions.rs"]
             mod versions;
         }

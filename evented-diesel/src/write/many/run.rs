@@ -1,26 +1,28 @@
 //! Runs one change of many rows: locks and selects them, and writes their events and rows.
 //!
 //! Records in their usual state are planned in memory and written in a few statements, as a batch is. The others (drift,
-//! an event of an older version of the model) are changed one by one in the same transaction, and all of them are where
-//! a statement per record costs nothing (SQLite) or a hook runs. A violated constraint makes all of them run one by one
-//! as well: that finds the record, and rows that free a value for others come in another order.
+//! an event of an older version of the model) are changed one by one in the same transaction, and so are all if a hook
+//! runs or a constraint is violated: that finds the record. On SQLite, where a statement per record costs little, they
+//! are read together and written one after the other.
 
 use std::sync::Arc;
 
 use diesel::query_builder::QueryFragment;
-use evented_core::{KeyValue, RecordRef};
+use evented_core::{KeyValue, RecordRef, State};
 
 use super::What;
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
-use crate::model::{Model, ModelOn, table_failed};
-use crate::statements::{RecordOf, RowLock, matching_rows};
+use crate::model::{Model, ModelOn, Record, table_failed};
+use crate::statements::{Guard, RecordOf, RowLock, matching_rows};
 use crate::telemetry;
+use crate::write::append_event::Head;
 use crate::write::batch_plan::plan;
 use crate::write::command::{Command, Kind};
+use crate::write::drift::Resolved;
 use crate::write::options::Options;
-use crate::write::{batch_write, run_command};
+use crate::write::{batch_write, change, create, delete, run_command};
 
 /// What is done, on which database.
 pub(super) struct Many<'m, DB, M: Model> {
@@ -68,8 +70,11 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         telemetry::record("records", keys.len());
         let commands = self.commands(&keys)?;
         let last = keys.last().cloned();
-        if DB::LOCKS_FIRST || M::HAS_BEFORE_APPEND {
+        if M::HAS_BEFORE_APPEND {
             return Ok(Done { records: one_by_one(executor, &commands).await?, last });
+        }
+        if DB::LOCKS_FIRST {
+            return Ok(Done { records: self.in_turn(executor, &keys, &commands).await?, last });
         }
         let failed = |error| Error::database(name.clone(), error);
         executor.begin().await.map_err(failed)?;
@@ -89,16 +94,46 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         }
     }
 
+    /// Writes the records one after the other, with one read for many of them.
+    async fn in_turn<D: Executor<DB>>(
+        &self,
+        executor: &mut D,
+        keys: &[KeyValue],
+        commands: &[Command<M>],
+    ) -> Result<Vec<M>, Error> {
+        let mut usual = batch_write::read_locked::<DB, M, D>(executor, keys).await?;
+        let mut records = Vec::with_capacity(keys.len());
+        for (key, command) in keys.iter().zip(commands) {
+            let known = usual.remove(key).and_then(|known| Some((known.state?, known.head)));
+            let done = match known {
+                Some((row, head)) => self.write(executor, row, head).await?,
+                None => None,
+            };
+            records.push(match done {
+                Some(record) => record,
+                None => run_command::run(executor, command).await?.record,
+            });
+        }
+        Ok(records)
+    }
+
+    /// Writes a locked record in its usual state.
+    async fn write<D: Executor<DB>>(&self, executor: &mut D, row: M, head: Head) -> Result<Option<M>, Error> {
+        let record = Record::new(row.key());
+        let from = Resolved { state: State::Live(row), head, guard: Guard::Locked, overwrote: None };
+        let done = match self.what {
+            What::Change(action) => {
+                change::of_locked(executor, &record, from, action.as_ref(), self.options).await?
+            }
+            What::Delete => delete::of_locked(executor, &record, from, self.options).await?,
+        };
+        Ok(done.map(|done| done.record))
+    }
+
     /// A command for each record.
     fn commands(&self, keys: &[KeyValue]) -> Result<Vec<Command<M>>, Error> {
         let command = |key: &KeyValue| {
-            let record = M::key_from(key.clone()).map(RecordRef::by_key).ok_or_else(|| {
-                let reason = format!("`{key}` is no key of the model");
-                Error::database(
-                    Subject::Model(M::SCHEMA),
-                    diesel::result::Error::DeserializationError(reason.into()),
-                )
-            })?;
+            let record = RecordRef::by_key(create::key_of::<M>(key.clone(), &Subject::Model(M::SCHEMA))?);
             let kind = match self.what {
                 What::Change(action) => Kind::Change(record, Arc::clone(action)),
                 What::Delete => Kind::Delete(record),

@@ -1,0 +1,198 @@
+//! Creates a record, or changes the one that is there: `Item::upsert(new).on(columns).set(changes)`.
+
+mod run;
+mod target;
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use evented_core::{ActionOf, AnyAction};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::backend::EventedBackend;
+use crate::error::Error;
+use crate::exec::{Executor, Operation, commit_hint, sealed};
+use crate::model::{Model, ModelOn, WithTable};
+use crate::telemetry;
+use crate::write::options::Options;
+
+pub use target::ConflictTarget;
+
+/// The first part of an upsert: what to create, and how to find the record that is there. [`set`](Self::set) or
+/// [`or_ignore`](Self::or_ignore) makes it a command.
+///
+/// ```ignore
+/// let counted = Counter::upsert(NewCounter { name: "visits".into(), count: 1 })
+///     .on(counters::name)
+///     .set(Add(1))
+///     .run(&mut conn)?;
+/// println!("{}", counted.record().count);
+/// ```
+#[must_use = "an upsert needs `.set(…)` or `.or_ignore()`"]
+pub struct Upsert<M: Model> {
+    new: Arc<M::New>,
+    /// The columns that identify the record; none for the key.
+    columns: Vec<&'static str>,
+}
+
+impl<M: WithTable> Upsert<M> {
+    pub(crate) fn new(new: M::New) -> Self {
+        Self { new: Arc::new(new), columns: Vec::new() }
+    }
+
+    /// Sets the columns whose values identify the record: a column of the model's table or a tuple of columns, over which
+    /// the table has a unique index. As in SQL, a value that is null is equal to no other. Default: the key, if the caller
+    /// gives it.
+    pub fn on<T: ConflictTarget<M, Kind>, Kind>(mut self, columns: T) -> Self {
+        let _ = columns;
+        self.columns = T::names();
+        self
+    }
+
+    /// Runs a change or an action on the record if it exists.
+    pub fn set(self, change: impl ActionOf<M>) -> UpsertCommand<M> {
+        UpsertCommand {
+            upsert: self,
+            existing: Existing::Change(Arc::new(change)),
+            options: Options::default(),
+        }
+    }
+
+    /// Leaves the record as it is if it exists, without an event.
+    pub fn or_ignore(self) -> UpsertCommand<M> {
+        UpsertCommand { upsert: self, existing: Existing::Keep, options: Options::default() }
+    }
+}
+
+/// What happens to a record that exists.
+enum Existing<M: Model> {
+    Change(Arc<dyn AnyAction<M>>),
+    Keep,
+}
+
+/// Creates a record unless it exists, and else changes or keeps it. See [`Upsert`].
+///
+/// Whether it exists is decided under a lock or with the write itself: if other writers create or delete the record in
+/// the meantime, the command looks again.
+///
+/// # Errors
+///
+/// Running it: the errors of the insert or of the change. A violated constraint of other columns than those of
+/// [`Upsert::on`] is [`Error::Constraint`](crate::Error::Constraint).
+#[must_use = "a command does nothing until it is run"]
+pub struct UpsertCommand<M: Model> {
+    upsert: Upsert<M>,
+    existing: Existing<M>,
+    options: Options,
+}
+
+/// The result of an upsert: which of the two happened, and the record as the database stores it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upserted<M> {
+    /// The record did not exist, and was created.
+    Inserted(M),
+    /// The record existed, and was changed.
+    Changed(M),
+    /// The record existed, and was left as it is.
+    Kept(M),
+}
+
+impl<M> Upserted<M> {
+    /// Returns the record.
+    #[must_use]
+    pub fn record(&self) -> &M {
+        match self {
+            Self::Inserted(record) | Self::Changed(record) | Self::Kept(record) => record,
+        }
+    }
+
+    /// Returns the record.
+    #[must_use]
+    pub fn into_record(self) -> M {
+        match self {
+            Self::Inserted(record) | Self::Changed(record) | Self::Kept(record) => record,
+        }
+    }
+
+    /// Returns whether the record was created.
+    #[must_use]
+    pub fn is_inserted(&self) -> bool {
+        matches!(self, Self::Inserted(_))
+    }
+}
+
+impl<M: Model> UpsertCommand<M> {
+    /// Sets the actor of the event. Default: none.
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.options.meta.actor = Some(actor.into());
+        self
+    }
+
+    /// Adds the fields of a JSON object to the metadata of the event, as [`Command::meta`](crate::Command::meta) does.
+    pub fn meta(mut self, entries: impl Into<Value>) -> Self {
+        self.options.add_meta(entries.into());
+        self
+    }
+
+    /// Sets the id of the event that caused this one. Default: none.
+    pub fn caused_by(mut self, event: Uuid) -> Self {
+        self.options.meta.cause = Some(event);
+        self
+    }
+
+    /// Sets the id of what the event belongs to: a request, a job. Default: none.
+    pub fn correlate(mut self, id: Uuid) -> Self {
+        self.options.meta.correlation = Some(id);
+        self
+    }
+
+    /// Sets the time of the event, truncated to microseconds. Default: now.
+    pub fn at(mut self, time: DateTime<Utc>) -> Self {
+        self.options.at = Some(time);
+        self
+    }
+}
+
+impl<M: Model> Clone for Upsert<M> {
+    fn clone(&self) -> Self {
+        Self { new: Arc::clone(&self.new), columns: self.columns.clone() }
+    }
+}
+
+impl<M: Model> Clone for UpsertCommand<M> {
+    fn clone(&self) -> Self {
+        let existing = match &self.existing {
+            Existing::Change(action) => Existing::Change(Arc::clone(action)),
+            Existing::Keep => Existing::Keep,
+        };
+        Self { upsert: self.upsert.clone(), existing, options: self.options.clone() }
+    }
+}
+
+impl<M: Model> fmt::Debug for Upsert<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upsert").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+impl<M: Model> fmt::Debug for UpsertCommand<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpsertCommand").field("columns", &self.upsert.columns).finish_non_exhaustive()
+    }
+}
+
+impl<M: Model> sealed::Operation for UpsertCommand<M> {}
+
+impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for UpsertCommand<M> {
+    type Output = Upserted<M>;
+
+    async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Upserted<M>, Error> {
+        let span = telemetry::command(M::SCHEMA, "upsert");
+        let done = telemetry::within(span.clone(), Box::pin(run::run(executor, &self))).await?;
+        commit_hint(executor);
+        span.record("record", tracing::field::display(M::key_value(&done.record().key())));
+        Ok(done)
+    }
+}
