@@ -49,7 +49,7 @@ pub(crate) use many_rows::{
     LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, key_portions, lock_rows,
     portions, remove_many, remove_many_plain, rows_of, update_many,
 };
-pub(crate) use matching_rows::matching_rows;
+pub(crate) use matching_rows::{MatchingRow, matching_rows};
 pub use row_lock::RowLock;
 pub(crate) use rows::{
     Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,

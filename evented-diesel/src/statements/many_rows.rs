@@ -30,25 +30,31 @@ pub(crate) fn current_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue
     let mut statement = Statement::new("SELECT ");
     statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ");
+    push_last_event::<DB, M>(&mut statement);
+    statement.sql(" WHERE ");
+    push_is_among::<DB, M>(&mut statement, keys);
+    statement
+}
+
+/// Adds the last event of each row, called `e`, as a part of a join with the rows, called `t`.
+pub(super) fn push_last_event<DB: SqlTypes, M: Model>(statement: &mut Statement<'_, DB>) {
+    let table = M::whole_log();
     match DB::DATABASE {
         Database::Postgres => {
             statement.sql("LATERAL (SELECT * FROM ").log(table.name).sql(" l WHERE l.record_id = ");
-            push_record_of::<DB, M>(&mut statement, "t.");
+            push_record_of::<DB, M>(statement, "t.");
             statement.and_schema("l", table).sql(" ORDER BY l.revision DESC LIMIT 1) e ON true");
         }
         // SQLite has no LATERAL.
         Database::Sqlite => {
             statement.log(table.name).sql(" e ON e.record_id = ");
-            push_record_of::<DB, M>(&mut statement, "t.");
+            push_record_of::<DB, M>(statement, "t.");
             statement.and_schema("e", table).sql(" AND e.revision = (SELECT max(l.revision) FROM ");
             statement.log(table.name).sql(" l WHERE l.record_id = ");
-            push_record_of::<DB, M>(&mut statement, "t.");
+            push_record_of::<DB, M>(statement, "t.");
             statement.and_schema("l", table).sql(")");
         }
     }
-    statement.sql(" WHERE ");
-    push_is_among::<DB, M>(&mut statement, keys);
-    statement
 }
 
 /// Reads the rows of several records.

@@ -6,6 +6,7 @@ use crate::model::ModelOn;
 use crate::sql::{SqlTypes, Statement};
 use crate::statements::events::head_columns;
 use crate::statements::key_columns::{push_is_record, push_key_part, push_record_of};
+use crate::statements::many_rows::push_last_event;
 use crate::statements::row_lock::RowLock;
 
 /// A row that would be inserted, and the columns that another row may have the same values in.
@@ -17,16 +18,15 @@ pub(crate) struct Likeness<'q, M> {
     pub(crate) columns: &'q [&'static str],
 }
 
-/// Reads the row with the head of its log, as [`current`](super::current) does for a key. Only on PostgreSQL.
+/// Reads the row with the head of its log, as [`current`](super::current) does for a key.
 pub(crate) fn current_like<'q, DB: SqlTypes, M: ModelOn<DB>>(like: &Likeness<'q, M>) -> Statement<'q, DB> {
     // For a log with shards, this is the view over them.
     let table = M::whole_log();
     let mut statement = Statement::new("SELECT ");
     statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
-    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN LATERAL (SELECT * FROM ").log(table.name);
-    statement.sql(" l WHERE l.record_id = ");
-    push_record_of::<DB, M>(&mut statement, "t.");
-    statement.and_schema("l", table).sql(" ORDER BY l.revision DESC LIMIT 1) e ON true WHERE ");
+    statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ");
+    push_last_event::<DB, M>(&mut statement);
+    statement.sql(" WHERE ");
     push_is_like(&mut statement, like);
     statement
 }

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
-    Append, Current, RecordRow, RowLock, columns_to_write, current_rows, key_portions, portions, remove_many,
-    update_many,
+    Append, Current, HeadRow, RecordRow, RowLock, columns_to_write, current_rows, key_portions, portions,
+    remove_many, update_many,
 };
 use crate::write::append_event::{Head, sort_by_table};
 use crate::write::batch_plan::{Plan, Planned, Working};
@@ -63,8 +63,26 @@ pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     Ok((records.len() == keys.len()).then_some(records))
 }
 
+/// Returns a record if its row matches the last event of its log.
+pub(crate) fn verified<M: Model>(head: &HeadRow, row: M) -> Result<Option<(KeyValue, Working<M>)>, Error> {
+    let record = Record::<M>::new(row.key());
+    let digests =
+        row.digests().map_err(|source| Error::Unstorable { record: record.name(), error: source })?;
+    if head.version != M::VERSION || digests.state(M::DIGEST_ORDER) != head.state {
+        return Ok(None);
+    }
+    let working = Working {
+        original: Some(digests.clone()),
+        state: Some(row),
+        digests: Some(digests),
+        head: Head::from(head),
+        last: 0,
+    };
+    Ok(Some((record.value, working)))
+}
+
 /// Reads the locked records that exist and match their logs.
-pub(crate) async fn read_locked<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+async fn read_locked<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     keys: &[KeyValue],
 ) -> Result<HashMap<KeyValue, Working<M>>, Error> {
@@ -73,20 +91,9 @@ pub(crate) async fn read_locked<DB: EventedBackend, M: ModelOn<DB>, D: Executor<
         let rows =
             executor.load::<Current<M>>(current_rows::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
         for Current { head, row, .. } in rows {
-            let record = Record::<M>::new(row.key());
-            let digests =
-                row.digests().map_err(|source| Error::Unstorable { record: record.name(), error: source })?;
-            if head.version != M::VERSION || digests.state(M::DIGEST_ORDER) != head.state {
-                continue;
+            if let Some((key, working)) = verified(&head, row)? {
+                records.insert(key, working);
             }
-            let working = Working {
-                original: Some(digests.clone()),
-                state: Some(row),
-                digests: Some(digests),
-                head: Head::from(&head),
-                last: 0,
-            };
-            records.insert(record.value, working);
         }
     }
     Ok(records)

@@ -1,7 +1,7 @@
 //! Changes or deletes all rows that a filter matches: `Item::update_where(filter, changes)`.
 
 mod chunks;
-mod run;
+mod run_many;
 
 use std::fmt;
 use std::sync::Arc;
@@ -180,7 +180,7 @@ impl<M: Model, F> ManyRows<M, F> {
     {
         let span = telemetry::many_rows(M::SCHEMA, self.action());
         let (many, all) =
-            (run::Many { filter: &self.filter, what: &self.what, options: &self.options }, (None, None));
+            (run_many::Many { filter: &self.filter, what: &self.what, options: &self.options }, (None, None));
         let done = telemetry::within(span, Box::pin(many.run(executor, all))).await?;
         commit_hint(executor);
         Ok(done.records)

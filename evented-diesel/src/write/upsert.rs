@@ -1,6 +1,6 @@
 //! Creates a record, or changes the one that is there: `Item::upsert(new).on(columns).set(changes)`.
 
-mod run;
+mod run_upsert;
 mod target;
 
 use std::fmt;
@@ -190,7 +190,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for UpsertCommand<M> {
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Upserted<M>, Error> {
         let span = telemetry::command(M::SCHEMA, "upsert");
-        let done = telemetry::within(span.clone(), Box::pin(run::run(executor, &self))).await?;
+        let done = telemetry::within(span.clone(), Box::pin(run_upsert::run(executor, &self))).await?;
         commit_hint(executor);
         span.record("record", tracing::field::display(M::key_value(&done.record().key())));
         Ok(done)

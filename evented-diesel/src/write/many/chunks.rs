@@ -6,7 +6,7 @@ use diesel::query_builder::QueryFragment;
 use evented_core::KeyValue;
 
 use super::ManyRows;
-use super::run::Many;
+use super::run_many::Many;
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};

@@ -97,6 +97,37 @@ async fn a_row_that_another_writer_changed_meanwhile_is_matched_as_it_is_then() 
     assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
 }
 
+/// The row is as it was, and its history is not: what was read with the row is not its last event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_another_writer_appended_meanwhile_is_followed() {
+    let mut db = Db::new().await;
+    let made = db.run(batch((1..=4).map(lamp).collect::<Vec<_>>())).await.unwrap();
+    let mut other = db.connect().await;
+    let pid = db.number("SELECT pg_backend_pid()::bigint").await;
+    other.begin().await;
+    other.run(Item::savepoint(made[0].id)).await.unwrap();
+    // Away, and back.
+    other.run(batch([made[1].add_value(AddValue(5)), made[1].add_value(AddValue(-5))])).await.unwrap();
+    let mut writer = db;
+    let many = tokio::spawn(async move {
+        let done = writer.run(Item::execute_where(items::value.gt(0), AddValue(10))).await;
+        (writer, done)
+    });
+    waits(&mut other, pid).await;
+    other.commit().await;
+    let (mut db, done) = many.await.unwrap();
+    assert_eq!(done.unwrap(), 4);
+    let lengths = [3, 4, 2, 2];
+    for (item, length) in made.iter().zip(lengths) {
+        let history = db.run(Item::history(item.id)).await.unwrap();
+        let revisions: Vec<i64> = history.iter().map(|entry| entry.event.revision()).collect();
+        assert_eq!(revisions, (1..=length).collect::<Vec<_>>());
+    }
+    assert_eq!(db.number("SELECT sum(value) FROM items").await, 50);
+    assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
+    assert_eq!(db.run(Item::verify_replay()).await.unwrap(), []);
+}
+
 /// Writers that take the same rows in other orders do not deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_changes_of_many_rows_take_them_in_one_order() {

@@ -5,6 +5,7 @@
 //! runs or a constraint is violated: that finds the record. On SQLite, where a statement per record costs little, they
 //! are read together and written one after the other.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::query_builder::QueryFragment;
@@ -15,10 +16,10 @@ use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
 use crate::model::{Model, ModelOn, Record, table_failed};
-use crate::statements::{Guard, RecordOf, RowLock, matching_rows};
+use crate::statements::{Guard, MatchingRow, RowLock, matching_rows};
 use crate::telemetry;
 use crate::write::append_event::Head;
-use crate::write::batch_plan::plan;
+use crate::write::batch_plan::{Working, plan};
 use crate::write::command::{Command, Kind};
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
@@ -64,28 +65,32 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             What::Change(_) => RowLock::Change,
             What::Delete => RowLock::Delete,
         };
-        let found = executor.load::<RecordOf<M>>(matching_rows::<DB, M>(self.filter, range, lock)).await;
-        let keys: Vec<KeyValue> =
-            found.map_err(table_failed::<M>)?.into_iter().map(|record| record.key).collect();
+        let found = executor.load::<MatchingRow<M>>(matching_rows::<DB, M>(self.filter, range, lock)).await;
+        let (mut keys, mut usual) = (Vec::new(), HashMap::new());
+        for MatchingRow { head, row } in found.map_err(table_failed::<M>)? {
+            keys.push(M::key_value(&row.key()));
+            if let Some(head) = head {
+                usual.extend(batch_write::verified(&head, row)?);
+            }
+        }
         telemetry::record("records", keys.len());
-        let commands = self.commands(&keys)?;
         let last = keys.last().cloned();
         if M::HAS_BEFORE_APPEND {
-            return Ok(Done { records: one_by_one(executor, &commands).await?, last });
+            return Ok(Done { records: one_by_one(executor, &self.commands(&keys)?).await?, last });
         }
         if DB::LOCKS_FIRST {
-            return Ok(Done { records: self.in_turn(executor, &keys, &commands).await?, last });
+            return Ok(Done { records: self.in_turn(executor, &keys, usual).await?, last });
         }
         let failed = |error| Error::database(name.clone(), error);
         executor.begin().await.map_err(failed)?;
-        match at_once(executor, &keys, &commands).await {
+        match self.at_once(executor, &keys, usual).await {
             Ok(records) => {
                 executor.commit().await.map_err(failed)?;
                 Ok(Done { records, last })
             }
             Err(Error::Constraint { .. }) => {
                 executor.rollback().await.map_err(failed)?;
-                Ok(Done { records: one_by_one(executor, &commands).await?, last })
+                Ok(Done { records: one_by_one(executor, &self.commands(&keys)?).await?, last })
             }
             Err(error) => {
                 executor.rollback().await.map_err(failed)?;
@@ -94,16 +99,39 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         }
     }
 
-    /// Writes the records one after the other, with one read for many of them.
+    /// Writes locked records: those in their usual state in a few statements, the others one by one.
+    async fn at_once<D: Executor<DB>>(
+        &self,
+        executor: &mut D,
+        keys: &[KeyValue],
+        usual: HashMap<KeyValue, Working<M>>,
+    ) -> Result<Vec<M>, Error> {
+        let is_usual: Vec<bool> = keys.iter().map(|key| usual.contains_key(key)).collect();
+        let of = |wanted: bool| {
+            let of_kind = keys.iter().zip(&is_usual).filter(move |(_, usual)| **usual == wanted);
+            self.commands(of_kind.map(|(key, _)| key))
+        };
+        let (together, alone) = (of(true)?, of(false)?);
+        let together = match plan(&together, usual).map_err(of_record)? {
+            Some(plan) => batch_write::write(executor, plan).await?,
+            None => one_by_one(executor, &together).await?,
+        };
+        let alone = one_by_one(executor, &alone).await?;
+        let (mut together, mut alone) = (together.into_iter(), alone.into_iter());
+        let in_order =
+            is_usual.into_iter().filter_map(|usual| if usual { together.next() } else { alone.next() });
+        Ok(in_order.collect())
+    }
+
+    /// Writes the records one after the other.
     async fn in_turn<D: Executor<DB>>(
         &self,
         executor: &mut D,
         keys: &[KeyValue],
-        commands: &[Command<M>],
+        mut usual: HashMap<KeyValue, Working<M>>,
     ) -> Result<Vec<M>, Error> {
-        let mut usual = batch_write::read_locked::<DB, M, D>(executor, keys).await?;
         let mut records = Vec::with_capacity(keys.len());
-        for (key, command) in keys.iter().zip(commands) {
+        for key in keys {
             let known = usual.remove(key).and_then(|known| Some((known.state?, known.head)));
             let done = match known {
                 Some((row, head)) => self.write(executor, row, head).await?,
@@ -111,7 +139,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             };
             records.push(match done {
                 Some(record) => record,
-                None => run_command::run(executor, command).await?.record,
+                None => run_command::run(executor, &self.command(key)?).await?.record,
             });
         }
         Ok(records)
@@ -131,43 +159,18 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
     }
 
     /// A command for each record.
-    fn commands(&self, keys: &[KeyValue]) -> Result<Vec<Command<M>>, Error> {
-        let command = |key: &KeyValue| {
-            let record = RecordRef::by_key(create::key_of::<M>(key.clone(), &Subject::Model(M::SCHEMA))?);
-            let kind = match self.what {
-                What::Change(action) => Kind::Change(record, Arc::clone(action)),
-                What::Delete => Kind::Delete(record),
-            };
-            Ok(Command { kind, options: self.options.clone() })
-        };
-        keys.iter().map(command).collect()
+    fn commands<'k>(&self, keys: impl IntoIterator<Item = &'k KeyValue>) -> Result<Vec<Command<M>>, Error> {
+        keys.into_iter().map(|key| self.command(key)).collect()
     }
-}
 
-/// Runs the commands on locked records: those in their usual state in a few statements, the others one by one.
-async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
-    executor: &mut D,
-    keys: &[KeyValue],
-    commands: &[Command<M>],
-) -> Result<Vec<M>, Error> {
-    let usual = batch_write::read_locked::<DB, M, D>(executor, keys).await?;
-    let is_usual: Vec<bool> = keys.iter().map(|key| usual.contains_key(key)).collect();
-    let of = |wanted: bool| -> Vec<Command<M>> {
-        commands
-            .iter()
-            .zip(&is_usual)
-            .filter(|(_, usual)| **usual == wanted)
-            .map(|(it, _)| it.clone())
-            .collect()
-    };
-    let (together, alone) = (of(true), of(false));
-    let together = match plan(&together, usual).map_err(of_record)? {
-        Some(plan) => batch_write::write(executor, plan).await?,
-        None => one_by_one(executor, &together).await?,
-    };
-    let alone = one_by_one(executor, &alone).await?;
-    let (mut together, mut alone) = (together.into_iter(), alone.into_iter());
-    Ok(is_usual.into_iter().filter_map(|usual| if usual { together.next() } else { alone.next() }).collect())
+    fn command(&self, key: &KeyValue) -> Result<Command<M>, Error> {
+        let record = RecordRef::by_key(create::key_of::<M>(key.clone(), &Subject::Model(M::SCHEMA))?);
+        let kind = match self.what {
+            What::Change(action) => Kind::Change(record, Arc::clone(action)),
+            What::Delete => Kind::Delete(record),
+        };
+        Ok(Command { kind, options: self.options.clone() })
+    }
 }
 
 /// The error of the record, which names it. Its number among the records says nothing to the caller.
