@@ -4,11 +4,11 @@ use evented_core::{ActionOf, Changeset, Channel, IntoRecordRef, RecordRef};
 
 use crate::error::Error;
 use crate::maintenance::{Backfill, Rebuild};
-use crate::model::{Event, EventsOf, Model, RowFilter, WithTable};
+use crate::model::{Event, EventsOf, Model, RowFilter, Savable, WithTable};
 use crate::read::{History, LastPosition, Replay, TableAt};
 use crate::stream::TakeReadPoint;
 use crate::verify::{Verify, VerifyReplay, VerifySavepoints, VerifyTable};
-use crate::write::{Command, ManyRows, Materialize, Upsert, changeset};
+use crate::write::{Command, ManyRows, Materialize, Save, Upsert, changeset};
 
 /// Commands and reads of every model: `Item::insert(…)`, `item.delete()`, `Item::history(id)`. Each is a value that does
 /// nothing until `.run(&mut conn)`. The prelude has this trait.
@@ -108,6 +108,13 @@ impl<M: Model> EventedDsl for M {}
 /// Operations on the rows of models that have a table: all but those with `#[evented(log(only))]`. The prelude has this
 /// trait.
 pub trait EventedTableDsl: WithTable {
+    /// Makes the row equal to this copy of the record: an update of the fields that differ. See [`Save`].
+    fn save(&self) -> Save<Self>
+    where
+        Self: Savable,
+    {
+        Save::new(self)
+    }
     /// Changes some fields of every record whose row matches a condition of Diesel's.
     fn update_where<F: RowFilter<Self>>(filter: F, changes: Self::Changes) -> ManyRows<Self, F> {
         ManyRows::change(filter, changes)

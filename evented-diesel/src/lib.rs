@@ -237,10 +237,10 @@ pub use exec::{Executor, Operation, Run};
 pub use model::{
     Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, Model, ModelOn, NoFields, PendingEvent,
 };
-pub use model::{RowFilter, WithTable};
+pub use model::{RowFilter, Savable, WithTable};
 pub use read::{Entry, LinkedEvents};
 pub use sql::{EventTable, LogName};
 pub use write::{
-    Batch, Command, ConflictTarget, ManyChunk, ManyChunks, ManyRecords, ManyRows, Materialize, Recorded,
-    Recording, Upsert, UpsertCommand, Upserted, batch, request_id,
+    Batch, Command, ConflictTarget, ManyChunk, ManyChunks, ManyRecords, ManyRows, Materialize, Outcome,
+    Recorded, Recording, Save, Upsert, UpsertCommand, batch, request_id,
 };

@@ -9,7 +9,7 @@ mod log;
 mod pending_event;
 mod record;
 
-pub use definition::{EventsOf, Model, ModelOn, RowFilter, WithTable, column, converted_column};
+pub use definition::{EventsOf, Model, ModelOn, RowFilter, Savable, WithTable, column, converted_column};
 pub use derived::Derived;
 pub use event::{Columns, Event};
 pub use id::Id;

@@ -35,7 +35,7 @@ pub use crate::error::Error;
 pub use crate::exec::Executor;
 pub use crate::model::{
     Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model, ModelOn, PendingEvent,
-    RecordedIn, SharedLog, WithTable, column, converted_column, shard_by_key,
+    RecordedIn, Savable, SharedLog, WithTable, column, converted_column, shard_by_key,
 };
 pub use crate::sql::{BindColumns, ConvertedField, LogName, NamedTable};
 pub use crate::sql_types;

@@ -11,13 +11,14 @@ use crate::names;
 pub(super) const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
 
 /// Methods that a model has already, from evented or from Diesel.
-pub(crate) const METHODS: [&str; 44] = [
+pub(crate) const METHODS: [&str; 45] = [
     "insert",
     "update",
     "delete",
     "delete_by",
     "execute_on",
     "upsert",
+    "save",
     "update_where",
     "execute_where",
     "delete_where",

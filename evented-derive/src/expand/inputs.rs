@@ -88,7 +88,34 @@ fn changes_type(model: &Model, names: &Names) -> TokenStream {
 pub(super) fn impls(model: &Model, names: &Names) -> TokenStream {
     let create = model.insert.is_none().then(|| create(model, names));
     let action = model.update.is_none().then(|| action(model, names));
-    quote!(#create #action)
+    let savable = (model.update.is_none() && model.log_only.is_none()).then(|| savable(model, names));
+    quote!(#create #action #savable)
+}
+
+/// Generates how an update is made from a copy of the record. The fields are numbered as in the state.
+fn savable(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream {
+    let ident = &model.ident;
+    let fields: Vec<_> = changeable(model).collect();
+    let idents = fields.iter().map(|field| &field.ident);
+    let paths = fields.iter().map(|field| field.path());
+    let number =
+        |field: &&Field| model.state().position(|other| other.ident == field.ident).unwrap_or_default();
+    let numbers: Vec<usize> = fields.iter().map(number).collect();
+    quote! {
+        #[automatically_derived]
+        impl #private::Savable for #ident {
+            const DERIVED: #private::Derived = #private::Derived::TOKEN;
+            fn changes_of(&self, fields: &[usize]) -> ::core::option::Option<#changes> {
+                let known: &[usize] = &[#(#numbers),*];
+                if !fields.iter().any(|field| known.contains(field)) {
+                    return ::core::option::Option::None;
+                }
+                ::core::option::Option::Some(#changes {
+                    #(#idents: fields.contains(&#numbers).then(|| ::core::clone::Clone::clone(&self.#paths)),)*
+                })
+            }
+        }
+    }
 }
 
 fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {

@@ -107,6 +107,21 @@ pub trait WithTable: Model {
     type Table: diesel::Table;
 }
 
+/// A model with the generated `ItemChanges`, whose fields it can take from a copy of the record: for `item.save()`. The
+/// derive implements it, unless `update = …` names another type.
+#[diagnostic::on_unimplemented(
+    message = "the changes of `{Self}` are not made of its fields",
+    note = "`#[evented(update = …)]` names a type of your own, so write `item.update(…)` with it"
+)]
+pub trait Savable: WithTable {
+    /// Shows that the derive implements the trait.
+    #[doc(hidden)]
+    const DERIVED: Derived;
+    /// Returns the values of these fields as the input of an update; `None` if an update changes none of them.
+    #[doc(hidden)]
+    fn changes_of(&self, fields: &[usize]) -> Option<Self::Changes>;
+}
+
 /// A condition on the rows of a model, for `Item::update_where(…)` and its siblings: what Diesel's `filter` takes on the
 /// model's table, without joins.
 #[diagnostic::on_unimplemented(

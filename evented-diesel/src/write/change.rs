@@ -72,8 +72,8 @@ pub(crate) async fn of_current<DB: EventedBackend, M: ModelOn<DB>, E: Executor<D
     Ok(done)
 }
 
-/// Changes a record that is locked, and whose state was read under the lock; `None` if the state is not the last one.
-pub(crate) async fn of_locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+/// Changes a record whose state was found, with or without a lock; `None` if the state is not the last one.
+pub(crate) async fn of_resolved<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     from: Resolved<M>,

@@ -17,6 +17,7 @@ use crate::exec::{Executor, Operation, commit_hint, sealed};
 use crate::model::{Model, ModelOn, WithTable};
 use crate::telemetry;
 use crate::write::options::Options;
+use crate::write::outcome::Outcome;
 
 pub use target::ConflictTarget;
 
@@ -88,41 +89,6 @@ pub struct UpsertCommand<M: Model> {
     options: Options,
 }
 
-/// The result of an upsert: which of the two happened, and the record as the database stores it now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upserted<M> {
-    /// The record did not exist, and was created.
-    Inserted(M),
-    /// The record existed, and was changed.
-    Changed(M),
-    /// The record existed, and was left as it is.
-    Kept(M),
-}
-
-impl<M> Upserted<M> {
-    /// Returns the record.
-    #[must_use]
-    pub fn record(&self) -> &M {
-        match self {
-            Self::Inserted(record) | Self::Changed(record) | Self::Kept(record) => record,
-        }
-    }
-
-    /// Returns the record.
-    #[must_use]
-    pub fn into_record(self) -> M {
-        match self {
-            Self::Inserted(record) | Self::Changed(record) | Self::Kept(record) => record,
-        }
-    }
-
-    /// Returns whether the record was created.
-    #[must_use]
-    pub fn is_inserted(&self) -> bool {
-        matches!(self, Self::Inserted(_))
-    }
-}
-
 impl<M: Model> UpsertCommand<M> {
     /// Sets the actor of the event. Default: none.
     pub fn by(mut self, actor: impl Into<String>) -> Self {
@@ -186,9 +152,9 @@ impl<M: Model> fmt::Debug for UpsertCommand<M> {
 impl<M: Model> sealed::Operation for UpsertCommand<M> {}
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for UpsertCommand<M> {
-    type Output = Upserted<M>;
+    type Output = Outcome<M>;
 
-    async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Upserted<M>, Error> {
+    async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Outcome<M>, Error> {
         let span = telemetry::command(M::SCHEMA, "upsert");
         let done = telemetry::within(span.clone(), Box::pin(run_upsert::run(executor, &self))).await?;
         commit_hint(executor);

@@ -51,6 +51,8 @@ macro_rules! settings {
             mod reading;
             #[path = "savepoint_policy.rs"]
             mod savepoint_policy;
+            #[path = "saves.rs"]
+            mod saves;
             #[path = "shards.rs"]
             mod shards;
             #[path = "shared_logs.rs"]

@@ -151,7 +151,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         let from = Resolved { state: State::Live(row), head, guard: Guard::Locked, overwrote: None };
         let done = match self.what {
             What::Change(action) => {
-                change::of_locked(executor, &record, from, action.as_ref(), self.options).await?
+                change::of_resolved(executor, &record, from, action.as_ref(), self.options).await?
             }
             What::Delete => delete::of_locked(executor, &record, from, self.options).await?,
         };

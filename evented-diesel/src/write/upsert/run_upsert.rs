@@ -6,7 +6,7 @@
 
 use evented_core::{Create as _, RecordRef, decide_create};
 
-use super::{Existing, UpsertCommand, Upserted};
+use super::{Existing, UpsertCommand};
 use crate::backend::EventedBackend;
 use crate::error::{ConstraintKind, Error, Subject};
 use crate::exec::{Executor, Transaction};
@@ -15,19 +15,20 @@ use crate::statements::{Current, Likeness, RecordOf, RecordRow, current_like, re
 use crate::write::attempts::ATTEMPTS;
 use crate::write::command::{Command, Kind};
 use crate::write::create::{self, NewRecord};
+use crate::write::outcome::Outcome;
 use crate::write::{change, run_command};
 
 pub(super) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     command: &UpsertCommand<M>,
-) -> Result<Upserted<M>, Error> {
+) -> Result<Outcome<M>, Error> {
     let name = Subject::Model(M::SCHEMA);
     let (new, columns) = (command.upsert.new.as_ref(), command.upsert.columns.as_slice());
     if columns.is_empty() && new.key().is_none() {
         // Nothing identifies a record that exists: a key that is made now is that of no other.
         return insert(executor, command).await;
     }
-    columns_are_known::<M>(columns, &name)?;
+    columns_are_known::<M>(new, columns, &name)?;
     // The row that would be inserted has the values to look for.
     let cx = command.options.context::<M>();
     let record = NewRecord::<M>::new(new, &command.options, &cx, &name)?;
@@ -52,11 +53,16 @@ pub(super) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 }
 
 /// Checks that the values of the columns are known before the row is inserted.
-fn columns_are_known<M: Model>(columns: &[&'static str], name: &Subject) -> Result<(), Error> {
-    let is_known = |column: &&str| M::WRITTEN.contains(column) || M::KEY_COLUMNS.contains(column);
+fn columns_are_known<M: Model>(new: &M::New, columns: &[&'static str], name: &Subject) -> Result<(), Error> {
+    let has_key = new.key().is_some();
+    let is_known =
+        |column: &&str| M::WRITTEN.contains(column) || (has_key && M::KEY_COLUMNS.contains(column));
     match columns.iter().find(|column| !is_known(column)) {
         Some(column) => {
-            let reason = format!("the model does not write the column `{column}`, which `.on(…)` names");
+            let reason = format!(
+                "the input of the insert has no value of the column `{column}`, which `.on(…)` names; name columns that \
+                 it has"
+            );
             Err(Error::database(name.clone(), diesel::result::Error::QueryBuilderError(reason.into())))
         }
         None => Ok(()),
@@ -83,17 +89,17 @@ async fn without_lock<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     command: &UpsertCommand<M>,
     like: &Likeness<'_, M>,
     name: &Subject,
-) -> Result<Option<Upserted<M>>, Error> {
+) -> Result<Option<Outcome<M>>, Error> {
     let found = executor.load::<Current<M>>(current_like::<DB, M>(like)).await.map_err(table_failed::<M>)?;
     match (found.into_iter().next(), &command.existing) {
         (Some(found), Existing::Change(action)) => {
             let changed = change::of_current(executor, found, action.as_ref(), &command.options).await?;
-            Ok(changed.map(|done| Upserted::Changed(done.record)))
+            Ok(changed.map(|done| Outcome::Changed(done.record)))
         }
         (Some(found), Existing::Keep) => {
             let mut row = found.row;
             row.normalize();
-            Ok(Some(Upserted::Kept(row)))
+            Ok(Some(Outcome::Kept(row)))
         }
         // A statement that fails would end the caller's transaction.
         (None, _) if executor.in_transaction().map_err(|error| Error::database(name.clone(), error))? => {
@@ -111,7 +117,7 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     command: &UpsertCommand<M>,
     like: &Likeness<'_, M>,
-) -> Result<Upserted<M>, Error> {
+) -> Result<Outcome<M>, Error> {
     if DB::LOCKS_FIRST {
         DB::lock_number::<M, E>(executor, 0).await.map_err(table_failed::<M>)?;
     }
@@ -122,14 +128,14 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         Existing::Change(action) => {
             let kind = Kind::Change(RecordRef::by_key(key), action.clone());
             let change = Command { kind, options: command.options.clone() };
-            Ok(Upserted::Changed(run_command::run(executor, &change).await?.record))
+            Ok(Outcome::Changed(run_command::run(executor, &change).await?.record))
         }
         Existing::Keep => {
             let record = Record::<M>::new(key);
             let row = record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(&record.value)).await?;
             let mut row = row.ok_or_else(|| Error::NotFound { record: record.name() })?.0;
             row.normalize();
-            Ok(Upserted::Kept(row))
+            Ok(Outcome::Kept(row))
         }
     }
 }
@@ -137,7 +143,7 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 async fn insert<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     command: &UpsertCommand<M>,
-) -> Result<Upserted<M>, Error> {
+) -> Result<Outcome<M>, Error> {
     let created = create::run(executor, command.upsert.new.as_ref(), &command.options).await?;
-    Ok(Upserted::Inserted(created.record))
+    Ok(Outcome::Inserted(created.record))
 }

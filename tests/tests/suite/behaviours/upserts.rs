@@ -1,8 +1,8 @@
 //! Upserts: a record that is created, changed or kept, found by its key or by other columns.
 
 use diesel::prelude::*;
-use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, Id, Upserted};
-use evented_tests::models::schema::{healed, items};
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, Id, Outcome};
+use evented_tests::models::schema::{healed, items, notes};
 use evented_tests::models::shared::{self, Thing as _};
 use evented_tests::models::*;
 use uuid::Uuid;
@@ -26,11 +26,11 @@ async fn by_the_key_that_the_caller_gives() {
     let mut db = Db::new().await;
     let upsert = || Page::upsert(page("a/b")).set(Visit { times: 2 }).by("ann");
     let made = db.run(upsert()).await.unwrap();
-    assert!(matches!(&made, Upserted::Inserted(page) if page.views == 0), "{made:?}");
+    assert!(matches!(&made, Outcome::Inserted(page) if page.views == 0), "{made:?}");
     let changed = db.run(upsert()).await.unwrap();
-    assert!(matches!(&changed, Upserted::Changed(page) if page.views == 2), "{changed:?}");
+    assert!(matches!(&changed, Outcome::Changed(page) if page.views == 2), "{changed:?}");
     let kept = db.run(Page::upsert(page("a/b")).or_ignore()).await.unwrap();
-    assert_eq!(kept, Upserted::Kept(changed.into_record()));
+    assert_eq!(kept, Outcome::Kept(changed.into_record()));
     assert!(db.run(Page::upsert(page("a/c")).or_ignore()).await.unwrap().is_inserted());
     let history = db.run(Page::history("a/b".to_owned())).await.unwrap();
     let events: Vec<_> = history.iter().map(|it| (it.event.action().to_owned(), it.event.actor())).collect();
@@ -49,7 +49,7 @@ async fn by_columns_with_a_unique_index() {
     let mut db = Db::new().await;
     let upsert = |name: &str, note| Item::upsert(noted(name, note)).on((items::org_id, items::note)).set(AddValue(5));
     let made = db.run(upsert("one", Some("x"))).await.unwrap();
-    assert!(matches!(&made, Upserted::Inserted(item) if item.value == 1), "{made:?}");
+    assert!(matches!(&made, Outcome::Inserted(item) if item.value == 1), "{made:?}");
     let changed = db.run(upsert("two", Some("x"))).await.unwrap().into_record();
     assert_eq!((changed.id, changed.name.as_str(), changed.value), (made.record().id, "one", 6));
     // A null is equal to no other.
@@ -81,7 +81,10 @@ async fn what_refuses_it_is_an_error_and_nothing_stays() {
     // A column that the model does not write has no value to look for.
     let unknown = Healed::upsert(NewHealed { name: "a".into() }).on(healed::by_database).or_ignore();
     let error = db.run(unknown).await.unwrap_err().to_string();
-    assert!(error.contains("does not write the column `by_database`"), "{error}");
+    assert!(error.contains("no value of the column `by_database`"), "{error}");
+    let made = Note::upsert(NewNote { text: "a".into() }).on(notes::id).or_ignore();
+    let error = db.run(made).await.unwrap_err().to_string();
+    assert!(error.contains("no value of the column `id`"), "{error}");
     assert_eq!(actions(&mut db).await, ["insert"]);
 
     // The caller's transaction goes on.
@@ -101,9 +104,9 @@ async fn rows_that_plain_sql_wrote_are_adopted() {
     let mut db = Db::new().await;
     db.sql("INSERT INTO pages (path, title, views) VALUES ('a', 't', 7)").await;
     let found = db.run(Page::upsert(page("a")).or_ignore()).await.unwrap();
-    assert!(matches!(&found, Upserted::Kept(page) if page.views == 7), "{found:?}");
+    assert!(matches!(&found, Outcome::Kept(page) if page.views == 7), "{found:?}");
     let found = db.run(Page::upsert(page("a")).set(Visit { times: 1 })).await.unwrap();
-    assert!(matches!(&found, Upserted::Changed(page) if page.views == 8), "{found:?}");
+    assert!(matches!(&found, Outcome::Changed(page) if page.views == 8), "{found:?}");
     db.sql("UPDATE pages SET views = 20").await;
     let found = db.run(Page::upsert(page("a")).set(Visit { times: 1 })).await.unwrap();
     assert_eq!(found.record().views, 21);
@@ -126,8 +129,8 @@ async fn every_kind_of_log() {
             let upsert = |name: &str| shared::$model::upsert(shared::$model::new(name, name)).on(dsl::name);
             assert!(db.run(upsert("a").set(shared::Add(2))).await.unwrap().is_inserted());
             let changed = db.run(upsert("a").set(shared::Add(2))).await.unwrap();
-            assert!(matches!(&changed, Upserted::Changed(it) if it.value() == 2), "{changed:?}");
-            assert!(matches!(db.run(upsert("a").or_ignore()).await.unwrap(), Upserted::Kept(_)));
+            assert!(matches!(&changed, Outcome::Changed(it) if it.value() == 2), "{changed:?}");
+            assert!(matches!(db.run(upsert("a").or_ignore()).await.unwrap(), Outcome::Kept(_)));
             assert!(db.run(upsert("b").or_ignore()).await.unwrap().is_inserted());
             assert_eq!(db.run(shared::$model::verify_table()).await.unwrap(), []);
         })*};
