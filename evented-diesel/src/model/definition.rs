@@ -130,6 +130,7 @@ pub trait Savable: WithTable {
 )]
 pub trait RowFilter<M>: sealed::RowFilter<M> {}
 
+#[diagnostic::do_not_recommend]
 impl<M: WithTable, F: sealed::RowFilter<M>> RowFilter<M> for F {}
 
 mod sealed {
@@ -140,6 +141,7 @@ mod sealed {
 
     pub trait RowFilter<M> {}
 
+    #[diagnostic::do_not_recommend]
     impl<M: WithTable, F> RowFilter<M> for F
     where
         F: AppearsOnTable<M::Table>

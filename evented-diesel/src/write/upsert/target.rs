@@ -21,6 +21,7 @@ pub trait ConflictTarget<M, Kind> {
 #[derive(Debug)]
 pub struct One;
 
+#[diagnostic::do_not_recommend]
 impl<M: WithTable, C: Column<Table = M::Table>> ConflictTarget<M, One> for C {
     fn names() -> Vec<&'static str> {
         vec![C::NAME]
