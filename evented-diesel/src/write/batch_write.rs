@@ -63,13 +63,13 @@ pub(crate) async fn read<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     Ok((records.len() == keys.len()).then_some(records))
 }
 
-/// Returns a record if its row matches the last event of its log.
-pub(crate) fn verified<M: Model>(head: &HeadRow, row: M) -> Result<Option<(KeyValue, Working<M>)>, Error> {
+/// Returns a record if its row matches the last event of its log. `None` also for a row with a value that no log keeps: a
+/// command for that row alone says which one, or deletes it.
+pub(crate) fn verified<M: Model>(head: &HeadRow, row: M) -> Option<(KeyValue, Working<M>)> {
     let record = Record::<M>::new(row.key());
-    let digests =
-        row.digests().map_err(|source| Error::Unstorable { record: record.name(), error: source })?;
+    let digests = row.digests().ok()?;
     if head.version != M::VERSION || digests.state(M::DIGEST_ORDER) != head.state {
-        return Ok(None);
+        return None;
     }
     let working = Working {
         original: Some(digests.clone()),
@@ -78,7 +78,7 @@ pub(crate) fn verified<M: Model>(head: &HeadRow, row: M) -> Result<Option<(KeyVa
         head: Head::from(head),
         last: 0,
     };
-    Ok(Some((record.value, working)))
+    Some((record.value, working))
 }
 
 /// Reads the locked records that exist and match their logs.
@@ -91,9 +91,7 @@ async fn read_locked<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         let rows =
             executor.load::<Current<M>>(current_rows::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
         for Current { head, row, .. } in rows {
-            if let Some((key, working)) = verified(&head, row)? {
-                records.insert(key, working);
-            }
+            records.extend(verified(&head, row));
         }
     }
     Ok(records)

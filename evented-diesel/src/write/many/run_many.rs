@@ -69,9 +69,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         let (mut keys, mut usual) = (Vec::new(), HashMap::new());
         for MatchingRow { head, row } in found.map_err(table_failed::<M>)? {
             keys.push(M::key_value(&row.key()));
-            if let Some(head) = head {
-                usual.extend(batch_write::verified(&head, row)?);
-            }
+            usual.extend(head.and_then(|head| batch_write::verified(&head, row)));
         }
         telemetry::record("records", keys.len());
         let last = keys.last().cloned();

@@ -4,8 +4,8 @@ use std::ops::Bound;
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use diesel::{QueryDsl, SelectableHelper};
-use evented_diesel::{Error, EventedDsl as _};
+use diesel::{ExpressionMethods as _, QueryDsl, SelectableHelper};
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, batch};
 use evented_tests::agree::agree;
 use evented_tests::models::columns::Mood;
 use proptest::prelude::*;
@@ -187,10 +187,23 @@ async fn a_value_that_only_plain_sql_can_write_is_named() {
 #[tokio::test]
 async fn a_row_that_holds_what_no_log_keeps_can_be_deleted() {
     let mut db = fresh().await;
-    let record = db.run(Kinds::insert(plain())).await.unwrap();
-    db.sql("UPDATE kinds SET double = 'NaN'").await;
-    let gone = db.run(record.delete()).await.unwrap();
-    assert!(gone.double.is_nan());
-    assert_eq!(db.number("SELECT count(*) FROM kinds").await, 0);
-    assert!(matches!(db.run(Kinds::replay(record.id)).await, Err(Error::Deleted { revision: 2, .. })));
+    for number in 0..3 {
+        let record = db.run(Kinds::insert(plain())).await.unwrap();
+        db.sql("UPDATE kinds SET double = 'NaN'").await;
+        let changes = || KindsChanges { flag: Some(!record.flag), ..Default::default() };
+        for error in [
+            db.run(batch([record.update(changes())])).await.unwrap_err(),
+            db.run(Kinds::update_where(kinds::big.is_not_null(), changes())).await.unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("double"), "{error}");
+        }
+        let gone = match number {
+            0 => db.run(record.delete()).await.unwrap(),
+            1 => db.run(batch([record.delete()])).await.unwrap().remove(0),
+            _ => db.run(Kinds::delete_where(kinds::big.is_not_null()).records()).await.unwrap().remove(0),
+        };
+        assert!(gone.double.is_nan());
+        assert_eq!(db.number("SELECT count(*) FROM kinds").await, 0);
+        assert!(matches!(db.run(Kinds::replay(record.id)).await, Err(Error::Deleted { revision: 2, .. })));
+    }
 }
