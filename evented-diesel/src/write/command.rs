@@ -3,13 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use evented_core::{AnyAction, Evented, IntoRecordRef, RecordRef};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::model::{Link, Model, NewLink, NoFields};
-use crate::write::options::Options;
+use crate::write::options::{Options, event_options};
 
 /// A change of a record. It is built first and run later: `.run(&mut conn)?`, or `.run(&mut conn).await?`.
 ///
@@ -54,32 +52,7 @@ impl<M: Evented> Command<M> {
         Self::new(Kind::Savepoint(target.into_record_ref()))
     }
 
-    /// Sets the actor: a user, a service, a job. An action reads it from [`Context::actor`](crate::Context::actor).
-    /// Default: none.
-    pub fn by(mut self, actor: impl Into<String>) -> Self {
-        self.options.meta.actor = Some(actor.into());
-        self
-    }
-
-    /// Adds the fields of a JSON object to the event's metadata. A value that is not an object is added under the key
-    /// `value`. The keys `actor`, `cause` and `correlation` have the same effect as [`by`](Self::by),
-    /// [`caused_by`](Self::caused_by) and [`correlate`](Self::correlate).
-    pub fn meta(mut self, entries: impl Into<Value>) -> Self {
-        self.options.add_meta(entries.into());
-        self
-    }
-
-    /// Sets the id of the event that caused this one. Default: none.
-    pub fn caused_by(mut self, event: Uuid) -> Self {
-        self.options.meta.cause = Some(event);
-        self
-    }
-
-    /// Sets the id of what this event belongs to: a request, a job, a conversation. Default: none.
-    pub fn correlate(mut self, id: Uuid) -> Self {
-        self.options.meta.correlation = Some(id);
-        self
-    }
+    event_options!();
 
     /// Runs the command only if the record is at this revision; otherwise it fails with [`Error::Conflict`], which
     /// contains the record's revision. Default: any revision.
@@ -105,13 +78,6 @@ impl<M: Evented> Command<M> {
     /// [`Error::Reused`]: crate::Error::Reused
     pub fn idempotent(mut self, event_id: Uuid) -> Self {
         self.options.event_id = Some(event_id);
-        self
-    }
-
-    /// Sets the time of the event, for imports. It is truncated to microseconds. Default: now. The order in the log
-    /// follows from revision and position, never from time.
-    pub fn at(mut self, time: DateTime<Utc>) -> Self {
-        self.options.at = Some(time);
         self
     }
 

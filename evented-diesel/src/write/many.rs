@@ -6,18 +6,15 @@ mod run_many;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use diesel::query_builder::QueryFragment;
 use evented_core::AnyAction;
-use serde_json::Value;
-use uuid::Uuid;
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};
 use crate::model::{Model, ModelOn};
 use crate::telemetry;
-use crate::write::options::Options;
+use crate::write::options::{Options, event_options};
 
 pub use chunks::{ManyChunk, ManyChunks};
 
@@ -61,35 +58,7 @@ impl<M: Model, F> ManyRows<M, F> {
         Self { filter, what: What::Delete, options: Options::default() }
     }
 
-    /// Sets the actor of each event. Default: none.
-    pub fn by(mut self, actor: impl Into<String>) -> Self {
-        self.options.meta.actor = Some(actor.into());
-        self
-    }
-
-    /// Adds the fields of a JSON object to the metadata of each event, as [`Command::meta`](crate::Command::meta) does.
-    pub fn meta(mut self, entries: impl Into<Value>) -> Self {
-        self.options.add_meta(entries.into());
-        self
-    }
-
-    /// Sets the id of the event that caused these. Default: none.
-    pub fn caused_by(mut self, event: Uuid) -> Self {
-        self.options.meta.cause = Some(event);
-        self
-    }
-
-    /// Sets the id of what the events belong to: a request, a job. Default: none.
-    pub fn correlate(mut self, id: Uuid) -> Self {
-        self.options.meta.correlation = Some(id);
-        self
-    }
-
-    /// Sets the time of the events, truncated to microseconds. Default: now.
-    pub fn at(mut self, time: DateTime<Utc>) -> Self {
-        self.options.at = Some(time);
-        self
-    }
+    event_options!();
 
     /// Makes the operation return the records in the order of their keys, instead of their number: as they are after
     /// the change, or as they were before they were deleted.

@@ -9,6 +9,46 @@ use crate::error::Error;
 use crate::model::{Model, NewLink, Record};
 use crate::telemetry;
 
+/// Adds the methods that set what every event of a command has: actor, other metadata and time.
+macro_rules! event_options {
+    () => {
+        /// Sets the actor: a user, a service, a job. An action reads it from
+        /// [`Context::actor`](crate::Context::actor). Default: none.
+        pub fn by(mut self, actor: impl Into<String>) -> Self {
+            self.options.meta.actor = Some(actor.into());
+            self
+        }
+
+        /// Adds the fields of a JSON object to the event's metadata. A value that is not an object is added under the
+        /// key `value`. The keys `actor`, `cause` and `correlation` have the same effect as [`by`](Self::by),
+        /// [`caused_by`](Self::caused_by) and [`correlate`](Self::correlate).
+        pub fn meta(mut self, entries: impl Into<serde_json::Value>) -> Self {
+            self.options.add_meta(entries.into());
+            self
+        }
+
+        /// Sets the id of the event that caused this one. Default: none.
+        pub fn caused_by(mut self, event: uuid::Uuid) -> Self {
+            self.options.meta.cause = Some(event);
+            self
+        }
+
+        /// Sets the id of what this event belongs to: a request, a job, a conversation. Default: none.
+        pub fn correlate(mut self, id: uuid::Uuid) -> Self {
+            self.options.meta.correlation = Some(id);
+            self
+        }
+
+        /// Sets the time of the event, for imports. It is truncated to microseconds. Default: now. The order in the log
+        /// follows from revision and position, never from time.
+        pub fn at(mut self, time: chrono::DateTime<chrono::Utc>) -> Self {
+            self.options.at = Some(time);
+            self
+        }
+    };
+}
+pub(crate) use event_options;
+
 /// The options that every kind of command has.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {

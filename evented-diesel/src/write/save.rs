@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use evented_core::State;
-use serde_json::Value;
-use uuid::Uuid;
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
@@ -14,7 +11,7 @@ use crate::model::{Model, ModelOn, Record, Savable, WithTable};
 use crate::statements::RowLock;
 use crate::telemetry;
 use crate::write::drift::{self, Resolved};
-use crate::write::options::Options;
+use crate::write::options::{Options, event_options};
 use crate::write::outcome::Outcome;
 use crate::write::{change, savepoint, state_store};
 
@@ -47,35 +44,7 @@ impl<M: WithTable> Save<M> {
 }
 
 impl<M: Model> Save<M> {
-    /// Sets the actor of the event. Default: none.
-    pub fn by(mut self, actor: impl Into<String>) -> Self {
-        self.options.meta.actor = Some(actor.into());
-        self
-    }
-
-    /// Adds the fields of a JSON object to the metadata of the event, as [`Command::meta`](crate::Command::meta) does.
-    pub fn meta(mut self, entries: impl Into<Value>) -> Self {
-        self.options.add_meta(entries.into());
-        self
-    }
-
-    /// Sets the id of the event that caused this one. Default: none.
-    pub fn caused_by(mut self, event: Uuid) -> Self {
-        self.options.meta.cause = Some(event);
-        self
-    }
-
-    /// Sets the id of what the event belongs to: a request, a job. Default: none.
-    pub fn correlate(mut self, id: Uuid) -> Self {
-        self.options.meta.correlation = Some(id);
-        self
-    }
-
-    /// Sets the time of the event, truncated to microseconds. Default: now.
-    pub fn at(mut self, time: DateTime<Utc>) -> Self {
-        self.options.at = Some(time);
-        self
-    }
+    event_options!();
 
     /// Saves only if the record is at this revision, and else fails with [`Error::Conflict`]. Default: any revision.
     pub fn expecting(mut self, revision: i64) -> Self {

@@ -6,17 +6,14 @@ mod target;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use evented_core::{ActionOf, AnyAction};
-use serde_json::Value;
-use uuid::Uuid;
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};
 use crate::model::{Model, ModelOn, WithTable};
 use crate::telemetry;
-use crate::write::options::Options;
+use crate::write::options::{Options, event_options};
 use crate::write::outcome::Outcome;
 
 pub use target::ConflictTarget;
@@ -90,35 +87,7 @@ pub struct UpsertCommand<M: Model> {
 }
 
 impl<M: Model> UpsertCommand<M> {
-    /// Sets the actor of the event. Default: none.
-    pub fn by(mut self, actor: impl Into<String>) -> Self {
-        self.options.meta.actor = Some(actor.into());
-        self
-    }
-
-    /// Adds the fields of a JSON object to the metadata of the event, as [`Command::meta`](crate::Command::meta) does.
-    pub fn meta(mut self, entries: impl Into<Value>) -> Self {
-        self.options.add_meta(entries.into());
-        self
-    }
-
-    /// Sets the id of the event that caused this one. Default: none.
-    pub fn caused_by(mut self, event: Uuid) -> Self {
-        self.options.meta.cause = Some(event);
-        self
-    }
-
-    /// Sets the id of what the event belongs to: a request, a job. Default: none.
-    pub fn correlate(mut self, id: Uuid) -> Self {
-        self.options.meta.correlation = Some(id);
-        self
-    }
-
-    /// Sets the time of the event, truncated to microseconds. Default: now.
-    pub fn at(mut self, time: DateTime<Utc>) -> Self {
-        self.options.at = Some(time);
-        self
-    }
+    event_options!();
 }
 
 impl<M: Model> Clone for Upsert<M> {
