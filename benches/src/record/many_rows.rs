@@ -2,11 +2,11 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::{Batch, EventedDsl as _, EventedTableDsl as _, Run, batch};
 
+use super::sqlite;
 use crate::measure::{Ratio, compare};
-use crate::model::{SQLITE, Task, TaskChanges, new, tasks};
+use crate::model::{Task, TaskChanges, new, tasks};
 use crate::report::Report;
 use crate::setup::Bench;
 
@@ -34,17 +34,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     }
     if bench.wants("record/sqlite-many-rows") {
         let folder = tempfile::tempdir()?;
-        let open = |name: &str| -> anyhow::Result<SqliteConnection> {
-            let mut conn = SqliteConnection::establish(&folder.path().join(name).to_string_lossy())?;
-            conn.batch_execute(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64000;
-                 PRAGMA wal_autocheckpoint = 0",
-            )?;
-            conn.batch_execute(SQLITE)?;
-            conn.batch_execute(&Migrations::new().log::<Task>().up_sql(Database::Sqlite))?;
-            Ok(conn)
-        };
-        let (mut ours, mut plain) = (open("ours.db")?, open("plain.db")?);
+        let (mut ours, mut plain) = (sqlite::open(&folder, "ours.db")?, sqlite::open(&folder, "plain.db")?);
         all().run(&mut ours)?;
         all().run(&mut plain)?;
         let values = ["randomblob(16)", "zeroblob(32)", "strftime('%Y-%m-%d %H:%M:%f', 'now')"];

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::sql_types::Uid;
 use evented_diesel::{Error, EventedDsl as _, Run};
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::measure::compare;
@@ -15,24 +16,25 @@ use crate::setup::Bench;
 
 const OPERATIONS: u32 = 4_000;
 
+/// Creates a file with the tables, with the settings of a typical server, but without WAL checkpoints, which would fall
+/// into the rounds of one side or the other.
+pub(super) fn open(folder: &TempDir, name: &str) -> anyhow::Result<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(&folder.path().join(name).to_string_lossy())?;
+    conn.batch_execute(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64000;
+         PRAGMA wal_autocheckpoint = 0",
+    )?;
+    conn.batch_execute(SQLITE)?;
+    conn.batch_execute(&Migrations::new().log::<Task>().up_sql(Database::Sqlite))?;
+    Ok(conn)
+}
+
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     if !bench.wants("record/sqlite") {
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
-    let open = |name: &str| -> anyhow::Result<SqliteConnection> {
-        let mut conn = SqliteConnection::establish(&folder.path().join(name).to_string_lossy())?;
-        // The settings of a typical server, but without WAL checkpoints, which would fall into the rounds of one side
-        // or the other.
-        conn.batch_execute(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64000;
-             PRAGMA wal_autocheckpoint = 0",
-        )?;
-        conn.batch_execute(SQLITE)?;
-        conn.batch_execute(&Migrations::new().log::<Task>().up_sql(Database::Sqlite))?;
-        Ok(conn)
-    };
-    let (mut ours, mut by_hand) = (open("ours.db")?, open("by_hand.db")?);
+    let (mut ours, mut by_hand) = (open(&folder, "ours.db")?, open(&folder, "by_hand.db")?);
     let ratio = compare(
         bench.rounds,
         || {
