@@ -47,6 +47,12 @@ pub trait EventedBackend: SqlTypes {
         executor: &mut D,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
+    /// Returns whether the connection's user may not see all rows of the model's table.
+    #[doc(hidden)]
+    fn hides_rows<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+    ) -> impl Future<Output = QueryResult<bool>> + Send;
+
     /// Locks a number until the end of the transaction, for objects that have no row to lock. Other transactions that
     /// lock the same number wait.
     #[doc(hidden)]

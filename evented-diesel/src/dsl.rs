@@ -3,7 +3,7 @@
 use evented_core::{ActionOf, Changeset, Channel, IntoRecordRef, RecordRef};
 
 use crate::error::Error;
-use crate::maintenance::{Backfill, Rebuild};
+use crate::maintenance::{Adopt, Backfill, Rebuild};
 use crate::model::{Event, EventsOf, Model, RowFilter, Savable, WithTable};
 use crate::read::{History, LastPosition, Replay, TableAt};
 use crate::stream::TakeReadPoint;
@@ -142,6 +142,10 @@ pub trait EventedTableDsl: WithTable {
     /// Sets every row to the state in its log.
     fn rebuild() -> Rebuild<Self> {
         Rebuild::new()
+    }
+    /// Records what other SQL did to the table: rows that changed, that are new, and that are gone.
+    fn adopt() -> Adopt<Self> {
+        Adopt::new()
     }
     /// Writes a first event for each row that has none.
     fn backfill() -> Backfill<Self> {

@@ -250,6 +250,17 @@ pub enum Error {
         /// The columns that the model lacks.
         columns: Vec<String>,
     },
+    /// Records of the log have no row that the connection's user can see, and row level security applies to the user. The
+    /// rows may be gone or only be hidden, so the log must not say that they are gone. Run the operation as a user to whom
+    /// no policy applies: the owner of the table, or one with `BYPASSRLS`.
+    #[error(
+        "{schema}: rows of the table are missing, and row level security may hide them from this user; run the operation \
+         as the owner of the table"
+    )]
+    HiddenRows {
+        /// The model's name in the log.
+        schema: &'static str,
+    },
     /// The log has a format version that is newer than this version of the library.
     #[error(
         "the log `{log}` has format version {found}, and this version of evented knows versions up to {known}; use a \

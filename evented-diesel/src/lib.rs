@@ -126,6 +126,7 @@
 //! | write a missing row from the log | [`Materialize`] |
 //! | rebuild a whole table from its log | [`maintenance::Rebuild`] |
 //! | write a first event for rows that existed before | [`maintenance::Backfill`] |
+//! | record what plain SQL, cascades and triggers did | [`maintenance::Adopt`] |
 //! | read payloads of older versions | [`RawPayload`], [`Retired`] |
 //! | let several models share a log; shards; hashes | [`EventLog`](derive@EventLog) |
 //! | link an event to an earlier one | [`Link`], [`Command::link`], [`Event::linked`] |

@@ -1,14 +1,18 @@
-//! Maintains whole tables and logs: backfills a log from rows, rebuilds a table from its log, and upgrades a log to the
-//! format of this version.
+//! Maintains whole tables and logs: records what other SQL did, backfills a log from rows, and rebuilds a table from its
+//! log.
 
 use evented_core::KeyValue;
 use serde::Serialize;
 
+mod adopt;
 mod backfill;
 mod rebuild;
+mod skipped;
 
-pub use backfill::{Backfill, BackfillPage, BackfillRemaining, Backfilled, FirstEvent, Skipped};
+pub use adopt::{Adopt, AdoptPage, Adopted, AllRows, ExternalEvent, FilteredRows, Unrecorded};
+pub use backfill::{Backfill, BackfillPage, BackfillRemaining, Backfilled};
 pub use rebuild::{DryRun, Rebuild, Rebuilt};
+pub use skipped::Skipped;
 
 /// The progress of a long operation.
 #[derive(Debug, Clone, PartialEq, Serialize)]

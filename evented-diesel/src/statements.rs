@@ -6,6 +6,7 @@ mod checkpoint_rows;
 mod conditions;
 mod events;
 mod key_columns;
+mod last_events;
 mod links;
 mod log_checks;
 mod log_stream;
@@ -33,6 +34,7 @@ pub(crate) use events::{
 };
 pub use events::{HeadRow, Until};
 pub(crate) use key_columns::{TableKey, push_is_record};
+pub(crate) use last_events::{LastEventOf, events_of_records, last_events_after, last_events_of};
 pub(crate) use links::{LinkedRow, link, linked};
 pub use log_checks::Number;
 pub(crate) use log_checks::{

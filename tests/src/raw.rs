@@ -6,6 +6,15 @@ use uuid::Uuid;
 
 use crate::db::Setting;
 
+/// Returns a UUID as a literal.
+#[must_use]
+pub fn uuid_literal(database: Database, id: Uuid) -> String {
+    match database {
+        Database::Postgres => format!("'{id}'"),
+        Database::Sqlite => format!("x'{}'", id.simple()),
+    }
+}
+
 /// Appends an event to the log of one model whose records have UUIDs, as an older program would have written it. Its digest matches no
 /// state.
 pub async fn append<S: Setting>(
@@ -19,10 +28,7 @@ pub async fn append<S: Setting>(
         Database::Postgres => format!(r"'\x{bytes}'"),
         Database::Sqlite => format!("x'{bytes}'"),
     };
-    let uuid = |id: Uuid| match S::Backend::DATABASE {
-        Database::Postgres => format!("'{id}'"),
-        Database::Sqlite => format!("x'{}'", id.simple()),
-    };
+    let uuid = |id: Uuid| uuid_literal(S::Backend::DATABASE, id);
     let (record, id, state) = (uuid(record), uuid(Uuid::now_v7()), bytes(&"01".repeat(16)));
     let payload = payload.to_string().replace('\'', "''");
     db.sql(&format!(

@@ -52,6 +52,13 @@ impl EventedBackend for Pg {
         executor.load::<Nothing>(lock_rows::<Self, M>(keys, lock)).await.map(drop)
     }
 
+    async fn hides_rows<M: ModelOn<Self>, D: Executor<Self>>(executor: &mut D) -> QueryResult<bool> {
+        // The name of the table as a literal.
+        let mut statement = Statement::new("SELECT 1 WHERE row_security_active($evented$");
+        statement.table::<M>().sql("$evented$)");
+        executor.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
+    }
+
     async fn lock_number<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         number: i64,

@@ -111,6 +111,10 @@ impl EventedBackend for Sqlite {
         lock_database::<M, D>(executor).await
     }
 
+    async fn hides_rows<M: ModelOn<Self>, D: Executor<Self>>(_: &mut D) -> QueryResult<bool> {
+        Ok(false)
+    }
+
     async fn append_new<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         events: &[Append<'_>],

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use evented_core::{Digest, External, Json, KeyValue, Meta, names};
+use evented_core::{Digest, External, Json, KeyValue, names};
 
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, sealed};
+use crate::maintenance::{ExternalEvent, Skipped};
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
     Append, Number, RecordRow, columns_to_write, count_without_events, rows_without_events, set_row,
@@ -40,17 +41,7 @@ pub struct Backfill<M: Model> {
     done: bool,
 }
 
-type Hook<M> = Box<dyn FnMut(&M, &mut FirstEvent) + Send>;
-
-/// The data of a first event besides the row. A hook can change it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct FirstEvent {
-    /// The time of the event. Default: now.
-    pub at: DateTime<Utc>,
-    /// The metadata of the event: who caused it, and why. Default: empty.
-    pub meta: Meta,
-}
+type Hook<M> = Box<dyn FnMut(&M, &mut ExternalEvent) + Send>;
 
 /// The result of one chunk, or of a whole backfill.
 #[derive(Debug, Default)]
@@ -62,16 +53,6 @@ pub struct Backfilled {
     pub skipped: Vec<Skipped>,
     /// The key of the last row that was read.
     pub last: Option<KeyValue>,
-}
-
-/// A row that could not be recorded.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Skipped {
-    /// The key of the row.
-    pub record: KeyValue,
-    /// The reason.
-    pub error: Error,
 }
 
 const CHUNK: i64 = 1_000;
@@ -98,7 +79,7 @@ impl<M: Model> Backfill<M> {
 
     /// Sets a hook that is called for each row before its event is written, for example to set the time when the row
     /// was created.
-    pub fn each(mut self, hook: impl FnMut(&M, &mut FirstEvent) + Send + 'static) -> Self {
+    pub fn each(mut self, hook: impl FnMut(&M, &mut ExternalEvent) + Send + 'static) -> Self {
         self.each = Some(Box::new(hook));
         self
     }
@@ -249,11 +230,11 @@ fn first<M: Model>(record: &Record<M>, row: M, hook: Option<&mut Hook<M>>) -> Re
     // First the fields: the error of a field names it.
     let state = record.digest(&row)?;
     let payload = Json::write(&external).map_err(|error| record.not_encoded(error))?;
-    let mut first = FirstEvent { at: Utc::now(), meta: Meta::default() };
+    let mut first = ExternalEvent::now();
     if let Some(hook) = hook {
         hook(&row, &mut first);
     }
-    let FirstEvent { at, meta } = first;
+    let ExternalEvent { at, meta } = first;
     let meta = record.meta(&meta)?;
     Ok(First { record: record.value.clone(), row, payload, state, meta, at })
 }

@@ -24,6 +24,17 @@ impl<M: Model> Record<M> {
         Self { key, value }
     }
 
+    /// Creates the record with a key that was read from the log or from the table.
+    ///
+    /// # Errors
+    ///
+    /// A key that no record of the model can have: other SQL wrote it.
+    pub(crate) fn of_stored(value: KeyValue) -> Result<Self, Error> {
+        let name = Subject::Record { schema: M::SCHEMA, key: value.clone() };
+        let wrong = || Error::Encode { record: name, error: "the log's key is of another kind".into() };
+        M::key_from(value).map(Self::new).ok_or_else(wrong)
+    }
+
     /// Returns the record's name for errors.
     pub fn name(&self) -> Subject {
         Subject::Record { schema: M::SCHEMA, key: self.value.clone() }

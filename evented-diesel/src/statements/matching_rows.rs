@@ -26,15 +26,15 @@ impl<DB: SqlTypes, M: ModelOn<DB>> QueryableByName<DB> for MatchingRow<M> {
     }
 }
 
-/// Locks the rows that a filter matches, in the order of their keys and after a key, and reads them with the last events
-/// of their records.
+/// Reads the rows that a filter matches, in the order of their keys and after a key, with the last events of their
+/// records. Locks the rows if `lock` says so.
 ///
-/// The events are those of the statement's snapshot. If the statement waited for another writer of a row, the row is
+/// The events are those of the statement's snapshot. If a statement that locks waited for another writer of a row, the row is
 /// later than its event, and the digest of the event does not match it.
 pub(crate) fn matching_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(
     filter: &'q (dyn QueryFragment<DB> + Sync),
     (after, limit): (Option<&'q KeyValue>, Option<i64>),
-    lock: RowLock,
+    lock: Option<RowLock>,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
     statement.sql(head_columns(M::whole_log())).sql(", ").columns("t.", M::COLUMNS);
@@ -49,7 +49,7 @@ pub(crate) fn matching_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(
     if let Some(limit) = limit {
         statement.sql(" LIMIT ").value(limit);
     }
-    statement.sql(lock.sql(DB::DATABASE)).sql(") t LEFT JOIN ");
+    statement.sql(lock.map_or("", |lock| lock.sql(DB::DATABASE))).sql(") t LEFT JOIN ");
     push_last_event::<DB, M>(&mut statement);
     statement.sql(" ORDER BY ");
     push_key_columns::<DB, M>(&mut statement, "t.");

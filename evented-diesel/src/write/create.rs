@@ -1,6 +1,6 @@
 //! Creates a record.
 
-use evented_core::{Context, Create, Decision, Evented, ExactKey, KeySource, KeyValue, State, decide_create};
+use evented_core::{Context, Create, Decision, Evented, ExactKey, KeySource, State, decide_create};
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
@@ -55,7 +55,7 @@ async fn once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let found: Vec<EventOf<M>> = executor.load(statement).await.map_err(table_failed::<M>)?;
     match found.into_iter().next() {
         Some(row) => {
-            let record = Record::new(key_of::<M>(row.record, unnamed)?);
+            let record = Record::of_stored(row.record)?;
             repeated::is_of::<M>(&record, &row.event, Repeated::Insert(new))?;
             repeated::result_of(executor, &record, &row.event).await
         }
@@ -210,10 +210,4 @@ async fn existing<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         },
         Err(error) => Err(error),
     }
-}
-
-/// Returns the key of a record that the log or the table names.
-pub(crate) fn key_of<M: Evented>(value: KeyValue, name: &Subject) -> Result<M::Key, Error> {
-    let wrong = || Error::Encode { record: name.clone(), error: "the log's key is of another kind".into() };
-    M::key_from(value).ok_or_else(wrong)
 }

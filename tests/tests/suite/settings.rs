@@ -17,6 +17,8 @@ macro_rules! settings {
                 db
             }
 
+            #[path = "adoptions.rs"]
+            mod adoptions;
             #[path = "bad_input.rs"]
             mod bad_input;
             #[path = "batches.rs"]

@@ -23,7 +23,7 @@ use crate::write::batch_plan::{Working, plan};
 use crate::write::command::{Command, Kind};
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
-use crate::write::{batch_write, change, create, delete, run_command};
+use crate::write::{batch_write, change, delete, run_command};
 
 /// What is done, on which database.
 pub(super) struct Many<'m, DB, M: Model> {
@@ -65,7 +65,8 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             What::Change(_) => RowLock::Change,
             What::Delete => RowLock::Delete,
         };
-        let found = executor.load::<MatchingRow<M>>(matching_rows::<DB, M>(self.filter, range, lock)).await;
+        let found =
+            executor.load::<MatchingRow<M>>(matching_rows::<DB, M>(self.filter, range, Some(lock))).await;
         let (mut keys, mut usual) = (Vec::new(), HashMap::new());
         for MatchingRow { head, row } in found.map_err(table_failed::<M>)? {
             keys.push(M::key_value(&row.key()));
@@ -162,7 +163,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
     }
 
     fn command(&self, key: &KeyValue) -> Result<Command<M>, Error> {
-        let record = RecordRef::by_key(create::key_of::<M>(key.clone(), &Subject::Model(M::SCHEMA))?);
+        let record = RecordRef::by_key(Record::<M>::of_stored(key.clone())?.key);
         let kind = match self.what {
             What::Change(action) => Kind::Change(record, Arc::clone(action)),
             What::Delete => Kind::Delete(record),

@@ -123,15 +123,14 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     }
     let found = executor.load::<RecordOf<M>>(record_like::<DB, M>(like)).await.map_err(table_failed::<M>)?;
     let Some(found) = found.into_iter().next() else { return insert(executor, command).await };
-    let key = create::key_of::<M>(found.key, &Subject::Model(M::SCHEMA))?;
+    let record = Record::<M>::of_stored(found.key)?;
     match &command.existing {
         Existing::Change(action) => {
-            let kind = Kind::Change(RecordRef::by_key(key), action.clone());
+            let kind = Kind::Change(RecordRef::by_key(record.key), action.clone());
             let change = Command { kind, options: command.options.clone() };
             Ok(Outcome::Changed(run_command::run(executor, &change).await?.record))
         }
         Existing::Keep => {
-            let record = Record::<M>::new(key);
             let row = record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(&record.value)).await?;
             let mut row = row.ok_or_else(|| Error::NotFound { record: record.name() })?.0;
             row.normalize();
