@@ -118,6 +118,17 @@ pub(super) enum Command {
     #[cfg(feature = "wal")]
     #[command(subcommand)]
     Wal(Wal),
+    /// Record what other SQL did to a model's table: rows that changed, that are new, and that are gone
+    Adopt {
+        /// The model's name in the log
+        schema: String,
+        /// The number of records per transaction
+        #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..))]
+        chunk: u16,
+        /// The actor of the events
+        #[arg(long, value_name = "ACTOR")]
+        by: Option<String>,
+    },
     /// Write a first event for each row that has none
     Backfill {
         /// The model's name in the log

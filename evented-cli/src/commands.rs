@@ -1,6 +1,7 @@
 //! The subcommands of the admin command. Each file has one subcommand, written once over an
 //! [`Executor`](evented_diesel::spi::Executor), and the type of its result.
 
+pub(super) mod adopt;
 pub(super) mod backfill;
 pub(super) mod checkpoint;
 pub(super) mod diff;

@@ -118,6 +118,10 @@ async fn run<Conn: Connection>(
             let asked = admin.wal(asked)?;
             boxed(Conn::wal(&mut connect().await?, asked).await?)
         }
+        Command::Adopt { schema, chunk, by } => {
+            let model = admin.known(&schema)?;
+            boxed(model.adopt(&mut connect().await?, chunk, by).await?)
+        }
         Command::Backfill { schema, chunk } => {
             let model = admin.known(&schema)?;
             boxed(model.backfill(&mut connect().await?, chunk).await?)

@@ -14,7 +14,7 @@ use crate::commands::show;
 use crate::commands::show::{Shown, When};
 use crate::commands::verify;
 use crate::commands::verify::{Check, Found};
-use crate::commands::{backfill, diff, log, rebuild};
+use crate::commands::{adopt, backfill, diff, log, rebuild};
 use crate::failure::Failure;
 use evented_diesel::checkpoints::Checkpoint;
 use evented_diesel::spi::{EventedBackend, Executor, Record};
@@ -43,6 +43,7 @@ pub(super) trait AnyModel<E>: Send + Sync {
     fn rebuild<'a>(&self, executor: &'a mut E) -> Steps<'a, rebuild::Done>;
     fn differences<'a>(&self, executor: &'a mut E) -> Steps<'a, rebuild::Differences>;
     fn backfill<'a>(&self, executor: &'a mut E, chunk: u16) -> Steps<'a, backfill::Done>;
+    fn adopt<'a>(&self, executor: &'a mut E, chunk: u16, actor: Option<String>) -> Steps<'a, adopt::Done>;
 }
 
 /// The commands of a log.
@@ -130,6 +131,9 @@ impl<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB> + 'static> AnyModel<E> 
     }
     fn backfill<'a>(&self, executor: &'a mut E, chunk: u16) -> Steps<'a, backfill::Done> {
         Box::pin(backfill::run::<DB, M, E>(executor, chunk))
+    }
+    fn adopt<'a>(&self, executor: &'a mut E, chunk: u16, actor: Option<String>) -> Steps<'a, adopt::Done> {
+        Box::pin(adopt::run::<DB, M, E>(executor, chunk, actor))
     }
 }
 

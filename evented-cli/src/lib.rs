@@ -51,6 +51,7 @@
 //! evented checkpoint ledger --key-file key
 //! evented rebuild items --dry-run
 //! evented backfill items
+//! evented adopt items --by import
 //! evented migrations status
 //! evented wal create-publication shop        the models' tables and logs, for a reader of PostgreSQL's WAL
 //! evented wal create-slot shop
@@ -64,7 +65,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | all is well |
-//! | 1 | a check found something, or work remains to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `backfill` that skipped rows, `log` of a record that cannot be replayed, `migrations check` and `status`, `wal check`, `wal slot-status` of a slot that is missing, lost, or about to be lost |
+//! | 1 | a check found something, or work remains to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `backfill` and `adopt` that skipped rows, `log` of a record that cannot be replayed, `migrations check` and `status`, `wal check`, `wal slot-status` of a slot that is missing, lost, or about to be lost |
 //! | 2 | the arguments are invalid, or the command failed: it writes the reason to standard error, with `--json` as `{"error": …}` |
 //!
 //! # Features

@@ -5,10 +5,11 @@
 
 use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 
-/// Cuts a time to the microsecond.
+/// Cuts the time of an event to the microsecond. A leap second is counted as the second after it, as its number of
+/// microseconds does: no database stores it.
 #[must_use]
 pub fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
-    cut_time(at)
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or_else(|| cut_time(at))
 }
 
 fn cut_time<Tz: TimeZone>(at: DateTime<Tz>) -> DateTime<Tz> {

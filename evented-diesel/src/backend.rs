@@ -53,6 +53,12 @@ pub trait EventedBackend: SqlTypes {
         executor: &mut D,
     ) -> impl Future<Output = QueryResult<bool>> + Send;
 
+    /// Returns why keys that differ can be equal in the model's table; `None` if they cannot.
+    #[doc(hidden)]
+    fn inexact_key<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+    ) -> impl Future<Output = QueryResult<Option<String>>> + Send;
+
     /// Locks a number until the end of the transaction, for objects that have no row to lock. Other transactions that
     /// lock the same number wait.
     #[doc(hidden)]
@@ -100,6 +106,13 @@ pub trait EventedBackend: SqlTypes {
     fn append_many<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         events: &[Append<'_>],
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Makes the database continue after the largest key, if it makes keys from a sequence and rows were inserted with
+    /// keys that were not taken from it.
+    #[doc(hidden)]
+    fn continue_keys<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     /// Inserts many rows with their keys. Returns the number of inserted rows.

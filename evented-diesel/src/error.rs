@@ -8,10 +8,13 @@ mod constraint;
 mod convert;
 mod fields;
 mod locks;
+mod refused_row;
 mod subject;
 
 pub use constraint::ConstraintKind;
 pub use fields::FieldNames;
+pub(crate) use locks::is_stale_plan;
+pub(crate) use refused_row::{NO_ROW, OTHER_KEY, RefusedRow};
 pub use subject::Subject;
 
 /// The reason why an operation failed. In every case, either both the event and the row were written, or neither.
@@ -24,8 +27,8 @@ pub use subject::Subject;
 /// [`is_conflict`](Error::is_conflict) and [`is_retryable`](Error::is_retryable).
 ///
 /// After most errors the caller's transaction can continue. On PostgreSQL it cannot after
-/// [`Constraint`](Error::Constraint), [`SerializationFailure`](Error::SerializationFailure), [`Busy`](Error::Busy) and
-/// [`Database`](Error::Database), because a failed statement aborts the transaction. Run a command that may fail this
+/// [`Constraint`](Error::Constraint), [`NotWritten`](Error::NotWritten), [`OtherKey`](Error::OtherKey),
+/// [`SerializationFailure`](Error::SerializationFailure), [`Busy`](Error::Busy) and [`Database`](Error::Database), because a failed statement aborts the transaction. Run a command that may fail this
 /// way in a nested `transaction` of its own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -171,8 +174,9 @@ pub enum Error {
         source: Box<DieselError>,
     },
     /// The transaction's snapshot is too old to write on, or PostgreSQL aborted the transaction in favor of others:
-    /// because of a deadlock or, on a standby, because of a conflict with recovery. Roll the whole transaction back and
-    /// run it again.
+    /// because of a deadlock or, on a standby, because of a conflict with recovery. Or another connection changed the
+    /// types of the table's columns after this connection prepared a statement; the connection has forgotten its prepared
+    /// statements then. Roll the whole transaction back and run it again.
     #[error(
         "{subject}: another transaction changed what this one has read, or both waited for each other; roll back and \
          run it again"
@@ -250,16 +254,50 @@ pub enum Error {
         /// The columns that the model lacks.
         columns: Vec<String>,
     },
-    /// Records of the log have no row that the connection's user can see, and row level security applies to the user. The
-    /// rows may be gone or only be hidden, so the log must not say that they are gone. Run the operation as a user to whom
-    /// no policy applies: the owner of the table, or one with `BYPASSRLS`.
+    /// The database accepted the write and did not carry it out: a trigger or a rule suppressed the row. Neither the row
+    /// nor the event was written. On PostgreSQL, the caller's transaction has failed.
     #[error(
-        "{schema}: rows of the table are missing, and row level security may hide them from this user; run the operation \
-         as the owner of the table"
+        "{record}: the database did not write the row and reported no error, because of a trigger or a rule on the table; \
+         nothing was written"
     )]
-    HiddenRows {
+    NotWritten {
+        /// The record.
+        record: Subject,
+    },
+    /// The row has another key than the command asked for: a trigger changed it, or the database takes keys for equal
+    /// that differ, because of the type or the collation of the column. Nothing was written.
+    #[error(
+        "{record}: its row has the key {found}; a trigger changes keys, or the column takes different keys for equal: \
+         write the key as the row has it, or give the column a collation that compares exactly"
+    )]
+    OtherKey {
+        /// The record that the command asked for.
+        record: Subject,
+        /// The key of the row.
+        found: String,
+    },
+    /// The key's column takes keys for equal that differ, because of its type or its collation. A table with such keys
+    /// cannot be compared with a log, in which keys that differ are different records. Nothing was read or written.
+    #[error(
+        "{schema}: {reason}, so that keys which differ can be equal, and rows cannot be compared with their log; give \
+         the column a type and a collation that compare exactly"
+    )]
+    InexactKey {
         /// The model's name in the log.
         schema: &'static str,
+        /// The column, and its type or collation.
+        reason: String,
+    },
+    /// Row level security keeps the row from the connection's user: the user cannot see it, or can see it and not change
+    /// it. The log cannot tell a hidden row from a deleted one, so nothing was written. Run the operation as a user that
+    /// the table's policies allow to select, update and delete the row, or to whom they do not apply.
+    #[error(
+        "{record}: row level security hides its row from this user, or lets this user read it and not change it; \
+         nothing was written"
+    )]
+    RowSecurity {
+        /// The record, or the model if the operation is about many records.
+        record: Subject,
     },
     /// The log has a format version that is newer than this version of the library.
     #[error(

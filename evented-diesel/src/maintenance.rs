@@ -7,6 +7,7 @@ use serde::Serialize;
 mod adopt;
 mod backfill;
 mod rebuild;
+mod row_writer;
 mod skipped;
 
 pub use adopt::{Adopt, AdoptPage, Adopted, AllRows, ExternalEvent, FilteredRows, Unrecorded};

@@ -33,7 +33,7 @@ pub(crate) use events::{
     last_position, page, page_of_all,
 };
 pub use events::{HeadRow, Until};
-pub(crate) use key_columns::{TableKey, push_is_record};
+pub(crate) use key_columns::{TableKey, push_is_record, push_record_of};
 pub(crate) use last_events::{LastEventOf, events_of_records, last_events_after, last_events_of};
 pub(crate) use links::{LinkedRow, link, linked};
 pub use log_checks::Number;
@@ -46,7 +46,7 @@ pub(crate) use log_stream::{
     stream_page,
 };
 pub use log_stream::{BlockingSession, CommitMark, HistoryEvent, LoggedEvent};
-pub(crate) use log_tables::{format_of, table_exists};
+pub(crate) use log_tables::{format_of, lock_upgrades, table_exists, touch_formats};
 pub(crate) use many_rows::{
     LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, key_portions, lock_rows,
     portions, remove_many, remove_many_plain, rows_of, update_many,

@@ -19,6 +19,7 @@ use serde::{Serialize, Serializer};
 
 mod chain;
 mod comparison;
+mod exact_keys;
 mod log_methods;
 mod verify_record;
 mod verify_replay;
@@ -27,6 +28,7 @@ mod verify_table;
 
 pub use chain::{ChainPage, VerifyChain};
 pub(crate) use comparison::{Comparison, Difference};
+pub(crate) use exact_keys::keys_are_exact;
 pub use log_methods::LogChecks;
 pub use verify_record::Verify;
 pub use verify_replay::{ReplayPage, VerifyReplay};

@@ -7,7 +7,7 @@ use crate::commands::rebuild;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use evented_diesel::ModelOn;
-use evented_diesel::maintenance::Backfill;
+use evented_diesel::maintenance::{self, Backfill};
 use evented_diesel::spi::{EventedBackend, Executor, Operation};
 
 /// The result of a backfill.
@@ -26,6 +26,12 @@ pub(crate) struct Skipped {
     pub(crate) message: String,
 }
 
+impl From<maintenance::Skipped> for Skipped {
+    fn from(skipped: maintenance::Skipped) -> Self {
+        Self { record: skipped.record, message: skipped.error.to_string() }
+    }
+}
+
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     chunk: u16,
@@ -38,11 +44,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     while let Some(done) = backfill.page().perform(executor).await? {
         records += done.records;
         bar.add(done.records + done.skipped.len() as u64);
-        skipped.extend(
-            done.skipped
-                .into_iter()
-                .map(|row| Skipped { record: row.record, message: row.error.to_string() }),
-        );
+        skipped.extend(done.skipped.into_iter().map(Skipped::from));
     }
     bar.end();
     Ok(Done { schema: M::SCHEMA, records, skipped })

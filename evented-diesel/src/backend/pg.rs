@@ -8,19 +8,20 @@ use diesel::QueryResult;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
 use diesel::row::NamedRow;
-use evented_core::KeyValue;
+use evented_core::{ExactKind, KeyPartKind, KeySource, KeyValue};
 
 mod event_arrays;
 mod row_arrays;
 
 use crate::backend::{EventedBackend, insert_values, make_values};
+use crate::error::{NO_ROW, OTHER_KEY, RefusedRow};
 use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::{SqlTypes, Statement, Value, field, optional};
 use crate::statements::{
     Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, RowLock, Source,
     Written, WrittenRow, append_columns, lock_rows, push_append_values, push_insert_columns,
-    push_insert_values, push_is_record, push_set, read_written_offset,
+    push_insert_values, push_is_record, push_record_of, push_set, read_written_offset,
 };
 
 /// A row of a result whose columns do not matter, only its existence.
@@ -28,6 +29,14 @@ struct Nothing;
 impl QueryableByName<Pg> for Nothing {
     fn build<'a>(_: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
         Ok(Self)
+    }
+}
+
+/// A row of a result with one text.
+struct Reason(String);
+impl QueryableByName<Pg> for Reason {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        field(row, 0, Pg::read_text).map(Self)
     }
 }
 
@@ -59,6 +68,40 @@ impl EventedBackend for Pg {
         executor.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
     }
 
+    async fn inexact_key<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+    ) -> QueryResult<Option<String>> {
+        let mut statement = Statement::new(
+            "SELECT format('the column `%s` has the %s', a.attname, CASE WHEN t.typname IN ('citext', 'bpchar') \
+             THEN 'type ' || format_type(a.atttypid, a.atttypmod) ELSE 'collation ' || c.collname END) \
+             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+             LEFT JOIN pg_collation c ON c.oid = a.attcollation \
+             WHERE (t.typname IN ('citext', 'bpchar') OR NOT c.collisdeterministic) AND a.attrelid = CAST($evented$",
+        );
+        statement.table::<M>().sql("$evented$ AS regclass) AND a.attname IN (");
+        for (index, column) in M::KEY_COLUMNS.iter().enumerate() {
+            statement.sql(if index == 0 { "" } else { ", " }).value(*column);
+        }
+        statement.sql(")");
+        let reasons = executor.load::<Reason>(statement).await?;
+        Ok(reasons.into_iter().next().map(|reason| reason.0))
+    }
+
+    async fn continue_keys<M: ModelOn<Self>, D: Executor<Self>>(executor: &mut D) -> QueryResult<()> {
+        let [column] = M::KEY_COLUMNS else { return Ok(()) };
+        if M::KEY_SOURCE != KeySource::Database || !matches!(M::KEY.exact(), ExactKind::Int | ExactKind::BigInt) {
+            return Ok(());
+        }
+        let mut statement = Statement::new(
+            "SELECT setval(s.name, s.largest) FROM (SELECT CAST(pg_get_serial_sequence($evented$",
+        );
+        statement.table::<M>().sql("$evented$, ").value(*column);
+        statement.sql(") AS regclass) AS name, (SELECT max(t.").identifier(column).sql(") FROM ").table::<M>();
+        // A column without a sequence has a null here.
+        statement.sql(" t) AS largest) s WHERE s.largest > COALESCE(pg_sequence_last_value(s.name), 0)");
+        executor.load::<Nothing>(statement).await.map(drop)
+    }
+
     async fn lock_number<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         number: i64,
@@ -74,8 +117,11 @@ impl EventedBackend for Pg {
         row: &M,
     ) -> QueryResult<Inserted<M>> {
         let statement = if append.makes_key { insert_row_first(append, row) } else { insert(append, row) };
-        let rows = executor.load::<InsertedRow<M>>(statement).await?;
-        Ok(Inserted { written: rows.into_iter().next().and_then(|row| row.0) })
+        let row = executor.load::<InsertedRow<M>>(statement).await?.into_iter().next();
+        if row.is_none() && append.makes_key {
+            return Err(RefusedRow::NoRow.into_diesel());
+        }
+        Ok(Inserted { written: row.and_then(|row| row.0) })
     }
 
     async fn update<M: ModelOn<Self>, D: Executor<Self>>(
@@ -170,16 +216,41 @@ pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> 
     statement
         .sql(") SELECT appended.txid, appended.position, appended.revision, ")
         .columns("made.", M::COLUMNS);
-    statement.sql(" FROM appended, made");
+    push_must_be_written(&mut statement, "appended.position", "made.one");
+    if M::KEY_PARTS.contains(&KeyPartKind::Text) {
+        // Compared byte by byte: a collation may take keys for equal that differ.
+        statement.sql(", CASE WHEN convert_to(");
+        push_record_of::<Pg, M>(&mut statement, "made.");
+        statement.sql(", 'UTF8') <> convert_to(").value(append.record).sql(", 'UTF8') THEN CAST('");
+        statement.sql(OTHER_KEY).sql("' || ");
+        push_record_of::<Pg, M>(&mut statement, "made.");
+        statement.sql(" AS integer) END");
+    }
+    statement.sql(" FROM appended LEFT JOIN (SELECT 1 AS one, made.* FROM made) made ON true");
     statement
+}
+
+/// Adds an expression that fails if an event was appended and its row was not written: a trigger or a rule suppressed the
+/// row. The position keeps the planner from computing the expression in advance.
+fn push_must_be_written<'q>(
+    statement: &mut Statement<'q, Pg>,
+    appended: &'static str,
+    written: &'static str,
+) {
+    statement.sql(", CASE WHEN ").sql(appended).sql(" IS NOT NULL AND ").sql(written);
+    statement.sql(" IS NULL THEN CAST('").sql(NO_ROW).sql(" ' || ").sql(appended).sql(" AS integer) END");
 }
 
 /// Writes the row first, because the database generates the key. The event takes the key from the row.
 pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH made AS (");
     push_insert_columns::<Pg, M>(&mut statement, append);
-    statement.sql("SELECT ");
-    push_insert_values(&mut statement, append, row);
+    if M::WRITTEN.is_empty() {
+        statement.sql(" DEFAULT VALUES");
+    } else {
+        statement.sql("SELECT ");
+        push_insert_values(&mut statement, append, row);
+    }
     statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
     append_columns(&mut statement, append.table, append.given_id, false);
     statement.sql("SELECT ");
@@ -233,6 +304,7 @@ pub(super) fn update<'q, M: ModelOn<Pg>>(
         statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
     }
     statement.sql(") SELECT a.txid, a.position, c.one, ").columns("c.", M::COLUMNS);
+    push_must_be_written(&mut statement, "a.position", "c.one");
     statement.sql(" FROM (SELECT) nothing LEFT JOIN appended a ON true");
     statement.sql(" LEFT JOIN (SELECT 1 AS one, changed.* FROM changed) c ON true");
     statement
@@ -261,13 +333,15 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     statement.sql(" ON CONFLICT DO NOTHING RETURNING txid, position, revision), gone AS (DELETE FROM ");
     statement.table::<M>().sql(" t USING appended WHERE ");
     push_is_record::<Pg, M>(&mut statement, "t.", append.record);
-    statement.sql(") SELECT ");
+    statement.sql(" RETURNING 1 AS one) SELECT ");
     statement.sql(
         "appended.txid, appended.position, appended.revision, e.revision, e.version, e.state, NULL, k.one, ",
     );
-    statement.columns("k.", M::COLUMNS).sql(" FROM (SELECT) nothing");
+    statement.columns("k.", M::COLUMNS);
+    push_must_be_written(&mut statement, "appended.position", "gone.one");
+    statement.sql(" FROM (SELECT) nothing");
     statement.sql(" LEFT JOIN (SELECT 1 AS one, k.* FROM k) k ON true LEFT JOIN head e ON true");
-    statement.sql(" LEFT JOIN appended ON true");
+    statement.sql(" LEFT JOIN appended ON true LEFT JOIN gone ON true");
     statement
 }
 

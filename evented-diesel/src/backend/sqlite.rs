@@ -11,9 +11,10 @@ use diesel::sqlite::Sqlite;
 use evented_core::{KeyValue, LogOffset};
 
 use crate::backend::{EventedBackend, insert_values, make_values};
+use crate::error::RefusedRow;
 use crate::exec::Executor;
 use crate::model::{EventLog, Model, ModelOn};
-use crate::sql::{Statement, Text};
+use crate::sql::{SqlTypes, Statement, Text, field};
 use crate::statements::{
     Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, RowLock, Source, Written, append_columns,
     head_of, push_append_values, push_insert_columns, push_insert_values, push_is_record, remove_row, row_of,
@@ -24,6 +25,28 @@ struct Nothing;
 impl QueryableByName<Sqlite> for Nothing {
     fn build<'a>(_: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
         Ok(Self)
+    }
+}
+
+/// A row of a result with one text.
+struct Reason(String);
+impl QueryableByName<Sqlite> for Reason {
+    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
+        field(row, 0, Sqlite::read_text).map(Self)
+    }
+}
+
+/// Returns the schema and the name of the model's table as texts, which the functions of SQLite want.
+fn table_name<M: ModelOn<Sqlite>>() -> (String, String) {
+    let mut statement: Statement<'_, Sqlite> = Statement::new("");
+    statement.table::<M>();
+    let sql = diesel::debug_query::<Sqlite, _>(&statement).to_string();
+    // Diesel writes each name in backticks, and a backtick in a name twice.
+    let quoted = sql.split(" -- binds").next().unwrap_or_default().trim();
+    let unquoted = |name: &str| name.trim_matches('`').replace("``", "`");
+    match quoted.split_once("`.`") {
+        Some((schema, table)) => (unquoted(schema), unquoted(table)),
+        None => ("main".to_owned(), unquoted(quoted)),
     }
 }
 
@@ -58,8 +81,16 @@ impl EventedBackend for Sqlite {
         } else {
             insert_with_key(executor, append, row).await?
         };
-        let Some(RecordRow(made)) = made else { return Ok(Inserted { written: None }) };
+        let Some(RecordRow(made)) = made else {
+            // The database makes a key that no event has, so nothing else can have prevented the insert.
+            let suppressed = append.makes_key;
+            return if suppressed { Err(RefusedRow::NoRow.into_diesel()) } else { Ok(Inserted { written: None }) };
+        };
         let key = M::key_value(&made.key());
+        if !append.makes_key && key != *append.record {
+            take_back::<M, D>(executor, Some(&key)).await?;
+            return Err(RefusedRow::OtherKey(key.to_string()).into_diesel());
+        }
         let revision =
             if append.makes_key { next_revision(executor, append, &key).await? } else { append.revision };
         let event = Append { record: &key, revision, ..append.clone() };
@@ -79,11 +110,13 @@ impl EventedBackend for Sqlite {
         row: &M,
         columns: &[usize],
     ) -> QueryResult<Written<M>> {
-        if !columns.is_empty() {
-            executor.execute(set_row::<Self, M>(append.record, row, columns)).await?;
-        }
+        let set = columns.is_empty()
+            || executor.execute(set_row::<Self, M>(append.record, row, columns)).await? > 0;
         let row = row_of::<Self, M>(append.record).fixed::<M, RowByKey>();
         let row = first(executor.load::<RecordRow<M>>(row).await?).map(|row| row.0);
+        if !set || row.is_none() {
+            return Err(RefusedRow::NoRow.into_diesel());
+        }
         let appended = append_event::<M, D>(executor, append).await?;
         Ok(Written { offset: Some(appended.offset), row })
     }
@@ -100,7 +133,11 @@ impl EventedBackend for Sqlite {
         let row = first(executor.load::<RecordRow<M>>(remove_row::<Self, M>(append.record)).await?)
             .map(|row| row.0);
         if row.is_none() {
-            return Ok(Removed { appended: None, row, head });
+            let row = row_of::<Self, M>(append.record).fixed::<M, RowByKey>();
+            return match first(executor.load::<RecordRow<M>>(row).await?) {
+                Some(_) => Err(RefusedRow::NoRow.into_diesel()),
+                None => Ok(Removed { appended: None, row: None, head }),
+            };
         }
         let event = Append { revision: known.revision.saturating_add(1), ..append.clone() };
         let appended = append_event::<M, D>(executor, &event).await?;
@@ -113,6 +150,29 @@ impl EventedBackend for Sqlite {
 
     async fn hides_rows<M: ModelOn<Self>, D: Executor<Self>>(_: &mut D) -> QueryResult<bool> {
         Ok(false)
+    }
+
+    async fn inexact_key<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+    ) -> QueryResult<Option<String>> {
+        let (schema, table) = table_name::<M>();
+        let mut statement = Statement::new(
+            "SELECT 'the column `' || x.name || '` has the collation ' || x.coll FROM pragma_index_list(",
+        );
+        statement.value(table.as_str()).sql(", ").value(schema.as_str());
+        statement.sql(") l JOIN pragma_index_xinfo(l.name, ").value(schema.as_str());
+        statement.sql(") x WHERE l.\"unique\" AND x.key AND x.coll <> 'BINARY' AND x.name IN (");
+        for (index, column) in M::KEY_COLUMNS.iter().enumerate() {
+            statement.sql(if index == 0 { "" } else { ", " }).value(*column);
+        }
+        statement.sql(")");
+        let reasons = executor.load::<Reason>(statement).await?;
+        Ok(reasons.into_iter().next().map(|reason| reason.0))
+    }
+
+    async fn continue_keys<M: ModelOn<Self>, D: Executor<Self>>(_: &mut D) -> QueryResult<()> {
+        // The next key is one more than the largest.
+        Ok(())
     }
 
     async fn append_new<M: ModelOn<Self>, D: Executor<Self>>(
@@ -176,12 +236,20 @@ async fn insert_with_key<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
         executor.execute(insert(append, row)).await?
     };
     if made == 0 {
-        return Ok(None);
+        let head = first(executor.load::<HeadRow>(head_of(append.table, append.record)).await?);
+        let exists = head.is_some_and(|head| head.revision >= append.revision);
+        return if exists { Ok(None) } else { Err(RefusedRow::NoRow.into_diesel()) };
     }
     let made = row_of::<Sqlite, M>(append.record).fixed::<M, RowByKey>();
     let rows = readable::<M, D>(executor, made, Some(append.record)).await?;
-    // If a trigger deleted the row, the next write detects the drift.
-    Ok(first(rows).or_else(|| Some(RecordRow(row.copy()))))
+    match first(rows) {
+        Some(row) => Ok(Some(row)),
+        // A trigger deleted the row, or gave it another key.
+        None => {
+            take_back::<M, D>(executor, None).await?;
+            Err(RefusedRow::NoRow.into_diesel())
+        }
+    }
 }
 
 /// Reads a new row back, and deletes it if it cannot be read.
@@ -225,6 +293,10 @@ pub(super) fn insert<'q, M: ModelOn<Sqlite>>(append: &'q Append<'_>, row: &'q M)
     let mut statement = Statement::new("");
     push_insert_columns::<Sqlite, M>(&mut statement, append);
     let guarded = !append.makes_key && !append.fresh;
+    if append.makes_key && M::WRITTEN.is_empty() {
+        statement.sql(" DEFAULT VALUES RETURNING ").columns("", M::COLUMNS);
+        return statement;
+    }
     statement.sql(if guarded { "SELECT " } else { "VALUES (" });
     push_insert_values(&mut statement, append, row);
     if guarded {

@@ -4,12 +4,16 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use evented_core::{FieldError, JsonError, ReplayError, Undecided};
 
 use super::locks::{self, Lock};
+use super::refused_row::RefusedRow;
 use super::{ConstraintKind, Error, Subject, constraint};
 
 impl Error {
     #[doc(hidden)]
     #[must_use]
     pub fn database(subject: Subject, source: DieselError) -> Self {
+        if let Some(refused) = RefusedRow::of(&source) {
+            return refused.into_error(subject);
+        }
         let DieselError::DatabaseError(kind, information) = &source else {
             return Self::Database { subject, error: source };
         };

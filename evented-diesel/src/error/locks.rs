@@ -14,16 +14,17 @@
 //! function raises is also judged by its text: with exactly the server's text it is taken for the server's error, and
 //! with only the SQLSTATE it is not recognized.
 
-use diesel::result::DatabaseErrorInformation;
+use diesel::result::{DatabaseErrorInformation, Error as DieselError};
 
 mod texts;
 
-use texts::{LOCK_TIMEOUT, RECOVERY, RELATION_LOCKED, ROW_LOCKED, Text};
+use texts::{LOCK_TIMEOUT, RECOVERY, STALE_PLAN, RELATION_LOCKED, ROW_LOCKED, Text};
 
 /// The outcome of a lock conflict for the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lock {
-    /// The database ended the transaction so that others can continue.
+    /// The database ended the transaction so that others can continue, or because another one changed the tables after a
+    /// statement was prepared.
     Lost,
     /// Another session holds the lock, and the statement was configured not to wait longer.
     Taken,
@@ -36,7 +37,7 @@ pub(super) fn lock_of(information: &dyn DatabaseErrorInformation) -> Option<Lock
     if is_sqlite_lock(message) {
         return Some(Lock::Taken);
     }
-    if details.is_some_and(is_circle) || any(RECOVERY, message) {
+    if details.is_some_and(is_circle) || any(RECOVERY, message) || any(STALE_PLAN, message) {
         return Some(Lock::Lost);
     }
     // The server adds no details to these messages. An error that a user's function raises usually has details or a
@@ -44,6 +45,12 @@ pub(super) fn lock_of(information: &dyn DatabaseErrorInformation) -> Option<Lock
     let is_bare = details.is_none() && information.hint().is_none();
     let is_taken = [LOCK_TIMEOUT, ROW_LOCKED, RELATION_LOCKED].into_iter().any(|texts| any(texts, message));
     (is_bare && is_taken).then_some(Lock::Taken)
+}
+
+/// Returns whether a statement failed because another connection changed the types of its result after it was prepared.
+/// The connection must prepare its statements again.
+pub(crate) fn is_stale_plan(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, information) if any(STALE_PLAN, information.message()))
 }
 
 /// Recognizes SQLite's lock messages, which are always English. In a transaction that has read, the message can also

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 
 use diesel::QueryResult;
+use diesel::connection::CacheSize;
 use diesel::deserialize::QueryableByName;
 use diesel_async::{AsyncConnection, TransactionManager};
 
-use crate::error::Error;
+use crate::error::{Error, is_stale_plan};
 use crate::exec::executor::{Executor, Operation, sealed};
 use crate::sql::{SqlTypes, Statement, Text};
 
@@ -55,6 +56,16 @@ where
 #[derive(Debug)]
 pub struct AsyncExecutor<P>(pub P);
 
+/// Drops the connection's prepared statements if one of them failed because the tables were changed after it was
+/// prepared. Otherwise it would fail as long as the connection lives.
+fn forget_stale_plans<T>(conn: &mut impl AsyncConnection, result: QueryResult<T>) -> QueryResult<T> {
+    if result.as_ref().is_err_and(is_stale_plan) {
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        conn.set_prepared_statement_cache_size(CacheSize::Unbounded);
+    }
+    result
+}
+
 type Manager<P> = <<P as Deref>::Target as AsyncConnection>::TransactionManager;
 
 impl<P> sealed::Executor for AsyncExecutor<P> {}
@@ -68,11 +79,13 @@ where
     where
         R: QueryableByName<DB> + Send + 'static,
     {
-        diesel_async::RunQueryDsl::load(statement, &mut *self.0).await
+        let rows = diesel_async::RunQueryDsl::load(statement, &mut *self.0).await;
+        forget_stale_plans(&mut *self.0, rows)
     }
 
     async fn execute(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<usize> {
-        diesel_async::RunQueryDsl::execute(statement, &mut *self.0).await
+        let rows = diesel_async::RunQueryDsl::execute(statement, &mut *self.0).await;
+        forget_stale_plans(&mut *self.0, rows)
     }
 
     async fn batch(&mut self, sql: &str) -> QueryResult<()> {

@@ -6,10 +6,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use diesel::QueryResult;
-use diesel::connection::{Connection, LoadConnection, SimpleConnection, TransactionManager};
+use diesel::connection::{CacheSize, Connection, LoadConnection, SimpleConnection, TransactionManager};
 use diesel::deserialize::QueryableByName;
 
-use crate::error::Error;
+use crate::error::{Error, is_stale_plan};
 use crate::exec::executor::{Executor, Operation, sealed};
 use crate::sql::{SqlTypes, Statement, Text};
 
@@ -105,6 +105,16 @@ pub fn ready<F: Future>(future: F) -> Option<F::Output> {
 #[derive(Debug)]
 pub struct BlockingExecutor<P>(pub P);
 
+/// Drops the connection's prepared statements if one of them failed because the tables were changed after it was
+/// prepared. Otherwise it would fail as long as the connection lives.
+fn forget_stale_plans<T>(conn: &mut impl Connection, result: QueryResult<T>) -> QueryResult<T> {
+    if result.as_ref().is_err_and(is_stale_plan) {
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        conn.set_prepared_statement_cache_size(CacheSize::Unbounded);
+    }
+    result
+}
+
 type Manager<P> = <<P as Deref>::Target as Connection>::TransactionManager;
 
 impl<P> sealed::Executor for BlockingExecutor<P> {}
@@ -118,11 +128,13 @@ where
     where
         R: QueryableByName<DB> + Send + 'static,
     {
-        diesel::RunQueryDsl::load(statement, &mut *self.0)
+        let rows = diesel::RunQueryDsl::load(statement, &mut *self.0);
+        forget_stale_plans(&mut *self.0, rows)
     }
 
     async fn execute(&mut self, statement: Statement<'_, DB, impl Text>) -> QueryResult<usize> {
-        diesel::RunQueryDsl::execute(statement, &mut *self.0)
+        let rows = diesel::RunQueryDsl::execute(statement, &mut *self.0);
+        forget_stale_plans(&mut *self.0, rows)
     }
 
     async fn batch(&mut self, sql: &str) -> QueryResult<()> {

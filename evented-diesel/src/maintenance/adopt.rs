@@ -39,8 +39,8 @@ use record_changes::record_changes;
 ///
 /// # Errors
 ///
-/// Running it: [`Error::HiddenRows`] if records have no row, and row level security applies to the connection's user. The
-/// rows may be there, and only be hidden.
+/// Running it: [`Error::RowSecurity`] if records have no row, and row level security applies to the connection's user: the
+/// rows may only be hidden. [`Error::InexactKey`] if the database takes keys for equal that differ.
 #[must_use = "an operation does nothing until it is run"]
 pub struct Adopt<M: Model, F = AllRows> {
     rows: F,

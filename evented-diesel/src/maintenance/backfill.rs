@@ -14,6 +14,7 @@ use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
     Append, Number, RecordRow, columns_to_write, count_without_events, rows_without_events, set_row,
 };
+use crate::verify::keys_are_exact;
 use crate::write::{EventContent, Head, Options, next_event, sort_by_table};
 
 /// Writes a first event for each row that has none, so that the log knows the row: `Item::backfill()`.
@@ -109,6 +110,9 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for BackfillPage<'_, M> {
         let backfill = self.0;
         if backfill.done {
             return Ok(None);
+        }
+        if backfill.after.is_none() {
+            keys_are_exact::<DB, M, D>(executor).await?;
         }
         let name = Subject::Model(M::SCHEMA);
         let transaction = Transaction::open(executor, &name).await?;

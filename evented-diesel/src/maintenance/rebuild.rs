@@ -11,9 +11,8 @@ use crate::exec::{Executor, Operation, Transaction, sealed};
 use crate::maintenance::Progress;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::read::load;
-use crate::statements::{
-    ColumnNames, Until, column_names, columns_to_write, key_portions, remove_many_plain, set_row,
-};
+use crate::maintenance::row_writer::RowWriter;
+use crate::statements::{ColumnNames, Until, column_names, columns_to_write, set_row};
 use crate::verify::{Comparison, Difference, Finding, Issue, VerifyTable};
 
 /// Makes every row equal to its log: `Item::rebuild()`. It inserts missing rows, updates columns that differ, and
@@ -117,23 +116,31 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     rebuild: Rebuild<M>,
 ) -> Result<Rebuilt, Error> {
     let Rebuild { mut progress, mut comparison } = rebuild;
-    DB::lock_table::<M, D>(executor).await.map_err(table_failed::<M>)?;
-    let (mut done, mut examined) = (Rebuilt::default(), 0);
+    let failed = table_failed::<M>;
+    DB::lock_table::<M, D>(executor).await.map_err(failed)?;
+    if DB::hides_rows::<M, D>(executor).await.map_err(failed)? {
+        return Err(Error::RowSecurity { record: Subject::Model(M::SCHEMA) });
+    }
+    let (mut rows, mut examined) = (RowWriter::default(), 0);
     while let Some(differences) = comparison.next::<DB, D>(executor).await? {
         examined += differences.examined;
         let last = differences.found.last().map(|difference| difference.key().clone());
-        write(executor, differences.found, &mut done).await?;
+        write(executor, differences.found, &mut rows).await?;
         if let Some(callback) = &mut progress {
-            callback(&Progress { examined, written: done.written(), last });
+            callback(&Progress { examined, written: rows.done.written(), last });
         }
     }
-    Ok(done)
+    rows.write_postponed::<DB, M, D>(executor).await?;
+    if rows.done.inserted > 0 {
+        DB::continue_keys::<M, D>(executor).await.map_err(failed)?;
+    }
+    Ok(rows.done)
 }
 
 async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     found: Vec<Difference<M>>,
-    done: &mut Rebuilt,
+    rows: &mut RowWriter,
 ) -> Result<(), Error> {
     let (mut missing, mut differing, mut surplus) = (Vec::new(), Vec::new(), Vec::new());
     for difference in found {
@@ -145,21 +152,12 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         }
     }
     // Delete first, so that the other rows can reuse the unique values of the deleted ones.
-    for keys in key_portions::<DB, M>(&surplus) {
-        done.removed +=
-            count(executor.execute(remove_many_plain::<DB, M>(keys)).await.map_err(table_failed::<M>)?);
-    }
+    rows.remove::<DB, M, D>(executor, surplus).await?;
     for (key, state, fields) in &differing {
         let statement = set_row::<DB, M>(key, state, &columns_to_write::<M>(fields.clone()));
-        done.updated += count(executor.execute(statement).await.map_err(table_failed::<M>)?);
+        rows.done.updated += executor.execute(statement).await.map_err(table_failed::<M>)? as u64;
     }
-    let missing: Vec<_> = missing.iter().map(|(key, state)| (key.clone(), state)).collect();
-    done.inserted += count(DB::insert_rows(executor, &missing).await.map_err(table_failed::<M>)?);
-    Ok(())
-}
-
-fn count(rows: usize) -> u64 {
-    rows as u64
+    rows.insert(executor, missing).await
 }
 
 /// Returns the error that says why the record's events cannot be replayed.

@@ -54,13 +54,20 @@ fn create(log: &LogShape, database: Database) -> String {
     let formats = qualified(log.name.schema, FORMATS_TABLE);
     writeln!(
         sql,
-        "CREATE TABLE IF NOT EXISTS {formats} (\"log\" TEXT NOT NULL PRIMARY KEY, \"format\" INTEGER NOT NULL){};\n\
-         INSERT INTO {formats} (\"log\", \"format\") VALUES ({}, 1);",
-        ColumnTypes::of(database).strict,
+        "{}\nINSERT INTO {formats} (\"log\", \"format\") VALUES ({}, 1);",
+        formats_table(log.name.schema, database),
         text(log.name.table)
     )
     .unwrap_or_default();
     sql
+}
+
+/// Creates the table of format versions, unless it exists.
+pub(crate) fn formats_table(schema: Option<&str>, database: Database) -> String {
+    let (formats, strict) = (qualified(schema, FORMATS_TABLE), ColumnTypes::of(database).strict);
+    format!(
+        "CREATE TABLE IF NOT EXISTS {formats} (\"log\" TEXT NOT NULL PRIMARY KEY, \"format\" INTEGER NOT NULL){strict};"
+    )
 }
 
 /// Drops the tables with all of their events.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, sealed};
 use crate::migrations::Migrations;
-use crate::migrations::log_sql::{FORMATS_TABLE, Step, steps};
-use crate::sql::SqlTypes;
-use crate::statements::{Number, format_of, table_exists};
+use crate::migrations::log_sql::{FORMATS_TABLE, Step, formats_table, steps};
+use crate::sql::{Database, SqlTypes};
+use crate::statements::{Number, format_of, lock_upgrades, table_exists, touch_formats};
 
 /// The status of a log in a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,6 +88,7 @@ async fn upgrade<DB: SqlTypes, D: Executor<DB>>(
     migrations: &Migrations,
 ) -> Result<Vec<String>, Error> {
     let mut done = Vec::new();
+    lock(executor, migrations).await?;
     for log in migrations.shapes() {
         let table = log.name.table;
         let found = format::<DB, D>(executor, log.name.schema, table).await?;
@@ -102,6 +103,27 @@ async fn upgrade<DB: SqlTypes, D: Executor<DB>>(
         }
     }
     Ok(done)
+}
+
+/// Waits until no other program upgrades logs in this database. What is read after that is what the other one left.
+async fn lock<DB: SqlTypes, D: Executor<DB>>(executor: &mut D, migrations: &Migrations) -> Result<(), Error> {
+    let failed = |error| Error::database(Subject::Model(FORMATS_TABLE), error);
+    match DB::DATABASE {
+        Database::Postgres => {
+            executor.execute(lock_upgrades::<DB>()).await.map_err(failed)?;
+        }
+        Database::Sqlite => {
+            // A write takes the lock of the database, and must come before any read: a transaction that has read cannot
+            // wait for another writer.
+            for log in migrations.shapes().iter().take(1) {
+                if executor.execute(touch_formats::<DB>(log.name.schema, FORMATS_TABLE)).await.is_err() {
+                    let create = formats_table(log.name.schema, DB::DATABASE);
+                    executor.batch(&create).await.map_err(failed)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads the format version of a log; 0 if the log does not exist. Version 1 had no table of format versions.

@@ -2,7 +2,7 @@
 
 use diesel::deserialize::QueryableByName;
 use diesel::result::Error as DieselError;
-use evented_core::{Digest, Evented, Json, JsonError, KeyValue, Meta};
+use evented_core::{Digest, Evented, Json, JsonError, KeyPartKind, KeyValue, Meta};
 
 use crate::error::{Error, Subject};
 use crate::exec::Executor;
@@ -33,6 +33,39 @@ impl<M: Model> Record<M> {
         let name = Subject::Record { schema: M::SCHEMA, key: value.clone() };
         let wrong = || Error::Encode { record: name, error: "the log's key is of another kind".into() };
         M::key_from(value).map(Self::new).ok_or_else(wrong)
+    }
+
+    /// Checks that a row that was found by the record's key has that key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherKey`] if the database takes keys for equal that differ.
+    pub(crate) fn check_row(&self, row: &M) -> Result<(), Error> {
+        // Only texts can be equal and differ.
+        if !M::KEY_PARTS.contains(&KeyPartKind::Text) {
+            return Ok(());
+        }
+        let found = M::key_value(&row.key());
+        if found == self.value {
+            return Ok(());
+        }
+        Err(Error::OtherKey { record: self.name(), found: found.to_string() })
+    }
+
+    /// Runs a statement that writes the record's row and returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotWritten`] if the database returns no row.
+    pub(crate) async fn write<R, DB: SqlTypes, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB, impl Text>,
+    ) -> Result<R, Error>
+    where
+        R: QueryableByName<DB> + Send + 'static,
+    {
+        self.first(executor, statement).await?.ok_or_else(|| Error::NotWritten { record: self.name() })
     }
 
     /// Returns the record's name for errors.

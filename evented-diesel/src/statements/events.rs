@@ -133,7 +133,11 @@ pub(crate) fn read_key<'a, DB: SqlTypes>(
         ExactKind::Uuid => KeyValue::Uuid(field(row, index, DB::read_uuid)?),
         ExactKind::Text => KeyValue::Text(field(row, index, DB::read_text)?),
         ExactKind::Int => KeyValue::Int(field(row, index, DB::read_int)?),
-        ExactKind::BigInt => KeyValue::BigInt(field(row, index, DB::read_big_int)?),
+        // The log of a model whose key was an `i32` keeps keys of four bytes.
+        ExactKind::BigInt => KeyValue::BigInt(match field(row, index, DB::read_big_int) {
+            Ok(key) => key,
+            Err(error) => field(row, index, DB::read_int).map_err(|_| error)?.into(),
+        }),
     })
 }
 

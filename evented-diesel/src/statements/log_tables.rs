@@ -41,3 +41,23 @@ pub(crate) fn format_of<'q, DB: SqlTypes>(
     statement.identifier(formats).sql(" f WHERE f.log = ").value(log);
     statement
 }
+
+/// Locks the upgrades of logs in this database until the end of the transaction.
+pub(crate) fn lock_upgrades<'q, DB: SqlTypes>() -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT pg_advisory_xact_lock(");
+    statement.value(UPGRADES).sql(")");
+    statement
+}
+
+/// The number of the lock.
+const UPGRADES: i64 = i64::from_be_bytes(*b"\0evented");
+
+/// Writes the table of format versions without a change, which takes the write lock of SQLite.
+pub(crate) fn touch_formats<'q, DB: SqlTypes>(schema: Option<&'q str>, formats: &'q str) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE ");
+    if let Some(schema) = schema {
+        statement.identifier(schema).sql(".");
+    }
+    statement.identifier(formats).sql(" SET format = format WHERE 0");
+    statement
+}

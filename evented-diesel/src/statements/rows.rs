@@ -64,7 +64,12 @@ pub(crate) fn push_insert_columns<'q, DB: SqlTypes, M: ModelOn<DB>>(
     statement: &mut Statement<'q, DB>,
     append: &Append<'_>,
 ) {
-    statement.sql("INSERT INTO ").table::<M>().sql(" (");
+    statement.sql("INSERT INTO ").table::<M>();
+    if append.makes_key && M::WRITTEN.is_empty() {
+        // There is no column to name.
+        return;
+    }
+    statement.sql(" (");
     if !append.makes_key {
         push_key_columns::<DB, M>(statement, "");
     }

@@ -102,6 +102,9 @@ pub(super) async fn recheck<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>
         let before = load::head(executor, record).await?.map_or(0, |head| head.revision);
         let row = record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(&record.value)).await?;
         let row = row.map(|row| row.0);
+        if let Some(row) = &row {
+            record.check_row(row)?;
+        }
         let replay = load::replay(executor, record, Until::default()).await?;
         if replay.revision() != before {
             continue;
@@ -112,7 +115,13 @@ pub(super) async fn recheck<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>
                 let same = record.digest(&state)? == record.digest(&row)?;
                 (!same).then(|| Issue::Row { columns: columns(&state, &row) })
             }
-            (State::Live(_), None) => Some(Issue::RowMissing),
+            (State::Live(_), None) => {
+                let hides = DB::hides_rows::<M, D>(executor).await.map_err(|error| record.failed(error))?;
+                if hides {
+                    return Err(Error::RowSecurity { record: record.name() });
+                }
+                Some(Issue::RowMissing)
+            }
             (_, Some(_)) => Some(Issue::RowWithoutEvents),
             (_, None) => None,
         });

@@ -37,9 +37,12 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             executor.commit().await.map_err(failed)?;
             return Ok(records);
         }
-        Ok(None) | Err(Error::Constraint { .. }) => executor.rollback().await.map_err(failed)?,
-        Err(error) => {
+        Ok(None) | Err(Error::Constraint { .. } | Error::NotWritten { .. }) => {
             executor.rollback().await.map_err(failed)?;
+        }
+        Err(error) => {
+            // The first error is the one that matters: the database may have ended the transaction already.
+            let _ = executor.rollback().await;
             return Err(error);
         }
     }
@@ -50,7 +53,7 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             Ok(records)
         }
         Err(error) => {
-            executor.rollback().await.map_err(failed)?;
+            let _ = executor.rollback().await;
             Err(error)
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use evented_core::KeyValue;
 
 use crate::backend::EventedBackend;
-use crate::error::Error;
+use crate::error::{Error, Subject};
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
@@ -114,7 +114,10 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     let rows = write_rows(executor, &records).await?;
     for row in rows {
         let record = Record::<M>::new(row.key());
-        let Some(working) = records.get(&record.value) else { continue };
+        let Some(working) = records.get(&record.value) else {
+            // The row has a key that no command has.
+            return Err(Error::NotWritten { record: Subject::Model(M::SCHEMA) });
+        };
         let Some(digests) = &working.digests else { continue };
         if let Some(result) = results.get_mut(working.last) {
             *result = reconcile(executor, &record, digests, row).await?;
@@ -150,7 +153,8 @@ async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         }
     }
     for keys in key_portions::<DB, M>(&gone) {
-        executor.load::<RecordRow<M>>(remove_many::<DB, M>(keys)).await.map_err(table_failed::<M>)?;
+        let removed = executor.load::<RecordRow<M>>(remove_many::<DB, M>(keys)).await;
+        all_written::<M>(keys.len(), removed.map_err(table_failed::<M>)?.len())?;
     }
     let mut rows = Vec::with_capacity(changed.len() + made.len());
     let columns = columns_to_write::<M>(columns.into_iter().collect());
@@ -158,9 +162,18 @@ async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         for changed in portions::<DB, _>(&changed, columns.len() + M::KEY_PARTS.len()) {
             let statement = update_many::<DB, M>(changed, &columns);
             let written = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
+            all_written::<M>(changed.len(), written.len())?;
             rows.extend(written.into_iter().map(|row| row.0));
         }
     }
-    rows.extend(DB::make_rows(executor, &made).await.map_err(table_failed::<M>)?);
+    let inserted = DB::make_rows(executor, &made).await.map_err(table_failed::<M>)?;
+    all_written::<M>(made.len(), inserted.len())?;
+    rows.extend(inserted);
     Ok(rows)
+}
+
+/// Checks that the database wrote each of the rows. The error does not say which one it did not write: the command for
+/// that row alone does.
+fn all_written<M: Model>(rows: usize, written: usize) -> Result<(), Error> {
+    if rows == written { Ok(()) } else { Err(Error::NotWritten { record: Subject::Model(M::SCHEMA) }) }
 }

@@ -173,11 +173,8 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         let written = written.map_err(|error| record.failed(error))?;
         let Some(offset) = written.offset else { return Ok(None) };
         write_links::run(executor, record, cx.event_id, &pending.links).await?;
-        let row = match written.row {
-            Some(row) => state_store::reconcile(executor, record, &decision.digests, row).await?,
-            // A trigger suppressed the row. The next write detects the drift.
-            None => decision.after,
-        };
+        let row = written.row.ok_or_else(|| Error::NotWritten { record: record.name() })?;
+        let row = state_store::reconcile(executor, record, &decision.digests, row).await?;
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn verified<DB: EventedBackend, M: Model>(
     record: &Record<M>,
     found: Current<M>,
 ) -> Result<Option<Resolved<M>>, Error> {
+    record.check_row(&found.row)?;
     if found.head.version != M::VERSION || record.digest(&found.row)? != found.head.state {
         return Ok(None);
     }
@@ -83,17 +84,22 @@ async fn resolve_once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 ) -> Result<Option<Resolved<M>>, Error> {
     let held = DB::lock::<M, E>(executor, &record.value, lock).await.map_err(|error| record.failed(error))?;
     if let Some(resolved) = read_verified(executor, record).await? {
+        if !held {
+            is_lockable(executor, record, lock).await?;
+        }
         let guard = if held { Guard::Locked } else { resolved.guard };
         return Ok(Some(Resolved { guard, ..resolved }));
     }
     let last = load::head(executor, record).await?;
     let row = record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(&record.value)).await?;
     let mut row = row.map(|row| row.0);
-    if row.is_some() && !held {
-        return Ok(None);
-    }
     if let Some(row) = &mut row {
+        record.check_row(row)?;
         row.normalize();
+        if !held {
+            is_lockable(executor, record, lock).await?;
+            return Ok(None);
+        }
     }
     let head = last.as_ref().map_or(Head::NONE, Head::from);
     let log = match &last {
@@ -114,11 +120,30 @@ async fn resolve_once<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         };
         return Ok(Some(Resolved { state, head, guard: Guard::Locked, overwrote: None }));
     }
+    if row.is_none() && DB::hides_rows::<M, E>(executor).await.map_err(|error| record.failed(error))? {
+        return Err(Error::RowSecurity { record: record.name() });
+    }
     match M::DRIFT {
         Drift::Adopt => adopt(executor, record, log.live(), row, head, options).await,
         Drift::Heal if last.is_some() => heal(executor, record, log, row, head).await.map(Some),
         _ => Err(refused(record, log.as_live(), row.as_ref(), head.revision)),
     }
+}
+
+/// Checks that a row which was read and not locked can be locked. It was inserted in between, or row level security lets
+/// the user read it and not change it: then no attempt would succeed.
+async fn is_lockable<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    lock: RowLock,
+) -> Result<(), Error> {
+    let failed = |error| record.failed(error);
+    if DB::hides_rows::<M, E>(executor).await.map_err(failed)?
+        && !DB::lock::<M, E>(executor, &record.value, lock).await.map_err(failed)?
+    {
+        return Err(Error::RowSecurity { record: record.name() });
+    }
+    Ok(())
 }
 
 fn agree<M: Model>(record: &Record<M>, log: Option<&M>, row: Option<&M>) -> Result<bool, Error> {
@@ -176,7 +201,7 @@ async fn write_revision<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         return Ok(());
     }
     let statement = overwrite_row(&record.value, row, &columns);
-    record.load::<RecordRow<M>, _, _>(executor, statement).await.map(drop)
+    record.write::<RecordRow<M>, _, _>(executor, statement).await.map(drop)
 }
 
 /// The log wins: overwrites the row with the log's state.
@@ -202,12 +227,15 @@ async fn heal<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
                 Some(_) => overwrite_row(&record.value, &healed, &all),
                 None => insert_row(&record.value, &healed),
             };
-            record.load::<RecordRow<M>, _, _>(executor, statement).await?;
+            record.write::<RecordRow<M>, _, _>(executor, statement).await?;
+            if row.is_none() {
+                DB::continue_keys::<M, E>(executor).await.map_err(|error| record.failed(error))?;
+            }
             State::Live(healed)
         }
         gone => {
             let statement = remove_row::<DB, M>(&record.value);
-            record.load::<RecordRow<M>, _, _>(executor, statement).await?;
+            record.write::<RecordRow<M>, _, _>(executor, statement).await?;
             gone
         }
     };

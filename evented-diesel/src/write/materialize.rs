@@ -53,12 +53,16 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         }
     };
     let existing = record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(&record.value)).await?;
-    if existing.is_some() {
+    if let Some(RecordRow(row)) = existing {
+        record.check_row(&row)?;
         return Err(Error::Exists { record: record.name(), revision });
     }
+    if DB::hides_rows::<M, D>(executor).await.map_err(|error| record.failed(error))? {
+        return Err(Error::RowSecurity { record: record.name() });
+    }
     let statement = insert_row(&record.value, &live);
-    let written = record.first::<RecordRow<M>, _, _>(executor, statement).await?;
-    let mut row = written.map_or(live, |row| row.0);
+    let RecordRow(mut row) = record.write::<RecordRow<M>, _, _>(executor, statement).await?;
+    DB::continue_keys::<M, D>(executor).await.map_err(|error| record.failed(error))?;
     row.normalize();
     Ok(row)
 }

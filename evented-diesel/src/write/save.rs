@@ -10,6 +10,7 @@ use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
 use crate::model::{Model, ModelOn, Record, Savable, WithTable};
 use crate::statements::RowLock;
 use crate::telemetry;
+use crate::write::attempts::ATTEMPTS;
 use crate::write::drift::{self, Resolved};
 use crate::write::options::{Options, event_options};
 use crate::write::outcome::Outcome;
@@ -97,13 +98,19 @@ impl<M: Model + Savable> Save<M> {
             return Ok(done);
         }
         let name = record.name();
-        let transaction = Transaction::around(executor, &name, M::HAS_BEFORE_APPEND).await?;
-        let result = match state_store::resolve(executor, record, &self.options, RowLock::Change).await {
-            Ok(from) => self.from(executor, record, from).await,
-            Err(error) => Err(error),
-        };
-        let done = transaction.close(executor, &name, result).await?;
-        done.ok_or(Error::Contended { record: name, attempts: 1 })
+        for _ in 0..ATTEMPTS {
+            let transaction = Transaction::around(executor, &name, M::HAS_BEFORE_APPEND).await?;
+            let result = match state_store::resolve(executor, record, &self.options, RowLock::Change).await {
+                Ok(from) => self.from(executor, record, from).await,
+                Err(error) => Err(error),
+            };
+            let done =
+                transaction.close_attempt(executor, &name, result, M::HAS_BEFORE_APPEND).await?;
+            if let Some(done) = done {
+                return Ok(done);
+            }
+        }
+        Err(Error::Contended { record: name, attempts: ATTEMPTS })
     }
 
     /// Writes what differs from a state; `None` if another writer was first.

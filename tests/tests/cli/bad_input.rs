@@ -22,6 +22,7 @@ async fn unknown_names_list_the_known_ones() {
         &["verify", "itemz", "7"],
         &["rebuild", "itemz"],
         &["backfill", "itemz"],
+        &["adopt", "itemz"],
     ] {
         assert_eq!(program.run(&[arguments, &["--json"]].concat()).error(), known);
     }

@@ -45,10 +45,32 @@ async fn backfill_gives_rows_their_first_event() {
 }
 
 #[tokio::test]
+async fn adopt_records_what_plain_sql_did() {
+    let mut db = Db::new().await;
+    for id in 1..=5 {
+        db.sql(&format!("INSERT INTO notes (id, text) VALUES ({id}, 'Note {id}')")).await;
+    }
+    let adopted = |new: u64, changed: u64, gone: u64| {
+        json!({"schema": "notes", "new": new, "changed": changed, "gone": gone, "skipped": []})
+    };
+    let done = run(&db, &["adopt", "notes", "--chunk", "2", "--by", "import", "--json"]).json(0);
+    assert_eq!(done, adopted(5, 0, 0));
+    db.sql("UPDATE notes SET text = 'Other' WHERE id < 3").await;
+    db.sql("DELETE FROM notes WHERE id = 5").await;
+    let done = run(&db, &["adopt", "notes", "--by", "ann"]).text(0);
+    assert_eq!(done, "notes: recorded 2 changed rows, 0 new, 1 gone\n");
+    assert_eq!(run(&db, &["adopt", "notes"]).text(0), "notes: every row is what its log says\n");
+    let log = run(&db, &["log", "notes", "2", "--json"]).json(0);
+    assert_eq!(log["events"][0]["actor"], "import");
+    assert_eq!((&log["events"][1]["action"], &log["events"][1]["actor"]), (&json!("external"), &json!("ann")));
+    run(&db, &["verify", "notes", "--json"]).json(0);
+}
+
+#[tokio::test]
 async fn a_model_without_a_table_has_none_to_rebuild() {
     let mut db = Db::new().await;
     create(&mut db).await;
-    for arguments in [["rebuild", "memos"], ["backfill", "memos"]] {
+    for arguments in [["rebuild", "memos"], ["backfill", "memos"], ["adopt", "memos"]] {
         let failure = run(&db, &[arguments[0], arguments[1], "--json"]).error();
         assert_eq!(failure, "memos has no table: its records are in the log alone");
     }

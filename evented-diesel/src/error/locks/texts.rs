@@ -100,3 +100,19 @@ pub(super) const RECOVERY: &[Text] = &[
     ("zh_CN", "由于与恢复操作冲突，正在取消语句"),
     ("zh_TW", "因為與復原衝突，正在取消陳述式"),
 ];
+
+/// The types of a prepared statement's result were changed by `ALTER TABLE`. SQLSTATE 0A000.
+pub(super) const STALE_PLAN: &[Text] = &[
+    ("en", "cached plan must not change result type"),
+    ("de", "gecachter Plan darf den Ergebnistyp nicht ändern"),
+    ("es", "el plan almacenado no debe cambiar el tipo de resultado"),
+    ("fr", "le plan en cache ne doit pas modifier le type en résultat"),
+    ("it", "il cached plan non deve cambiare il tipo del risultato"),
+    ("ja", "キャッシュした実行計画は結果型を変更してはなりません"),
+    ("ka", "დაკეშილი გეგმა შედეგის ტიპს არ უნდა ცვლიდეს"),
+    ("ko", "캐시된 계획에서 결과 형식을 바꾸지 않아야 함"),
+    ("ru", "в кешированном плане не должен изменяться тип результата"),
+    ("sv", "cache:ad plan får inte ändra resultattyp"),
+    ("uk", "в кешованому плані не повинен змінюватись тип результату"),
+    ("zh_CN", "已缓冲的计划不能改变结果类型"),
+];

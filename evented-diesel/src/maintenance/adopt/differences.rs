@@ -19,6 +19,7 @@ use crate::statements::{
     HeadRow, LastEventOf, MatchingRow, RecordRow, key_portions, last_events_after, matching_rows, rows_of,
     rows_without_events,
 };
+use crate::verify::keys_are_exact;
 
 /// Which rows are compared.
 pub trait RowsToCompare<DB: EventedBackend>: Send + Sync {
@@ -57,6 +58,9 @@ impl Pass {
         filter: Option<&(dyn QueryFragment<DB> + Sync)>,
         size: i64,
     ) -> Result<Option<Compared>, Error> {
+        if matches!(self, Self::Start) {
+            keys_are_exact::<DB, M, D>(executor).await?;
+        }
         match (self, filter) {
             (Self::Done, _) => Ok(None),
             (Self::Start, Some(filter)) => filtered::<DB, M, D>(executor, filter, None, size).await.map(Some),

@@ -63,7 +63,7 @@ async fn until_recorded<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         }
         let hidden = changes.iter().any(|change| change.row.is_none());
         if hidden && DB::hides_rows::<M, D>(executor).await.map_err(table_failed::<M>)? {
-            return Err(Error::HiddenRows { schema: M::SCHEMA });
+            return Err(Error::RowSecurity { record: Subject::Model(M::SCHEMA) });
         }
         again.extend(write(executor, changes, &mut adopted).await?);
         if again.is_empty() {

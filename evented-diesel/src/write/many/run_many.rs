@@ -87,12 +87,12 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
                 executor.commit().await.map_err(failed)?;
                 Ok(Done { records, last })
             }
-            Err(Error::Constraint { .. }) => {
+            Err(Error::Constraint { .. } | Error::NotWritten { .. }) => {
                 executor.rollback().await.map_err(failed)?;
                 Ok(Done { records: one_by_one(executor, &self.commands(&keys)?).await?, last })
             }
             Err(error) => {
-                executor.rollback().await.map_err(failed)?;
+                let _ = executor.rollback().await;
                 Err(error)
             }
         }
