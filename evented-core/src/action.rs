@@ -75,6 +75,22 @@ pub trait Create<M: Evented> {
         None
     }
 
+    /// The fields that are left to the database, which has a `DEFAULT` for their columns: their indices in
+    /// [`Evented::FIELDS`]. The library inserts the row first, and then records what the database wrote. Default: none.
+    fn left_to_database(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// The input with the values that the caller left out: those that the program knows, and with a `row` also those that
+    /// the database wrote. `None` if nothing is missing, which is the default. The event has the completed input.
+    fn completed(&self, row: Option<&M>) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = row;
+        None
+    }
+
     /// Creates the record. `key` is its key, or a placeholder if the database has not made it yet. The library sets
     /// the fields marked `inserted_at` and `updated_at` afterwards.
     fn create(&self, key: M::Key, cx: &Context) -> M;

@@ -91,6 +91,8 @@ pub enum Undecided {
 ///
 /// The errors of the input, or a value that cannot be stored.
 pub fn decide_create<M: Evented>(new: &M::New, key: M::Key, cx: &Context) -> Result<Decision<M>, Undecided> {
+    let completed = new.completed(None);
+    let new = completed.as_ref().unwrap_or(new);
     new.check(cx)?;
     let mut after = new.create(key, cx);
     after.touch(true, cx.at);

@@ -7,7 +7,7 @@ mod log;
 pub(crate) use log::{Log, LogLink, Shards};
 
 use proc_macro2::Span;
-use syn::{Ident, Path, Type, Visibility};
+use syn::{Expr, Ident, Path, Type, Visibility};
 
 /// A struct with `#[derive(Evented)]`.
 #[derive(Debug)]
@@ -103,6 +103,8 @@ pub(crate) struct Field {
     pub(crate) given: Option<Span>,
     /// The generated insert type does not have the field. It starts with the default of its type.
     pub(crate) skip_insert: bool,
+    /// `#[evented(default)]`, `#[evented(default = expression)]`: the caller of an insert may leave the field out.
+    pub(crate) default: Option<Omitted>,
     /// The generated update type does not have the field. Only actions change it.
     pub(crate) skip_update: bool,
     /// The items of the field's lists have no order: `#[evented(unordered)]`, or a `HashSet`.
@@ -119,6 +121,14 @@ pub(crate) struct Field {
     pub(crate) serialize_as: Option<Type>,
     /// Doc attributes, copied to the generated types.
     pub(crate) docs: Vec<syn::Attribute>,
+}
+
+/// The value of a field that the caller of an insert leaves out.
+#[derive(Debug)]
+pub(crate) struct Omitted {
+    /// The expression; `None` if the database has a `DEFAULT` for the column.
+    pub(crate) value: Option<Expr>,
+    pub(crate) span: Span,
 }
 
 /// A field whose type is a struct of several columns.

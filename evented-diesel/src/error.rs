@@ -254,11 +254,11 @@ pub enum Error {
         /// The columns that the model lacks.
         columns: Vec<String>,
     },
-    /// The database accepted the write and did not carry it out: a trigger or a rule suppressed the row. Neither the row
-    /// nor the event was written. On PostgreSQL, the caller's transaction has failed.
+    /// The database accepted the write and did not carry it out: a trigger, a rule or a policy of row level security
+    /// suppressed the row. Neither the row nor the event was written. On PostgreSQL, the caller's transaction has failed.
     #[error(
-        "{record}: the database did not write the row and reported no error, because of a trigger or a rule on the table; \
-         nothing was written"
+        "{record}: the database did not write the row and reported no error, because of a trigger, a rule or a \
+         policy of the table;          nothing was written"
     )]
     NotWritten {
         /// The record.

@@ -40,12 +40,22 @@ pub use crate::model::{
 pub use crate::sql::{BindColumns, ConvertedField, LogName, NamedTable};
 pub use crate::sql_types;
 pub use crate::statements::{IsRecord, IsRow, JoinOf, push_is_row};
-pub use crate::write::Command;
+pub use crate::write::{Cascade, Command, DeletingChildren, delete_children};
 
 use std::any::TypeId;
 
 use chrono::NaiveDateTime;
 use serde::Serialize;
+
+/// The name of a column of a child's table, which refers to its parent.
+#[must_use]
+pub const fn column_of_child<C, Col>() -> &'static str
+where
+    C: WithTable,
+    Col: diesel::Column<Table = C::Table>,
+{
+    Col::NAME
+}
 
 /// A type that a timestamp field may have.
 pub trait FromTime {

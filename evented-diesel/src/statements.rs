@@ -13,6 +13,7 @@ mod log_stream;
 mod log_tables;
 mod many_rows;
 mod matching_rows;
+mod references;
 mod row_lock;
 mod rows;
 mod rows_like;
@@ -52,10 +53,11 @@ pub(crate) use many_rows::{
     portions, remove_many, remove_many_plain, rows_of, update_many,
 };
 pub(crate) use matching_rows::{MatchingRow, matching_rows};
+pub(crate) use references::refers_to;
 pub use row_lock::RowLock;
 pub(crate) use rows::{
-    Current, RecordRow, columns_to_write, current, insert_row, overwrite_row, push_insert_columns,
-    push_insert_values, push_set, remove_row, row_of, set_row,
+    Current, RecordRow, columns_to_write, current, insert_row, insert_with_defaults, overwrite_row,
+    push_insert_columns, push_insert_values, push_set, remove_row, row_of, set_row,
 };
 pub(crate) use rows_like::{Likeness, current_like, record_like};
 pub(crate) use table_scan::{ColumnNames, column_names, count_without_events, rows_without_events};

@@ -7,6 +7,7 @@ use evented_diesel::{Action, Context, Evented, Fields, Id, RawPayload, Validatio
 use serde::{Deserialize, Serialize};
 
 pub mod columns;
+pub mod defaulted;
 pub mod ledger;
 pub mod racing;
 pub mod shared;

@@ -2,9 +2,11 @@
 
 use evented_diesel::migrations::Database;
 use evented_diesel::spi::SqlTypes;
+use evented_diesel::{EventedDsl as _, Id, ModelOn};
 use uuid::Uuid;
 
 use crate::db::Setting;
+use crate::models::{AddValue, Item, NewItem};
 
 /// Returns a UUID as a literal.
 #[must_use]
@@ -37,6 +39,36 @@ pub async fn append<S: Setting>(
          '{payload}', {id}, {state})"
     ))
     .await;
+}
+
+/// Creates an item with a history of this many events: each adds 1 to its value.
+///
+/// # Panics
+///
+/// If the item cannot be written.
+pub async fn long_item<S: Setting>(db: &mut S, events: i64) -> Item
+where
+    Item: ModelOn<S::Backend>,
+{
+    let new = NewItem { org_id: Id::new(Uuid::now_v7()), name: "Lamp".into(), value: 0, note: None };
+    let item = db.run(Item::insert(new)).await.expect("the item is inserted");
+    let item = db.run(item.add_value(AddValue(1))).await.expect("the item is changed");
+    let (id, numbers) = match S::Backend::DATABASE {
+        Database::Postgres => ("gen_random_uuid()", format!("SELECT generate_series(3, {events}) AS n")),
+        Database::Sqlite => (
+            "randomblob(16)",
+            format!(
+                "WITH RECURSIVE s(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM s WHERE n < {events}) SELECT n FROM s"
+            ),
+        ),
+    };
+    db.sql(&format!(
+        "INSERT INTO items_events (txid, revision, at, record_id, version, given_id, action, payload, meta, id, state) \
+         SELECT e.txid, s.n, e.at, e.record_id, e.version, e.given_id, e.action, e.payload, e.meta, {id}, e.state \
+         FROM items_events e, ({numbers}) s WHERE e.revision = 2 ORDER BY s.n"
+    ))
+    .await;
+    item
 }
 
 /// Removes the protection of a log against changes, for the lifetime of the test's database. The protection prevents
@@ -83,6 +115,47 @@ pub async fn refuse<S: Setting>(db: &mut S, table: &str) {
             }
         }
     }
+}
+
+/// Makes a database suppress every row of one kind of statement on a table, without an error.
+pub async fn suppress<S: Setting>(db: &mut S, table: &str, statement: &str) {
+    instead_of_each(db, table, statement, "").await;
+}
+
+/// Makes a database run another statement instead of each `DELETE` of a row.
+pub async fn delete_softly<S: Setting>(db: &mut S, table: &str, instead: &str) {
+    instead_of_each(db, table, "DELETE", instead).await;
+}
+
+async fn instead_of_each<S: Setting>(db: &mut S, table: &str, statement: &str, instead: &str) {
+    let name = format!("instead_of_{statement}_{table}");
+    let run = if instead.is_empty() { String::new() } else { format!("{instead};") };
+    let sql = match S::Backend::DATABASE {
+        Database::Postgres => format!(
+            "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {run} RETURN NULL; END $$; \
+             CREATE TRIGGER instead BEFORE {statement} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+        ),
+        Database::Sqlite => format!(
+            "CREATE TRIGGER {name} BEFORE {statement} ON {table} BEGIN {run} SELECT RAISE(IGNORE); END"
+        ),
+    };
+    db.sql(&sql).await;
+}
+
+/// Makes a database write a column of new rows in lower case.
+pub async fn lower<S: Setting>(db: &mut S, table: &str, column: &str) {
+    let sql = match S::Backend::DATABASE {
+        Database::Postgres => format!(
+            "CREATE FUNCTION lower_{table}() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN NEW.{column} := lower(NEW.{column}); RETURN NEW; END $$; \
+             CREATE TRIGGER lower BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION lower_{table}()"
+        ),
+        Database::Sqlite => format!(
+            "CREATE TRIGGER lower_{table} AFTER INSERT ON {table} BEGIN \
+             UPDATE {table} SET {column} = lower({column}) WHERE {column} = NEW.{column}; END"
+        ),
+    };
+    db.sql(&sql).await;
 }
 
 /// Records in a table `said` which columns the updates of a table name, changed or not.

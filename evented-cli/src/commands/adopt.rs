@@ -30,8 +30,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     actor: Option<String>,
 ) -> Result<Done, Failure> {
     rebuild::table::<M>()?;
-    let mut adopt =
-        Adopt::<M>::new().chunk(chunk).each(move |_, event| event.meta.actor.clone_from(&actor));
+    let mut adopt = Adopt::<M>::new().chunk(chunk).each(move |_, event| event.meta.actor.clone_from(&actor));
     let bar = Bar::counting(format!("{}: adopt", M::SCHEMA)).ticking();
     let mut all = Done { schema: M::SCHEMA, new: 0, changed: 0, gone: 0, skipped: Vec::new() };
     while let Some(done) = adopt.page().perform(executor).await? {

@@ -86,6 +86,19 @@ pub(super) fn scopes_have_their_own_form(model: &Model, errors: &mut Errors) {
     }
 }
 
+/// Checks that a field with `default` is part of a generated input of an insert, and that the database has its column.
+pub(super) fn defaults_have_an_effect(model: &Model, errors: &mut Errors) {
+    for default in model.fields.iter().filter_map(|field| field.default.as_ref()) {
+        if model.insert.is_some() {
+            let reason = "the model has an insert type of your own, which decides what can be left out";
+            errors.push(default.span, format!("{reason}; write `Create::left_to_database` for that type"));
+        } else if model.log_only.is_some() && default.value.is_none() {
+            let reason = "the model has no table, and so no column with a `DEFAULT`";
+            errors.push(default.span, format!("{reason}; write `#[evented(default = expression)]`"));
+        }
+    }
+}
+
 /// Checks that each role has one field. The library writes these fields, and one value goes into one field.
 pub(super) fn roles_are_single(model: &Model, errors: &mut Errors) {
     let roles = [

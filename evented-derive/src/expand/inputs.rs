@@ -36,13 +36,26 @@ fn derives(private: &TokenStream) -> TokenStream {
     }
 }
 
-fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
+fn new_type(model: &Model, names: &Names) -> TokenStream {
+    let Names { private, new, .. } = names;
     let vis = &model.vis;
     let derives = derives(private);
     let doc = format!("What a new [`{}`] is made of.", model.ident);
+    let present = quote!(#private::present).to_string().replace(' ', "");
     // The fields are as visible as the type: `..` in an expression needs all of them, and forms are filled in elsewhere.
-    let fields = given(model).map(|Field { ident, ty, docs, with, .. }| {
+    let fields = given(model).map(|field| {
+        let Field { ident, ty, docs, with, .. } = field;
         let doc = documented(docs, ident);
+        if field.default.is_some() {
+            let form = formats::of_change(model, field, names)
+                .unwrap_or_else(|| quote!(#[serde(deserialize_with = #present)]));
+            return quote! {
+                #doc
+                #form
+                #[serde(default, skip_serializing_if = "::core::option::Option::is_none")]
+                #vis #ident: ::core::option::Option<#ty>
+            };
+        }
         let with = with.as_ref().map(|with| {
             let with = quote!(#with).to_string().replace(' ', "");
             quote!(#[serde(with = #with)])
@@ -52,7 +65,7 @@ fn new_type(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
     quote! {
         #[doc = #doc]
         #derives
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::option_option)]
         #vis struct #new { #(#fields),* }
     }
 }
@@ -143,6 +156,15 @@ fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
                 quote!(#private::KeyType::copy(&#part))
             }
             FieldKind::InsertedAt | FieldKind::UpdatedAt => quote!(#private::FromTime::from_time(cx.at)),
+            FieldKind::Plain if field.default.is_some() => {
+                let value = omitted(field);
+                quote! {
+                    match &self.#name {
+                        ::core::option::Option::Some(value) => ::core::clone::Clone::clone(value),
+                        ::core::option::Option::None => #value,
+                    }
+                }
+            }
             FieldKind::Plain if !field.skip_insert => quote!(::core::clone::Clone::clone(&self.#name)),
             FieldKind::Plain | FieldKind::Revision | FieldKind::Generated | FieldKind::Skipped => {
                 let ty = &field.ty;
@@ -150,16 +172,73 @@ fn create(model: &Model, Names { private, new, .. }: &Names) -> TokenStream {
             }
         }
     });
+    let defaults = defaults(model);
     quote! {
         #[automatically_derived]
         impl #private::Create<#ident> for #new {
             #given_key
+            #defaults
             fn create(&self, key: <#ident as #private::Evented>::Key, cx: &#private::Context) -> #ident {
                 let _ = cx;
                 #ident { #fields }
             }
         }
     }
+}
+
+/// The value of a field that the caller left out. What the database has is not known before the row is inserted.
+fn omitted(field: &Field) -> TokenStream {
+    let ty = &field.ty;
+    match field.default.as_ref().and_then(|default| default.value.as_ref()) {
+        Some(value) => quote!(#value),
+        None => quote!(<#ty as ::core::default::Default>::default()),
+    }
+}
+
+/// Generates what happens to fields that the caller left out.
+fn defaults(model: &Model) -> Option<TokenStream> {
+    let ident = &model.ident;
+    let (by_program, by_database): (Vec<&Field>, Vec<&Field>) = given(model)
+        .filter(|field| field.default.is_some())
+        .partition(|field| field.default.as_ref().is_some_and(|default| default.value.is_some()));
+    if by_program.is_empty() && by_database.is_empty() {
+        return None;
+    }
+    let left: Vec<_> = by_database.iter().map(|field| &field.ident).collect();
+    let rows = by_database.iter().map(|field| field.path());
+    let numbers = by_database
+        .iter()
+        .map(|field| model.state().position(|other| other.ident == field.ident).unwrap_or_default());
+    let known: Vec<_> = by_program.iter().map(|field| &field.ident).collect();
+    let values = by_program.iter().map(|field| omitted(field));
+    let left_to_database = (!left.is_empty()).then(|| {
+        quote! {
+            fn left_to_database(&self) -> ::std::vec::Vec<usize> {
+                let mut left = ::std::vec::Vec::new();
+                #(if self.#left.is_none() {
+                    left.push(#numbers);
+                })*
+                left
+            }
+        }
+    });
+    Some(quote! {
+        #left_to_database
+        fn completed(&self, row: ::core::option::Option<&#ident>) -> ::core::option::Option<Self> {
+            let known = false #(|| self.#known.is_none())*;
+            let found = row.is_some() && (false #(|| self.#left.is_none())*);
+            if !(known || found) {
+                return ::core::option::Option::None;
+            }
+            let mut __new = ::core::clone::Clone::clone(self);
+            #(__new.#known.get_or_insert_with(|| #values);)*
+            if let ::core::option::Option::Some(row) = row {
+                let _ = &row;
+                #(__new.#left.get_or_insert_with(|| ::core::clone::Clone::clone(&row.#rows));)*
+            }
+            ::core::option::Option::Some(__new)
+        }
+    })
 }
 
 fn action(model: &Model, Names { private, changes, .. }: &Names) -> TokenStream {

@@ -8,7 +8,7 @@ use super::diesel::OnField;
 use super::items::{self, Form};
 use super::key;
 use crate::errors::Errors;
-use crate::model::{Added, Field, FieldKind, KeyKind, Owner, Renamed, Spanned};
+use crate::model::{Added, Field, FieldKind, KeyKind, Omitted, Owner, Renamed, Spanned};
 use crate::names;
 
 /// Each attribute of a field with its form. The first is the example for a name that resembles no attribute.
@@ -25,6 +25,7 @@ pub(super) const FORMS: &[Form] = &[
     ("skip", "#[evented(skip)]"),
     ("skip_insert", "#[evented(skip_insert)]"),
     ("skip_update", "#[evented(skip_update)]"),
+    ("default", DEFAULT),
     ("unordered", "#[evented(unordered)]"),
     ("generated", "#[evented(generated)]"),
     ("with", WITH),
@@ -35,6 +36,8 @@ const RENAMED: &str = r#"#[evented(renamed(from = "title", version = 1))]"#;
 const WITH: &str = "#[evented(with = path::to::module)]";
 
 const EMBED: &str = "#[evented(embed(street: String, city: String))]";
+
+const DEFAULT: &str = "#[evented(default)]";
 
 const ADDED: &str = "#[evented(added(version = 1, default = path::to::f))]";
 
@@ -63,6 +66,7 @@ struct Marks {
     embed: Option<Vec<(Ident, Type)>>,
     skip_insert: Option<Span>,
     skip_update: Option<Span>,
+    default: Option<Omitted>,
     added: Option<Added>,
     unordered: Option<Span>,
     with: Option<(Path, Span)>,
@@ -93,8 +97,10 @@ impl<'a> FieldDraft<'a> {
             ty: names::without_self(names::ungrouped(&self.field.ty), model),
         };
         let role = self.marks.kind(is_key, &self.field.ty, errors);
-        let of_one_column =
-            self.marks.added.is_some() || self.marks.with.is_some() || !self.marks.renamed.is_empty();
+        let of_one_column = self.marks.added.is_some()
+            || self.marks.with.is_some()
+            || self.marks.default.is_some()
+            || !self.marks.renamed.is_empty();
         if role != FieldKind::Plain || of_one_column {
             let reason = "an embedded struct is several columns, and this attribute is for one";
             errors.push(self.ident.span(), format!("{reason}; write `{EMBED}` alone"));
@@ -112,6 +118,7 @@ impl<'a> FieldDraft<'a> {
             given: None,
             skip_insert: self.marks.skip_insert.is_some(),
             skip_update: self.marks.skip_update.is_some(),
+            default: None,
             added: None,
             renamed: Vec::new(),
             with: None,
@@ -137,6 +144,7 @@ impl<'a> FieldDraft<'a> {
             given: marks.given,
             skip_insert: marks.skip_insert.is_some(),
             skip_update: marks.skip_update.is_some(),
+            default: marks.default,
             added: marks.added,
             unordered: marks.unordered.is_some() || names::mentions(&field.ty, "HashSet"),
             renamed: marks.renamed,
@@ -185,6 +193,7 @@ impl Marks {
             "embed" => self.embed = Some(items::list(input, EMBED, errors, |input, _| embedded(input))?),
             "with" => self.with = Some((items::equals(input)?, span)),
             "skip_update" => self.skip_update = Some(span),
+            "default" => self.default = Some(Omitted { value: items::optional(input)?, span }),
             "given" => self.given = Some(span),
             "skip_insert" => self.skip_insert = Some(span),
             "unordered" => self.unordered = Some(span),
@@ -209,6 +218,7 @@ impl Marks {
         for (name, span) in [
             ("skip_insert", self.skip_insert),
             ("skip_update", self.skip_update),
+            ("default", self.default.as_ref().map(|default| default.span)),
             ("unordered", self.unordered),
             ("added", added.map(|added| added.span)),
             ("with", self.with.as_ref().map(|(_, span)| *span)),
@@ -217,6 +227,10 @@ impl Marks {
                 let reason = format!("`{name}` is for fields without another role");
                 errors.push(span, format!("{reason}; write `#[evented({role})]` alone"));
             }
+        }
+        if let (Some(default), Some(_)) = (&self.default, self.skip_insert) {
+            let reason = "a field with `skip_insert` always has the default of its type";
+            errors.push(default.span, format!("{reason}; write `{DEFAULT}` alone"));
         }
         if let (false, Some((_, span))) = (is_key, self.key) {
             let reason = "`key` states what the key is made of, and this field is not the key";

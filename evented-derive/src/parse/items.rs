@@ -28,6 +28,15 @@ pub(super) fn each_of(
     }
 }
 
+/// Parses `= value`, or nothing.
+pub(super) fn optional<T: Parse>(input: ParseStream<'_>) -> syn::Result<Option<T>> {
+    if !input.peek(Token![=]) {
+        return Ok(None);
+    }
+    input.parse::<Token![=]>()?;
+    input.parse().map(Some)
+}
+
 /// Parses `= name` or `= _`, which stands for none.
 pub(super) fn name_or_none(input: ParseStream<'_>) -> syn::Result<Option<Ident>> {
     input.parse::<Token![=]>()?;

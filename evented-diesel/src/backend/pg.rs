@@ -89,14 +89,20 @@ impl EventedBackend for Pg {
 
     async fn continue_keys<M: ModelOn<Self>, D: Executor<Self>>(executor: &mut D) -> QueryResult<()> {
         let [column] = M::KEY_COLUMNS else { return Ok(()) };
-        if M::KEY_SOURCE != KeySource::Database || !matches!(M::KEY.exact(), ExactKind::Int | ExactKind::BigInt) {
+        if M::KEY_SOURCE != KeySource::Database
+            || !matches!(M::KEY.exact(), ExactKind::Int | ExactKind::BigInt)
+        {
             return Ok(());
         }
         let mut statement = Statement::new(
             "SELECT setval(s.name, s.largest) FROM (SELECT CAST(pg_get_serial_sequence($evented$",
         );
         statement.table::<M>().sql("$evented$, ").value(*column);
-        statement.sql(") AS regclass) AS name, (SELECT max(t.").identifier(column).sql(") FROM ").table::<M>();
+        statement
+            .sql(") AS regclass) AS name, (SELECT max(t.")
+            .identifier(column)
+            .sql(") FROM ")
+            .table::<M>();
         // A column without a sequence has a null here.
         statement.sql(" t) AS largest) s WHERE s.largest > COALESCE(pg_sequence_last_value(s.name), 0)");
         executor.load::<Nothing>(statement).await.map(drop)

@@ -84,7 +84,11 @@ impl EventedBackend for Sqlite {
         let Some(RecordRow(made)) = made else {
             // The database makes a key that no event has, so nothing else can have prevented the insert.
             let suppressed = append.makes_key;
-            return if suppressed { Err(RefusedRow::NoRow.into_diesel()) } else { Ok(Inserted { written: None }) };
+            return if suppressed {
+                Err(RefusedRow::NoRow.into_diesel())
+            } else {
+                Ok(Inserted { written: None })
+            };
         };
         let key = M::key_value(&made.key());
         if !append.makes_key && key != *append.record {

@@ -18,7 +18,7 @@ use diesel::result::{DatabaseErrorInformation, Error as DieselError};
 
 mod texts;
 
-use texts::{LOCK_TIMEOUT, RECOVERY, STALE_PLAN, RELATION_LOCKED, ROW_LOCKED, Text};
+use texts::{LOCK_TIMEOUT, RECOVERY, RELATION_LOCKED, ROW_LOCKED, STALE_PLAN, Text};
 
 /// The outcome of a lock conflict for the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

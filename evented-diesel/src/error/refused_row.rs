@@ -39,7 +39,9 @@ impl RefusedRow {
                 if let Some(at) = message.find(OTHER_KEY) {
                     let key = message.get(at + OTHER_KEY.len()..).unwrap_or_default();
                     // The server quotes the text.
-                    return Some(Self::OtherKey(key.trim_end_matches(['"', '«', '»', '“', '”', '\'']).to_owned()));
+                    return Some(Self::OtherKey(
+                        key.trim_end_matches(['"', '«', '»', '“', '”', '\'']).to_owned(),
+                    ));
                 }
                 message.contains(NO_ROW).then_some(Self::NoRow)
             }

@@ -9,9 +9,9 @@ use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, sealed};
 use crate::maintenance::Progress;
+use crate::maintenance::row_writer::RowWriter;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::read::load;
-use crate::maintenance::row_writer::RowWriter;
 use crate::statements::{ColumnNames, Until, column_names, columns_to_write, set_row};
 use crate::verify::{Comparison, Difference, Finding, Issue, VerifyTable};
 

@@ -5,6 +5,7 @@ use diesel::deserialize;
 use diesel::row::Row;
 use evented_core::{Evented, KeyValue};
 
+use crate::backend::EventedBackend;
 use crate::error::{Error, FieldNames};
 use crate::exec::Executor;
 use crate::model::derived::Derived;
@@ -34,6 +35,8 @@ pub trait Model: Evented {
     const HAS_TABLE: bool = true;
     /// Whether a hook runs before the model's events are written, `#[evented(before_append = …)]`. Default: `false`.
     const HAS_BEFORE_APPEND: bool = false;
+    /// Whether the records of other models are deleted before a record is, `#[evented(cascade(…))]`. Default: `false`.
+    const HAS_CHILDREN: bool = false;
     /// The names of the key's columns, in the order of [`Evented::KEY_PARTS`]. Empty without a table.
     const KEY_COLUMNS: &'static [&'static str];
     /// The names of all columns, in the order in which [`ModelOn::read`] reads them.
@@ -83,6 +86,20 @@ pub trait ModelOn<DB: SqlTypes>: Model + NamedTable<DB> + BindColumns<DB> {
     ) -> impl Future<Output = Result<(), Error>> + Send {
         let _ = (draft, history, conn);
         std::future::ready(Ok(()))
+    }
+    /// Deletes the records that refer to records of this model, `#[evented(cascade(…))]`, with an event for each. The
+    /// rows of the parents are locked.
+    #[doc(hidden)]
+    fn delete_children<'a, D: Executor<DB>>(
+        conn: &'a mut D,
+        parents: &'a [KeyValue],
+        cascade: &'a Cascade<'a>,
+    ) -> DeletingChildren<'a>
+    where
+        DB: EventedBackend,
+    {
+        let _ = (conn, parents, cascade);
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

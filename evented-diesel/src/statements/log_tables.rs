@@ -53,7 +53,10 @@ pub(crate) fn lock_upgrades<'q, DB: SqlTypes>() -> Statement<'q, DB> {
 const UPGRADES: i64 = i64::from_be_bytes(*b"\0evented");
 
 /// Writes the table of format versions without a change, which takes the write lock of SQLite.
-pub(crate) fn touch_formats<'q, DB: SqlTypes>(schema: Option<&'q str>, formats: &'q str) -> Statement<'q, DB> {
+pub(crate) fn touch_formats<'q, DB: SqlTypes>(
+    schema: Option<&'q str>,
+    formats: &'q str,
+) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE ");
     if let Some(schema) = schema {
         statement.identifier(schema).sql(".");

@@ -138,6 +138,44 @@ pub(crate) fn insert_row<'q, DB: SqlTypes, M: ModelOn<DB>>(
     statement
 }
 
+/// Inserts a row without some of its columns, which take their `DEFAULT`, and returns it. Without a key, the database makes
+/// the key. With a key, nothing is inserted if there is a row with it.
+pub(crate) fn insert_with_defaults<'q, DB: SqlTypes, M: ModelOn<DB>>(
+    key: Option<&'q KeyValue>,
+    row: &'q M,
+    left: &[usize],
+) -> Statement<'q, DB> {
+    let written: Vec<usize> = (0..M::WRITTEN.len()).filter(|index| !left.contains(index)).collect();
+    let mut statement = Statement::new("INSERT INTO ");
+    statement.table::<M>();
+    if key.is_none() && written.is_empty() {
+        statement.sql(" DEFAULT VALUES RETURNING ").columns("", M::COLUMNS);
+        return statement;
+    }
+    statement.sql(" (");
+    if key.is_some() {
+        push_key_columns::<DB, M>(&mut statement, "");
+    }
+    for (nth, index) in written.iter().enumerate() {
+        statement.sql(if nth == 0 && key.is_none() { "" } else { ", " }).identifier(M::WRITTEN[*index]);
+    }
+    statement.sql(")").sql(if key.is_some() { override_key::<DB, M>() } else { "" }).sql(" VALUES (");
+    if let Some(key) = key {
+        push_key::<DB, M>(&mut statement, key);
+    }
+    for (nth, index) in written.iter().enumerate() {
+        statement.sql(if nth == 0 && key.is_none() { "" } else { ", " }).field(row, *index);
+    }
+    statement.sql(")");
+    if key.is_some() {
+        statement.sql(" ON CONFLICT (");
+        push_key_columns::<DB, M>(&mut statement, "");
+        statement.sql(") DO NOTHING");
+    }
+    statement.sql(" RETURNING ").columns("", M::COLUMNS);
+    statement
+}
+
 /// Writes columns of a row.
 pub(crate) fn set_row<'q, DB: SqlTypes, M: ModelOn<DB>>(
     key: &'q KeyValue,

@@ -78,6 +78,9 @@ impl<M: Model> Plan<M> {
         cx: &Context,
         command: &Command<M>,
     ) -> Result<bool, Error> {
+        if !new.left_to_database().is_empty() {
+            return Ok(false);
+        }
         let key = match (new.key(), M::KEY_SOURCE) {
             (Some(key), _) => key,
             (None, KeySource::Library) => match M::make_key(cx.event_id) {

@@ -9,7 +9,7 @@ use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
 use crate::model::ModelOn;
 use crate::write::batch_plan::plan;
-use crate::write::command::Command;
+use crate::write::command::{Command, Kind};
 use crate::write::options::Options;
 use crate::write::{batch_write, log_only, run_command};
 
@@ -88,7 +88,9 @@ async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     commands: &[Command<M>],
 ) -> Result<Option<Vec<M>>, Error> {
     let is_special = |options: &Options| options.event_id.is_some() || !options.links.is_empty();
-    let special = M::HAS_BEFORE_APPEND || !M::HAS_TABLE;
+    let cascades =
+        M::HAS_CHILDREN && commands.iter().any(|command| matches!(command.kind, Kind::Delete(_)));
+    let special = M::HAS_BEFORE_APPEND || !M::HAS_TABLE || cascades;
     if special || commands.iter().any(|command| is_special(&command.options)) {
         return Ok(None);
     }

@@ -15,7 +15,7 @@ use crate::write::change::takes_several_statements;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{before_append, state_store, write_links};
+use crate::write::{before_append, row_first, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -70,9 +70,9 @@ pub(crate) struct NewRecord<M: Evented> {
     /// The name for errors: without the key if the database makes it.
     pub(crate) name: Subject,
     /// Whether the database makes the key when it inserts the row.
-    makes_key: bool,
+    pub(crate) makes_key: bool,
     /// Whether the key was generated just now, so that no event or row of the record can exist.
-    fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 impl<M: Model> NewRecord<M> {
@@ -121,7 +121,13 @@ async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         {
             return Ok(first);
         }
-        if let Some(done) = write(executor, &it, decision, head, options, cx).await? {
+        let left = if M::HAS_TABLE { new.left_to_database() } else { Vec::new() };
+        let done = if left.is_empty() {
+            write(executor, &it, decision, head, options, cx).await?
+        } else {
+            row_first::write(executor, &it, (decision, &left), head, options, cx).await?
+        };
+        if let Some(done) = done {
             return Ok(done);
         }
         match existing(executor, &it.record, options, new).await? {

@@ -11,6 +11,7 @@ use crate::statements::{Appended, Removed, RowLock, append};
 use crate::telemetry::{self, Drifted};
 use crate::write::append_event::{EventContent, Head, empty_payload, next_event};
 use crate::write::attempts::{self, Attempt};
+use crate::write::cascade::Cascade;
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
@@ -25,10 +26,14 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     if let Some(first) = repeated::first_run(executor, record, options, Repeated::Delete).await? {
         return Ok(first);
     }
-    let delete = Delete { record, options };
+    let delete = Delete { record, options, cascade: &Cascade::new(options) };
     // One statement usually suffices, without reading first. A model that refuses drift must read first, and so must a
     // log that chains its events.
-    let reads_first = DB::LOCKS_FIRST || M::DRIFT == Drift::Refuse || M::Log::HASHED || !M::HAS_TABLE;
+    let reads_first = DB::LOCKS_FIRST
+        || M::DRIFT == Drift::Refuse
+        || M::Log::HASHED
+        || !M::HAS_TABLE
+        || M::HAS_CHILDREN;
     if !reads_first
         && options.links.is_empty()
         && let Some(done) = delete.from(executor, None).await.map_err(|error| error.of_write(true))?
@@ -44,18 +49,36 @@ pub(crate) async fn of_locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB
     record: &Record<M>,
     from: Resolved<M>,
     options: &Options,
+    cascade: &Cascade<'_>,
 ) -> Result<Option<Recorded<M>>, Error> {
-    Delete { record, options }.from(executor, Some(from)).await
+    Delete { record, options, cascade }.from(executor, Some(from)).await
+}
+
+/// Deletes a record among others of one delete.
+pub(crate) async fn among<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    options: &Options,
+    cascade: &Cascade<'_>,
+) -> Result<Recorded<M>, Error> {
+    attempts::run(executor, record, options, &Delete { record, options, cascade }).await
 }
 
 struct Delete<'d, M: Model> {
     record: &'d Record<M>,
     options: &'d Options,
+    /// The delete that this one is a part of.
+    cascade: &'d Cascade<'d>,
 }
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Delete<'_, M> {
     fn takes_several_statements(&self) -> bool {
-        !self.options.links.is_empty()
+        !self.options.links.is_empty() || M::HAS_CHILDREN
+    }
+
+    fn runs_hook(&self) -> bool {
+        // The children that an attempt deleted come back if the record stays.
+        M::HAS_CHILDREN
     }
 
     fn command(&self) -> Repeated<'_, M> {
@@ -113,7 +136,11 @@ impl<M: Model> Delete<'_, M> {
     where
         M: ModelOn<DB>,
     {
-        let Self { record, options } = *self;
+        let Self { record, options, cascade } = *self;
+        if M::HAS_CHILDREN {
+            let parents = std::slice::from_ref(&record.value);
+            M::delete_children(executor, parents, &cascade.of::<M>(parents)).await?;
+        }
         let cx = options.context::<M>();
         let (payload, meta) = (empty_payload(), record.meta(&options.meta)?);
         let given_id = options.event_id.is_some();

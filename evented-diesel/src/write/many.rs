@@ -14,9 +14,11 @@ use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};
 use crate::model::{Model, ModelOn};
 use crate::telemetry;
+use crate::write::cascade::Cascade;
 use crate::write::options::{Options, event_options};
 
 pub use chunks::{ManyChunk, ManyChunks};
+pub(crate) use run_many::delete_matching;
 
 /// The same change of every row that a filter matches, or their deletion: `Item::update_where(…)`,
 /// `Item::execute_where(…)`, `Item::delete_where(…)`.
@@ -148,9 +150,9 @@ impl<M: Model, F> ManyRows<M, F> {
         D: Executor<DB>,
     {
         let span = telemetry::many_rows(M::SCHEMA, self.action());
-        let (many, all) =
-            (run_many::Many { filter: &self.filter, what: &self.what, options: &self.options }, (None, None));
-        let done = telemetry::within(span, Box::pin(many.run(executor, all))).await?;
+        let (what, options, cascade) = (&self.what, &self.options, &Cascade::new(&self.options));
+        let many = run_many::Many { filter: &self.filter, what, options, cascade };
+        let done = telemetry::within(span, Box::pin(many.run(executor, (None, None)))).await?;
         commit_hint(executor);
         Ok(done.records)
     }

@@ -1,7 +1,7 @@
 //! Returns the result of the first run of an idempotent command to later runs.
 
-use evented_core::{AnyAction, Evented, Json, State, StoredEvent, names};
-use serde_json::Value;
+use evented_core::{AnyAction, Context, Create as _, EventData, Evented, Json, State, StoredEvent, names};
+use serde_json::{Map, Value};
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
@@ -42,6 +42,7 @@ impl<M: Model> Repeated<'_, M> {
             return same_action;
         }
         let payload = match self {
+            Self::Insert(new) if creates_the_same::<M>(new, data) => return true,
             Self::Insert(new) => Json::write(*new),
             Self::Change(action) => action.payload(),
             Self::Delete | Self::Savepoint => return true,
@@ -52,6 +53,25 @@ impl<M: Model> Repeated<'_, M> {
                 || payload.read::<Value>().ok().zip(stored.ok()).is_some_and(|(a, b)| a == b)
         })
     }
+}
+
+/// Whether an input creates the record that an event created. The event has values that the input left to the program or
+/// to the database, and the items of a set are in another order in each program.
+fn creates_the_same<M: Model>(new: &M::New, event: &EventData) -> bool {
+    let given = Json::write(new).ok().and_then(|given| given.read::<Map<String, Value>>().ok());
+    let (Some(given), Ok(recorded)) = (given, event.payload.read::<Map<String, Value>>()) else { return false };
+    let is_recorded = |(field, value): (&String, &Value)| {
+        recorded.get(field).is_some_and(|recorded| recorded == value || recorded.is_array())
+    };
+    let (Ok(stored), true) = (event.payload.read::<M::New>(), given.iter().all(is_recorded)) else {
+        return false;
+    };
+    let Some(key) = new.key().or_else(|| M::make_key(event.id)) else { return false };
+    let cx = Context::new(event.at, event.id, None, event.version);
+    let before = stored.create(key.clone(), &cx);
+    let completed = new.completed(Some(&before));
+    let now = completed.as_ref().unwrap_or(new).create(key, &cx);
+    matches!((before.digests(), now.digests()), (Ok(before), Ok(now)) if before.differing(&now).is_empty())
 }
 
 /// Returns the result of the first run of an idempotent command; `None` if there was none.

@@ -104,8 +104,7 @@ impl<M: Model + Savable> Save<M> {
                 Ok(from) => self.from(executor, record, from).await,
                 Err(error) => Err(error),
             };
-            let done =
-                transaction.close_attempt(executor, &name, result, M::HAS_BEFORE_APPEND).await?;
+            let done = transaction.close_attempt(executor, &name, result, M::HAS_BEFORE_APPEND).await?;
             if let Some(done) = done {
                 return Ok(done);
             }

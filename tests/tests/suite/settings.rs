@@ -29,6 +29,8 @@ macro_rules! settings {
             mod concurrency;
             #[path = "conflicts.rs"]
             mod conflicts;
+            #[path = "defaults.rs"]
+            mod defaults;
             #[path = "drift.rs"]
             mod drift;
             #[path = "hashes.rs"]
@@ -51,6 +53,8 @@ macro_rules! settings {
             mod before_append;
             #[path = "reading.rs"]
             mod reading;
+            #[path = "refusals.rs"]
+            mod refusals;
             #[path = "savepoint_policy.rs"]
             mod savepoint_policy;
             #[path = "saves.rs"]

@@ -12,6 +12,8 @@ macro_rules! settings {
             mod checkpoints;
             #[path = "formats.rs"]
             mod formats;
+            #[path = "exact_keys.rs"]
+            mod exact_keys;
             #[path = "rebuild.rs"]
             mod rebuild;
             #[path = "tables.rs"]

@@ -24,6 +24,8 @@ macro_rules! settings {
             mod locks;
             #[path = "races.rs"]
             mod races;
+            #[path = "refused.rs"]
+            mod refused;
             #[path = "rights.rs"]
             mod rights;
 

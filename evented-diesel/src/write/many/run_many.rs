@@ -20,6 +20,7 @@ use crate::statements::{Guard, MatchingRow, RowLock, matching_rows};
 use crate::telemetry;
 use crate::write::append_event::Head;
 use crate::write::batch_plan::{Working, plan};
+use crate::write::cascade::Cascade;
 use crate::write::command::{Command, Kind};
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
@@ -30,6 +31,8 @@ pub(super) struct Many<'m, DB, M: Model> {
     pub(super) filter: &'m (dyn QueryFragment<DB> + Sync),
     pub(super) what: &'m What<M>,
     pub(super) options: &'m Options,
+    /// The delete that this one is a part of, if it deletes.
+    pub(super) cascade: &'m Cascade<'m>,
 }
 
 /// The records of one run, in the order of their keys.
@@ -69,13 +72,17 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             executor.load::<MatchingRow<M>>(matching_rows::<DB, M>(self.filter, range, Some(lock))).await;
         let (mut keys, mut usual) = (Vec::new(), HashMap::new());
         for MatchingRow { head, row } in found.map_err(table_failed::<M>)? {
-            keys.push(M::key_value(&row.key()));
+            let key = M::key_value(&row.key());
+            if self.cascade.is_deleting::<M>(&key) {
+                continue;
+            }
+            keys.push(key);
             usual.extend(head.and_then(|head| batch_write::verified(&head, row)));
         }
         telemetry::record("records", keys.len());
         let last = keys.last().cloned();
         if M::HAS_BEFORE_APPEND {
-            return Ok(Done { records: one_by_one(executor, &self.commands(&keys)?).await?, last });
+            return Ok(Done { records: self.one_by_one(executor, &keys).await?, last });
         }
         if DB::LOCKS_FIRST {
             return Ok(Done { records: self.in_turn(executor, &keys, usual).await?, last });
@@ -89,7 +96,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             }
             Err(Error::Constraint { .. } | Error::NotWritten { .. }) => {
                 executor.rollback().await.map_err(failed)?;
-                Ok(Done { records: one_by_one(executor, &self.commands(&keys)?).await?, last })
+                Ok(Done { records: self.one_by_one(executor, &keys).await?, last })
             }
             Err(error) => {
                 let _ = executor.rollback().await;
@@ -106,16 +113,19 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         usual: HashMap<KeyValue, Working<M>>,
     ) -> Result<Vec<M>, Error> {
         let is_usual: Vec<bool> = keys.iter().map(|key| usual.contains_key(key)).collect();
-        let of = |wanted: bool| {
-            let of_kind = keys.iter().zip(&is_usual).filter(move |(_, usual)| **usual == wanted);
-            self.commands(of_kind.map(|(key, _)| key))
+        let of = |wanted: bool| -> Vec<KeyValue> {
+            let of_kind = keys.iter().zip(&is_usual).filter(|(_, usual)| **usual == wanted);
+            of_kind.map(|(key, _)| key.clone()).collect()
         };
-        let (together, alone) = (of(true)?, of(false)?);
-        let together = match plan(&together, usual).map_err(of_record)? {
+        if M::HAS_CHILDREN && matches!(self.what, What::Delete) {
+            M::delete_children(executor, keys, &self.cascade.of::<M>(keys)).await?;
+        }
+        let (together, alone) = (of(true), of(false));
+        let together = match plan(&self.commands(&together)?, usual).map_err(of_record)? {
             Some(plan) => batch_write::write(executor, plan).await?,
-            None => one_by_one(executor, &together).await?,
+            None => self.one_by_one(executor, &together).await?,
         };
-        let alone = one_by_one(executor, &alone).await?;
+        let alone = self.one_by_one(executor, &alone).await?;
         let (mut together, mut alone) = (together.into_iter(), alone.into_iter());
         let in_order =
             is_usual.into_iter().filter_map(|usual| if usual { together.next() } else { alone.next() });
@@ -138,10 +148,34 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             };
             records.push(match done {
                 Some(record) => record,
-                None => run_command::run(executor, &self.command(key)?).await?.record,
+                None => self.alone(executor, key).await?,
             });
         }
         Ok(records)
+    }
+
+    async fn one_by_one<D: Executor<DB>>(
+        &self,
+        executor: &mut D,
+        keys: &[KeyValue],
+    ) -> Result<Vec<M>, Error> {
+        let mut records = Vec::with_capacity(keys.len());
+        for key in keys {
+            records.push(self.alone(executor, key).await?);
+        }
+        Ok(records)
+    }
+
+    /// Runs the command for one record, in whatever state it is.
+    async fn alone<D: Executor<DB>>(&self, executor: &mut D, key: &KeyValue) -> Result<M, Error> {
+        let done = match self.what {
+            What::Change(_) => run_command::run(executor, &self.command(key)?).await?,
+            What::Delete => {
+                let record = Record::of_stored(key.clone())?;
+                delete::among(executor, &record, self.options, self.cascade).await?
+            }
+        };
+        Ok(done.record)
     }
 
     /// Writes a locked record in its usual state.
@@ -152,14 +186,14 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             What::Change(action) => {
                 change::of_resolved(executor, &record, from, action.as_ref(), self.options).await?
             }
-            What::Delete => delete::of_locked(executor, &record, from, self.options).await?,
+            What::Delete => delete::of_locked(executor, &record, from, self.options, self.cascade).await?,
         };
         Ok(done.map(|done| done.record))
     }
 
     /// A command for each record.
-    fn commands<'k>(&self, keys: impl IntoIterator<Item = &'k KeyValue>) -> Result<Vec<Command<M>>, Error> {
-        keys.into_iter().map(|key| self.command(key)).collect()
+    fn commands(&self, keys: &[KeyValue]) -> Result<Vec<Command<M>>, Error> {
+        keys.iter().map(|key| self.command(key)).collect()
     }
 
     fn command(&self, key: &KeyValue) -> Result<Command<M>, Error> {
@@ -180,13 +214,13 @@ fn of_record(error: Error) -> Error {
     }
 }
 
-async fn one_by_one<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+/// Deletes the records whose rows match a filter, as a part of another delete.
+pub(crate) async fn delete_matching<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
-    commands: &[Command<M>],
-) -> Result<Vec<M>, Error> {
-    let mut records = Vec::with_capacity(commands.len());
-    for command in commands {
-        records.push(run_command::run(executor, command).await?.record);
-    }
-    Ok(records)
+    filter: &(dyn QueryFragment<DB> + Sync),
+    cascade: &Cascade<'_>,
+) -> Result<(), Error> {
+    let options = cascade.options();
+    let many = Many { filter, what: &What::Delete, options: &options, cascade };
+    many.run(executor, (None, None)).await.map(drop)
 }

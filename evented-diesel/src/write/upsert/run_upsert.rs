@@ -55,8 +55,11 @@ pub(super) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 /// Checks that the values of the columns are known before the row is inserted.
 fn columns_are_known<M: Model>(new: &M::New, columns: &[&'static str], name: &Subject) -> Result<(), Error> {
     let has_key = new.key().is_some();
-    let is_known =
-        |column: &&str| M::WRITTEN.contains(column) || (has_key && M::KEY_COLUMNS.contains(column));
+    let left = new.left_to_database();
+    let is_written = |column: &&str| {
+        M::WRITTEN.iter().position(|written| written == column).is_some_and(|index| !left.contains(&index))
+    };
+    let is_known = |column: &&str| is_written(column) || (has_key && M::KEY_COLUMNS.contains(column));
     match columns.iter().find(|column| !is_known(column)) {
         Some(column) => {
             let reason = format!(

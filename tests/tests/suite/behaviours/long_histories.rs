@@ -8,7 +8,7 @@ use evented_diesel::stream::LogReader;
 use evented_diesel::{Evented, EventedDsl as _, Id};
 use evented_feed::{Hub, Interruption, Policy};
 use evented_tests::models::{AddValue, Item, NewItem, NewNote, Note};
-use evented_tests::raw::tamper;
+use evented_tests::raw::{self, tamper};
 use uuid::Uuid;
 
 use super::Db;
@@ -16,25 +16,8 @@ use super::Db;
 /// More events than two parts of a history have.
 const EVENTS: i64 = 9_000;
 
-/// Creates an item with a long history: each event adds 1 to its value.
 async fn long_item(db: &mut Db) -> Item {
-    let new = NewItem { org_id: Id::new(Uuid::now_v7()), name: "Lamp".into(), value: 0, note: None };
-    let item = db.run(Item::insert(new)).await.unwrap();
-    let item = db.run(item.add_value(AddValue(1))).await.unwrap();
-    let (id, numbers) = match Db::DATABASE {
-        Database::Postgres => ("gen_random_uuid()", format!("SELECT generate_series(3, {EVENTS}) AS n")),
-        Database::Sqlite => (
-            "randomblob(16)",
-            format!("WITH RECURSIVE s(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM s WHERE n < {EVENTS}) SELECT n FROM s"),
-        ),
-    };
-    db.sql(&format!(
-        "INSERT INTO items_events (txid, revision, at, record_id, version, given_id, action, payload, meta, id, state) \
-         SELECT e.txid, s.n, e.at, e.record_id, e.version, e.given_id, e.action, e.payload, e.meta, {id}, e.state \
-         FROM items_events e, ({numbers}) s WHERE e.revision = 2 ORDER BY s.n"
-    ))
-    .await;
-    item
+    raw::long_item(db, EVENTS).await
 }
 
 /// Notes on the hub's thread which model a change is delivered of.

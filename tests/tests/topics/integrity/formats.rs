@@ -34,3 +34,27 @@ async fn a_log_of_a_newer_form_is_left_alone() {
     assert!(matches!(error, Error::LogFormat { log: "items_events", found: 99, .. }), "{error}");
     assert_eq!(states(&mut db).await[1], LogState::Missing, "nothing was done");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn programs_that_start_at_once_upgrade_at_once() {
+    for table_of_formats in ["", "DROP TABLE evented_logs"] {
+        let mut db = Db::new().await;
+        if !table_of_formats.is_empty() {
+            db.sql(table_of_formats).await;
+        }
+        let mut connections = Vec::new();
+        for _ in 0..8 {
+            connections.push(db.connect().await);
+        }
+        let programs: Vec<_> = connections
+            .into_iter()
+            .map(|mut db| tokio::spawn(async move { db.run(Migrations::new().event_log::<Ledger>()).await.unwrap() }))
+            .collect();
+        let mut done = Vec::new();
+        for program in programs {
+            done.extend(program.await.unwrap());
+        }
+        assert_eq!(done, ["evented1_ledger"]);
+        assert_eq!(states(&mut db).await[1], LogState::Current);
+    }
+}

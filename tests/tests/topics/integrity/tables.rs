@@ -1,9 +1,10 @@
 //! Tests the checks of rows against their log, and of events against the present code.
 
 use evented_diesel::verify::Issue;
+use evented_diesel::migrations::Database;
 use evented_diesel::{EventedDsl as _, EventedTableDsl as _, Id, KeyValue};
-use evented_tests::models::{AddValue, Item, NewItem, NewPage, Page, Visit};
-use evented_tests::raw::tamper;
+use evented_tests::models::{AddValue, Item, ItemChanges, NewItem, NewPage, Page, Visit};
+use evented_tests::raw::{self, tamper};
 
 use super::Db;
 
@@ -96,4 +97,39 @@ async fn every_path_from_a_savepoint_meets_the_others() {
     tamper(&mut db, "pages_events", "UPDATE pages_events SET payload = '[]' WHERE revision = 7").await;
     assert_eq!(db.run(Page::replay(page.path.clone())).await.unwrap().map(|page| page.views), Some(16));
     assert_eq!(db.run(Page::recent_events(page.path.clone())).await.unwrap().len(), 8);
+}
+
+/// Rows that refer to rows of later pages, and rows that are surplus and refer to each other.
+#[tokio::test]
+async fn rows_that_refer_to_each_other_are_rebuilt() {
+    let mut db = Db::new().await;
+    let first = items(&mut db, 2).await;
+    // More events than one page has, between the records that refer to each other.
+    let long = raw::long_item(&mut db, 8_300).await;
+    db.sql("UPDATE items SET value = 8299 WHERE name = 'Lamp'").await;
+    let last = items(&mut db, 2).await;
+    let all: Vec<_> = first.iter().chain([&long]).chain(&last).collect();
+    // A chain from the first to the last, which refers to itself.
+    let next = all.iter().skip(1).chain(all.last());
+    for (item, next) in all.iter().zip(next) {
+        let changes = ItemChanges { org_id: Some(Id::new(next.id.uuid())), ..ItemChanges::default() };
+        db.run(item.update(changes)).await.unwrap();
+    }
+    let (id, time) = match Db::DATABASE {
+        Database::Postgres => ("UUID", "TIMESTAMPTZ"),
+        Database::Sqlite => ("BLOB", "TEXT"),
+    };
+    if Db::DATABASE == Database::Sqlite {
+        db.sql("PRAGMA foreign_keys = ON").await;
+    }
+    db.sql(&format!(
+        "DROP TABLE items; CREATE TABLE items (id {id} PRIMARY KEY, org_id {id} NOT NULL REFERENCES items (id), \
+         name TEXT NOT NULL, value INTEGER NOT NULL, note TEXT, archived_at {time}, inserted_at {time} NOT NULL, \
+         updated_at {time} NOT NULL)"
+    ))
+    .await;
+    assert_eq!(db.run(Item::rebuild()).await.unwrap().inserted, 5);
+    assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
+    tamper(&mut db, "items_events", "DELETE FROM items_events").await;
+    assert_eq!(db.run(Item::rebuild()).await.unwrap().removed, 5);
 }
