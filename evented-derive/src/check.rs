@@ -37,6 +37,7 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
         fields::scopes_have_their_own_form(model, errors);
     }
     fields::defaults_have_an_effect(model, errors);
+    fields::children_refer_to_the_key(model, errors);
     fields::roles_are_single(model, errors);
     fields::types_fit_the_roles(model, errors);
     fields::names_are_distinct(model, errors);

@@ -36,6 +36,8 @@ pub(crate) struct Model {
     pub(crate) log_only: Option<Span>,
     /// `before_append = path`: the hook that runs before an event is written.
     pub(crate) before_append: Option<Path>,
+    /// `cascade(Comment, Reply = (replies::shop_id, replies::number))`: the models whose records are deleted first.
+    pub(crate) cascade: Vec<Child>,
     /// `log(table = path)`: the user's own `table!` of the log.
     pub(crate) log_table: Option<Path>,
     /// `log(db_schema = "audit")`: the database schema of the log's table.
@@ -71,6 +73,14 @@ pub(crate) struct ActionDef {
     /// a keyword. `None`: `method = _`, none is generated.
     pub(crate) method: Option<Ident>,
     pub(crate) span: Span,
+}
+
+/// A model whose records are deleted before those that they refer to.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) model: Path,
+    /// The columns that refer to the parts of the key, in their order. Empty: that of Diesel's `belongs_to`.
+    pub(crate) columns: Vec<Path>,
 }
 
 /// An old name of an action, from `aliases("shut")`. Rows of the log may have it.

@@ -108,6 +108,14 @@ pub trait EventedBackend: SqlTypes {
         events: &[Append<'_>],
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
+    /// Returns the columns of a unique constraint or index of the model's table, `None` for an expression. Empty if there is
+    /// none of that name without a condition.
+    #[doc(hidden)]
+    fn columns_of_constraint<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+        name: &str,
+    ) -> impl Future<Output = QueryResult<Vec<Option<String>>>> + Send;
+
     /// Makes the database continue after the largest key, if it makes keys from a sequence and rows were inserted with
     /// keys that were not taken from it.
     #[doc(hidden)]

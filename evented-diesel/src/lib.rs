@@ -242,6 +242,6 @@ pub use model::{RowFilter, Savable, WithTable};
 pub use read::{Entry, LinkedEvents};
 pub use sql::{EventTable, LogName};
 pub use write::{
-    Batch, Command, ConflictTarget, ManyChunk, ManyChunks, ManyRecords, ManyRows, Materialize, Outcome,
-    Recorded, Recording, Save, Upsert, UpsertCommand, batch, request_id,
+    Batch, Command, ConflictTarget, IndependentBatch, ManyChunk, ManyChunks, ManyRecords, ManyRows,
+    Materialize, Outcome, Recorded, Recording, Save, Upsert, UpsertCommand, batch, request_id,
 };

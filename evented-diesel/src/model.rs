@@ -1,5 +1,6 @@
 //! Describes models and their logs as the derives implement them, and events as users see them.
 
+mod cascade;
 mod definition;
 mod derived;
 mod event;
@@ -9,6 +10,7 @@ mod log;
 mod pending_event;
 mod record;
 
+pub use cascade::{Cascade, DeletingChildren};
 pub use definition::{EventsOf, Model, ModelOn, RowFilter, Savable, WithTable, column, converted_column};
 pub use derived::Derived;
 pub use event::{Columns, Event};

@@ -34,13 +34,13 @@ pub use crate::backend::EventedBackend;
 pub use crate::error::Error;
 pub use crate::exec::Executor;
 pub use crate::model::{
-    Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model, ModelOn, PendingEvent,
-    RecordedIn, Savable, SharedLog, WithTable, column, converted_column, shard_by_key,
+    Cascade, DeletingChildren, Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model,
+    ModelOn, PendingEvent, RecordedIn, Savable, SharedLog, WithTable, column, converted_column, shard_by_key,
 };
 pub use crate::sql::{BindColumns, ConvertedField, LogName, NamedTable};
 pub use crate::sql_types;
 pub use crate::statements::{IsRecord, IsRow, JoinOf, push_is_row};
-pub use crate::write::{Cascade, Command, DeletingChildren, delete_children};
+pub use crate::write::{Command, delete_children};
 
 use std::any::TypeId;
 

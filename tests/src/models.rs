@@ -10,6 +10,7 @@ pub mod columns;
 pub mod defaulted;
 pub mod ledger;
 pub mod racing;
+pub mod related;
 pub mod shared;
 pub mod stepped;
 

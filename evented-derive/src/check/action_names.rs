@@ -11,7 +11,7 @@ use crate::names;
 pub(super) const RESERVED: [&str; 5] = ["insert", "update", "delete", "savepoint", "external"];
 
 /// Methods that a model has already, from evented or from Diesel.
-pub(crate) const METHODS: [&str; 45] = [
+pub(crate) const METHODS: [&str; 46] = [
     "insert",
     "update",
     "delete",
@@ -56,6 +56,7 @@ pub(crate) const METHODS: [&str; 45] = [
     "verify_replay",
     "rebuild",
     "backfill",
+    "adopt",
     "read_point",
 ];
 

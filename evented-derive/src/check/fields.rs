@@ -99,6 +99,21 @@ pub(super) fn defaults_have_an_effect(model: &Model, errors: &mut Errors) {
     }
 }
 
+/// Checks that a child refers to each part of the key.
+pub(super) fn children_refer_to_the_key(model: &Model, errors: &mut Errors) {
+    let parts = model.key.len();
+    for child in &model.cascade {
+        // Diesel's `belongs_to` has one column.
+        let columns = child.columns.len().max(1);
+        if columns != parts {
+            let name = child.model.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+            let form = format!("cascade({name} = (table::column, table::other_column))");
+            let reason = format!("the key has {parts} columns, and {columns} of `{name}` would refer to it");
+            errors.push_on(&child.model, format!("{reason}; write `{form}`"));
+        }
+    }
+}
+
 /// Checks that each role has one field. The library writes these fields, and one value goes into one field.
 pub(super) fn roles_are_single(model: &Model, errors: &mut Errors) {
     let roles = [

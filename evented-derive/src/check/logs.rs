@@ -68,6 +68,10 @@ pub(super) fn without_a_table_there_is_no_row(model: &Model, errors: &mut Errors
     if model.log_only.is_none() {
         return;
     }
+    for child in &model.cascade {
+        let reason = "a model without a table has no rows that others refer to";
+        errors.push_on(&child.model, format!("{reason}; leave out `cascade(…)` or `log(only)`"));
+    }
     for field in model.fields.iter().filter(|field| field.kind == FieldKind::Generated) {
         let reason = "a model without a table has no generated columns";
         errors

@@ -51,6 +51,13 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
     let key_columns: Vec<_> = model.keys().map(|(field, _)| &field.column).collect();
     let parts = 0..key_columns.len();
     let before_append = before_append(model, private);
+    let delete_children = delete_children(model, private);
+    // A model may be its own child.
+    let children = model
+        .cascade
+        .iter()
+        .map(|child| &child.model)
+        .filter(|child| !child.is_ident(ident) && !child.is_ident("Self"));
     let backend = quote!(#private::diesel::backend::Backend);
     let pass = quote!(#private::diesel::query_builder::AstPass);
     quote! {
@@ -97,6 +104,7 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
         where
             __DB: #private::EventedBackend,
             #ident: #private::NamedTable<__DB> + #private::BindColumns<__DB>,
+            #(#children: #private::ModelOn<__DB>,)*
             #(#read_bounds),*
         {
             fn read<'a>(
@@ -106,8 +114,47 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
                 ::core::result::Result::Ok(Self { #reads })
             }
             #before_append
+            #delete_children
         }
     }
+}
+
+/// Generates the delete of the records that refer to records of this model.
+fn delete_children(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+    if model.cascade.is_empty() {
+        return None;
+    }
+    let ident = &model.ident;
+    let deletes = model.cascade.iter().map(|child| {
+        let ty = &child.model;
+        let of_relation = quote! {
+            <#ty as #private::diesel::associations::BelongsTo<#ident>>::ForeignKeyColumn
+        };
+        let columns: Vec<_> = match child.columns.as_slice() {
+            [] => vec![of_relation],
+            columns => columns.iter().map(|column| quote!(#column)).collect(),
+        };
+        quote! {
+            #private::delete_children::<__DB, #ident, #ty, __D>(
+                conn,
+                parents,
+                &[#(#private::column_of_child::<#ty, #columns>()),*],
+                cascade,
+            ).await?;
+        }
+    });
+    Some(quote! {
+        fn delete_children<'a, __D: #private::Executor<__DB>>(
+            conn: &'a mut __D,
+            parents: &'a [#private::KeyValue],
+            cascade: &'a #private::Cascade,
+        ) -> #private::DeletingChildren<'a> {
+            ::std::boxed::Box::pin(async move {
+                #(#deletes)*
+                ::core::result::Result::Ok(())
+            })
+        }
+    })
 }
 
 /// Generates the conversion of the fields with `#[diesel(serialize_as = …)]`, if there are any.

@@ -32,6 +32,11 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             const HAS_BEFORE_APPEND: bool = true;
         )
     });
+    let has_children = (!model.cascade.is_empty()).then(|| {
+        quote!(
+            const HAS_CHILDREN: bool = true;
+        )
+    });
     let name = quote!(#private::diesel::Column);
     let columns = if model.log_only.is_some() {
         let names = written.iter().map(|field| plain(&field.column));
@@ -80,6 +85,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             type Log = #log;
             type Events = #events;
             #has_hook
+            #has_children
             #columns
         }
         #with_table

@@ -7,7 +7,7 @@ use syn::{Attribute, DeriveInput, Ident, Path, token};
 use super::actions::Actions;
 use super::items::{self, Form};
 use crate::errors::Errors;
-use crate::model::{Drift, EventName, Field, GeneratedNames, Model, Spanned};
+use crate::model::{Child, Drift, EventName, Field, GeneratedNames, Model, Spanned};
 use crate::names;
 
 /// Each attribute of the struct with its form. The first is the example for a name that resembles no attribute.
@@ -24,6 +24,7 @@ pub(super) const FORMS: &[Form] = &[
     ("check", "#[evented(check = Item::valid)]"),
     ("savepoint", "#[evented(savepoint(every = 200, with = path::to::f))]"),
     ("before_append", "#[evented(before_append = path::to::f)]"),
+    ("cascade", "#[evented(cascade(Comment))]"),
     ("upcast", "#[evented(upcast(0 = f, 1 = g))]"),
     ("drift", "#[evented(drift = adopt)]"),
     ("crate", "#[evented(crate = path::to::evented_diesel)]"),
@@ -64,6 +65,7 @@ pub(super) struct Container {
     log_table: Option<Path>,
     db_schema: Option<Spanned<String>>,
     before_append: Option<Path>,
+    cascade: Vec<Child>,
     insert: Option<Path>,
     update: Option<Path>,
     names: GeneratedNames,
@@ -101,6 +103,7 @@ impl Container {
             "scopes" => self.scopes.extend(scopes(input, form, errors)?),
             "log" => items::options(input, LOG, errors, |(name, _), input, _| self.log(name, input))?,
             "before_append" => self.before_append = Some(items::equals(input)?),
+            "cascade" => self.cascade.extend(items::list(input, form, errors, |input, _| child(input))?),
             "insert" => self.insert = Some(items::equals(input)?),
             "update" => self.update = Some(items::equals(input)?),
             "names" => items::options(input, NAMES, errors, |(name, _), input, _| self.name(name, input))?,
@@ -174,6 +177,7 @@ impl Container {
             shared_log: self.shared_log,
             log_only: self.log_only,
             before_append: self.before_append,
+            cascade: self.cascade,
             log_table: self.log_table,
             db_schema: self.db_schema,
             insert: self.insert,
@@ -231,4 +235,21 @@ fn drift(input: ParseStream<'_>) -> syn::Result<Drift> {
         let message = format!("no drift policy `{word}`: there are `adopt`, `heal` and `refuse`{meant}");
         syn::Error::new(word.span(), message)
     })
+}
+
+/// Parses `Comment`, `Comment = comments::item_id` or `Reply = (replies::shop_id, replies::number)`.
+fn child(input: ParseStream<'_>) -> syn::Result<Child> {
+    let model = input.parse()?;
+    let mut columns = Vec::new();
+    if input.peek(syn::Token![=]) {
+        input.parse::<syn::Token![=]>()?;
+        if input.peek(syn::token::Paren) {
+            let content;
+            syn::parenthesized!(content in input);
+            columns.extend(content.parse_terminated(Path::parse_mod_style, syn::Token![,])?);
+        } else {
+            columns.push(input.call(Path::parse_mod_style)?);
+        }
+    }
+    Ok(Child { model, columns })
 }

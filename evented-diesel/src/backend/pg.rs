@@ -8,8 +8,9 @@ use diesel::QueryResult;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
 use diesel::row::NamedRow;
-use evented_core::{ExactKind, KeyPartKind, KeySource, KeyValue};
+use evented_core::{KeyPartKind, KeyValue};
 
+mod catalog;
 mod event_arrays;
 mod row_arrays;
 
@@ -29,14 +30,6 @@ struct Nothing;
 impl QueryableByName<Pg> for Nothing {
     fn build<'a>(_: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
         Ok(Self)
-    }
-}
-
-/// A row of a result with one text.
-struct Reason(String);
-impl QueryableByName<Pg> for Reason {
-    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        field(row, 0, Pg::read_text).map(Self)
     }
 }
 
@@ -62,50 +55,24 @@ impl EventedBackend for Pg {
     }
 
     async fn hides_rows<M: ModelOn<Self>, D: Executor<Self>>(executor: &mut D) -> QueryResult<bool> {
-        // The name of the table as a literal.
-        let mut statement = Statement::new("SELECT 1 WHERE row_security_active($evented$");
-        statement.table::<M>().sql("$evented$)");
-        executor.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
+        catalog::hides_rows::<M, D>(executor).await
     }
 
     async fn inexact_key<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
     ) -> QueryResult<Option<String>> {
-        let mut statement = Statement::new(
-            "SELECT format('the column `%s` has the %s', a.attname, CASE WHEN t.typname IN ('citext', 'bpchar') \
-             THEN 'type ' || format_type(a.atttypid, a.atttypmod) ELSE 'collation ' || c.collname END) \
-             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
-             LEFT JOIN pg_collation c ON c.oid = a.attcollation \
-             WHERE (t.typname IN ('citext', 'bpchar') OR NOT c.collisdeterministic) AND a.attrelid = CAST($evented$",
-        );
-        statement.table::<M>().sql("$evented$ AS regclass) AND a.attname IN (");
-        for (index, column) in M::KEY_COLUMNS.iter().enumerate() {
-            statement.sql(if index == 0 { "" } else { ", " }).value(*column);
-        }
-        statement.sql(")");
-        let reasons = executor.load::<Reason>(statement).await?;
-        Ok(reasons.into_iter().next().map(|reason| reason.0))
+        catalog::inexact_key::<M, D>(executor).await
+    }
+
+    async fn columns_of_constraint<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+        name: &str,
+    ) -> QueryResult<Vec<Option<String>>> {
+        catalog::columns_of_constraint::<M, D>(executor, name).await
     }
 
     async fn continue_keys<M: ModelOn<Self>, D: Executor<Self>>(executor: &mut D) -> QueryResult<()> {
-        let [column] = M::KEY_COLUMNS else { return Ok(()) };
-        if M::KEY_SOURCE != KeySource::Database
-            || !matches!(M::KEY.exact(), ExactKind::Int | ExactKind::BigInt)
-        {
-            return Ok(());
-        }
-        let mut statement = Statement::new(
-            "SELECT setval(s.name, s.largest) FROM (SELECT CAST(pg_get_serial_sequence($evented$",
-        );
-        statement.table::<M>().sql("$evented$, ").value(*column);
-        statement
-            .sql(") AS regclass) AS name, (SELECT max(t.")
-            .identifier(column)
-            .sql(") FROM ")
-            .table::<M>();
-        // A column without a sequence has a null here.
-        statement.sql(" t) AS largest) s WHERE s.largest > COALESCE(pg_sequence_last_value(s.name), 0)");
-        executor.load::<Nothing>(statement).await.map(drop)
+        catalog::continue_keys::<M, D>(executor).await
     }
 
     async fn lock_number<M: ModelOn<Self>, D: Executor<Self>>(

@@ -4,6 +4,8 @@
 //! event can have the same revision. If the event is refused nevertheless, the savepoint around both statements removes
 //! the row, even if the caller commits their transaction after the error.
 
+mod catalog;
+
 use diesel::QueryResult;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
@@ -14,7 +16,7 @@ use crate::backend::{EventedBackend, insert_values, make_values};
 use crate::error::RefusedRow;
 use crate::exec::Executor;
 use crate::model::{EventLog, Model, ModelOn};
-use crate::sql::{SqlTypes, Statement, Text, field};
+use crate::sql::{Statement, Text};
 use crate::statements::{
     Append, Appended, Guard, HeadRow, Inserted, RecordRow, Removed, RowLock, Source, Written, append_columns,
     head_of, push_append_values, push_insert_columns, push_insert_values, push_is_record, remove_row, row_of,
@@ -25,28 +27,6 @@ struct Nothing;
 impl QueryableByName<Sqlite> for Nothing {
     fn build<'a>(_: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
         Ok(Self)
-    }
-}
-
-/// A row of a result with one text.
-struct Reason(String);
-impl QueryableByName<Sqlite> for Reason {
-    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
-        field(row, 0, Sqlite::read_text).map(Self)
-    }
-}
-
-/// Returns the schema and the name of the model's table as texts, which the functions of SQLite want.
-fn table_name<M: ModelOn<Sqlite>>() -> (String, String) {
-    let mut statement: Statement<'_, Sqlite> = Statement::new("");
-    statement.table::<M>();
-    let sql = diesel::debug_query::<Sqlite, _>(&statement).to_string();
-    // Diesel writes each name in backticks, and a backtick in a name twice.
-    let quoted = sql.split(" -- binds").next().unwrap_or_default().trim();
-    let unquoted = |name: &str| name.trim_matches('`').replace("``", "`");
-    match quoted.split_once("`.`") {
-        Some((schema, table)) => (unquoted(schema), unquoted(table)),
-        None => ("main".to_owned(), unquoted(quoted)),
     }
 }
 
@@ -159,19 +139,14 @@ impl EventedBackend for Sqlite {
     async fn inexact_key<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
     ) -> QueryResult<Option<String>> {
-        let (schema, table) = table_name::<M>();
-        let mut statement = Statement::new(
-            "SELECT 'the column `' || x.name || '` has the collation ' || x.coll FROM pragma_index_list(",
-        );
-        statement.value(table.as_str()).sql(", ").value(schema.as_str());
-        statement.sql(") l JOIN pragma_index_xinfo(l.name, ").value(schema.as_str());
-        statement.sql(") x WHERE l.\"unique\" AND x.key AND x.coll <> 'BINARY' AND x.name IN (");
-        for (index, column) in M::KEY_COLUMNS.iter().enumerate() {
-            statement.sql(if index == 0 { "" } else { ", " }).value(*column);
-        }
-        statement.sql(")");
-        let reasons = executor.load::<Reason>(statement).await?;
-        Ok(reasons.into_iter().next().map(|reason| reason.0))
+        catalog::inexact_key::<M, D>(executor).await
+    }
+
+    async fn columns_of_constraint<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+        name: &str,
+    ) -> QueryResult<Vec<Option<String>>> {
+        catalog::columns_of_constraint::<M, D>(executor, name).await
     }
 
     async fn continue_keys<M: ModelOn<Self>, D: Executor<Self>>(_: &mut D) -> QueryResult<()> {

@@ -5,9 +5,9 @@ use diesel::deserialize;
 use diesel::row::Row;
 use evented_core::{Evented, KeyValue};
 
-use crate::backend::EventedBackend;
 use crate::error::{Error, FieldNames};
 use crate::exec::Executor;
+use crate::model::cascade::{Cascade, DeletingChildren};
 use crate::model::derived::Derived;
 use crate::model::event::Event;
 use crate::model::log::{EventLog, HoldsModel};
@@ -93,11 +93,8 @@ pub trait ModelOn<DB: SqlTypes>: Model + NamedTable<DB> + BindColumns<DB> {
     fn delete_children<'a, D: Executor<DB>>(
         conn: &'a mut D,
         parents: &'a [KeyValue],
-        cascade: &'a Cascade<'a>,
-    ) -> DeletingChildren<'a>
-    where
-        DB: EventedBackend,
-    {
+        cascade: &'a Cascade,
+    ) -> DeletingChildren<'a> {
         let _ = (conn, parents, cascade);
         Box::pin(std::future::ready(Ok(())))
     }

@@ -7,6 +7,7 @@ use crate::model::{Model, ModelOn};
 use crate::telemetry;
 use crate::write::batch_run;
 use crate::write::command::Command;
+use crate::write::independent::IndependentBatch;
 
 /// Commands of one model that run as one operation: all of them take effect, or none.
 ///
@@ -37,6 +38,28 @@ pub fn batch<M: Model>(commands: impl IntoIterator<Item = Command<M>>) -> Batch<
 #[must_use = "a batch does nothing until it is run"]
 pub struct Batch<M: Model> {
     commands: Vec<Command<M>>,
+}
+
+impl<M: Model> Batch<M> {
+    /// Lets each command take effect unless it fails itself. Running it returns a result for each command: the record, or
+    /// why the command had no effect, such as [`Error::Deleted`] of a record whose row is gone.
+    ///
+    /// ```ignore
+    /// let results = batch(ids.map(|id| Item::execute_on(id, Archive { reason: "old".into() }))).independent().run(&mut conn)?;
+    /// for error in results.iter().filter_map(|result| result.as_ref().err()) {
+    ///     println!("{error}");
+    /// }
+    /// ```
+    ///
+    /// Commands on records that are missing, or that other SQL changed, run after the others. The commands of one record
+    /// keep their order.
+    ///
+    /// # Errors
+    ///
+    /// Running it: an error that does not belong to a single command, such as a deadlock. No command takes effect then.
+    pub fn independent(self) -> IndependentBatch<M> {
+        IndependentBatch::new(self.commands)
+    }
 }
 
 impl<M: Model> Clone for Batch<M> {

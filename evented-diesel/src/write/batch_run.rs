@@ -83,13 +83,12 @@ async fn one_by_one<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     Ok(records)
 }
 
-async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+pub(crate) async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     commands: &[Command<M>],
 ) -> Result<Option<Vec<M>>, Error> {
     let is_special = |options: &Options| options.event_id.is_some() || !options.links.is_empty();
-    let cascades =
-        M::HAS_CHILDREN && commands.iter().any(|command| matches!(command.kind, Kind::Delete(_)));
+    let cascades = M::HAS_CHILDREN && commands.iter().any(|command| matches!(command.kind, Kind::Delete(_)));
     let special = M::HAS_BEFORE_APPEND || !M::HAS_TABLE || cascades;
     if special || commands.iter().any(|command| is_special(&command.options)) {
         return Ok(None);

@@ -82,7 +82,7 @@ pub(crate) fn verified<M: Model>(head: &HeadRow, row: M) -> Option<(KeyValue, Wo
 }
 
 /// Reads the locked records that exist and match their logs.
-async fn read_locked<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+pub(crate) async fn read_locked<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     keys: &[KeyValue],
 ) -> Result<HashMap<KeyValue, Working<M>>, Error> {

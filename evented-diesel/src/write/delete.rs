@@ -5,13 +5,12 @@ use evented_core::{Digest, Drift, External, Json, State, names};
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Transaction};
-use crate::model::{EventLog, Model, ModelOn, Record};
+use crate::model::{Cascade, EventLog, Model, ModelOn, Record};
 use crate::read::load;
 use crate::statements::{Appended, Removed, RowLock, append};
 use crate::telemetry::{self, Drifted};
 use crate::write::append_event::{EventContent, Head, empty_payload, next_event};
 use crate::write::attempts::{self, Attempt};
-use crate::write::cascade::Cascade;
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
@@ -26,14 +25,11 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     if let Some(first) = repeated::first_run(executor, record, options, Repeated::Delete).await? {
         return Ok(first);
     }
-    let delete = Delete { record, options, cascade: &Cascade::new(options) };
+    let delete = Delete { record, options, cascade: &options.cascade() };
     // One statement usually suffices, without reading first. A model that refuses drift must read first, and so must a
     // log that chains its events.
-    let reads_first = DB::LOCKS_FIRST
-        || M::DRIFT == Drift::Refuse
-        || M::Log::HASHED
-        || !M::HAS_TABLE
-        || M::HAS_CHILDREN;
+    let reads_first =
+        DB::LOCKS_FIRST || M::DRIFT == Drift::Refuse || M::Log::HASHED || !M::HAS_TABLE || M::HAS_CHILDREN;
     if !reads_first
         && options.links.is_empty()
         && let Some(done) = delete.from(executor, None).await.map_err(|error| error.of_write(true))?
@@ -49,7 +45,7 @@ pub(crate) async fn of_locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB
     record: &Record<M>,
     from: Resolved<M>,
     options: &Options,
-    cascade: &Cascade<'_>,
+    cascade: &Cascade,
 ) -> Result<Option<Recorded<M>>, Error> {
     Delete { record, options, cascade }.from(executor, Some(from)).await
 }
@@ -59,7 +55,7 @@ pub(crate) async fn among<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     options: &Options,
-    cascade: &Cascade<'_>,
+    cascade: &Cascade,
 ) -> Result<Recorded<M>, Error> {
     attempts::run(executor, record, options, &Delete { record, options, cascade }).await
 }
@@ -68,7 +64,7 @@ struct Delete<'d, M: Model> {
     record: &'d Record<M>,
     options: &'d Options,
     /// The delete that this one is a part of.
-    cascade: &'d Cascade<'d>,
+    cascade: &'d Cascade,
 }
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Delete<'_, M> {

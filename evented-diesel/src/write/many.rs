@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};
 use crate::model::{Model, ModelOn};
 use crate::telemetry;
-use crate::write::cascade::Cascade;
 use crate::write::options::{Options, event_options};
 
 pub use chunks::{ManyChunk, ManyChunks};
@@ -150,7 +149,7 @@ impl<M: Model, F> ManyRows<M, F> {
         D: Executor<DB>,
     {
         let span = telemetry::many_rows(M::SCHEMA, self.action());
-        let (what, options, cascade) = (&self.what, &self.options, &Cascade::new(&self.options));
+        let (what, options, cascade) = (&self.what, &self.options, &self.options.cascade());
         let many = run_many::Many { filter: &self.filter, what, options, cascade };
         let done = telemetry::within(span, Box::pin(many.run(executor, (None, None)))).await?;
         commit_hint(executor);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::model::{Model, NewLink, Record};
+use crate::model::{Cascade, Model, NewLink, Record};
 use crate::telemetry;
 
 /// Adds the methods that set what every event of a command has: actor, other metadata and time.
@@ -68,6 +68,16 @@ impl Options {
         let at = self.at.unwrap_or_else(Utc::now);
         let event_id = self.event_id.unwrap_or_else(Uuid::now_v7);
         Context::new(micros(at), event_id, self.meta.actor.clone(), M::VERSION)
+    }
+
+    /// The delete of which these are the options.
+    pub(crate) fn cascade(&self) -> Cascade {
+        Cascade::new(&self.meta, self.at)
+    }
+
+    /// The options of the events of children in a delete.
+    pub(crate) fn of_children(cascade: &Cascade) -> Self {
+        Self { meta: cascade.meta.clone(), at: cascade.at, ..Self::default() }
     }
 
     /// Adds the fields of a JSON object to the metadata; another value under the key `value`.

@@ -59,7 +59,9 @@ impl<M: Model> Repeated<'_, M> {
 /// to the database, and the items of a set are in another order in each program.
 fn creates_the_same<M: Model>(new: &M::New, event: &EventData) -> bool {
     let given = Json::write(new).ok().and_then(|given| given.read::<Map<String, Value>>().ok());
-    let (Some(given), Ok(recorded)) = (given, event.payload.read::<Map<String, Value>>()) else { return false };
+    let (Some(given), Ok(recorded)) = (given, event.payload.read::<Map<String, Value>>()) else {
+        return false;
+    };
     let is_recorded = |(field, value): (&String, &Value)| {
         recorded.get(field).is_some_and(|recorded| recorded == value || recorded.is_array())
     };

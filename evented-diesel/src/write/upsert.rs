@@ -31,13 +31,21 @@ pub use target::ConflictTarget;
 #[must_use = "an upsert needs `.set(…)` or `.or_ignore()`"]
 pub struct Upsert<M: Model> {
     new: Arc<M::New>,
-    /// The columns that identify the record; none for the key.
-    columns: Vec<&'static str>,
+    target: Target,
+}
+
+/// What identifies the record.
+#[derive(Debug, Clone)]
+enum Target {
+    /// These columns; none for the key.
+    Columns(Vec<&'static str>),
+    /// The columns of the unique constraint or index with this name.
+    Constraint(String),
 }
 
 impl<M: WithTable> Upsert<M> {
     pub(crate) fn new(new: M::New) -> Self {
-        Self { new: Arc::new(new), columns: Vec::new() }
+        Self { new: Arc::new(new), target: Target::Columns(Vec::new()) }
     }
 
     /// Sets the columns whose values identify the record: a column of the model's table or a tuple of columns, over which
@@ -45,7 +53,15 @@ impl<M: WithTable> Upsert<M> {
     /// gives it.
     pub fn on<T: ConflictTarget<M, Kind>, Kind>(mut self, columns: T) -> Self {
         let _ = columns;
-        self.columns = T::names();
+        self.target = Target::Columns(T::names());
+        self
+    }
+
+    /// Sets the name of the unique constraint, or of the unique index, whose columns identify the record. It must be over
+    /// columns of the model, without expressions and without a condition. The columns are read from the database, which
+    /// takes one statement more than [`on`](Self::on).
+    pub fn on_constraint(mut self, name: impl Into<String>) -> Self {
+        self.target = Target::Constraint(name.into());
         self
     }
 
@@ -92,7 +108,7 @@ impl<M: Model> UpsertCommand<M> {
 
 impl<M: Model> Clone for Upsert<M> {
     fn clone(&self) -> Self {
-        Self { new: Arc::clone(&self.new), columns: self.columns.clone() }
+        Self { new: Arc::clone(&self.new), target: self.target.clone() }
     }
 }
 
@@ -108,13 +124,13 @@ impl<M: Model> Clone for UpsertCommand<M> {
 
 impl<M: Model> fmt::Debug for Upsert<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upsert").field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("Upsert").field("target", &self.target).finish_non_exhaustive()
     }
 }
 
 impl<M: Model> fmt::Debug for UpsertCommand<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpsertCommand").field("columns", &self.upsert.columns).finish_non_exhaustive()
+        f.debug_struct("UpsertCommand").field("target", &self.upsert.target).finish_non_exhaustive()
     }
 }
 

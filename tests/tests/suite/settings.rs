@@ -23,6 +23,8 @@ macro_rules! settings {
             mod bad_input;
             #[path = "batches.rs"]
             mod batches;
+            #[path = "cascades.rs"]
+            mod cascades;
             #[path = "commands.rs"]
             mod commands;
             #[path = "concurrency.rs"]

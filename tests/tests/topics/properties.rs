@@ -12,6 +12,8 @@ macro_rules! settings {
             mod items;
             #[path = "pages.rs"]
             mod pages;
+            #[path = "tables.rs"]
+            mod tables;
         }
     )*};
 }

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};
 use crate::model::{Model, ModelOn};
 use crate::telemetry;
-use crate::write::cascade::Cascade;
 
 /// Changes or deletes the rows that a filter matches in chunks, in the order of their keys. See
 /// [`ManyRows::in_chunks`].
@@ -79,7 +78,7 @@ where
         }
         let ManyRows { filter, what, options } = &chunks.many;
         let span = telemetry::many_rows(M::SCHEMA, chunks.many.action());
-        let cascade = &Cascade::new(options);
+        let cascade = &options.cascade();
         let (many, range) =
             (Many { filter, what, options, cascade }, (chunks.after.as_ref(), Some(chunks.size)));
         let done = telemetry::within(span, Box::pin(many.run(executor, range))).await?;

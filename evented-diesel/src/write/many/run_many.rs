@@ -15,12 +15,12 @@ use super::What;
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
-use crate::model::{Model, ModelOn, Record, table_failed};
-use crate::statements::{Guard, MatchingRow, RowLock, matching_rows};
+use crate::model::{Cascade, Model, ModelOn, Record, table_failed};
+use crate::read::load;
+use crate::statements::{Guard, MatchingRow, RowLock, Until, matching_rows};
 use crate::telemetry;
 use crate::write::append_event::Head;
 use crate::write::batch_plan::{Working, plan};
-use crate::write::cascade::Cascade;
 use crate::write::command::{Command, Kind};
 use crate::write::drift::Resolved;
 use crate::write::options::Options;
@@ -32,7 +32,7 @@ pub(super) struct Many<'m, DB, M: Model> {
     pub(super) what: &'m What<M>,
     pub(super) options: &'m Options,
     /// The delete that this one is a part of, if it deletes.
-    pub(super) cascade: &'m Cascade<'m>,
+    pub(super) cascade: &'m Cascade,
 }
 
 /// The records of one run, in the order of their keys.
@@ -172,7 +172,13 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             What::Change(_) => run_command::run(executor, &self.command(key)?).await?,
             What::Delete => {
                 let record = Record::of_stored(key.clone())?;
-                delete::among(executor, &record, self.options, self.cascade).await?
+                match delete::among(executor, &record, self.options, self.cascade).await {
+                    // It was deleted as a child of one of the others.
+                    Err(Error::Deleted { revision, .. }) if M::HAS_CHILDREN => {
+                        return as_it_was(executor, &record, revision.saturating_sub(1)).await;
+                    }
+                    done => done?,
+                }
             }
         };
         Ok(done.record)
@@ -214,13 +220,24 @@ fn of_record(error: Error) -> Error {
     }
 }
 
+/// Returns the record after this revision.
+async fn as_it_was<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
+    executor: &mut D,
+    record: &Record<M>,
+    revision: i64,
+) -> Result<M, Error> {
+    let until = Until { revision: Some(revision), ..Until::default() };
+    let replay = load::replay(executor, record, until).await?;
+    replay.into_state().live().ok_or_else(|| Error::NotFound { record: record.name() })
+}
+
 /// Deletes the records whose rows match a filter, as a part of another delete.
 pub(crate) async fn delete_matching<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     filter: &(dyn QueryFragment<DB> + Sync),
-    cascade: &Cascade<'_>,
+    cascade: &Cascade,
 ) -> Result<(), Error> {
-    let options = cascade.options();
-    let many = Many { filter, what: &What::Delete, options: &options, cascade };
+    let options = Options::of_children(cascade);
+    let many = Many { filter, what: &What::<M>::Delete, options: &options, cascade };
     many.run(executor, (None, None)).await.map(drop)
 }

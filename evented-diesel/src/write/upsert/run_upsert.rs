@@ -6,7 +6,7 @@
 
 use evented_core::{Create as _, RecordRef, decide_create};
 
-use super::{Existing, UpsertCommand};
+use super::{Existing, Target, UpsertCommand};
 use crate::backend::EventedBackend;
 use crate::error::{ConstraintKind, Error, Subject};
 use crate::exec::{Executor, Transaction};
@@ -23,7 +23,15 @@ pub(super) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     command: &UpsertCommand<M>,
 ) -> Result<Outcome<M>, Error> {
     let name = Subject::Model(M::SCHEMA);
-    let (new, columns) = (command.upsert.new.as_ref(), command.upsert.columns.as_slice());
+    let new = command.upsert.new.as_ref();
+    let of_constraint = match &command.upsert.target {
+        Target::Columns(_) => Vec::new(),
+        Target::Constraint(constraint) => columns_of::<DB, M, E>(executor, constraint, &name).await?,
+    };
+    let columns = match &command.upsert.target {
+        Target::Columns(columns) => columns.as_slice(),
+        Target::Constraint(_) => of_constraint.as_slice(),
+    };
     if columns.is_empty() && new.key().is_none() {
         // Nothing identifies a record that exists: a key that is made now is that of no other.
         return insert(executor, command).await;
@@ -50,6 +58,33 @@ pub(super) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
             result => return result,
         }
     }
+}
+
+/// Reads the columns of a unique constraint.
+async fn columns_of<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    constraint: &str,
+    name: &Subject,
+) -> Result<Vec<&'static str>, Error> {
+    let unusable = |reason: String| {
+        Error::database(name.clone(), diesel::result::Error::QueryBuilderError(reason.into()))
+    };
+    let found = DB::columns_of_constraint::<M, E>(executor, constraint).await.map_err(table_failed::<M>)?;
+    if found.is_empty() {
+        return Err(unusable(format!(
+            "the table has no unique constraint or index `{constraint}` without a condition; `.on(…)` takes columns"
+        )));
+    }
+    let known = |column: &Option<String>| {
+        let column = column.as_deref()?;
+        M::KEY_COLUMNS.iter().chain(M::WRITTEN).find(|known| **known == column).copied()
+    };
+    let columns: Option<Vec<_>> = found.iter().map(known).collect();
+    columns.ok_or_else(|| {
+        unusable(format!(
+            "`{constraint}` is over an expression, or over a column that the model does not have"
+        ))
+    })
 }
 
 /// Checks that the values of the columns are known before the row is inserted.

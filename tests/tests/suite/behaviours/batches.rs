@@ -117,3 +117,53 @@ async fn an_empty_batch_does_nothing() {
     let mut db = Db::new().await;
     assert!(db.run(batch(Vec::<evented_diesel::Command<Item>>::new())).await.unwrap().is_empty());
 }
+
+/// Each command says what became of it, and keeps none of the others from taking effect.
+#[tokio::test]
+async fn independent_commands_succeed_or_fail_on_their_own() {
+    let mut db = Db::new().await;
+    let new = |value: i32| NewItem {
+        org_id: Id::new(Uuid::from_u128(1)),
+        name: format!("lamp {value}"),
+        value,
+        note: Some(value.to_string()),
+    };
+    let items = db.run(batch((0..8).map(|value| Item::insert(new(value))).collect::<Vec<_>>())).await.unwrap();
+    db.run(items[1].delete()).await.unwrap();
+    db.sql("DELETE FROM items WHERE value = 2").await;
+    db.sql("UPDATE items SET value = 30 WHERE value = 3").await;
+    let taken = ItemChanges { note: Some(Some("0".into())), ..ItemChanges::default() };
+    let mut commands: Vec<_> = items.iter().map(|item| item.add_value(AddValue(1))).collect();
+    commands.push(items[4].update(taken));
+    commands.push(items[5].add_value(AddValue(-100)));
+    commands.push(items[6].add_value(AddValue(1)).expecting(1));
+    commands.push(items[0].add_value(AddValue(1)));
+    commands.push(Item::insert(new(9)));
+    let results = db.run(batch(commands.clone()).independent()).await.unwrap();
+    let values: Vec<Option<i32>> =
+        results.iter().map(|result| result.as_ref().ok().map(|item| item.value)).collect();
+    let expected = [1, -1, -1, 31, 5, 6, 7, 8, -1, -1, -1, 2, 9];
+    assert_eq!(values, expected.map(|value| (value >= 0).then_some(value)), "{results:?}");
+    let error = |index: usize| results[index].as_ref().unwrap_err();
+    assert!(matches!(error(1), Error::Deleted { revision: 2, .. }));
+    assert!(matches!(error(2), Error::Deleted { revision: 2, .. }), "{:?}", error(2));
+    assert!(matches!(error(8), Error::Constraint { .. }));
+    assert!(matches!(error(9), Error::Invalid { .. }));
+    assert!(matches!(error(10), Error::Conflict { expected: 1, found: 2, .. }));
+    assert!(error(2).to_string().contains(&items[2].id.to_string()));
+    assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
+
+    // Without, none takes effect, and the first error says which.
+    let before = db.number("SELECT count(*) FROM items_events").await;
+    let failed = db.run(batch(commands)).await.unwrap_err();
+    assert!(matches!(failed, Error::Batch { index: 1, .. }), "{failed:?}");
+    assert_eq!(db.number("SELECT count(*) FROM items_events").await, before);
+    // Hundreds of refusals among hundreds of changes.
+    let many = db.run(batch((0..300).map(|value| Item::insert(new(value + 100))).collect::<Vec<_>>())).await.unwrap();
+    let by = |index: usize| if index.is_multiple_of(3) { -1_000 } else { 1 };
+    let commands = many.iter().enumerate().map(|(index, item)| item.add_value(AddValue(by(index))));
+    let results = db.run(batch(commands.collect::<Vec<_>>()).independent()).await.unwrap();
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 100);
+    assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
+    assert_eq!(db.run(Item::verify_replay()).await.unwrap(), []);
+}

@@ -55,12 +55,21 @@ async fn by_columns_with_a_unique_index() {
     // A null is equal to no other.
     assert!(db.run(upsert("three", None)).await.unwrap().is_inserted());
     assert!(db.run(upsert("four", None)).await.unwrap().is_inserted());
+    // By the name of the index, which names its columns.
+    let named = |name: &str| Item::upsert(noted("two", Some("x"))).on_constraint(name).set(AddValue(0));
+    assert_eq!(db.run(named("items_org_note")).await.unwrap().record().id, changed.id);
+    let error = db.run(named("items_nothing")).await.unwrap_err().to_string();
+    assert!(error.contains("no unique constraint or index `items_nothing`"), "{error}");
+    db.sql("CREATE UNIQUE INDEX of_expression ON items (lower(name), value)").await;
+    let error = db.run(named("of_expression")).await.unwrap_err().to_string();
+    assert!(error.contains("over an expression"), "{error}");
+    db.sql("DROP INDEX of_expression").await;
     // With the fields of an update, and no change of the rest.
     let changes = ItemChanges { name: Some("five".into()), ..ItemChanges::default() };
     let columns = (items::note, items::org_id);
     let changed = db.run(Item::upsert(noted("five", Some("x"))).on(columns).set(changes)).await.unwrap();
     assert_eq!((changed.record().name.as_str(), changed.record().value), ("five", 6));
-    assert_eq!(actions(&mut db).await, ["insert", "add", "insert", "insert", "update"]);
+    assert_eq!(actions(&mut db).await, ["insert", "add", "insert", "insert", "add", "update"]);
     assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
     assert_eq!(db.run(Item::verify_replay()).await.unwrap(), []);
 }
