@@ -28,7 +28,7 @@ pub(crate) fn compare(
     // One round to warm the caches of both sides.
     ours()?;
     baseline()?;
-    let (mut ratios, mut our_times, mut base_times) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut our_times, mut base_times) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let (our_time, base_time);
         if round % 2 == 0 {
@@ -38,20 +38,32 @@ pub(crate) fn compare(
             base_time = timed(&mut baseline)?;
             our_time = timed(&mut ours)?;
         }
-        ratios.push(our_time.as_secs_f64() / base_time.as_secs_f64());
         our_times.push(our_time);
         base_times.push(base_time);
     }
-    ratios.sort_by(f64::total_cmp);
-    our_times.sort();
-    base_times.sort();
-    let middle = rounds / 2;
-    Ok(Ratio {
-        median: ratios[middle],
-        spread: (ratios[0], ratios[rounds - 1]),
-        times: (our_times[middle], base_times[middle]),
-        best: (our_times[0], base_times[0]),
-    })
+    Ok(Ratio::of(&our_times, &base_times))
+}
+
+impl Ratio {
+    /// The ratio of the times of several rounds, at least one.
+    pub(crate) fn of(ours: &[Duration], baseline: &[Duration]) -> Self {
+        let mut ratios: Vec<f64> = ours
+            .iter()
+            .zip(baseline)
+            .map(|(ours, baseline)| ours.as_secs_f64() / baseline.as_secs_f64())
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        let (mut ours, mut baseline) = (ours.to_vec(), baseline.to_vec());
+        ours.sort();
+        baseline.sort();
+        let middle = ratios.len() / 2;
+        Self {
+            median: ratios[middle],
+            spread: (ratios[0], ratios[ratios.len() - 1]),
+            times: (ours[middle], baseline[middle]),
+            best: (ours[0], baseline[0]),
+        }
+    }
 }
 
 /// Returns how long `run` takes.

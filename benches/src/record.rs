@@ -12,6 +12,8 @@ mod many_rows;
 mod raw;
 mod sqlite;
 mod update;
+mod upsert;
+mod whole_tables;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     update::run(bench, report)?;
@@ -20,6 +22,8 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     contention::run(bench, report)?;
     batch::run(bench, report)?;
     many_rows::run(bench, report)?;
+    upsert::run(bench, report)?;
+    whole_tables::run(bench, report)?;
     sqlite::run(bench, report)?;
     crate::memory::run(bench, report)
 }

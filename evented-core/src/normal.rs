@@ -109,6 +109,11 @@ cut! {
     [] bigdecimal::BigDecimal => |number: bigdecimal::BigDecimal| number.normalized(),
 }
 
+#[cfg(feature = "rust_decimal")]
+cut! {
+    [] rust_decimal::Decimal => |number: rust_decimal::Decimal| number.normalize(),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) before_append: Option<Path>,
     /// `cascade(Comment, Reply = (replies::shop_id, replies::number))`: the models whose records are deleted first.
     pub(crate) cascade: Vec<Child>,
+    /// `view`: the table is a view of PostgreSQL. The span of the attribute.
+    pub(crate) view: Option<Span>,
     /// `log(table = path)`: the user's own `table!` of the log.
     pub(crate) log_table: Option<Path>,
     /// `log(db_schema = "audit")`: the database schema of the log's table.

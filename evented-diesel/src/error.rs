@@ -300,6 +300,18 @@ pub enum Error {
         /// The record, or the model if the operation is about many records.
         record: Subject,
     },
+    /// Two logs that the program declares apart have one table: the tables of their models have the same name, in two
+    /// schemas. Nothing was done.
+    #[error(
+        "the log `{log}` is declared twice, as `{}` and as `{}`, because tables of two schemas have one name; write \
+         `#[evented(log(db_schema = \"…\"))]` on one of the models, or let both share a log", declared[0], declared[1]
+    )]
+    AmbiguousLog {
+        /// The name of the log's table.
+        log: &'static str,
+        /// The types of the two logs.
+        declared: [&'static str; 2],
+    },
     /// The log has a format version that is newer than this version of the library.
     #[error(
         "the log `{log}` has format version {found}, and this version of evented knows versions up to {known}; use a \

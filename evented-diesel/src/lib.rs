@@ -159,6 +159,7 @@
 //! | `async-sqlite` | SQLite, async: diesel-async's `SyncConnectionWrapper<SqliteConnection>`. Includes `sqlite` |
 //! | `async-postgres` | PostgreSQL, async, pure Rust, without libpq: diesel-async's `AsyncPgConnection` |
 //! | `bigdecimal` | columns of type `BigDecimal` |
+//! | `rust_decimal` | fields of type `rust_decimal::Decimal`, whose trailing zeros then make no difference |
 //!
 //! # Reading compile errors
 //!

@@ -21,6 +21,7 @@ use diesel::migration::{
     Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion, Result as MigrationResult,
 };
 
+use crate::error::Error;
 use crate::model::{EventLog, LinkShape, Model};
 use crate::sql::{LogName, SqlTypes};
 use evented_core::KeyKind;
@@ -43,12 +44,14 @@ pub use upgrade::{CheckFormats, LogState, LogStatus};
 ///
 /// # Errors
 ///
-/// Running it: [`Error::LogFormat`](crate::Error::LogFormat) if a newer version of the library has created or upgraded
-/// a log.
+/// Running it: [`Error::LogFormat`] if a newer version of the library has created or upgraded a log;
+/// [`Error::AmbiguousLog`] if tables of two schemas have one name, and their models one log.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Migrations {
     logs: Vec<LogShape>,
+    /// The table of a log that is declared twice, with the two types.
+    ambiguous: Option<(&'static str, &'static str, &'static str)>,
 }
 
 /// The properties of a log that its SQL depends on.
@@ -60,6 +63,8 @@ pub(crate) struct LogShape {
     pub(crate) hashed: bool,
     pub(crate) shards: &'static [LogName],
     pub(crate) links: &'static [LinkShape],
+    /// The type of the log. Two tables of one name in two schemas have two.
+    pub(crate) declared: &'static str,
 }
 
 impl LogShape {
@@ -71,6 +76,7 @@ impl LogShape {
             hashed: L::HASHED,
             shards: L::SHARDS,
             links: L::LINKS,
+            declared: std::any::type_name::<L>(),
         }
     }
 }
@@ -94,10 +100,23 @@ impl Migrations {
     /// Adds a log that several models share. A log that is in the list already is not added twice.
     pub fn event_log<L: EventLog>(mut self) -> Self {
         let shape = LogShape::of::<L>();
-        if !self.logs.contains(&shape) {
-            self.logs.push(shape);
+        match self.logs.iter().find(|log| log.name == shape.name) {
+            Some(log) if log.declared != shape.declared => {
+                self.ambiguous.get_or_insert((log.name.table, log.declared, shape.declared));
+            }
+            Some(_) => {}
+            None => self.logs.push(shape),
         }
         self
+    }
+
+    /// Checks that each log is declared once. Two models whose tables have one name, in two schemas, would write one log
+    /// without sharing it.
+    pub(crate) fn unambiguous(&self) -> Result<(), Error> {
+        match self.ambiguous {
+            Some((log, one, other)) => Err(Error::AmbiguousLog { log, declared: [one, other] }),
+            None => Ok(()),
+        }
     }
 
     /// Returns the SQL that creates the logs, to run it yourself: for example from async code, with `batch_execute`.
@@ -164,6 +183,7 @@ impl Migrations {
 /// Provides the migrations to `diesel_migrations`: `conn.run_pending_migrations(Migrations::new().log::<Item>())`.
 impl<DB: SqlTypes> MigrationSource<DB> for Migrations {
     fn migrations(&self) -> MigrationResult<Vec<Box<dyn Migration<DB>>>> {
+        self.unambiguous()?;
         let steps = self.logs.iter().flat_map(|log| log_sql::steps(log, DB::DATABASE));
         Ok(steps.map(|step| Box::new(LogMigration::new(step)) as Box<dyn Migration<DB>>).collect())
     }

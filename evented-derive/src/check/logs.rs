@@ -68,6 +68,10 @@ pub(super) fn without_a_table_there_is_no_row(model: &Model, errors: &mut Errors
     if model.log_only.is_none() {
         return;
     }
+    if let Some(view) = model.view {
+        let reason = "a model without a table has no view either";
+        errors.push(view, format!("{reason}; leave out `view` or `log(only)`"));
+    }
     for child in &model.cascade {
         let reason = "a model without a table has no rows that others refer to";
         errors.push_on(&child.model, format!("{reason}; leave out `cascade(…)` or `log(only)`"));

@@ -32,6 +32,11 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             const HAS_BEFORE_APPEND: bool = true;
         )
     });
+    let is_view = model.view.is_some().then(|| {
+        quote!(
+            const IS_VIEW: bool = true;
+        )
+    });
     let has_children = (!model.cascade.is_empty()).then(|| {
         quote!(
             const HAS_CHILDREN: bool = true;
@@ -86,6 +91,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             type Events = #events;
             #has_hook
             #has_children
+            #is_view
             #columns
         }
         #with_table

@@ -53,6 +53,7 @@ impl<DB: SqlTypes> Operation<DB> for CheckFormats {
     type Output = Vec<LogStatus>;
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Vec<LogStatus>, Error> {
+        self.0.unambiguous()?;
         let mut all = Vec::new();
         for log in self.0.shapes() {
             let found = format::<DB, D>(executor, log.name.schema, log.name.table).await?;
@@ -76,6 +77,7 @@ impl<DB: SqlTypes> Operation<DB> for Migrations {
     type Output = Vec<String>;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Vec<String>, Error> {
+        self.unambiguous()?;
         let name = Subject::Model(FORMATS_TABLE);
         let transaction = Transaction::open(executor, &name).await?;
         let result = upgrade(executor, &self).await;

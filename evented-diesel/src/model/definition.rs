@@ -33,6 +33,9 @@ pub trait Model: Evented {
 
     /// Whether the model has a table. Without one, its state exists only in the log. Default: `true`.
     const HAS_TABLE: bool = true;
+    /// Whether the model's table is a view of PostgreSQL, `#[evented(view)]`. A view has no versions of its rows, so every
+    /// write locks the row first. Default: `false`.
+    const IS_VIEW: bool = false;
     /// Whether a hook runs before the model's events are written, `#[evented(before_append = …)]`. Default: `false`.
     const HAS_BEFORE_APPEND: bool = false;
     /// Whether the records of other models are deleted before a record is, `#[evented(cascade(…))]`. Default: `false`.

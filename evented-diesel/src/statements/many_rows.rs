@@ -7,7 +7,7 @@ use crate::sql::{Database, SqlTypes, Statement};
 use crate::statements::events::head_columns;
 use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
 use crate::statements::row_lock::RowLock;
-use crate::statements::rows::override_key;
+use crate::statements::rows::{override_key, row_version};
 
 /// Locks rows in the order of their keys, so that two batches cannot deadlock.
 pub(crate) fn lock_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(
@@ -28,7 +28,12 @@ pub(crate) fn current_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue
     // For a log with shards, this is the view over them.
     let table = M::whole_log();
     let mut statement = Statement::new("SELECT ");
-    statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
+    statement
+        .sql(head_columns(table))
+        .sql(", ")
+        .sql(row_version::<DB, M>())
+        .sql(", ")
+        .columns("t.", M::COLUMNS);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ");
     push_last_event::<DB, M>(&mut statement);
     statement.sql(" WHERE ");

@@ -27,11 +27,21 @@ impl<DB: SqlTypes, M: ModelOn<DB>> QueryableByName<DB> for Current<M> {
     }
 }
 
+/// Returns the expression for the version of a row, called `t`, as the database counts it.
+pub(super) fn row_version<DB: SqlTypes, M: Model>() -> &'static str {
+    if M::IS_VIEW { "''" } else { DB::ROW_VERSION_SQL }
+}
+
 /// Reads the row and the head of its log. This is an inner join, because a left join sorted the whole history.
 pub(crate) fn current<DB: SqlTypes, M: ModelOn<DB>>(record: &KeyValue) -> Statement<'_, DB> {
     let table = M::event_table(record);
     let mut statement = Statement::new("SELECT ");
-    statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
+    statement
+        .sql(head_columns(table))
+        .sql(", ")
+        .sql(row_version::<DB, M>())
+        .sql(", ")
+        .columns("t.", M::COLUMNS);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ").log(table.name);
     statement.sql(" e ON e.record_id = ");
     push_record_of::<DB, M>(&mut statement, "t.");

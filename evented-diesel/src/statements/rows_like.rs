@@ -8,6 +8,7 @@ use crate::statements::events::head_columns;
 use crate::statements::key_columns::{push_is_record, push_key_part, push_record_of};
 use crate::statements::many_rows::push_last_event;
 use crate::statements::row_lock::RowLock;
+use crate::statements::rows::row_version;
 
 /// A row that would be inserted, and the columns that another row may have the same values in.
 #[derive(Debug)]
@@ -23,7 +24,12 @@ pub(crate) fn current_like<'q, DB: SqlTypes, M: ModelOn<DB>>(like: &Likeness<'q,
     // For a log with shards, this is the view over them.
     let table = M::whole_log();
     let mut statement = Statement::new("SELECT ");
-    statement.sql(head_columns(table)).sql(", ").sql(DB::ROW_VERSION_SQL).sql(", ").columns("t.", M::COLUMNS);
+    statement
+        .sql(head_columns(table))
+        .sql(", ")
+        .sql(row_version::<DB, M>())
+        .sql(", ")
+        .columns("t.", M::COLUMNS);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ");
     push_last_event::<DB, M>(&mut statement);
     statement.sql(" WHERE ");

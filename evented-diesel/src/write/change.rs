@@ -27,7 +27,8 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     }
     let change = Change { record, action, options };
     let several = takes_several_statements::<M>(options);
-    if M::HAS_TABLE && !DB::LOCKS_FIRST && !several && !contended::is_likely(record) {
+    let reads_first = M::HAS_TABLE && !DB::LOCKS_FIRST && !M::IS_VIEW;
+    if reads_first && !several && !contended::is_likely(record) {
         let from = match copy {
             Some(copy) => from_callers_copy(record, copy)?,
             None => None,

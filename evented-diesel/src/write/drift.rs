@@ -50,7 +50,7 @@ pub(crate) fn verified<DB: EventedBackend, M: Model>(
     if found.head.version != M::VERSION || record.digest(&found.row)? != found.head.state {
         return Ok(None);
     }
-    let guard = if DB::LOCKS_FIRST { Guard::Locked } else { Guard::RowVersion(found.version) };
+    let guard = if DB::LOCKS_FIRST || M::IS_VIEW { Guard::Locked } else { Guard::RowVersion(found.version) };
     let head = Head::from(&found.head);
     Ok(Some(Resolved { state: State::Live(found.row), head, guard, overwrote: None }))
 }

@@ -89,6 +89,7 @@ impl<M: Model + Savable> Save<M> {
         E: Executor<DB>,
     {
         if !DB::LOCKS_FIRST
+            && !M::IS_VIEW
             && !M::HAS_BEFORE_APPEND
             && let Some(from) = drift::read_verified(executor, record).await?
             && !savepoint::is_due::<M>(from.head)

@@ -16,6 +16,8 @@ macro_rules! settings {
             mod arrays;
             #[path = "connections.rs"]
             mod connections;
+            #[path = "decimals.rs"]
+            mod decimals;
             #[path = "isolation.rs"]
             mod isolation;
             #[path = "languages.rs"]
@@ -26,6 +28,8 @@ macro_rules! settings {
             mod races;
             #[path = "refused.rs"]
             mod refused;
+            #[path = "relations.rs"]
+            mod relations;
             #[path = "rights.rs"]
             mod rights;
 

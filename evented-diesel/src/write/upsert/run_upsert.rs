@@ -45,6 +45,7 @@ pub(super) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         .after;
     let like = Likeness { key: &record.record.value, row: &row, columns };
     if !DB::LOCKS_FIRST
+        && !M::IS_VIEW
         && let Some(done) = without_lock(executor, command, &like, &name).await?
     {
         return Ok(done);

@@ -1,6 +1,6 @@
 //! Tests batches: many commands run as one.
 
-use evented_diesel::{Error, EventedDsl as _, Id, batch};
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, Id, batch};
 use evented_tests::models::{AddValue, Archive, Item, ItemChanges, NewItem, NewNote, Note};
 use uuid::Uuid;
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use evented_diesel::migrations::Database;
 use evented_diesel::stream::LogReader;
-use evented_diesel::{Evented, EventedDsl as _, Id};
+use evented_diesel::{Evented, EventedDsl as _};
 use evented_feed::{Hub, Interruption, Policy};
-use evented_tests::models::{AddValue, Item, NewItem, NewNote, Note};
+use evented_tests::models::{AddValue, Item, NewNote, Note};
 use evented_tests::raw::{self, tamper};
-use uuid::Uuid;
 
 use super::Db;
 
