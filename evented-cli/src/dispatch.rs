@@ -28,7 +28,7 @@ use evented_diesel::checkpoints::Checkpoint;
 use evented_diesel::migrations::Database;
 use evented_diesel::spi::SqlTypes;
 #[cfg(feature = "wal")]
-use evented_feed::wal::TableName;
+use evented_feed::wal::{RequiredTable, TableName};
 
 type Answered = Result<Box<dyn Answer>, Failure>;
 
@@ -249,9 +249,12 @@ impl<Conn: Connection> Admin<Conn> {
                 tables.add(of_model);
             }
         }
-        tables.whole.extend(asked.tables.iter().map(|table| match table.split_once('.') {
-            Some((schema, table)) => TableName::from((schema, table)),
-            None => TableName::from(table.as_str()),
+        tables.whole.extend(asked.tables.iter().map(|table| {
+            let name = match table.split_once('.') {
+                Some((schema, table)) => TableName::from((schema, table)),
+                None => TableName::from(table.as_str()),
+            };
+            RequiredTable::new(name).whole_old_rows()
         }));
         Ok(tables)
     }

@@ -15,7 +15,7 @@ mod texts;
 
 pub use check::{Check, Problem, check};
 pub use current_lsn::{ReadPosition, position};
-pub use evented_wal::TableName;
+pub use evented_wal::{PublishedInPart, RequiredTable, TableName};
 pub use mark::{Mark, mark};
 pub use model_columns::ModelColumns;
 pub use publication::{CreatePublication, DropPublication, create_publication, drop_publication};
@@ -23,4 +23,4 @@ pub use slot::{
     CreateSlot, Created, DropSlot, ReadSlotStatus, SlotHealth, SlotStatus, create_slot, drop_slot,
     slot_status,
 };
-pub use tables::{log_tables_of, table_of, tables_of};
+pub use tables::{log_tables_of, required_logs_of, required_table_of, table_of, tables_of};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::lsn::Lsn;
+use crate::required_table::RequiredTable;
 use crate::system::SystemId;
-use crate::table_name::TableName;
 
 mod url;
 
@@ -42,8 +42,7 @@ pub struct Config {
     pub(crate) idle_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) reconnect_timeout: Option<Duration>,
-    /// Tables that must be published with all columns of a row before its change.
-    pub(crate) whole_rows_of: Vec<TableName>,
+    pub(crate) required: Vec<RequiredTable>,
 }
 
 impl Config {
@@ -137,10 +136,11 @@ impl Config {
         self
     }
 
-    /// Sets the tables whose rows must be complete, before a change too. [`Tail::open`](super::Tail::open) checks
-    /// this.
-    pub fn whole_rows_of(mut self, tables: Vec<TableName>) -> Self {
-        self.whole_rows_of = tables;
+    /// Requires a table. [`Tail::open`](super::Tail::open) checks whether the publication contains what is required,
+    /// and resolves the table's name: [`Tail::table`](super::Tail::table). The tail ends with
+    /// [`MustRefetch`](super::WalError::MustRefetch) if the table is later renamed, replaced or no longer published.
+    pub fn require(mut self, table: RequiredTable) -> Self {
+        self.required.push(table);
         self
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::decode::DecodeError;
 use crate::lsn::Lsn;
+use crate::published_in_part::PublishedInPart;
 use crate::system::SystemId;
 
 /// Why a [`Tail`](super::Tail) cannot be opened, or has ended.
@@ -63,6 +64,27 @@ pub enum WalError {
         /// The publication's name.
         publication: String,
     },
+    /// A table that the tail must read does not exist, or its schema is not in the `search_path` of the connection.
+    #[error("there is no table {table} on the `search_path` of the connection")]
+    MissingTable {
+        /// The table's name.
+        table: String,
+    },
+    /// The publication omits some kinds of changes of a table that the tail must read.
+    #[error(
+        "the publication {0} leaves out changes of {table}: run \
+             `ALTER PUBLICATION {0} SET (publish = 'insert, update, delete, truncate')`",
+        crate::quoting::quoted(publication)
+    )]
+    Partial {
+        /// The table's name.
+        table: String,
+        /// The publication's name.
+        publication: String,
+    },
+    /// The publication omits rows or columns of a table that the tail must read.
+    #[error(transparent)]
+    PublishedInPart(#[from] PublishedInPart),
     /// The log does not have the complete rows of a table before a change.
     #[error(
         "the server does not send the old rows of {table}: run `ALTER TABLE {table} REPLICA IDENTITY FULL`"
@@ -162,6 +184,38 @@ pub enum Gap {
     PublicationYounger {
         /// The publication's name.
         publication: String,
+    },
+    /// A table that the tail requires was renamed, or moved to another schema, while the tail read it.
+    #[error(
+        "the table {table} was renamed to {found}: name it by its present name, or rename it back, and start again"
+    )]
+    TableRenamed {
+        /// The table's name when the tail was opened, with its schema.
+        table: String,
+        /// The table's present name, with its schema.
+        found: String,
+    },
+    /// The name of a table that the tail requires no longer means the table that it read: the table was dropped or
+    /// renamed, or another table has its name.
+    #[error(
+        "the table {table} was dropped, renamed or replaced by another one: publish the table that has the name now, and \
+         create the slot again"
+    )]
+    TableReplaced {
+        /// The table's name when the tail was opened, with its schema.
+        table: String,
+    },
+    /// A table that the tail requires was taken out of its publication, or the publication was altered, while the tail
+    /// read it. Changes may have been left out meanwhile, even if it was altered back.
+    #[error(
+        "the publication `{publication}` was altered, and may have left out changes of {table}: publish the table, and \
+         create the slot again"
+    )]
+    PublicationAltered {
+        /// The publication's name.
+        publication: String,
+        /// The table's name, with its schema.
+        table: String,
     },
     /// The server is not the one that the position belongs to, or its history has forked.
     #[error("the server is {found}, and the position is of {expected}")]

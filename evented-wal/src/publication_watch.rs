@@ -1,7 +1,8 @@
-//! Checks that the publications still exist, on a server that does not report a missing one.
+//! Checks that what a tail reads is still published.
 //!
-//! From version 18 on, PostgreSQL skips the changes of a publication that it does not find, and only writes a warning
-//! to its own log.
+//! The stream contains nothing of a table that was taken out of its publication, or whose name was given to another
+//! table. From version 18 on, PostgreSQL also skips the changes of a publication that it does not find, and only writes
+//! a warning to its own log.
 
 use std::future::pending;
 use std::time::Duration;
@@ -11,18 +12,18 @@ use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::error::WalError;
-use crate::session::{Begin, Unopened, publications};
+use crate::session::{Begin, Unopened, publications, tables};
 use crate::transport::Transport;
 
 /// The interval between checks.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Checks the publications repeatedly, over its own connections. The check stops when this is dropped.
+/// Checks the publications and the required tables repeatedly, over its own connections. The check stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch(JoinHandle<WalError>);
 
 impl Watch {
-    /// Starts to check that the publications are still those in `begin`.
+    /// Starts to check that the publications and the tables are still those in `begin`.
     pub(crate) fn start<T: Transport>(config: Config, begin: Begin) -> Self {
         Self(tokio::spawn(async move {
             loop {
@@ -31,14 +32,14 @@ impl Watch {
                 let Ok(mut wire) = T::connect(&config.target(begin.start, begin.confirmed)).await else {
                     continue;
                 };
-                if let Err(Unopened::Never(gone)) = publications(&mut wire, &config, &begin).await {
+                if let Err(Unopened::Never(gone)) = check(&mut wire, &config, &begin).await {
                     return gone;
                 }
             }
         }))
     }
 
-    /// Waits until a publication is gone, and returns the error.
+    /// Waits until something is no longer published, and returns the error.
     pub(crate) async fn gone(watch: Option<&mut Self>) -> WalError {
         match watch {
             Some(Self(looking)) => match looking.await {
@@ -48,6 +49,12 @@ impl Watch {
             None => pending().await,
         }
     }
+}
+
+async fn check<T: Transport>(wire: &mut T, config: &Config, begin: &Begin) -> Result<(), Unopened> {
+    publications(wire, config, begin).await?;
+    let (tables, _) = tables(wire, config).await?;
+    Ok(begin.tables.check(&tables)?)
 }
 
 impl Drop for Watch {

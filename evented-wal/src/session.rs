@@ -3,9 +3,13 @@
 
 use crate::config::{Config, Slot};
 use crate::error::{Gap, WalError};
+use crate::found_table::FoundTables;
 use crate::lsn::Lsn;
 use crate::quoting::{literal, quoted};
+use crate::relation::Identity;
+use crate::required_table::RequiredTable;
 use crate::system::SystemId;
+use crate::table_setup::TableSetup;
 use crate::transport::{Failure, Row, Transport};
 
 /// The position at which a connection begins, and what is known from the previous one.
@@ -23,6 +27,8 @@ pub(crate) struct Begin {
     pub(crate) undefined: bool,
     /// The publications as they were found; empty before the first connection.
     pub(crate) published: Published,
+    /// The required tables as they were found; empty before the first connection.
+    pub(crate) tables: FoundTables,
 }
 
 /// The publications of a stream.
@@ -44,6 +50,7 @@ pub(crate) struct Session<T> {
     /// The end of the server's log.
     pub(crate) written: Lsn,
     pub(crate) published: Published,
+    pub(crate) tables: FoundTables,
 }
 
 /// Why a stream could not be opened.
@@ -77,13 +84,17 @@ pub(crate) async fn open<T: Transport>(config: &Config, begin: &Begin) -> Result
         return Err(WalError::WalLevel { found: found.to_owned() }.into());
     }
     let published = publications(&mut wire, config, begin).await?;
-    tables(&mut wire, config).await?;
+    let (tables, fault) = tables(&mut wire, config).await?;
+    begin.tables.check(&tables)?;
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
     let start = match &config.slot {
         Slot::Durable(slot) => durable(&mut wire, config, begin, slot).await?.max(begin.start),
         Slot::Temporary(slot) => temporary(&mut wire, config, slot).await?,
     };
     wire.start().await.map_err(judge)?;
-    Ok(Session { wire, system, start, written, published })
+    Ok(Session { wire, system, start, written, published, tables })
 }
 
 fn identify(rows: &[Row]) -> Result<(SystemId, Lsn), WalError> {
@@ -130,29 +141,46 @@ fn younger(publication: &str) -> Unopened {
     must_refetch(Gap::PublicationYounger { publication: publication.to_owned() })
 }
 
-/// Checks that the tables in `whole_rows_of` have complete rows.
-async fn tables<T: Transport>(wire: &mut T, config: &Config) -> Result<(), Unopened> {
-    let publications: Vec<String> = config.publications.iter().map(|name| literal(name)).collect();
-    for table in &config.whole_rows_of {
-        let query = format!(
-            "SELECT c.relreplident, EXISTS (SELECT FROM pg_catalog.pg_publication_tables p \
-             WHERE p.pubname IN ({}) AND p.schemaname = n.nspname AND p.tablename = c.relname) \
-             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.oid = to_regclass({})",
-            publications.join(", "),
-            literal(&table.to_string())
-        );
-        let rows = wire.query(&query).await.map_err(|failure| judge(config, failure))?;
-        let (table, publication) =
-            (table.to_string(), config.publications.first().cloned().unwrap_or_default());
-        if text(&rows, 1) != Some("t") {
-            return Err(WalError::NotPublished { table, publication }.into());
+/// Looks up the required tables. Returns them, and what prevents the tail from reading them.
+pub(crate) async fn tables<T: Transport>(
+    wire: &mut T,
+    config: &Config,
+) -> Result<(FoundTables, Option<WalError>), Unopened> {
+    let (mut tables, mut fault) = (FoundTables::default(), None);
+    for required in &config.required {
+        let sql = TableSetup::sql(&config.publications, required);
+        let rows = wire.query(&sql).await.map_err(|failure| judge(config, failure))?;
+        let unreadable = || WalError::Protocol(format!("the catalogs give {rows:?}"));
+        let setup = match rows.first() {
+            Some(row) => Some(TableSetup::read(required, row).ok_or_else(unreadable)?),
+            None => None,
+        };
+        if let Some(setup) = &setup {
+            tables.add(required.name.clone(), setup);
         }
-        if text(&rows, 0) != Some("f") {
-            return Err(WalError::NotWhole { table }.into());
-        }
+        fault = fault.or_else(|| fault_of(config, required, setup));
     }
-    Ok(())
+    Ok((tables, fault))
+}
+
+/// What prevents a tail from reading a table.
+fn fault_of(config: &Config, required: &RequiredTable, setup: Option<TableSetup>) -> Option<WalError> {
+    let table = || required.name.to_string();
+    let Some(setup) = setup else {
+        return (!required.if_published).then(|| WalError::MissingTable { table: table() });
+    };
+    let Some(publication) = setup.publication else {
+        let publication = config.publications.first().cloned().unwrap_or_default();
+        return (!required.if_published).then(|| WalError::NotPublished { table: table(), publication });
+    };
+    if !setup.complete {
+        return Some(WalError::Partial { table: table(), publication });
+    }
+    if let Some(in_part) = setup.in_part.into_iter().next() {
+        return Some(in_part.into());
+    }
+    let not_whole = required.whole_old_rows && setup.identity != Identity::Full;
+    not_whole.then(|| WalError::NotWhole { table: table() })
 }
 
 /// Checks the slot before it is used, and returns its position.

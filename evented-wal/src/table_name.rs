@@ -1,9 +1,9 @@
 //! Names of tables, as the configuration and SQL use them.
 
 use crate::quoting::quoted;
-use crate::relation::Relation;
 
-/// The name of a table, with or without its schema.
+/// The name of a table, with or without its schema. The server looks for a name without a schema in the `search_path` of
+/// the connection.
 ///
 /// ```
 /// use evented_wal::TableName;
@@ -26,13 +26,6 @@ impl TableName {
     #[must_use]
     pub fn as_sql(&self) -> &str {
         &self.0
-    }
-
-    /// Whether this is the name of the given table. A name without a schema matches the table in any schema.
-    #[must_use]
-    pub fn names(&self, relation: &Relation) -> bool {
-        let (schema, table) = (relation.schema.as_str(), relation.table.as_str());
-        *self == Self::from(table) || *self == Self::from((schema, table))
     }
 }
 

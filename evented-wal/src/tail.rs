@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::{Config, Slot};
 use crate::error::{Gap, WalError};
+use crate::found_table::{FoundTable, FoundTables};
 use crate::lsn::Lsn;
 use crate::message::Message;
 use crate::publication_watch::Watch;
@@ -16,6 +17,7 @@ use crate::session::{Begin, Published, Session, Unopened};
 use crate::status::TailStatus;
 use crate::stream::Stream;
 use crate::system::SystemId;
+use crate::table_name::TableName;
 use crate::transport::{Failure, Transport, Wire};
 
 /// A reader of a server's log, which follows the log as it is written.
@@ -52,6 +54,10 @@ use crate::transport::{Failure, Transport, Wire};
 /// between the creation of the slot and that of the publication. So create the publication first, and do not create
 /// it again without a new slot. If a publication is dropped or created again while a tail reads it, the tail detects
 /// this within ten seconds.
+///
+/// A tail that [requires](Config::require) tables ends with `MustRefetch` if one of them is renamed, moved to another
+/// schema, replaced by another table, or taken out of its publication, and if the publication is altered. It detects
+/// another name at the next change of the table, and the rest within ten seconds or when it reconnects.
 ///
 /// The tail cannot detect that a slot was dropped and created again under the same name while nobody read it, because
 /// the two slots cannot be distinguished. After you do this, discard the position that belongs to the slot.
@@ -111,6 +117,13 @@ impl Tail {
         &self.0.system
     }
 
+    /// The table that a name in [`Config::require`] means on this connection. `None` if the name is not required, or if
+    /// the table is only required if published, and did not exist when the tail was opened.
+    #[must_use]
+    pub fn table(&self, name: &TableName) -> Option<&FoundTable> {
+        self.0.tables.get(name)
+    }
+
     /// The progress of the tail.
     #[must_use]
     pub fn status(&self) -> TailStatus {
@@ -142,7 +155,9 @@ struct Core<T: Transport> {
     /// The error that ended the tail.
     ended: Option<WalError>,
     published: Published,
-    /// The check of the publications, on servers that do not report a missing one.
+    tables: FoundTables,
+    /// The check of the publications, for tails that require tables, and on servers that do not report a missing
+    /// publication.
     watch: Option<Watch>,
 }
 
@@ -200,9 +215,9 @@ impl<T: Transport> Core<T> {
             last_failure = Some(failure);
             sleep(delay).await;
         };
-        let Session { wire, system, start, written, published } = session;
-        let watch = published.is_silent.then(|| {
-            let known = Begin { published: published.clone(), ..Begin::default() };
+        let Session { wire, system, start, written, published, tables } = session;
+        let watch = (published.is_silent || !tables.is_empty()).then(|| {
+            let known = Begin { published: published.clone(), tables: tables.clone(), ..Begin::default() };
             Watch::start::<T>(config.clone(), known)
         });
         let stream = Stream::new(from);
@@ -220,6 +235,7 @@ impl<T: Transport> Core<T> {
             waiting: None,
             ended: None,
             published,
+            tables,
             watch,
         })
     }
@@ -228,7 +244,8 @@ impl<T: Transport> Core<T> {
         if let Some(error) = &self.ended {
             return Err(error.clone());
         }
-        match self.step().await {
+        let step = self.step().await;
+        match step.and_then(|message| self.tables.examine(&message).map(|()| message)) {
             Ok(message) => {
                 self.waiting = None;
                 Ok(message)
@@ -316,6 +333,7 @@ impl<T: Transport> Core<T> {
                 again: true,
                 undefined: *undefined,
                 published: self.published.clone(),
+                tables: self.tables.clone(),
             };
             let (config, delay) = (self.config.clone(), delays.next().unwrap_or_default());
             tokio::spawn(async move {

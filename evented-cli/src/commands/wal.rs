@@ -7,22 +7,22 @@ use crate::failure::Failure;
 use evented_diesel::spi::{Executor, Operation};
 use evented_diesel::{Error, ModelOn};
 use evented_feed::wal;
-use evented_feed::wal::{Problem, SlotStatus, TableName};
+use evented_feed::wal::{Problem, RequiredTable, SlotStatus, TableName};
 
 /// The tables that a reader of the write-ahead log reads.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     /// The tables whose old and new rows must be in the log as a whole.
-    pub(crate) whole: Vec<TableName>,
+    pub(crate) whole: Vec<RequiredTable>,
     /// The tables of event logs, whose rows never change.
-    pub(crate) logs: Vec<TableName>,
+    pub(crate) logs: Vec<RequiredTable>,
 }
 
 impl Tables {
     /// Returns the tables of a model.
     pub(crate) fn of<M: ModelOn<Pg>>() -> Self {
-        let whole = M::HAS_TABLE.then(wal::table_of::<M>).into_iter().collect();
-        Self { whole, logs: wal::log_tables_of::<M>().collect() }
+        let whole = M::HAS_TABLE.then(wal::required_table_of::<M>).into_iter().collect();
+        Self { whole, logs: wal::required_logs_of::<M>().collect() }
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -104,7 +104,7 @@ pub(crate) async fn run<E: Executor<Pg>>(executor: &mut E, asked: Asked) -> Resu
 async fn perform<E: Executor<Pg>>(executor: &mut E, asked: Asked) -> Result<Done, Error> {
     Ok(match asked {
         Asked::CreatePublication { publication, tables } => {
-            let tables = tables.whole.into_iter().chain(tables.logs);
+            let tables = tables.whole.into_iter().chain(tables.logs).map(|table| table.name().clone());
             let added = wal::create_publication(&publication, tables).perform(executor).await?;
             Done::Published { publication, added: added.iter().map(ToString::to_string).collect() }
         }
@@ -125,10 +125,10 @@ async fn perform<E: Executor<Pg>>(executor: &mut E, asked: Asked) -> Result<Done
             Done::Slot { slot, status }
         }
         Asked::Check { publication, slot, tables } => {
-            let (check, logs) = (wal::check(&publication), tables.logs.clone());
+            let check = wal::check(&publication);
+            let logs: Vec<_> = tables.logs.iter().map(|log| log.name().clone()).collect();
             let check = slot.into_iter().fold(check, |check, slot| check.slot(slot));
-            let check = tables.whole.into_iter().fold(check, |check, table| check.table(table));
-            let check = tables.logs.into_iter().fold(check, |check, table| check.keyed(table));
+            let check = tables.whole.into_iter().chain(tables.logs).fold(check, wal::Check::require);
             let problems = check.perform(executor).await?;
             Done::Checked {
                 publication,

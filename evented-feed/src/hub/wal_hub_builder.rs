@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use diesel::pg::Pg;
 use evented_core::Position;
 use evented_diesel::ModelOn;
-use evented_wal::{Config, TableName, Tail};
+use evented_wal::{Config, RequiredTable, Tail};
 
 use crate::hub::worker::Worker;
 use crate::hub::{Hub, StartError};
@@ -14,7 +14,7 @@ use crate::router::Router;
 use crate::shared::{Reached, Shared};
 use crate::source::write_ahead_log::{ModelTable, TableConsumer, WalSource};
 use crate::wal::positions::{server_id, wal_position};
-use crate::wal::table_of;
+use crate::wal::{required_logs_of, required_table_of};
 
 /// Configures a hub on PostgreSQL's write-ahead log before it is started:
 /// `Hub::on_wal::<Item>().and::<User>().spawn(config)`.
@@ -26,12 +26,12 @@ use crate::wal::table_of;
 #[must_use = "a hub delivers nothing until it is started"]
 pub struct WalHubBuilder {
     models: Vec<PlannedTable>,
-    tables: Vec<TableName>,
+    tables: Vec<RequiredTable>,
     shared: Arc<Shared>,
     replay_buffer: usize,
 }
 
-type PlannedTable = Box<dyn FnOnce(Begin, usize) -> Box<dyn TableConsumer> + Send>;
+type PlannedTable = Box<dyn FnOnce(&Tail, Begin, usize) -> Box<dyn TableConsumer> + Send>;
 
 /// The positions at which a hub begins.
 #[derive(Clone, Copy)]
@@ -61,11 +61,12 @@ impl WalHubBuilder {
             return self;
         }
         let shared = Arc::clone(&self.shared);
-        self.tables.push(table_of::<M>());
-        self.models.push(Box::new(move |begin: Begin, replay_buffer| {
+        self.tables.push(required_table_of::<M>());
+        self.tables.extend(required_logs_of::<M>().map(RequiredTable::if_published));
+        self.models.push(Box::new(move |tail: &Tail, begin: Begin, replay_buffer| {
             let router = Router::<M>::remembering(begin.at, begin.now, replay_buffer);
             shared.add_router(Arc::clone(&router));
-            Box::new(ModelTable::new(router, table_of::<M>()))
+            Box::new(ModelTable::new(router, tail))
         }));
         self
     }
@@ -86,7 +87,7 @@ impl WalHubBuilder {
     /// # Errors
     ///
     /// [`StartError::Wal`] if the log cannot be read: see [`WalError`](evented_wal::WalError). For a table that is not
-    /// published, or whose replica identity is not full, the error names the statement to run.
+    /// published completely, or whose replica identity is not full, the error names the statement to run.
     pub async fn spawn(self, config: Config) -> Result<Hub, StartError> {
         let worker = self.open(config).await?;
         let shared = Arc::clone(&worker.shared);
@@ -124,12 +125,12 @@ impl WalHubBuilder {
     }
 
     async fn open(self, config: Config) -> Result<Worker<WalSource>, StartError> {
-        let tail = Tail::open(config.whole_rows_of(self.tables)).await?;
+        let tail = Tail::open(self.tables.into_iter().fold(config, Config::require)).await?;
         let server = server_id(tail.system());
         let begin =
             Begin { at: wal_position(tail.start(), server), now: wal_position(tail.opened_at(), server) };
         self.shared.set_reached(Reached { last: begin.at, to: begin.at });
-        let models = self.models.into_iter().map(|model| model(begin, self.replay_buffer)).collect();
+        let models = self.models.into_iter().map(|model| model(&tail, begin, self.replay_buffer)).collect();
         self.shared.update_status(|status| status.connected = true);
         Ok(Worker { shared: self.shared, source: WalSource::new(tail, models, server) })
     }

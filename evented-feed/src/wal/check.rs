@@ -3,10 +3,9 @@
 use diesel::pg::Pg;
 use evented_diesel::spi::{Executor, Operation, Statement, sealed};
 use evented_diesel::{Error, Subject};
-use evented_wal::{Identity, TableName, quoted};
+use evented_wal::{Identity, PublishedInPart, RequiredTable, TableName, TableSetup, quoted};
 
-use crate::wal::publication::is_published;
-use crate::wal::texts::{first, subject, texts};
+use crate::wal::texts::{dynamic_texts, first, subject, texts};
 
 /// Checks whether a reader of the log would work, and returns the problems found. The text of each [`Problem`] ends
 /// with the step to take.
@@ -31,8 +30,7 @@ pub fn check(publication: impl Into<String>) -> Check {
 pub struct Check {
     publication: String,
     slot: Option<String>,
-    /// Each table, and whether the log must hold whole old rows.
-    tables: Vec<(TableName, bool)>,
+    tables: Vec<RequiredTable>,
 }
 
 impl Check {
@@ -43,14 +41,20 @@ impl Check {
     }
 
     /// Adds a table that must be published, and whose whole old rows must be in the log.
-    pub fn table(mut self, table: impl Into<TableName>) -> Self {
-        self.tables.push((table.into(), true));
-        self
+    pub fn table(self, table: impl Into<TableName>) -> Self {
+        self.require(RequiredTable::new(table).whole_old_rows())
     }
 
     /// Adds a table that must be published. Of its old rows, the key is enough.
-    pub fn keyed(mut self, table: impl Into<TableName>) -> Self {
-        self.tables.push((table.into(), false));
+    pub fn keyed(self, table: impl Into<TableName>) -> Self {
+        self.require(RequiredTable::new(table))
+    }
+
+    /// Adds a table with the columns that must be published.
+    /// [`required_table_of`](super::required_table_of) and [`required_logs_of`](super::required_logs_of) return what a
+    /// hub requires for a model.
+    pub fn require(mut self, table: RequiredTable) -> Self {
+        self.tables.push(table);
         self
     }
 }
@@ -103,6 +107,9 @@ pub enum Problem {
         /// The name of the table.
         table: TableName,
     },
+    /// The publication omits rows or columns of a table.
+    #[error(transparent)]
+    PublishedInPart(#[from] PublishedInPart),
     /// The table's replica identity does not put enough of its old rows into the log.
     #[error("the table {table} has the replica identity {found}, by which {}: run \
              `ALTER TABLE {table} REPLICA IDENTITY FULL`",
@@ -155,17 +162,9 @@ impl Operation<Pg> for Check {
         if let Some(found) = first(&level, 0).filter(|found| *found != "logical") {
             problems.push(Problem::WalLevel { found: found.to_owned() });
         }
-        let all_tables = publication(executor, &name, &self.publication, &mut problems).await?;
-        for (table, whole) in self.tables {
-            let Some(problem) = identity(executor, &name, &table, whole).await? else {
-                problems.push(Problem::MissingTable { table });
-                continue;
-            };
-            problems.extend(problem);
-            if all_tables == Some(false) && !is_published(executor, &name, &self.publication, &table).await? {
-                let publication = self.publication.clone();
-                problems.push(Problem::NotPublished { publication, table });
-            }
+        let exists = publication(executor, &name, &self.publication, &mut problems).await?;
+        for table in self.tables {
+            problems.extend(table_problems(executor, &name, &self.publication, exists, &table).await?);
         }
         if let Some(slot) = self.slot {
             problems.extend(slot_problem(executor, slot).await?);
@@ -174,53 +173,57 @@ impl Operation<Pg> for Check {
     }
 }
 
-/// Whether the publication is for all tables; `None` if it does not exist.
+/// Looks for the publication, and returns whether it exists.
 async fn publication<D: Executor<Pg>>(
     executor: &mut D,
     name: &Subject,
     publication: &str,
     problems: &mut Vec<Problem>,
-) -> Result<Option<bool>, Error> {
+) -> Result<bool, Error> {
     let mut query = Statement::new(
-        "SELECT puballtables::text, (pubinsert AND pubupdate AND pubdelete AND pubtruncate)::text \
+        "SELECT (pubinsert AND pubupdate AND pubdelete AND pubtruncate)::text \
          FROM pg_publication WHERE pubname = ",
     );
     query.value(publication);
     let found = texts(executor, name, query).await?;
     if found.is_empty() {
         problems.push(Problem::MissingPublication { publication: publication.to_owned() });
-        return Ok(None);
+        return Ok(false);
     }
-    if first(&found, 1) != Some("true") {
+    if first(&found, 0) != Some("true") {
         problems.push(Problem::Partial { publication: publication.to_owned() });
     }
-    Ok(Some(first(&found, 0) == Some("true")))
+    Ok(true)
 }
 
-/// Checks whether the log holds enough of a table's old rows. `None` if the table does not exist.
-async fn identity<D: Executor<Pg>>(
+async fn table_problems<D: Executor<Pg>>(
     executor: &mut D,
     name: &Subject,
-    table: &TableName,
-    whole: bool,
-) -> Result<Option<Option<Problem>>, Error> {
-    let mut query = Statement::new(
-        "SELECT c.relreplident::text, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND \
-         CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)::text \
-         FROM pg_class c WHERE c.oid = to_regclass(",
-    );
-    query.value(table.as_sql()).sql(")");
-    let found = texts(executor, name, query).await?;
-    let identity = match first(&found, 0) {
-        None => return Ok(None),
-        Some("f") => return Ok(Some(None)),
-        Some("d") => Identity::Default,
-        Some("i") => Identity::Index,
-        Some(_) => Identity::Nothing,
+    publication: &str,
+    exists: bool,
+    required: &RequiredTable,
+) -> Result<Vec<Problem>, Error> {
+    let publication = publication.to_owned();
+    let sql = TableSetup::sql(std::slice::from_ref(&publication), required);
+    let found = dynamic_texts(executor, name, &sql).await?;
+    let setup = found.first().and_then(|row| TableSetup::read(required, &row.0));
+    let (table, mut problems) = (required.name().clone(), Vec::new());
+    let Some(setup) = setup else {
+        return Ok((!required.is_if_published())
+            .then_some(Problem::MissingTable { table })
+            .into_iter()
+            .collect());
     };
-    let keyless = first(&found, 1) != Some("true");
-    let problem = Problem::Identity { table: table.clone(), found: identity, keyless };
-    Ok(Some((whole || keyless).then_some(problem)))
+    // An identity by a key that the table does not have prevents updates and deletes.
+    let (identity, keyless) = (setup.identity, !setup.keyed);
+    if identity != Identity::Full && (required.needs_whole_old_rows() || keyless) {
+        problems.push(Problem::Identity { table: table.clone(), found: identity, keyless });
+    }
+    if exists && setup.publication.is_none() && !required.is_if_published() {
+        problems.push(Problem::NotPublished { publication, table });
+    }
+    problems.extend(setup.in_part.into_iter().map(Problem::from));
+    Ok(problems)
 }
 
 async fn slot_problem<D: Executor<Pg>>(executor: &mut D, slot: String) -> Result<Option<Problem>, Error> {

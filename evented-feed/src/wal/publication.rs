@@ -104,7 +104,7 @@ fn list(tables: &[TableName]) -> String {
 }
 
 /// Whether a publication names a table.
-pub(super) async fn is_published<D: Executor<Pg>>(
+async fn is_published<D: Executor<Pg>>(
     executor: &mut D,
     name: &Subject,
     publication: &str,

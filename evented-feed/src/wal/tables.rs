@@ -4,7 +4,7 @@ use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use evented_diesel::spi::{LogName, Statement};
 use evented_diesel::{EventLog, Model, ModelOn};
-use evented_wal::TableName;
+use evented_wal::{RequiredTable, TableName};
 
 /// Returns the table of an evented model.
 #[must_use]
@@ -31,3 +31,19 @@ pub fn log_tables_of<M: Model>() -> impl Iterator<Item = TableName> {
 pub fn tables_of<M: ModelOn<Pg>>() -> Vec<TableName> {
     std::iter::once(table_of::<M>()).chain(log_tables_of::<M>()).collect()
 }
+
+/// Returns the table of a model with what a hub requires of it: every column of the model, and whole rows before their
+/// change. For [`Check::require`](super::Check::require).
+pub fn required_table_of<M: ModelOn<Pg>>() -> RequiredTable {
+    RequiredTable::new(table_of::<M>()).columns(M::COLUMNS.iter().copied()).whole_old_rows()
+}
+
+/// Returns the tables of a model's log with the columns that a hub requires of them. For
+/// [`Check::require`](super::Check::require).
+pub fn required_logs_of<M: Model>() -> impl Iterator<Item = RequiredTable> {
+    let shared = M::Log::SHARED.then_some("schema");
+    log_tables_of::<M>().map(move |log| RequiredTable::new(log).columns(EVENT_COLUMNS).columns(shared))
+}
+
+/// The columns that a hub reads of every event.
+const EVENT_COLUMNS: [&str; 7] = ["id", "record_id", "revision", "action", "at", "meta", "state"];

@@ -33,6 +33,18 @@ pub(super) async fn texts<D: Executor<Pg>>(
     executor.load::<Texts>(statement).await.map_err(|error| failed(name, error))
 }
 
+/// Runs a query whose text has been made for this run. It has no binds.
+pub(super) async fn dynamic_texts<D: Executor<Pg>>(
+    executor: &mut D,
+    name: &Subject,
+    sql: &str,
+) -> Result<Vec<Texts>, Error> {
+    let query = diesel::dsl::sql::<diesel::sql_types::Untyped>(sql);
+    let mut statement = Statement::new("");
+    statement.fragment(&query);
+    texts(executor, name, statement).await
+}
+
 pub(super) async fn run<D: Executor<Pg>>(executor: &mut D, name: &Subject, sql: &str) -> Result<(), Error> {
     let done: QueryResult<()> = executor.batch(sql).await;
     done.map_err(|error| failed(name, error))

@@ -150,7 +150,7 @@ pub(crate) fn read(url: &str, slot: Slot, publications: Vec<String>) -> Result<C
         idle_timeout: Duration::from_secs(60),
         connect_timeout: Duration::from_secs(30),
         reconnect_timeout: None,
-        whole_rows_of: Vec::new(),
+        required: Vec::new(),
     })
 }
 

@@ -44,6 +44,12 @@ async fn a_publication_and_a_slot_are_created_shown_and_removed() {
     let delivered = run(&db, &["wal", "slot-status", &slot]);
     assert!(delivered.text(0).contains(": not read, ") && delivered.text(0).contains(" of the log kept for it"), "{delivered:?}");
 
+    db.sql(&format!("ALTER PUBLICATION {shop} SET TABLE notes (id), notes_events (id, record_id)")).await;
+    let problems = run(&db, &check).json(1)["problems"].to_string();
+    for part in ["\\\"notes\\\" that are read (text)", "\\\"notes_events\\\" that are read (revision, at, "] {
+        assert!(problems.contains(part), "{part}: {problems}");
+    }
+
     assert_eq!(run(&db, &["wal", "drop-slot", &slot]).text(0), format!("{slot}: removed\n"));
     assert_eq!(run(&db, &["wal", "drop-slot", &slot]).text(0), format!("there is no slot {slot}\n"));
     assert_eq!(run(&db, &["wal", "slot-status", &slot, "--json"]).json(1), json!({"slot": slot, "status": null}));

@@ -8,6 +8,8 @@ mod memory;
 mod others;
 mod promises;
 mod proxy;
+mod published;
+mod renamed;
 mod resume;
 mod resuming;
 mod rows;

@@ -10,13 +10,13 @@ use evented_core::{
 use evented_diesel::ModelOn;
 use evented_diesel::spi::Delivery;
 use evented_diesel::stream::{Interruption, Unreadable};
-use evented_wal::{Old, ReadError, Relation, TableName, Tuple, WalError, read};
+use evented_wal::{Old, ReadError, Relation, Tail, Tuple, WalError, read};
 
 use crate::router::{Router, with};
 use crate::source::write_ahead_log::transaction_events::{EventSeen, TransactionEvents};
 use crate::sync::lock;
 use crate::wal::positions::wal_stream;
-use crate::wal::{ModelColumns, log_tables_of};
+use crate::wal::{ModelColumns, log_tables_of, table_of};
 
 /// One model at the write-ahead log.
 pub(crate) trait TableConsumer: Send {
@@ -77,7 +77,10 @@ impl TxnOffset {
 }
 
 pub(crate) struct ModelTable<M: ModelOn<Pg>> {
-    table: TableName,
+    /// The table's oid. Another schema may have a table of the same name.
+    table: Option<u32>,
+    /// The oids of the log's tables.
+    logs: Vec<u32>,
     router: Arc<Mutex<Router<M>>>,
     columns: Option<Result<ModelColumns<M>, Arc<ReadError>>>,
     events: TransactionEvents,
@@ -95,9 +98,11 @@ type ReadFault = Box<dyn std::error::Error + Send + Sync>;
 const MAX_HELD: usize = 16;
 
 impl<M: ModelOn<Pg>> ModelTable<M> {
-    pub(crate) fn new(router: Arc<Mutex<Router<M>>>, table: TableName) -> Self {
+    pub(crate) fn new(router: Arc<Mutex<Router<M>>>, tail: &Tail) -> Self {
+        let oid = |table| tail.table(&table).map(|found| found.oid);
+        let (table, logs) = (oid(table_of::<M>()), log_tables_of::<M>().filter_map(oid).collect());
         let (events, held) = (TransactionEvents::default(), VecDeque::new());
-        Self { table, router, columns: None, events, held, delivered: None }
+        Self { table, logs, router, columns: None, events, held, delivered: None }
     }
 
     fn read(&self, relation: &Relation, tuple: &Tuple) -> Result<M, ReadFault> {
@@ -194,11 +199,11 @@ impl<M: ModelOn<Pg>> ModelTable<M> {
 
 impl<M: ModelOn<Pg>> TableConsumer for ModelTable<M> {
     fn is_table(&self, relation: &Relation) -> bool {
-        self.table.names(relation)
+        self.table == Some(relation.oid)
     }
 
     fn is_log(&self, relation: &Relation) -> bool {
-        log_tables_of::<M>().any(|table| table.names(relation))
+        self.logs.contains(&relation.oid)
     }
 
     fn describe(&mut self, relation: &Relation, at: TxnOffset, altered: bool) {

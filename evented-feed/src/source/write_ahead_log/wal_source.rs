@@ -92,7 +92,9 @@ impl WalSource {
             rows: indices(&|model| model.is_table(relation)),
             events: indices(&|model| model.is_log(relation)),
         };
-        let altered = matches!(seen, Seen::Changed { .. });
+        // Another name is no change of what a row has.
+        let altered = matches!(seen, Seen::Changed { before }
+            if before.columns != relation.columns || before.identity != relation.identity);
         for index in &table.rows {
             let (Some(model), Some(open)) = (self.models.get_mut(*index), &self.open) else { continue };
             model.describe(relation, *open, altered);

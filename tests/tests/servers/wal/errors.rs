@@ -28,7 +28,7 @@ async fn end(tail: &mut Tail) -> WalError {
     }
 }
 
-fn terminate(stage: &mut Stage) {
+pub(crate) fn terminate(stage: &mut Stage) {
     let name = stage.name.clone();
     stage.sql(&format!(
         "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{name}' AND active"
