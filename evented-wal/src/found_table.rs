@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use crate::error::{Gap, WalError};
 use crate::lsn::Lsn;
+use crate::mark::state_of;
 use crate::message::Message;
 use crate::relation::Relation;
 use crate::table_name::TableName;
@@ -33,6 +36,9 @@ pub(crate) struct FoundTables {
     tables: Vec<Found>,
     /// The commit of the transaction that is being read.
     commit: Lsn,
+    /// The state of the server's publications, [`PUBLISHED_STATE`](crate::mark::PUBLISHED_STATE), for which the tables
+    /// were checked last.
+    state: Bytes,
 }
 
 #[derive(Debug, Clone)]
@@ -46,6 +52,11 @@ struct Found {
 }
 
 impl FoundTables {
+    /// Creates the tables, which are added after that state was read.
+    pub(crate) fn new(state: Bytes) -> Self {
+        Self { state, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, name: TableName, setup: &TableSetup) {
         let TableSetup { oid, schema, table, .. } = setup;
         self.tables.push(Found {
@@ -82,6 +93,19 @@ impl FoundTables {
             }
         }
         Ok(())
+    }
+
+    /// Whether the message is a mark for whose state the tables were not checked.
+    pub(crate) fn needs_check(&self, message: &Message) -> bool {
+        !self.is_empty() && state_of(message).is_some_and(|state| *state != self.state)
+    }
+
+    /// Records that the tables were checked after the mark was read.
+    pub(crate) fn checked_at(&mut self, mark: &Message) {
+        // The state of the mark, and not the present one: older marks with the same state may follow.
+        if let Some(state) = state_of(mark) {
+            self.state = state.clone();
+        }
     }
 
     /// Checks that a description in the log is not of a table that was renamed or replaced.

@@ -32,6 +32,7 @@
 //! | `evented.wal.disconnected` | event, warn | `slot`, `failure` | the connection of a tail broke |
 //! | `evented.wal.unreachable` | event, warn | `slot`, `failure` | an attempt to reconnect failed |
 //! | `evented.wal.reconnected` | event, info | `slot` | the tail has reconnected |
+//! | `evented.wal.unchecked` | event, warn | `slot`, `failure` | the publication could not be checked, and will be checked again |
 //! | `evented.wal.ended` | event, error | `slot`, `error` | a tail has ended |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -39,7 +40,9 @@ mod config;
 mod decode;
 mod error;
 mod found_table;
+mod link;
 mod lsn;
+mod mark;
 mod message;
 mod publication_watch;
 mod published_in_part;
@@ -62,6 +65,8 @@ pub use decode::DecodeError;
 pub use error::{Gap, ServerError, WalError};
 pub use found_table::FoundTable;
 pub use lsn::{Lsn, NotAnLsn};
+#[doc(hidden)]
+pub use mark::{MARK_PREFIX, PUBLISHED_STATE};
 pub use message::{Message, Seen};
 pub use published_in_part::PublishedInPart;
 #[doc(hidden)]

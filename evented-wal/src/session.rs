@@ -5,6 +5,7 @@ use crate::config::{Config, Slot};
 use crate::error::{Gap, WalError};
 use crate::found_table::FoundTables;
 use crate::lsn::Lsn;
+use crate::mark::PUBLISHED_STATE;
 use crate::quoting::{literal, quoted};
 use crate::relation::Identity;
 use crate::required_table::RequiredTable;
@@ -146,7 +147,14 @@ pub(crate) async fn tables<T: Transport>(
     wire: &mut T,
     config: &Config,
 ) -> Result<(FoundTables, Option<WalError>), Unopened> {
-    let (mut tables, mut fault) = (FoundTables::default(), None);
+    if config.required.is_empty() {
+        return Ok((FoundTables::default(), None));
+    }
+    // The state is read first, so that what changes meanwhile is a change of it.
+    let state = wire.query(&format!("SELECT {PUBLISHED_STATE}")).await;
+    let state = state.map_err(|failure| judge(config, failure))?;
+    let state = text(&state, 0).unwrap_or_default().to_owned();
+    let (mut tables, mut fault) = (FoundTables::new(state.into()), None);
     for required in &config.required {
         let sql = TableSetup::sql(&config.publications, required);
         let rows = wire.query(&sql).await.map_err(|failure| judge(config, failure))?;

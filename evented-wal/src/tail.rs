@@ -1,17 +1,15 @@
 //! Reads the log continuously, across reconnects.
 
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::{Config, Slot};
 use crate::error::{Gap, WalError};
 use crate::found_table::{FoundTable, FoundTables};
+use crate::link::{Link, delays};
 use crate::lsn::Lsn;
 use crate::message::Message;
-use crate::publication_watch::Watch;
+use crate::publication_watch::{Watch, check_now};
 use crate::session;
 use crate::session::{Begin, Published, Session, Unopened};
 use crate::status::TailStatus;
@@ -57,7 +55,8 @@ use crate::transport::{Failure, Transport, Wire};
 ///
 /// A tail that [requires](Config::require) tables ends with `MustRefetch` if one of them is renamed, moved to another
 /// schema, replaced by another table, or taken out of its publication, and if the publication is altered. It detects
-/// another name at the next change of the table, and the rest within ten seconds or when it reconnects.
+/// another name at the next change of the table, and the rest when it reconnects, before a mark of `evented_feed` that
+/// was made after it, and within ten seconds otherwise.
 ///
 /// The tail cannot detect that a slot was dropped and created again under the same name while nobody read it, because
 /// the two slots cannot be distinguished. After you do this, discard the position that belongs to the slot.
@@ -159,34 +158,19 @@ struct Core<T: Transport> {
     /// The check of the publications, for tails that require tables, and on servers that do not report a missing
     /// publication.
     watch: Option<Watch>,
+    /// A mark that is passed on after a check of the publications.
+    held: Option<HeldMark>,
 }
 
-enum Link<T> {
-    Up(T),
-    /// A task is reconnecting. It is a task because the consumer may drop the future that waits for it.
-    Down {
-        since: Instant,
-        delays: ExponentialBackoff,
-        undefined: bool,
-        attempt: Option<JoinHandle<Result<Session<T>, Unopened>>>,
-    },
+struct HeldMark {
+    mark: Message,
+    check: JoinHandle<Result<(), WalError>>,
 }
 
-impl<T> Drop for Link<T> {
+impl Drop for HeldMark {
     fn drop(&mut self) {
-        if let Self::Down { attempt: Some(attempt), .. } = self {
-            attempt.abort();
-        }
+        self.check.abort();
     }
-}
-
-fn delays() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(5))
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
 
 impl<T: Transport> Core<T> {
@@ -216,14 +200,11 @@ impl<T: Transport> Core<T> {
             sleep(delay).await;
         };
         let Session { wire, system, start, written, published, tables } = session;
-        let watch = (published.is_silent || !tables.is_empty()).then(|| {
-            let known = Begin { published: published.clone(), tables: tables.clone(), ..Begin::default() };
-            Watch::start::<T>(config.clone(), known)
-        });
+        let watches = published.is_silent || !tables.is_empty();
         let stream = Stream::new(from);
         let last = Instant::now();
         let link = Link::Up(wire);
-        Ok(Self {
+        let mut core = Self {
             config,
             stream,
             link,
@@ -236,8 +217,11 @@ impl<T: Transport> Core<T> {
             ended: None,
             published,
             tables,
-            watch,
-        })
+            watch: None,
+            held: None,
+        };
+        core.watch = watches.then(|| Watch::start::<T>(core.config.clone(), core.known()));
+        Ok(core)
     }
 
     async fn next(&mut self) -> Result<Message, WalError> {
@@ -260,7 +244,20 @@ impl<T: Transport> Core<T> {
 
     async fn step(&mut self) -> Result<Message, WalError> {
         loop {
+            if let Some(held) = &mut self.held {
+                let checked = (&mut held.check).await;
+                let mark = held.mark.clone();
+                self.held = None;
+                checked.unwrap_or_else(|ended| Err(WalError::Protocol(ended.to_string())))?;
+                self.tables.checked_at(&mark);
+                return Ok(mark);
+            }
             if let Some(message) = self.stream.pop() {
+                if self.tables.needs_check(&message) {
+                    let check = tokio::spawn(check_now::<T>(self.config.clone(), self.known()));
+                    self.held = Some(HeldMark { mark: message, check });
+                    continue;
+                }
                 if let Message::Idle { .. } = message {
                     self.acknowledge();
                 }
@@ -290,6 +287,11 @@ impl<T: Transport> Core<T> {
             };
             self.down(failure)?;
         }
+    }
+
+    /// What a check of the publications compares with.
+    fn known(&self) -> Begin {
+        Begin { published: self.published.clone(), tables: self.tables.clone(), ..Begin::default() }
     }
 
     fn confirm(&mut self, at: Lsn) {

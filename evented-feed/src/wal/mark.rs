@@ -4,12 +4,14 @@ use diesel::pg::Pg;
 use evented_core::Position;
 use evented_diesel::Error;
 use evented_diesel::spi::{Executor, Number, Operation, Statement, sealed};
-use evented_wal::Lsn;
+use evented_wal::{Lsn, MARK_PREFIX, PUBLISHED_STATE};
 
 use crate::wal::positions::wal_position;
 
 /// Writes a mark into the write-ahead log, and returns its position for [`Hub::wait_for`](crate::Hub::wait_for) of a
 /// hub that reads the log. When that call returns, the hub has delivered everything that was committed before the mark.
+/// It returns an error if the hub finds that a table of its models was renamed, replaced or taken out of the
+/// publication before the mark.
 pub fn mark() -> Mark {
     Mark(())
 }
@@ -26,8 +28,8 @@ impl Operation<Pg> for Mark {
 
     async fn perform<E: Executor<Pg>>(self, executor: &mut E) -> Result<Position, Error> {
         // The server writes a transactional message to disk, and sends it, immediately.
-        let statement =
-            Statement::new("SELECT (pg_logical_emit_message(true, 'evented', '') - '0/0'::pg_lsn)::bigint");
+        let mut statement = Statement::new("SELECT (pg_logical_emit_message(true, ");
+        statement.value(MARK_PREFIX).sql(", ").sql(PUBLISHED_STATE).sql(") - '0/0'::pg_lsn)::bigint");
         let rows = executor.load::<Number>(statement).await?;
         let lsn = rows.into_iter().next().and_then(|number| number.0).unwrap_or_default();
         Ok(wal_position(Lsn(lsn.cast_unsigned()), 0))

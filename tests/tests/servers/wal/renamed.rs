@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use evented_diesel::EventedDsl as _;
+use evented_feed::wal;
 use evented_feed::{Feed, Hub, Interruption};
 use evented_tests::models::Note;
 use evented_wal::{Gap, Message, RequiredTable, Tail, WalError};
@@ -127,6 +128,40 @@ async fn tables_that_are_published_in_addition_disturb_no_reader() {
     stage.sql("INSERT INTO u VALUES (1)");
     assert_eq!(transaction(&mut tail).await.messages.len(), 2);
     assert_eq!(tail.status().reconnects, 1);
+}
+
+#[tokio::test]
+async fn a_mark_is_not_reached_after_the_table_was_not_published() {
+    for alter in [
+        format!("ALTER PUBLICATION {QUOTED} DROP TABLE notes"),
+        format!("ALTER PUBLICATION {QUOTED} SET TABLE notes WHERE (id > 7)"),
+        format!("ALTER PUBLICATION {QUOTED} DROP TABLE notes; ALTER PUBLICATION {QUOTED} ADD TABLE notes"),
+        "ALTER TABLE notes RENAME TO memos; CREATE TABLE notes (id int PRIMARY KEY)".to_owned(),
+        "DROP TABLE notes CASCADE".to_owned(),
+    ] {
+        let mut stage = stage();
+        let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
+        let before = stage.run(wal::mark()).unwrap();
+        hub.wait_for(before).await.unwrap();
+        stage.sql(&alter);
+        let after = stage.run(wal::mark()).unwrap();
+        let error = hub.wait_for(after).await.expect_err(&alter);
+        assert!(error.to_string().contains("public.notes"), "{alter}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_mark_is_reached_after_another_table_was_published() {
+    let mut stage = stage();
+    let hub = Hub::on_wal::<Note>().spawn(stage.config()).await.unwrap();
+    let mut feed = hub.subscribe(Note::changes()).unwrap();
+    for table in ["u", "v"] {
+        stage.sql(&format!("CREATE TABLE {table} (id int); ALTER PUBLICATION {QUOTED} ADD TABLE {table}"));
+        stage.sql("INSERT INTO notes (text) VALUES ('a')");
+        let here = stage.run(wal::mark()).unwrap();
+        hub.wait_for(here).await.unwrap();
+        assert!(feed.try_recv().is_ok());
+    }
 }
 
 #[tokio::test]
