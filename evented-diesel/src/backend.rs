@@ -7,8 +7,7 @@ use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::SqlTypes;
 use crate::statements::{
-    Append, Guard, Inserted, LARGEST_PORTION, RecordRow, Removed, RowLock, Written, insert_many,
-    insert_many_plain, portions,
+    Append, Guard, Inserted, LARGEST_PORTION, Removed, RowLock, Written, insert_many_plain, portions,
 };
 
 #[cfg(feature = "__pg")]
@@ -123,6 +122,14 @@ pub trait EventedBackend: SqlTypes {
         executor: &mut D,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
+    /// Writes the same columns of many rows. Returns the rows as the database stores them.
+    #[doc(hidden)]
+    fn change_rows<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+        rows: &[(KeyValue, &M)],
+        columns: &[usize],
+    ) -> impl Future<Output = QueryResult<Vec<M>>> + Send;
+
     /// Inserts many rows with their keys. Returns the number of inserted rows.
     #[doc(hidden)]
     fn insert_rows<M: ModelOn<Self>, D: Executor<Self>>(
@@ -159,16 +166,3 @@ async fn insert_values<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
 
 /// The type that stands for the text of an insert of [`LARGEST_PORTION`] rows.
 struct LargestInsert;
-
-/// Like [`insert_values`], but returns the rows as the database stores them.
-async fn make_values<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
-    executor: &mut D,
-    rows: &[(KeyValue, &M)],
-) -> QueryResult<Vec<M>> {
-    let mut made = Vec::with_capacity(rows.len());
-    for rows in portions::<DB, _>(rows, M::WRITTEN.len() + M::KEY_COLUMNS.len()) {
-        let rows = executor.load::<RecordRow<M>>(insert_many::<DB, M>(rows)).await?;
-        made.extend(rows.into_iter().map(|row| row.0));
-    }
-    Ok(made)
-}

@@ -22,7 +22,7 @@ mod table_scan;
 pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{
     Appended, InsertedRow, Source, WrittenRow, append, append_columns, push_append_values,
-    push_ordering_txid, read_written_offset,
+    push_ordering_txid, push_ordering_txid_after, read_written_offset,
 };
 pub(crate) use checkpoint_rows::{
     CheckpointRow, EventCounts, LeafRow, NODE_BINDS, NodeEnd, NodeRow, Range, block, block_before,
@@ -50,7 +50,7 @@ pub use log_stream::{BlockingSession, CommitMark, HistoryEvent, LoggedEvent};
 pub(crate) use log_tables::{format_of, lock_upgrades, table_exists, touch_formats};
 pub(crate) use many_rows::{
     LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, key_portions, lock_rows,
-    portions, remove_many, remove_many_plain, rows_of, update_many,
+    portions, push_update_end, remove_many, remove_many_plain, rows_of, update_from, update_many,
 };
 pub(crate) use matching_rows::{MatchingRow, matching_rows};
 pub(crate) use references::refers_to;

@@ -14,15 +14,16 @@ mod catalog;
 mod event_arrays;
 mod row_arrays;
 
-use crate::backend::{EventedBackend, insert_values, make_values};
+use crate::backend::{EventedBackend, insert_values};
 use crate::error::{NO_ROW, OTHER_KEY, RefusedRow};
 use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::{SqlTypes, Statement, Value, field, optional};
 use crate::statements::{
     Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, RowLock, Source,
-    Written, WrittenRow, append_columns, lock_rows, push_append_values, push_insert_columns,
-    push_insert_values, push_is_record, push_record_of, push_set, read_written_offset,
+    Written, WrittenRow, append_columns, insert_many, lock_rows, portions, push_append_values,
+    push_insert_columns, push_insert_values, push_is_record, push_record_of, push_set, read_written_offset,
+    update_many,
 };
 
 /// A row of a result whose columns do not matter, only its existence.
@@ -151,6 +152,29 @@ impl EventedBackend for Pg {
         Ok(made)
     }
 
+    async fn change_rows<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+        rows: &[(KeyValue, &M)],
+        columns: &[usize],
+    ) -> QueryResult<Vec<M>> {
+        let mut remaining = row_arrays::RemainingRows::of_fields(executor, rows, columns.to_vec()).await?;
+        let mut changed = Vec::with_capacity(rows.len());
+        while let Some(arrays) = remaining.next()? {
+            changed.extend(
+                executor
+                    .load::<RecordRow<M>>(arrays.update::<M>(columns))
+                    .await?
+                    .into_iter()
+                    .map(|row| row.0),
+            );
+        }
+        for rows in portions::<Self, _>(remaining.rest(), columns.len() + M::KEY_PARTS.len()) {
+            let statement = update_many::<Self, M>(rows, columns);
+            changed.extend(executor.load::<RecordRow<M>>(statement).await?.into_iter().map(|row| row.0));
+        }
+        Ok(changed)
+    }
+
     async fn append_new<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         events: &[Append<'_>],
@@ -167,6 +191,19 @@ impl EventedBackend for Pg {
         let columns = event_arrays::EventColumns::of(events);
         executor.load::<Nothing>(columns.append()).await.map(drop)
     }
+}
+
+/// Inserts rows in portions, with `VALUES`, and returns the rows as the database stores them.
+async fn make_values<M: ModelOn<Pg>, D: Executor<Pg>>(
+    executor: &mut D,
+    rows: &[(KeyValue, &M)],
+) -> QueryResult<Vec<M>> {
+    let mut made = Vec::with_capacity(rows.len());
+    for rows in portions::<Pg, _>(rows, M::WRITTEN.len() + M::KEY_COLUMNS.len()) {
+        let rows = executor.load::<RecordRow<M>>(insert_many::<Pg, M>(rows)).await?;
+        made.extend(rows.into_iter().map(|row| row.0));
+    }
+    Ok(made)
 }
 
 /// Writes the event first: its unique revision decides between two writers. The row follows.
@@ -291,7 +328,7 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
     push_is_record::<Pg, M>(&mut statement, "t.", append.record);
     statement.sql(" FOR UPDATE), head AS (SELECT ");
-    statement.sql("e.revision, e.version, e.state FROM ").log(append.table.name).sql(" e WHERE ");
+    statement.sql("e.revision, e.version, e.state, e.txid FROM ").log(append.table.name).sql(" e WHERE ");
     statement
         .of_record("e", append.table, append.record)
         .sql(" ORDER BY e.revision DESC LIMIT 1), appended AS (");
@@ -308,7 +345,7 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     push_is_record::<Pg, M>(&mut statement, "t.", append.record);
     statement.sql(" RETURNING 1 AS one) SELECT ");
     statement.sql(
-        "appended.txid, appended.position, appended.revision, e.revision, e.version, e.state, NULL, k.one, ",
+        "appended.txid, appended.position, appended.revision, e.revision, e.version, e.state, NULL, e.txid, k.one, ",
     );
     statement.columns("k.", M::COLUMNS);
     push_must_be_written(&mut statement, "appended.position", "gone.one");

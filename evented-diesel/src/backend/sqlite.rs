@@ -5,6 +5,7 @@
 //! the row, even if the caller commits their transaction after the error.
 
 mod catalog;
+mod many;
 
 use diesel::QueryResult;
 use diesel::deserialize::{self, QueryableByName};
@@ -12,7 +13,7 @@ use diesel::row::NamedRow;
 use diesel::sqlite::Sqlite;
 use evented_core::{KeyValue, LogOffset};
 
-use crate::backend::{EventedBackend, insert_values, make_values};
+use crate::backend::{EventedBackend, insert_values};
 use crate::error::RefusedRow;
 use crate::exec::Executor;
 use crate::model::{EventLog, Model, ModelOn};
@@ -176,17 +177,24 @@ impl EventedBackend for Sqlite {
         executor: &mut D,
         rows: &[(KeyValue, &M)],
     ) -> QueryResult<Vec<M>> {
-        make_values(executor, rows).await
+        insert_values(executor, rows).await?;
+        let keys: Vec<KeyValue> = rows.iter().map(|(key, _)| key.clone()).collect();
+        many::rows_afterwards(executor, &keys).await
+    }
+
+    async fn change_rows<M: ModelOn<Self>, D: Executor<Self>>(
+        executor: &mut D,
+        rows: &[(KeyValue, &M)],
+        columns: &[usize],
+    ) -> QueryResult<Vec<M>> {
+        many::change_rows(executor, rows, columns).await
     }
 
     async fn append_many<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         events: &[Append<'_>],
     ) -> QueryResult<()> {
-        for event in events {
-            append_event::<M, D>(executor, event).await?;
-        }
-        Ok(())
+        many::append::<M, D>(executor, events).await
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Append<'a> {
     pub(crate) state: &'a Digest,
     /// The hash of the event, in a log that chains its events.
     pub(crate) hash: Option<EventHash>,
+    /// The transaction that orders the event before this one, 0 if there is none; `None` if it is not known.
+    pub(crate) txid_before: Option<i64>,
     /// Whether the database makes the record's key when it inserts the row.
     pub(crate) makes_key: bool,
     /// Whether the record's key was generated just now, so that no event or row of it can exist.
@@ -159,10 +161,27 @@ pub(crate) fn push_append_values<'q, DB: SqlTypes>(
     }
     if follows && DB::NUMBERS_TRANSACTIONS {
         statement.sql(", ");
-        push_ordering_txid(statement, append.table, |statement| {
-            statement.of_record("p", append.table, append.record);
-        });
+        match append.txid_before {
+            Some(txid) => push_ordering_txid_after(statement, |statement| {
+                statement.value(txid);
+            }),
+            None => push_ordering_txid(statement, append.table, |statement| {
+                statement.of_record("p", append.table, append.record);
+            }),
+        }
     }
+}
+
+/// Adds the transaction id that orders an event, as [`push_ordering_txid`] does, if that of the event before it is known.
+pub(crate) fn push_ordering_txid_after<'q, DB: SqlTypes>(
+    statement: &mut Statement<'q, DB>,
+    before: impl Fn(&mut Statement<'q, DB>),
+) {
+    statement.sql("GREATEST(txid_current(), CASE WHEN ");
+    before(statement);
+    statement.sql(" < txid_snapshot_xmax(txid_current_snapshot()) THEN ");
+    before(statement);
+    statement.sql(" END)");
 }
 
 /// Adds the transaction id that orders an event: its own transaction's, or that of the previous event of its record, if

@@ -29,19 +29,21 @@ pub struct HeadRow {
     pub(crate) state: Digest,
     /// The hash of the event, in a log that chains its events.
     pub(crate) hash: Option<EventHash>,
+    /// The transaction that orders the event.
+    pub(crate) txid: i64,
 }
 
 /// Returns the columns of [`HeadRow`] in order, with the alias `e`.
 pub(crate) fn head_columns(table: EventTable) -> &'static str {
     if table.hashed {
-        "e.revision, e.version, e.state, e.hash"
+        "e.revision, e.version, e.state, e.hash, e.txid"
     } else {
-        "e.revision, e.version, e.state, NULL"
+        "e.revision, e.version, e.state, NULL, e.txid"
     }
 }
 
 /// The number of columns of [`HeadRow`].
-pub(crate) const HEAD_WIDTH: usize = 4;
+pub(crate) const HEAD_WIDTH: usize = 5;
 
 impl HeadRow {
     pub(crate) fn read<'a, DB: SqlTypes>(row: &impl Row<'a, DB>, from: usize) -> deserialize::Result<Self> {
@@ -50,6 +52,7 @@ impl HeadRow {
             version: field(row, from + 1, DB::read_small_int)?.into(),
             state: digest(&field(row, from + 2, DB::read_bytes)?)?,
             hash: optional(row, from + 3, DB::read_bytes)?.map(|bytes| event_hash(&bytes)).transpose()?,
+            txid: field(row, from + 4, DB::read_big_int)?,
         })
     }
 }

@@ -12,21 +12,24 @@ pub(crate) struct Head {
     pub(crate) revision: i64,
     /// The hash of the last event, in a log that chains its events.
     pub(crate) hash: Option<EventHash>,
+    /// The transaction that orders the last event; `None` if it is not known.
+    pub(crate) txid: Option<i64>,
 }
 
 impl Head {
     /// The head of a record without events.
-    pub(crate) const NONE: Self = Self { revision: 0, hash: None };
+    pub(crate) const NONE: Self = Self { revision: 0, hash: None, txid: Some(0) };
 
     /// The head after an event is appended.
     pub(crate) fn after(append: &Append<'_>) -> Self {
-        Self { revision: append.revision, hash: append.hash }
+        // The transaction that orders the event is this one, or that of the event before it.
+        Self { revision: append.revision, hash: append.hash, txid: append.txid_before }
     }
 }
 
 impl From<&HeadRow> for Head {
     fn from(row: &HeadRow) -> Self {
-        Self { revision: row.revision, hash: row.hash }
+        Self { revision: row.revision, hash: row.hash, txid: Some(row.txid) }
     }
 }
 
@@ -75,6 +78,7 @@ pub(crate) fn next_event<'a, M: Model>(
         meta,
         at: cx.at,
         state: content.state,
+        txid_before: head.txid,
         makes_key: false,
         fresh: false,
         placed: true,

@@ -19,10 +19,10 @@ use crate::write::independent::IndependentBatch;
 /// Running a batch returns the record after each command, in the order of the commands. Each command sees the effects
 /// of the earlier ones.
 ///
-/// On PostgreSQL, thousands of commands take a few dozen statements, each of many rows. A batch locks rows in the order
-/// of their keys, so two batches cannot deadlock over them. A batch runs its commands one by one instead on SQLite, if
-/// one of them is a savepoint or idempotent, if the database generates the keys, and in unusual situations (a missing
-/// record, a row changed by other SQL, a violated constraint).
+/// Thousands of commands take a few dozen statements, each of many rows. A batch locks rows in the order of their keys, so
+/// two batches cannot deadlock over them. A batch runs its commands one by one instead if one of them is a savepoint or
+/// idempotent, if the database generates the keys, and in unusual situations (a missing record, a row changed by other
+/// SQL, a violated constraint).
 ///
 /// # Errors
 ///

@@ -1,8 +1,7 @@
 //! Runs many commands at once: plans them in memory and writes them in a few statements.
 //!
 //! The plan handles records in their usual state. In unusual situations (drift, a missing record, a repeated event, a
-//! violated constraint), and where one statement per command costs nothing (SQLite), the commands run one by one in the
-//! same transaction. That also finds out which command failed.
+//! violated constraint) the commands run one by one in the same transaction. That also finds out which command failed.
 
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
@@ -31,8 +30,7 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     let failed = |error| Error::database(name.clone(), error);
     // Opens a savepoint in the caller's transaction, or a transaction, so that the attempt can be rolled back.
     executor.begin().await.map_err(failed)?;
-    let attempt = if DB::LOCKS_FIRST { Ok(None) } else { at_once(executor, commands).await };
-    match attempt {
+    match at_once(executor, commands).await {
         Ok(Some(records)) => {
             executor.commit().await.map_err(failed)?;
             return Ok(records);

@@ -9,8 +9,7 @@ use crate::error::{Error, Subject};
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
-    Append, Current, HeadRow, RecordRow, RowLock, columns_to_write, current_rows, key_portions, portions,
-    remove_many, update_many,
+    Append, Current, HeadRow, RecordRow, RowLock, columns_to_write, current_rows, key_portions, remove_many,
 };
 use crate::write::append_event::{Head, sort_by_table};
 use crate::write::batch_plan::{Plan, Planned, Working};
@@ -159,12 +158,9 @@ async fn write_rows<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     let mut rows = Vec::with_capacity(changed.len() + made.len());
     let columns = columns_to_write::<M>(columns.into_iter().collect());
     if !columns.is_empty() {
-        for changed in portions::<DB, _>(&changed, columns.len() + M::KEY_PARTS.len()) {
-            let statement = update_many::<DB, M>(changed, &columns);
-            let written = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
-            all_written::<M>(changed.len(), written.len())?;
-            rows.extend(written.into_iter().map(|row| row.0));
-        }
+        let written = DB::change_rows(executor, &changed, &columns).await.map_err(table_failed::<M>)?;
+        all_written::<M>(changed.len(), written.len())?;
+        rows.extend(written);
     }
     let inserted = DB::make_rows(executor, &made).await.map_err(table_failed::<M>)?;
     all_written::<M>(made.len(), inserted.len())?;

@@ -104,7 +104,7 @@ fn from_callers_copy<M: Model>(record: &Record<M>, copy: &M) -> Result<Option<Re
     live.normalize();
     let state = record.digest(&live)?;
     let guard = Guard::Revision { column, revision, state, version: M::VERSION };
-    let head = Head { revision, hash: None };
+    let head = Head { revision, hash: None, txid: None };
     Ok(Some(Resolved { state: State::Live(live), head, guard, overwrote: None }))
 }
 

@@ -39,17 +39,6 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     attempts::run(executor, record, options, &delete).await
 }
 
-/// Deletes a record that is locked, and whose state was read under the lock; `None` if the state is not the last one.
-pub(crate) async fn of_locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
-    executor: &mut E,
-    record: &Record<M>,
-    from: Resolved<M>,
-    options: &Options,
-    cascade: &Cascade,
-) -> Result<Option<Recorded<M>>, Error> {
-    Delete { record, options, cascade }.from(executor, Some(from)).await
-}
-
 /// Deletes a record among others of one delete.
 pub(crate) async fn among<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -142,7 +131,13 @@ impl<M: Model> Delete<'_, M> {
         let given_id = options.event_id.is_some();
         let content =
             EventContent { action: names::DELETE, payload: &payload, state: &Digest::NOTHING, given_id };
-        let append = next_event::<M>(&cx, &record.value, head.unwrap_or(Head::NONE), content, meta.as_ref());
+        let append = next_event::<M>(
+            &cx,
+            &record.value,
+            head.unwrap_or(Head { txid: None, ..Head::NONE }),
+            content,
+            meta.as_ref(),
+        );
         let expecting = head.map(|head| head.revision).or(options.expecting);
         let removed = state_store::delete(executor, &append, expecting, state).await;
         let Removed { appended, row, head } = removed.map_err(|error| record.failed(error))?;
@@ -154,7 +149,7 @@ impl<M: Model> Delete<'_, M> {
         if M::HAS_TABLE {
             match row.state_digest() {
                 Ok(digest) if head.version == M::VERSION && digest != head.state => {
-                    let head = Head { revision, hash: append.hash };
+                    let head = Head { revision, hash: append.hash, txid: None };
                     record_lost(executor, record, &row, head, options).await?;
                 }
                 Ok(_) => {}

@@ -80,7 +80,7 @@ async fn in_usual_state<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     commands: &[Command<M>],
 ) -> Result<Vec<usize>, Error> {
-    if !M::HAS_TABLE || DB::LOCKS_FIRST {
+    if !M::HAS_TABLE {
         return Ok(Vec::new());
     }
     let keys = batch_write::keys(commands);

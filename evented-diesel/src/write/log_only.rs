@@ -77,6 +77,7 @@ pub(crate) async fn delete<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         version: event.version,
         state: *event.state,
         hash: event.hash,
+        txid: 0,
     };
     Ok(Removed { appended: appended.map(|done| (done.offset, done.revision)), row: state, head: Some(head) })
 }

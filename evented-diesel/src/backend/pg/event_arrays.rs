@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::sql::{BindColumns, EventTable, Statement};
 use crate::sql_types::JsonText;
-use crate::statements::{Append, append_columns, push_ordering_txid};
+use crate::statements::{Append, append_columns, push_ordering_txid, push_ordering_txid_after};
 
 /// The columns of some events of one log.
 pub(super) struct EventColumns<'a> {
@@ -26,6 +26,8 @@ pub(super) struct EventColumns<'a> {
     times: Vec<DateTime<Utc>>,
     states: Vec<&'a [u8]>,
     hashes: Vec<&'a [u8]>,
+    /// The transactions that order the events before these; empty if one of them is not known.
+    txids_before: Vec<i64>,
 }
 
 /// The keys of the records; all are of the kind of the log.
@@ -48,7 +50,9 @@ impl<'a> EventColumns<'a> {
                 ExactKey::BigInt(key) => records.big_ints.push(key),
             }
         }
+        let known: Option<Vec<i64>> = events.iter().map(|event| event.txid_before).collect();
         Self {
+            txids_before: known.unwrap_or_default(),
             table: events.first().map(|event| event.table),
             ids: events.iter().map(|event| event.event_id).collect(),
             records,
@@ -77,7 +81,12 @@ impl<'a> EventColumns<'a> {
             statement.sql(", ").value(schema);
         }
         statement.sql(if table.hashed { ", u.hash" } else { "" }).sql(if follow { ", " } else { "" });
-        if follow {
+        let follow_known = follow && !self.txids_before.is_empty();
+        if follow_known {
+            push_ordering_txid_after(&mut statement, |statement| {
+                statement.sql("u.before");
+            });
+        } else if follow {
             push_ordering_txid(&mut statement, table, |statement| {
                 statement.sql("p.record_id = u.record_id AND p.revision < u.revision").and_schema("p", table);
             });
@@ -89,8 +98,12 @@ impl<'a> EventColumns<'a> {
         if table.hashed {
             statement.sql(", ").field(self, COLUMNS);
         }
+        if follow_known {
+            statement.sql(", ").field(self, COLUMNS + 1);
+        }
         statement.sql(") u(id, record_id, revision, action, version, payload, meta, at, state");
-        statement.sql(if table.hashed { ", hash)" } else { ")" });
+        statement.sql(if table.hashed { ", hash" } else { "" });
+        statement.sql(if follow_known { ", before)" } else { ")" });
         statement
     }
 }
@@ -104,7 +117,7 @@ impl EventColumns<'_> {
     }
 }
 
-/// The number of columns that are arrays, without the hash.
+/// The number of columns that are always arrays.
 const COLUMNS: usize = 9;
 
 impl BindColumns<Pg> for EventColumns<'_> {
@@ -119,7 +132,8 @@ impl BindColumns<Pg> for EventColumns<'_> {
             6 => out.push_bind_param::<Array<JsonText>, Vec<&str>>(&self.metas),
             7 => out.push_bind_param::<Array<Timestamptz>, Vec<DateTime<Utc>>>(&self.times),
             8 => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.states),
-            _ => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.hashes),
+            COLUMNS => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.hashes),
+            _ => out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.txids_before),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Inserts many rows in one statement. Each column is one array, so the server plans one node for any number of rows.
+//! Inserts or updates many rows in one statement. Each column is one array, so the server plans one node for any number of rows.
 //! `VALUES` would prepare an expression for each value.
 //!
 //! A model binds the values of one row at a time. This module combines their bytes into arrays. If it cannot build the
@@ -13,7 +13,7 @@ use evented_core::KeyValue;
 use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::{BindColumns, ConvertedField, SqlTypes, Statement};
-use crate::statements::{TableKey, insert_from};
+use crate::statements::{TableKey, insert_from, push_update_end, update_from};
 
 mod array_types;
 mod column;
@@ -29,27 +29,38 @@ const BYTES_PER_STATEMENT: usize = 4 << 20;
 /// The number of rows from which on it is worth querying the database for types, which takes a round trip.
 const ASKS_FOR_TYPES_FROM: usize = 64;
 
-/// The rows that are left to insert.
+/// The rows that are left to write.
 pub(super) struct RemainingRows<'r, M> {
     rows: &'r [(KeyValue, &'r M)],
+    /// The columns to write beside the key, by their index in [`Model::WRITTEN`](crate::Model::WRITTEN).
+    fields: Vec<usize>,
     types: Types,
 }
 
 impl<'r, M: ModelOn<Pg>> RemainingRows<'r, M> {
-    /// Starts with all rows. If there are many, this queries the database for the column types that are known only by
-    /// name.
+    /// Starts with all rows and all columns.
     pub(super) async fn all<D: Executor<Pg>>(
         executor: &mut D,
         rows: &'r [(KeyValue, &'r M)],
+    ) -> QueryResult<Self> {
+        Self::of_fields(executor, rows, (0..M::WRITTEN.len()).collect()).await
+    }
+
+    /// Starts with all rows, and some columns beside the key. If there are many rows, this queries the database for the
+    /// column types that are known only by name.
+    pub(super) async fn of_fields<D: Executor<Pg>>(
+        executor: &mut D,
+        rows: &'r [(KeyValue, &'r M)],
+        fields: Vec<usize>,
     ) -> QueryResult<Self> {
         let mut types = Types::default();
         if rows.len() >= ASKS_FOR_TYPES_FROM
             && let Some((key, row)) = rows.first()
         {
-            Row::of(key, *row).collect_binds(&mut RawBytesBindCollector::new(), &mut types, &Pg)?;
+            Row::of(key, *row, &fields).collect_binds(&mut RawBytesBindCollector::new(), &mut types, &Pg)?;
             types.find(executor).await?;
         }
-        Ok(Self { rows, types })
+        Ok(Self { rows, fields, types })
     }
 
     /// Returns as many rows as one statement takes; `None` at the end, or if the rows cannot be converted to arrays.
@@ -57,7 +68,7 @@ impl<'r, M: ModelOn<Pg>> RemainingRows<'r, M> {
         let (mut columns, mut bytes, mut taken): (Vec<Column>, _, _) = (Vec::new(), 0, 0);
         let mut binds = RawBytesBindCollector::<Pg>::new();
         for (key, row) in self.rows.iter().take(ROWS_PER_STATEMENT) {
-            Row::of(key, *row).collect_binds(&mut binds, &mut self.types, &Pg)?;
+            Row::of(key, *row, &self.fields).collect_binds(&mut binds, &mut self.types, &Pg)?;
             if taken == 0 {
                 let Some(of_row) = binds.metadata.iter().map(Column::of).collect() else { return Ok(None) };
                 columns = of_row;
@@ -100,6 +111,14 @@ impl RowColumns {
         statement.sql(" SELECT ").field(self, 0);
         statement
     }
+
+    /// Writes these columns of the rows, and returns the rows.
+    pub(super) fn update<M: ModelOn<Pg>>(&self, columns: &[usize]) -> Statement<'_, Pg> {
+        let mut statement = update_from::<Pg, M>(columns);
+        statement.sql("SELECT ").field(self, 0);
+        push_update_end::<Pg, M>(&mut statement, columns);
+        statement
+    }
 }
 
 impl BindColumns<Pg> for RowColumns {
@@ -118,18 +137,16 @@ impl BindColumns<Pg> for RowColumns {
 struct Row<'a, M> {
     key: TableKey<'a>,
     row: &'a M,
+    fields: &'a [usize],
     /// The fields that are bound as another type, by their index in [`Model::WRITTEN`](crate::Model::WRITTEN).
     converted: Vec<(usize, ConvertedField<Pg>)>,
 }
 
 impl<'a, M: ModelOn<Pg>> Row<'a, M> {
-    fn of(key: &'a KeyValue, row: &'a M) -> Self {
-        let converted = |field| Some((field, row.converted_field(field)?));
-        Self {
-            key: TableKey::of::<M>(key),
-            row,
-            converted: (0..M::WRITTEN.len()).filter_map(converted).collect(),
-        }
+    fn of(key: &'a KeyValue, row: &'a M, fields: &'a [usize]) -> Self {
+        let converted = |field: &usize| Some((*field, row.converted_field(*field)?));
+        let converted = fields.iter().filter_map(converted).collect();
+        Self { key: TableKey::of::<M>(key), row, fields, converted }
     }
 }
 
@@ -141,10 +158,10 @@ impl<M: ModelOn<Pg>> QueryFragment<Pg> for Row<'_, M> {
                 parts.iter().try_for_each(|part| Pg::push_key_part(part, out.reborrow()))?;
             }
         }
-        (0..M::WRITTEN.len()).try_for_each(|field| {
-            match self.converted.iter().find(|(converted, _)| *converted == field) {
+        self.fields.iter().try_for_each(|field| {
+            match self.converted.iter().find(|(converted, _)| converted == field) {
                 Some((_, converted)) => converted.push(out.reborrow()),
-                None => self.row.push_field(field, out.reborrow()),
+                None => self.row.push_field(*field, out.reborrow()),
             }
         })
     }

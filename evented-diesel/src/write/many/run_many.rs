@@ -2,14 +2,13 @@
 //!
 //! Records in their usual state are planned in memory and written in a few statements, as a batch is. The others (drift,
 //! an event of an older version of the model) are changed one by one in the same transaction, and so are all if a hook
-//! runs or a constraint is violated: that finds the record. On SQLite, where a statement per record costs little, they
-//! are read together and written one after the other.
+//! runs or a constraint is violated: that finds the record.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::query_builder::QueryFragment;
-use evented_core::{KeyValue, RecordRef, State};
+use evented_core::{KeyValue, RecordRef};
 
 use super::What;
 use crate::backend::EventedBackend;
@@ -17,14 +16,12 @@ use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
 use crate::model::{Cascade, Model, ModelOn, Record, table_failed};
 use crate::read::load;
-use crate::statements::{Guard, MatchingRow, RowLock, Until, matching_rows};
+use crate::statements::{MatchingRow, RowLock, Until, matching_rows};
 use crate::telemetry;
-use crate::write::append_event::Head;
 use crate::write::batch_plan::{Working, plan};
 use crate::write::command::{Command, Kind};
-use crate::write::drift::Resolved;
 use crate::write::options::Options;
-use crate::write::{batch_write, change, delete, run_command};
+use crate::write::{batch_write, delete, run_command};
 
 /// What is done, on which database.
 pub(super) struct Many<'m, DB, M: Model> {
@@ -84,9 +81,6 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         if M::HAS_BEFORE_APPEND {
             return Ok(Done { records: self.one_by_one(executor, &keys).await?, last });
         }
-        if DB::LOCKS_FIRST {
-            return Ok(Done { records: self.in_turn(executor, &keys, usual).await?, last });
-        }
         let failed = |error| Error::database(name.clone(), error);
         executor.begin().await.map_err(failed)?;
         match self.at_once(executor, &keys, usual).await {
@@ -132,28 +126,6 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         Ok(in_order.collect())
     }
 
-    /// Writes the records one after the other.
-    async fn in_turn<D: Executor<DB>>(
-        &self,
-        executor: &mut D,
-        keys: &[KeyValue],
-        mut usual: HashMap<KeyValue, Working<M>>,
-    ) -> Result<Vec<M>, Error> {
-        let mut records = Vec::with_capacity(keys.len());
-        for key in keys {
-            let known = usual.remove(key).and_then(|known| Some((known.state?, known.head)));
-            let done = match known {
-                Some((row, head)) => self.write(executor, row, head).await?,
-                None => None,
-            };
-            records.push(match done {
-                Some(record) => record,
-                None => self.alone(executor, key).await?,
-            });
-        }
-        Ok(records)
-    }
-
     async fn one_by_one<D: Executor<DB>>(
         &self,
         executor: &mut D,
@@ -182,19 +154,6 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
             }
         };
         Ok(done.record)
-    }
-
-    /// Writes a locked record in its usual state.
-    async fn write<D: Executor<DB>>(&self, executor: &mut D, row: M, head: Head) -> Result<Option<M>, Error> {
-        let record = Record::new(row.key());
-        let from = Resolved { state: State::Live(row), head, guard: Guard::Locked, overwrote: None };
-        let done = match self.what {
-            What::Change(action) => {
-                change::of_resolved(executor, &record, from, action.as_ref(), self.options).await?
-            }
-            What::Delete => delete::of_locked(executor, &record, from, self.options, self.cascade).await?,
-        };
-        Ok(done.map(|done| done.record))
     }
 
     /// A command for each record.
