@@ -225,16 +225,20 @@ fn defaults(model: &Model) -> Option<TokenStream> {
     Some(quote! {
         #left_to_database
         fn completed(&self, row: ::core::option::Option<&#ident>) -> ::core::option::Option<Self> {
-            let known = false #(|| self.#known.is_none())*;
-            let found = row.is_some() && (false #(|| self.#left.is_none())*);
+            let known = [#(self.#known.is_none()),*].contains(&true);
+            let found = row.is_some() && [#(self.#left.is_none()),*].contains(&true);
             if !(known || found) {
                 return ::core::option::Option::None;
             }
             let mut __new = ::core::clone::Clone::clone(self);
-            #(__new.#known.get_or_insert_with(|| #values);)*
+            #(if __new.#known.is_none() {
+                __new.#known = ::core::option::Option::Some(#values);
+            })*
             if let ::core::option::Option::Some(row) = row {
                 let _ = &row;
-                #(__new.#left.get_or_insert_with(|| ::core::clone::Clone::clone(&row.#rows));)*
+                #(if __new.#left.is_none() {
+                    __new.#left = ::core::option::Option::Some(::core::clone::Clone::clone(&row.#rows));
+                })*
             }
             ::core::option::Option::Some(__new)
         }

@@ -15,7 +15,7 @@ fn attributes() {
         (
             quote!(#[evented(foreign)] a: i32),
             "unknown attribute `foreign`; known here are `id`, `key`, `given`, `inserted_at`, `updated_at`, `revision`, \
-             `renamed`, `added`, `embed`, `skip`, `skip_insert`, `skip_update`, `unordered`, `generated`, `with`; write for example `#[evented(id)]`",
+             `renamed`, `added`, `embed`, `skip`, `skip_insert`, `skip_update`, `default`, `unordered`, `generated`, `with`; write for example `#[evented(id)]`",
         ),
         (
             quote!(#[evented(version = 1)] a: i32),
@@ -65,6 +65,14 @@ fn roles() {
         (
             quote!(#[evented(generated, skip_insert)] a: i32),
             "`skip_insert` is for fields without another role; write `#[evented(generated)]` alone",
+        ),
+        (
+            quote!(#[evented(default, skip_insert)] a: i32),
+            "a field with `skip_insert` always has the default of its type; write `#[evented(default)]` alone",
+        ),
+        (
+            quote!(#[evented(generated, default)] a: i32),
+            "`default` is for fields without another role; write `#[evented(generated)]` alone",
         ),
         (
             quote!(#[evented(skip_insert, updated_at)] a: NaiveDateTime),

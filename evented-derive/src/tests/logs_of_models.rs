@@ -268,6 +268,53 @@ fn faults_of_a_model_in_a_log() {
 }
 
 #[test]
+fn settings_that_would_have_no_effect() {
+    let faults = |input: syn::DeriveInput| super::read(&input).1;
+    let without_table = faults(parse_quote!(
+        #[evented(log(only), view, cascade(Comment))]
+        struct Item {
+            id: Uuid,
+            #[evented(default)]
+            rank: i32,
+            #[evented(default = 7)]
+            level: i32,
+        }
+    ));
+    let expected = [
+        "a model without a table has no view either; leave out `view` or `log(only)`",
+        "a model without a table has no rows that others refer to; leave out `cascade(…)` or `log(only)`",
+        "the model has no table, and so no column with a `DEFAULT`; write `#[evented(default = expression)]`",
+    ];
+    assert_eq!(without_table, expected);
+    let own_insert = faults(parse_quote!(
+        #[evented(insert = MyNew)]
+        struct Item {
+            id: Uuid,
+            #[evented(default)]
+            rank: i32,
+        }
+    ));
+    let message = "the model has an insert type of your own, which decides what can be left out; write \
+                   `Create::left_to_database` for that type";
+    assert_eq!(own_insert, [message]);
+}
+
+#[test]
+fn children_refer_to_each_part_of_the_key() {
+    let two_parts = parse_quote!(
+        #[diesel(primary_key(shop, number))]
+        #[evented(cascade(Line, path::Note = (notes::shop, notes::number)))]
+        struct Order {
+            shop: i32,
+            number: i32,
+        }
+    );
+    let message = "the key has 2 columns, and 1 of `Line` would refer to it; write \
+                   `cascade(Line = (table::column, table::other_column))`";
+    assert_eq!(super::read(&two_parts).1, [message]);
+}
+
+#[test]
 fn whole_logs() {
     assert_snapshot("the_smallest_log", &expansion(&the_smallest()));
     assert_snapshot("a_log_with_everything", &expansion(&with_everything()));

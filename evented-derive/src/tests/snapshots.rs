@@ -84,6 +84,13 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
             },
         ),
         ("before_append", on_struct(quote!(#[evented(before_append = path::to::f)]))),
+        (
+            "cascade",
+            on_struct(
+                quote!(#[evented(cascade(Comment, path::To::Reply = replies::item_id, Item = items::parent))]),
+            ),
+        ),
+        ("view", on_struct(quote!(#[evented(view)]))),
         ("log_table", on_struct(quote!(#[evented(log(table = schema::item_log))]))),
         ("log_db_schema", on_struct(quote!(#[evented(log(db_schema = "audit"))]))),
         ("insert", on_struct(quote!(#[evented(insert = path::To::MyNew)]))),
@@ -182,6 +189,8 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
         ("skip", on_field(quote!(#[evented(skip)]))),
         ("skip_update", on_field(quote!(#[evented(skip_update)]))),
         ("skip_insert", on_field(quote!(#[evented(skip_insert)]))),
+        ("default", on_field(quote!(#[evented(default)]))),
+        ("default_of_the_program", on_field(quote!(#[evented(default = "new".to_owned())]))),
         ("unordered", on_field(quote!(#[evented(unordered)]))),
         ("with", on_field(quote!(#[evented(with = path::form)]))),
         ("generated", on_field(quote!(#[evented(generated)]))),

@@ -43,7 +43,7 @@ diesel::table! {
 /// Has posts.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = threads)]
-#[evented(cascade(Post))]
+#[evented(cascade(Vote = votes::thread_id, Post))]
 pub struct Thread {
     pub id: Id<Thread>,
     pub title: String,

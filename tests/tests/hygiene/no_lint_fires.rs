@@ -57,6 +57,15 @@ mod schema {
             rank -> Integer,
         }
     }
+    diesel::table! {
+        leaves (id) {
+            id -> Integer,
+            parent -> Nullable<Integer>,
+            tree -> Integer,
+            size -> Integer,
+            color -> Nullable<Text>,
+        }
+    }
 }
 
 /// A model with every attribute, which is not used.
@@ -147,5 +156,34 @@ mod smallest_model {
         #[evented(generated)]
         #[deprecated = "to show that nothing is said of it"]
         rank: i32,
+    }
+}
+
+/// Models with defaults, that are views, or that cascade.
+mod related_models {
+    use evented_diesel::Evented;
+
+    use super::schema::{leaves, quieters};
+
+    #[derive(Evented, Clone, Debug, PartialEq, Eq)]
+    #[diesel(table_name = quieters)]
+    #[evented(schema = "trees", cascade(Leaf = leaves::tree), log(db_schema = "audit"))]
+    struct Tree {
+        id: i32,
+        rank: i32,
+    }
+
+    #[derive(Evented, Clone, Debug, PartialEq, Eq)]
+    #[diesel(table_name = leaves)]
+    #[evented(view, cascade(Self = leaves::parent))]
+    struct Leaf {
+        id: i32,
+        #[evented(default)]
+        parent: Option<i32>,
+        tree: i32,
+        #[evented(default)]
+        size: i32,
+        #[evented(default = Some("green".to_owned()))]
+        color: Option<String>,
     }
 }

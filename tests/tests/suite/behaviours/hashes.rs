@@ -166,6 +166,12 @@ async fn meta_and_time_are_part_of_what_is_hashed() {
     db.run(letter.add(Add(1)).caused_by(letter.id.uuid())).await.unwrap();
     let talk = db.run(Talk::insert(NewTalk { name: "1e400 and 0.1".into() }).meta(json!(0.1))).await.unwrap();
     db.run(talk.delete().by("user:8").at(at)).await.unwrap();
+    // A leap second is the second after it, in the hash as in the column.
+    let leap = chrono::NaiveTime::from_num_seconds_from_midnight_opt(86_399, 1_500_000_000).unwrap();
+    let leap = chrono::NaiveDate::from_ymd_opt(2016, 12, 31).unwrap().and_time(leap).and_utc();
+    let letter = db.run(Letter::insert(NewLetter { name: "leap".into() }).at(leap)).await.unwrap();
+    let history = db.run(Letter::history(&letter)).await.unwrap();
+    assert_eq!(history[0].event.at().to_rfc3339(), "2017-01-01T00:00:00.500+00:00");
     chains_hold(&mut db).await;
 }
 

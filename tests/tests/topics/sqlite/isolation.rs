@@ -129,3 +129,20 @@ async fn a_refused_event_takes_its_row_along_even_if_the_caller_commits() {
     assert_eq!(db.number("SELECT count(*) FROM notes").await, 1);
     assert_eq!(db.number("SELECT count(*) FROM racers_events").await, 1);
 }
+
+/// The database ends the transaction itself, and the error is the one that says why.
+#[tokio::test]
+async fn a_full_disk_is_reported_as_such() {
+    let mut db = Db::new().await;
+    let pages = db.number("SELECT page_count FROM pragma_page_count").await;
+    db.sql(&format!("PRAGMA max_page_count = {}", pages + 2)).await;
+    let new = |number: i32| Note::insert(NewNote { text: format!("{number} {}", "long ".repeat(2_000)) });
+    let error = db.run(batch((0..50).map(new).collect::<Vec<_>>())).await.unwrap_err().to_string();
+    assert!(error.contains("database or disk is full"), "{error}");
+    let page = |number: i32| NewPage { path: format!("/{number}"), title: "long ".repeat(2_000) };
+    let error = db.run(batch((0..50).map(page).map(Page::insert).collect::<Vec<_>>())).await.unwrap_err().to_string();
+    assert!(error.contains("database or disk is full"), "{error}");
+    assert_eq!(db.number("SELECT (SELECT count(*) FROM notes) + (SELECT count(*) FROM pages)").await, 0);
+    db.sql("PRAGMA max_page_count = 100000").await;
+    db.run(new(1)).await.unwrap();
+}
