@@ -4,8 +4,8 @@
 //! event can have the same revision. If the event is refused nevertheless, the savepoint around both statements removes
 //! the row, even if the caller commits their transaction after the error.
 
-mod catalog;
-mod many;
+mod pragmas;
+mod several_rows;
 
 use diesel::QueryResult;
 use diesel::deserialize::{self, QueryableByName};
@@ -140,14 +140,14 @@ impl EventedBackend for Sqlite {
     async fn inexact_key<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
     ) -> QueryResult<Option<String>> {
-        catalog::inexact_key::<M, D>(executor).await
+        pragmas::inexact_key::<M, D>(executor).await
     }
 
     async fn columns_of_constraint<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         name: &str,
     ) -> QueryResult<Vec<Option<String>>> {
-        catalog::columns_of_constraint::<M, D>(executor, name).await
+        pragmas::columns_of_constraint::<M, D>(executor, name).await
     }
 
     async fn continue_keys<M: ModelOn<Self>, D: Executor<Self>>(_: &mut D) -> QueryResult<()> {
@@ -179,7 +179,7 @@ impl EventedBackend for Sqlite {
     ) -> QueryResult<Vec<M>> {
         insert_values(executor, rows).await?;
         let keys: Vec<KeyValue> = rows.iter().map(|(key, _)| key.clone()).collect();
-        many::rows_afterwards(executor, &keys).await
+        several_rows::rows_afterwards(executor, &keys).await
     }
 
     async fn change_rows<M: ModelOn<Self>, D: Executor<Self>>(
@@ -187,14 +187,14 @@ impl EventedBackend for Sqlite {
         rows: &[(KeyValue, &M)],
         columns: &[usize],
     ) -> QueryResult<Vec<M>> {
-        many::change_rows(executor, rows, columns).await
+        several_rows::change_rows(executor, rows, columns).await
     }
 
     async fn append_many<M: ModelOn<Self>, D: Executor<Self>>(
         executor: &mut D,
         events: &[Append<'_>],
     ) -> QueryResult<()> {
-        many::append::<M, D>(executor, events).await
+        several_rows::append::<M, D>(executor, events).await
     }
 }
 

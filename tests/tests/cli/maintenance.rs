@@ -57,8 +57,8 @@ async fn adopt_records_what_plain_sql_did() {
     assert_eq!(done, adopted(5, 0, 0));
     db.sql("UPDATE notes SET text = 'Other' WHERE id < 3").await;
     db.sql("DELETE FROM notes WHERE id = 5").await;
-    let done = run(&db, &["adopt", "notes", "--by", "ann"]).text(0);
-    assert_eq!(done, "notes: recorded 2 changed rows, 0 new, 1 gone\n");
+    let done = run(&db, &["adopt", "notes", "--by", "ann"]);
+    assert_eq!(done.text(0), "notes: recorded 2 changed rows, 0 new, 1 gone\n");
     assert_eq!(run(&db, &["adopt", "notes"]).text(0), "notes: every row is what its log says\n");
     let log = run(&db, &["log", "notes", "2", "--json"]).json(0);
     assert_eq!(log["events"][0]["actor"], "import");

@@ -99,7 +99,7 @@ async fn step(db: &mut Db, step: Step) {
     let posts: Vec<Post> = db.load(posts::table.order((posts::number, posts::text)).select(Post::as_select())).await;
     let places: Vec<Place> = db.load(places::table.order(places::id).select(Place::as_select())).await;
     let thread_of = |number: usize| one(&threads, number).map_or(Id::new(Uuid::nil()), |thread| thread.id);
-    let changes = |text: String| PostChanges { text: Some(text), ..PostChanges::default() };
+    let changes = |text: String| PostChanges { text: Some(text) };
     match step {
         Step::Thread(title) => run!(db, Thread::insert(NewThread { title })),
         Step::Post(thread, number) => {
