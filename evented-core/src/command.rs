@@ -87,15 +87,25 @@ pub enum Undecided {
 
 /// Decides on an insert.
 ///
+/// If the database fills a field, nothing is checked yet: see [`Create::left_to_database`](crate::Create). The completed
+/// input is decided on again, and then checked.
+///
 /// # Errors
 ///
 /// The errors of the input, or a value that cannot be stored.
 pub fn decide_create<M: Evented>(new: &M::New, key: M::Key, cx: &Context) -> Result<Decision<M>, Undecided> {
     let completed = new.completed(None);
     let new = completed.as_ref().unwrap_or(new);
-    new.check(cx)?;
+    let is_complete = new.left_to_database().is_empty();
+    if is_complete {
+        new.check(cx)?;
+    }
     let mut after = new.create(key, cx);
     after.touch(true, cx.at);
+    after.normalize();
+    if is_complete {
+        after.check_state()?;
+    }
     decision(names::INSERT, || faithful(new), after, cx)
 }
 
@@ -115,6 +125,8 @@ pub fn decide_change<M: Evented>(
     // The key identifies the record: an assignment to it by an action has no effect.
     after.set_key(before.key());
     after.touch(false, cx.at);
+    after.normalize();
+    after.check_state()?;
     decision(change.name(), || change.payload(), after, cx)
 }
 
@@ -135,10 +147,12 @@ pub fn decide_again<M: Evented>(
 ) -> Result<Decision<M>, Undecided> {
     let payload_form = Payload::today(action, M::VERSION, &payload);
     let body = M::Event::decode(action, payload_form)?;
-    let after = match body.step() {
+    let mut is_complete = true;
+    let mut after = match body.step() {
         Step::Create(new) => {
             let mut after = new.create(key, cx);
             after.touch(true, cx.at);
+            is_complete = new.left_to_database().is_empty();
             after
         }
         Step::Change(change) => {
@@ -152,6 +166,10 @@ pub fn decide_again<M: Evented>(
             return Err(Undecided::NoRecord);
         }
     };
+    after.normalize();
+    if is_complete {
+        after.check_state()?;
+    }
     decision(action, || Ok(payload), after, cx)
 }
 
@@ -159,11 +177,9 @@ pub fn decide_again<M: Evented>(
 fn decision<M: Evented>(
     action: &'static str,
     payload: impl FnOnce() -> Result<Json, JsonError>,
-    mut after: M,
+    after: M,
     cx: &Context,
 ) -> Result<Decision<M>, Undecided> {
-    after.normalize();
-    after.check_state()?;
     let digests = after.digests()?;
     let payload = payload().map_err(Undecided::Payload)?;
     Ok(Decision { event_id: cx.event_id, action, payload, at: cx.at, after, digests })

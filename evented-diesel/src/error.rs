@@ -259,7 +259,7 @@ pub enum Error {
     /// suppressed the row. Neither the row nor the event was written. On PostgreSQL, the caller's transaction has failed.
     #[error(
         "{record}: the database did not write the row and reported no error, because of a trigger, a rule or a \
-         policy of the table;          nothing was written"
+         policy of the table; nothing was written"
     )]
     NotWritten {
         /// The record.

@@ -10,7 +10,7 @@ mod rebuild;
 mod row_writer;
 mod skipped;
 
-pub use adopt::{Adopt, AdoptPage, Adopted, AllRows, ExternalEvent, FilteredRows, Unrecorded};
+pub use adopt::{Adopt, AdoptPage, Adopted, AllRows, ExternalEvent, FilteredRows, RowsToCompare, Unrecorded};
 pub use backfill::{Backfill, BackfillPage, BackfillRemaining, Backfilled};
 pub use rebuild::{DryRun, Rebuild, Rebuilt};
 pub use skipped::Skipped;

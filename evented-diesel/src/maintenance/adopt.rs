@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};
 use crate::maintenance::Skipped;
 use crate::model::{Model, ModelOn, RowFilter, WithTable};
-use differences::{Pass, RowsToCompare};
+use differences::Pass;
+pub use differences::RowsToCompare;
 use record_changes::record_changes;
 
 /// Records in the log what other SQL did to the table: plain SQL, a cascade, a trigger, an import. `Item::adopt()`.

@@ -12,7 +12,7 @@ use crate::maintenance::Progress;
 use crate::maintenance::row_writer::RowWriter;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::read::load;
-use crate::statements::{ColumnNames, Until, column_names, columns_to_write, set_row};
+use crate::statements::{ColumnNames, Until, column_names};
 use crate::verify::{Comparison, Difference, Finding, Issue, VerifyTable};
 
 /// Makes every row equal to its log: `Item::rebuild()`. It inserts missing rows, updates columns that differ, and
@@ -153,10 +153,7 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     }
     // Delete first, so that the other rows can reuse the unique values of the deleted ones.
     rows.remove::<DB, M, D>(executor, surplus).await?;
-    for (key, state, fields) in &differing {
-        let statement = set_row::<DB, M>(key, state, &columns_to_write::<M>(fields.clone()));
-        rows.done.updated += executor.execute(statement).await.map_err(table_failed::<M>)? as u64;
-    }
+    rows.update(executor, differing).await?;
     rows.insert(executor, missing).await
 }
 

@@ -1,5 +1,6 @@
 //! Defines a delete that includes the records of other models.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
@@ -16,7 +17,7 @@ pub struct Cascade {
     /// The time of the delete, if the caller set it.
     pub(crate) at: Option<DateTime<Utc>>,
     /// The records that are being deleted: their models and keys. A row may refer to itself.
-    deleting: Vec<(&'static str, KeyValue)>,
+    deleting: HashSet<(&'static str, KeyValue)>,
 }
 
 /// The future of a delete of children. It is boxed, because a model may be the child of its own.
@@ -25,7 +26,7 @@ pub type DeletingChildren<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> +
 impl Cascade {
     /// A delete that has not reached any record.
     pub(crate) fn new(meta: &Meta, at: Option<DateTime<Utc>>) -> Self {
-        Self { meta: meta.clone(), at, deleting: Vec::new() }
+        Self { meta: meta.clone(), at, deleting: HashSet::new() }
     }
 
     /// The same delete, while these records are being deleted, too.
@@ -38,6 +39,6 @@ impl Cascade {
 
     /// Returns whether the record is being deleted.
     pub(crate) fn is_deleting<M: Model>(&self, record: &KeyValue) -> bool {
-        self.deleting.iter().any(|(schema, key)| *schema == M::SCHEMA && key == record)
+        !self.deleting.is_empty() && self.deleting.contains(&(M::SCHEMA, record.clone()))
     }
 }

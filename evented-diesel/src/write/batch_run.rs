@@ -35,14 +35,12 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             executor.commit().await.map_err(failed)?;
             return Ok(records);
         }
-        Ok(None) | Err(Error::Constraint { .. } | Error::NotWritten { .. }) => {
-            executor.rollback().await.map_err(failed)?;
-        }
-        Err(error) => {
+        Ok(None) => executor.rollback().await.map_err(failed)?,
+        Err(error) => match executor.rollback().await {
+            Ok(()) if is_of_one_command(&error) => {}
             // The first error is the one that matters: the database may have ended the transaction already.
-            let _ = executor.rollback().await;
-            return Err(error);
-        }
+            _ => return Err(error),
+        },
     }
     executor.begin().await.map_err(failed)?;
     match one_by_one(executor, commands).await {
@@ -55,6 +53,17 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             Err(error)
         }
     }
+}
+
+/// Returns whether an error of several commands may be that of one of them, which is found by running them one by one.
+pub(crate) fn is_of_one_command(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Batch { .. }
+            | Error::SerializationFailure { .. }
+            | Error::Busy { .. }
+            | Error::AnswerLost { .. }
+    )
 }
 
 async fn one_by_one<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(

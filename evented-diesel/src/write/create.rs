@@ -15,7 +15,7 @@ use crate::write::change::takes_several_statements;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{before_append, row_first, state_store, write_links};
+use crate::write::{before_append, drift, row_first, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -130,6 +130,11 @@ async fn make<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         if let Some(done) = done {
             return Ok(done);
         }
+        if it.makes_key {
+            let reason =
+                "the id of its event is that of an event of another model in this log; give it another id";
+            return Err(Error::Encode { record: it.name, error: reason.into() });
+        }
         match existing(executor, &it.record, options, new).await? {
             Existing::Repeated(first) => return Ok(first),
             Existing::Ended(last) => head = last,
@@ -185,6 +190,12 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let inserted = inserted.map_err(|error| Error::database(it.name.clone(), error))?;
     let Some((offset, revision, row)) = inserted.written else { return Ok(None) };
     let record = Record::<M>::new(row.key());
+    let mut row = row;
+    if revision != append.revision && row.revision().is_some() {
+        // The database reused a key, and the record continues the revisions of the old one.
+        row.set_revision(revision);
+        drift::write_revision(executor, &record, &row).await?;
+    }
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

@@ -1,13 +1,13 @@
 //! Deletes a record.
 
-use evented_core::{Digest, Drift, External, Json, State, names};
+use evented_core::{Digest, Drift, External, Json, KeyPartKind, State, names};
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Transaction};
 use crate::model::{Cascade, EventLog, Model, ModelOn, Record};
 use crate::read::load;
-use crate::statements::{Appended, Removed, RowLock, append};
+use crate::statements::{Append, Appended, RecordRow, Removed, RowLock, append, row_of};
 use crate::telemetry::{self, Drifted};
 use crate::write::append_event::{EventContent, Head, empty_payload, next_event};
 use crate::write::attempts::{self, Attempt};
@@ -28,8 +28,12 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let delete = Delete { record, options, cascade: &options.cascade() };
     // One statement usually suffices, without reading first. A model that refuses drift must read first, and so must a
     // log that chains its events.
-    let reads_first =
-        DB::LOCKS_FIRST || M::DRIFT == Drift::Refuse || M::Log::HASHED || !M::HAS_TABLE || M::HAS_CHILDREN;
+    let reads_first = DB::LOCKS_FIRST
+        || M::DRIFT == Drift::Refuse
+        || M::Log::HASHED
+        || !M::HAS_TABLE
+        || M::HAS_CHILDREN
+        || M::KEY_PARTS.contains(&KeyPartKind::Text);
     if !reads_first
         && options.links.is_empty()
         && let Some(done) = delete.from(executor, None).await.map_err(|error| error.of_write(true))?
@@ -139,10 +143,14 @@ impl<M: Model> Delete<'_, M> {
             meta.as_ref(),
         );
         let expecting = head.map(|head| head.revision).or(options.expecting);
+        let known = if M::HAS_CHILDREN { state.as_ref().and_then(State::as_live).map(M::copy) } else { None };
         let removed = state_store::delete(executor, &append, expecting, state).await;
         let Removed { appended, row, head } = removed.map_err(|error| record.failed(error))?;
         let (Some((offset, revision)), Some(mut row), Some(head)) = (appended, row, head) else {
-            return Ok(None);
+            return match known {
+                Some(row) => self.without_row(executor, row, &append).await,
+                None => Ok(None),
+            };
         };
         write_links::run(executor, record, cx.event_id, &options.links).await?;
         row.normalize();
@@ -157,6 +165,30 @@ impl<M: Model> Delete<'_, M> {
             }
         }
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
+    }
+}
+
+impl<M: Model> Delete<'_, M> {
+    /// Appends the event of a record whose row is gone already: it referred to one of its children, and the database
+    /// deleted it with the child. `None` if the row is there.
+    async fn without_row<DB: EventedBackend, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        known: M,
+        event: &Append<'_>,
+    ) -> Result<Option<Recorded<M>>, Error>
+    where
+        M: ModelOn<DB>,
+    {
+        let record = self.record;
+        let row = record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(&record.value)).await?;
+        if row.is_some() {
+            return Ok(None);
+        }
+        let appended = record.first::<Appended, _, _>(executor, append(event)).await?;
+        let Some(Appended { offset, revision }) = appended else { return Ok(None) };
+        write_links::run(executor, record, event.event_id, &self.options.links).await?;
+        Ok(Some(Recorded { record: known, event_id: event.event_id, revision, offset }))
     }
 }
 

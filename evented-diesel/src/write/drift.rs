@@ -8,8 +8,8 @@ use crate::exec::{Executor, Transaction};
 use crate::model::{Model, ModelOn, Record};
 use crate::read::load;
 use crate::statements::{
-    Appended, Current, Guard, RecordRow, RowLock, Until, append, columns_to_write, current, insert_row,
-    overwrite_row, remove_row, row_of,
+    Append, Appended, Current, Guard, RecordRow, RowLock, Until, append, columns_to_write, current,
+    insert_row, overwrite_row, remove_row, row_of,
 };
 use crate::telemetry::{self, Drifted};
 use crate::write::append_event::{EventContent, Head, next_event};
@@ -176,12 +176,12 @@ async fn adopt<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let content = EventContent { action: names::EXTERNAL, payload: &payload, state: &state, given_id: false };
     let external = next_event::<M>(&cx, &record.value, head, content, None);
     let head = Head::after(&external);
-    if record.first::<Appended, _, _>(executor, append(&external)).await?.is_none() {
+    // The event must not stay without the revision in the row, also if the caller goes on after an error.
+    let name = record.name();
+    let transaction = Transaction::around(executor, &name, true).await?;
+    let appended = append_with_revision(executor, record, &external, row.as_mut()).await;
+    if !transaction.close(executor, &name, appended).await? {
         return Ok(None);
-    }
-    if let Some(row) = &mut row {
-        row.set_revision(head.revision);
-        write_revision(executor, record, row).await?;
     }
     let state = match row {
         Some(row) => State::Live(row),
@@ -190,8 +190,25 @@ async fn adopt<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     Ok(Some(Resolved { state, head, guard: Guard::Locked, overwrote: None }))
 }
 
+/// Appends an event, and writes its revision into the row. `false` if another writer's event came first.
+async fn append_with_revision<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    event: &Append<'_>,
+    row: Option<&mut M>,
+) -> Result<bool, Error> {
+    if record.first::<Appended, _, _>(executor, append(event)).await?.is_none() {
+        return Ok(false);
+    }
+    if let Some(row) = row {
+        row.set_revision(event.revision);
+        write_revision(executor, record, row).await?;
+    }
+    Ok(true)
+}
+
 /// Writes the new revision into the row, if the table has a revision column.
-async fn write_revision<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
+pub(crate) async fn write_revision<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
     record: &Record<M>,
     row: &M,

@@ -1,6 +1,6 @@
 //! Runs many commands, each of which succeeds or fails on its own.
 
-use evented_core::KeyValue;
+use evented_core::{Create as _, KeyValue};
 
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
@@ -58,12 +58,20 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
 ) -> Result<Vec<Result<M, Error>>, Error> {
     let mut results: Results<M> = commands.iter().map(|_| None).collect();
     let mut together = in_usual_state::<DB, M, D>(executor, commands).await?;
+    let mut is_done = false;
     for _ in 0..REFUSALS {
         match run_together(executor, commands, &together, &mut results).await? {
-            Together::Done => break,
+            Together::Done => {
+                is_done = true;
+                break;
+            }
             Together::Refused(index) => together.retain(|other| *other != index),
             Together::OneByOne => break,
         }
+    }
+    if !is_done {
+        // What was refused so far was refused in a state that never came to be.
+        results.iter_mut().for_each(|result| *result = None);
     }
     let mut all = Vec::with_capacity(commands.len());
     for (command, result) in commands.iter().zip(results) {
@@ -88,7 +96,11 @@ async fn in_usual_state<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     batch_write::lock::<DB, M, D>(executor, &keys, lock).await?;
     let usual = batch_write::read_locked::<DB, M, D>(executor, &keys).await?;
     let is_usual = |command: &Command<M>| match &command.kind {
-        Kind::Insert(_) => true,
+        // An insert of a record that another command names comes after that command.
+        Kind::Insert(new) => new.key().is_none_or(|key| {
+            let key = M::key_value(&key);
+            keys.binary_search(&key).is_err() || usual.contains_key(&key)
+        }),
         Kind::Change(target, _) | Kind::Delete(target) | Kind::Savepoint(target) => {
             let key: KeyValue = M::key_value(target.key());
             usual.contains_key(&key)
@@ -129,7 +141,7 @@ async fn run_together<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             }
             Ok(Together::Done)
         }
-        Ok(None) | Err(Error::Constraint { .. } | Error::NotWritten { .. }) => {
+        Ok(None) => {
             executor.rollback().await.map_err(failed)?;
             Ok(Together::OneByOne)
         }
@@ -141,10 +153,10 @@ async fn run_together<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             }
             Ok(Together::Refused(index))
         }
-        Err(error) => {
-            let _ = executor.rollback().await;
-            Err(error)
-        }
+        Err(error) => match executor.rollback().await {
+            Ok(()) if batch_run::is_of_one_command(&error) => Ok(Together::OneByOne),
+            _ => Err(error),
+        },
     }
 }
 
@@ -166,13 +178,9 @@ async fn run_alone<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             executor.commit().await.map_err(failed)?;
             Ok(Err(error))
         }
-        Err(error @ (Error::SerializationFailure { .. } | Error::Busy { .. } | Error::AnswerLost { .. })) => {
-            let _ = executor.rollback().await;
-            Err(error)
-        }
-        Err(error) => {
-            executor.rollback().await.map_err(failed)?;
-            Ok(Err(error))
-        }
+        Err(error) => match executor.rollback().await {
+            Ok(()) if batch_run::is_of_one_command(&error) => Ok(Err(error)),
+            _ => Err(error),
+        },
     }
 }

@@ -16,7 +16,7 @@ use crate::write::before_append::{self, Before};
 use crate::write::create::NewRecord;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
-use crate::write::{state_store, write_links};
+use crate::write::{drift, state_store, write_links};
 
 /// Writes the row, the event and the links; `None` if the record or the event existed before.
 pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
@@ -50,11 +50,16 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let meta = pending.meta.to_json().map_err(|error| Error::encode(it.name.clone(), error))?;
     let (cx, mut decision) = (pending.cx, pending.decision);
     decision.after.set_revision(head.revision.saturating_add(1));
-    let Some(row) = insert(executor, it, &decision.after, left).await? else { return Ok(None) };
+    let Some(mut row) = insert(executor, it, &decision.after, left).await? else { return Ok(None) };
     let record = Record::<M>::new(row.key());
     let head = if it.makes_key {
         // A key that the database reuses continues the revisions of its old record.
-        load::head(executor, &record).await?.as_ref().map_or(Head::NONE, Head::from)
+        let head = load::head(executor, &record).await?.as_ref().map_or(Head::NONE, Head::from);
+        if head.revision > 0 {
+            row.set_revision(head.revision.saturating_add(1));
+            drift::write_revision(executor, &record, &row).await?;
+        }
+        head
     } else {
         it.record.check_row(&row)?;
         head
@@ -83,19 +88,31 @@ async fn insert<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 ) -> Result<Option<M>, Error> {
     let failed = |error| Error::database(it.name.clone(), error);
     let key = (!it.makes_key).then_some(&it.record.value);
-    let statement = insert_with_defaults::<DB, M>(key, row, left);
-    let made = executor.load::<RecordRow<M>>(statement).await.map_err(failed)?.into_iter().next();
-    if let Some(RecordRow(mut made)) = made {
-        made.normalize();
-        return Ok(Some(made));
-    }
-    let existing = match key {
-        Some(key) if !it.fresh => {
-            it.record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(key)).await?
+    // A row that was in the way may be deleted before it is looked for. Then it was no trigger, and the insert runs again.
+    for _ in 0..2 {
+        let statement = insert_with_defaults::<DB, M>(key, row, left);
+        let made = executor.load::<RecordRow<M>>(statement).await.map_err(failed)?.into_iter().next();
+        if let Some(RecordRow(mut made)) = made {
+            if DB::LOCKS_FIRST {
+                // Read again, the row shows what triggers did after the insert.
+                let record = Record::<M>::new(made.key());
+                let statement = row_of::<DB, M>(&record.value);
+                made = record.write::<RecordRow<M>, _, _>(executor, statement).await?.0;
+            }
+            made.normalize();
+            return Ok(Some(made));
         }
-        _ => None,
-    };
-    if existing.is_some() { Ok(None) } else { Err(Error::NotWritten { record: it.name.clone() }) }
+        let existing = match key {
+            Some(key) if !it.fresh => {
+                it.record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(key)).await?
+            }
+            _ => None,
+        };
+        if existing.is_some() {
+            return Ok(None);
+        }
+    }
+    Err(Error::NotWritten { record: it.name.clone() })
 }
 
 /// Decides again, with the values that the database wrote. The checks run on the whole record.

@@ -58,7 +58,8 @@ impl<M: WithTable> Upsert<M> {
     }
 
     /// Sets the name of the unique constraint, or of the unique index, whose columns identify the record. It must be over
-    /// columns of the model, without expressions and without a condition. The columns are read from the database, which
+    /// columns of the model, without expressions and without a condition. On SQLite, where constraints have no names, it
+    /// is the name of an index. The columns are read from the database, which
     /// takes one statement more than [`on`](Self::on).
     pub fn on_constraint(mut self, name: impl Into<String>) -> Self {
         self.target = Target::Constraint(name.into());

@@ -17,6 +17,15 @@ use crate::sql::{SqlTypes, Statement, field, optional};
 pub(super) async fn hides_rows<M: ModelOn<Pg>, D: Executor<Pg>>(executor: &mut D) -> QueryResult<bool> {
     let mut statement = Statement::new("SELECT 1 WHERE row_security_active($evented$");
     statement.table::<M>().sql("$evented$)");
+    if M::IS_VIEW {
+        // A view has no policies. Those of its tables may apply to its user or to its owner.
+        statement.sql(
+            " OR EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.objid = r.oid \
+             AND d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass \
+             JOIN pg_class c ON c.oid = d.refobjid WHERE c.relrowsecurity AND r.ev_class = CAST($evented$",
+        );
+        statement.table::<M>().sql("$evented$ AS regclass))");
+    }
     executor.load::<Nothing>(statement).await.map(|rows| !rows.is_empty())
 }
 
@@ -83,7 +92,11 @@ pub(super) async fn continue_keys<M: ModelOn<Pg>, D: Executor<Pg>>(executor: &mu
         Statement::new("SELECT setval(s.name, s.largest) FROM (SELECT CAST(pg_get_serial_sequence($evented$");
     statement.table::<M>().sql("$evented$, ").value(*column);
     statement.sql(") AS regclass) AS name, (SELECT max(t.").identifier(column).sql(") FROM ").table::<M>();
-    // A column without a sequence has a null here.
-    statement.sql(" t) AS largest) s WHERE s.largest > COALESCE(pg_sequence_last_value(s.name), 0)");
+    // A column without a sequence has a null here. A user may insert rows without any right on the sequence.
+    statement.sql(
+        " t) AS largest) s WHERE CASE WHEN has_sequence_privilege(s.name, 'UPDATE') \
+         AND has_sequence_privilege(s.name, 'SELECT') \
+         THEN s.largest > COALESCE(pg_sequence_last_value(s.name), 0) ELSE false END",
+    );
     executor.load::<Nothing>(statement).await.map(drop)
 }

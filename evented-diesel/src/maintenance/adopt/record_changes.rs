@@ -32,7 +32,7 @@ pub(super) async fn record_changes<DB: EventedBackend, M: ModelOn<DB>, D: Execut
     let is_callers = executor.in_transaction().map_err(|error| Error::database(name.clone(), error))?;
     let mut attempt = 1;
     loop {
-        let transaction = Transaction::open(executor, &name).await?;
+        let transaction = Transaction::around(executor, &name, true).await?;
         let result = until_recorded(executor, suspects.clone(), &mut hook).await;
         match transaction.close(executor, &name, result).await {
             // Other SQL locks rows in any order.
@@ -225,7 +225,9 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         {
             row.set_revision(head.revision.saturating_add(1));
             let statement = set_row::<DB, M>(&record, &row, &revision);
-            executor.execute(statement).await.map_err(table_failed::<M>)?;
+            if executor.execute(statement).await.map_err(table_failed::<M>)? == 0 {
+                return Err(Error::NotWritten { record: Record::<M>::of_stored(record)?.name() });
+            }
         }
     }
     Ok(overtaken)

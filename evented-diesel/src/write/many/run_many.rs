@@ -21,7 +21,7 @@ use crate::telemetry;
 use crate::write::batch_plan::{Working, plan};
 use crate::write::command::{Command, Kind};
 use crate::write::options::Options;
-use crate::write::{batch_write, delete, run_command};
+use crate::write::{batch_run, batch_write, delete, run_command};
 
 /// What is done, on which database.
 pub(super) struct Many<'m, DB, M: Model> {
@@ -78,7 +78,9 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         }
         telemetry::record("records", keys.len());
         let last = keys.last().cloned();
-        if M::HAS_BEFORE_APPEND {
+        // A row that is deleted with its parent must not be gone before its own event is written.
+        let by_parents = M::HAS_CHILDREN && usual.len() < keys.len();
+        if M::HAS_BEFORE_APPEND || by_parents {
             return Ok(Done { records: self.one_by_one(executor, &keys).await?, last });
         }
         let failed = |error| Error::database(name.clone(), error);
@@ -88,14 +90,12 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
                 executor.commit().await.map_err(failed)?;
                 Ok(Done { records, last })
             }
-            Err(Error::Constraint { .. } | Error::NotWritten { .. }) => {
-                executor.rollback().await.map_err(failed)?;
-                Ok(Done { records: self.one_by_one(executor, &keys).await?, last })
-            }
-            Err(error) => {
-                let _ = executor.rollback().await;
-                Err(error)
-            }
+            Err(error) => match executor.rollback().await {
+                Ok(()) if batch_run::is_of_one_command(&error) => {
+                    Ok(Done { records: self.one_by_one(executor, &keys).await?, last })
+                }
+                _ => Err(error),
+            },
         }
     }
 

@@ -4,7 +4,7 @@
 //! the two happens. So the record is looked for first, by the columns of the unique index, and then created or changed.
 //! Another writer may create it in between; then it is looked for again.
 
-use evented_core::{Create as _, RecordRef, decide_create};
+use evented_core::{Create as _, KeyValue, RecordRef, decide_create};
 
 use super::{Existing, Target, UpsertCommand};
 use crate::backend::EventedBackend;
@@ -67,9 +67,7 @@ async fn columns_of<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     constraint: &str,
     name: &Subject,
 ) -> Result<Vec<&'static str>, Error> {
-    let unusable = |reason: String| {
-        Error::database(name.clone(), diesel::result::Error::QueryBuilderError(reason.into()))
-    };
+    let unusable = |reason: String| Error::Encode { record: name.clone(), error: reason.into() };
     let found = DB::columns_of_constraint::<M, E>(executor, constraint).await.map_err(table_failed::<M>)?;
     if found.is_empty() {
         return Err(unusable(format!(
@@ -102,7 +100,7 @@ fn columns_are_known<M: Model>(new: &M::New, columns: &[&'static str], name: &Su
                 "the input of the insert has no value of the column `{column}`, which `.on(…)` names; name columns that \
                  it has"
             );
-            Err(Error::database(name.clone(), diesel::result::Error::QueryBuilderError(reason.into())))
+            Err(Error::Encode { record: name.clone(), error: reason.into() })
         }
         None => Ok(()),
     }
@@ -130,7 +128,11 @@ async fn without_lock<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     name: &Subject,
 ) -> Result<Option<Outcome<M>>, Error> {
     let found = executor.load::<Current<M>>(current_like::<DB, M>(like)).await.map_err(table_failed::<M>)?;
-    match (found.into_iter().next(), &command.existing) {
+    let found = found.into_iter().next();
+    if let Some(found) = &found {
+        is_asked_for::<M>(like, &M::key_value(&found.row.key()))?;
+    }
+    match (found, &command.existing) {
         (Some(found), Existing::Change(action)) => {
             let changed = change::of_current(executor, found, action.as_ref(), &command.options).await?;
             Ok(changed.map(|done| Outcome::Changed(done.record)))
@@ -162,6 +164,7 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     }
     let found = executor.load::<RecordOf<M>>(record_like::<DB, M>(like)).await.map_err(table_failed::<M>)?;
     let Some(found) = found.into_iter().next() else { return insert(executor, command).await };
+    is_asked_for::<M>(like, &found.key)?;
     let record = Record::<M>::of_stored(found.key)?;
     match &command.existing {
         Existing::Change(action) => {
@@ -176,6 +179,15 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
             Ok(Outcome::Kept(row))
         }
     }
+}
+
+/// Checks that a row that was found by its key has that key, and not one that is equal for the database alone.
+fn is_asked_for<M: Model>(like: &Likeness<'_, M>, found: &KeyValue) -> Result<(), Error> {
+    if !like.columns.is_empty() || found == like.key {
+        return Ok(());
+    }
+    let record = Subject::Record { schema: M::SCHEMA, key: like.key.clone() };
+    Err(Error::OtherKey { record, found: found.to_string() })
 }
 
 async fn insert<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(

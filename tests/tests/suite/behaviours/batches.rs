@@ -1,7 +1,8 @@
 //! Tests batches: many commands run as one.
 
 use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, Id, batch};
-use evented_tests::models::{AddValue, Archive, Item, ItemChanges, NewItem, NewNote, Note};
+use evented_tests::models::{AddValue, Archive, Item, ItemChanges, NewItem, NewNote, NewPage, Note, Page};
+use evented_tests::raw;
 use uuid::Uuid;
 
 use super::Db;
@@ -158,6 +159,21 @@ async fn independent_commands_succeed_or_fail_on_their_own() {
     let failed = db.run(batch(commands)).await.unwrap_err();
     assert!(matches!(failed, Error::Batch { index: 1, .. }), "{failed:?}");
     assert_eq!(db.number("SELECT count(*) FROM items_events").await, before);
+    // The commands of one record keep their order, also if it does not exist yet.
+    let page = || NewPage { path: "/a".into(), title: "A".into() };
+    let results = db.run(batch([Page::delete_by("/a".to_owned()), Page::insert(page())]).independent()).await.unwrap();
+    assert!(matches!(results[0], Err(Error::NotFound { .. })) && results[1].is_ok(), "{results:?}");
+    assert_eq!(db.number("SELECT count(*) FROM pages").await, 1);
+    // What was refused in a state that never came to be is decided again.
+    let taken = ItemChanges { note: Some(Some("0".into())), ..ItemChanges::default() };
+    let commands = [items[6].update(taken).expecting(2), items[6].add_value(AddValue(1)).expecting(2)];
+    let results = db.run(batch(commands).independent()).await.unwrap();
+    assert!(matches!(results[0], Err(Error::Constraint { .. })) && results[1].is_ok(), "{results:?}");
+    // A row that a trigger refuses with an error.
+    raw::refuse(&mut db, "pages").await;
+    let page = |path: &str| Page::insert(NewPage { path: path.into(), title: "A".into() });
+    let results = db.run(batch([page("/b"), Page::savepoint("/a".to_owned())]).independent()).await.unwrap();
+    assert!(results[0].is_err() && results[1].is_ok(), "{results:?}");
     // Hundreds of refusals among hundreds of changes.
     let many = db.run(batch((0..300).map(|value| Item::insert(new(value + 100))).collect::<Vec<_>>())).await.unwrap();
     let by = |index: usize| if index.is_multiple_of(3) { -1_000 } else { 1 };

@@ -128,6 +128,13 @@ async fn a_model_may_be_its_own_child() {
     db.run(world.delete()).await.unwrap();
     assert_eq!(db.number("SELECT count(*) FROM places").await, 0);
     assert_eq!(deletes(&mut db, "places").await, 12);
+    // Two rows that refer to each other: the database deletes the first one with the second.
+    let first = db.run(place(None, "first")).await.unwrap();
+    let second = db.run(place(Some(first.id), "second")).await.unwrap();
+    let changes = PlaceChanges { parent: Some(Some(second.id)), ..PlaceChanges::default() };
+    let first = db.run(first.update(changes)).await.unwrap();
+    assert_eq!(db.run(first.delete()).await.unwrap(), first);
+    assert_eq!(deletes(&mut db, "places").await, 14);
     // All of a tree at once: a parent and its children match.
     let root = db.run(place(None, "root")).await.unwrap();
     for name in ["x", "y"] {

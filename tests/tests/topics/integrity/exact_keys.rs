@@ -47,6 +47,16 @@ async fn one_row_has_one_history() {
         assert_eq!(db.number("SELECT count(DISTINCT record_id) FROM pages_events").await, 1);
         let made = db.run(made.visit(Visit { times: 1 })).await.unwrap();
         assert_eq!(made.views, 2);
+        let error = db.run(Page::upsert(page("A")).set(Visit { times: 1 })).await.unwrap_err();
+        assert!(matches!(error, Error::OtherKey { .. }), "{error:?}");
+        // Also where `A` had a row before.
+        db.run(made.delete()).await.unwrap();
+        let upper = db.run(Page::insert(page("A"))).await.unwrap();
+        db.run(upper.delete()).await.unwrap();
+        let lower = db.run(Page::insert(page("a"))).await.unwrap();
+        let error = db.run(Page::delete_by("A".to_owned())).await.unwrap_err();
+        assert!(matches!(&error, Error::OtherKey { found, .. } if found == "a"), "{error:?}");
+        assert_eq!(db.run(Page::history(&lower)).await.unwrap().len(), 5);
 
         // What would compare the whole table is refused, and says why.
         for error in [

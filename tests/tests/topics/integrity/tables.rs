@@ -2,7 +2,7 @@
 
 use evented_diesel::verify::Issue;
 use evented_diesel::migrations::Database;
-use evented_diesel::{EventedDsl as _, EventedTableDsl as _, Id, KeyValue};
+use evented_diesel::{Error, EventedDsl as _, EventedTableDsl as _, Id, KeyValue};
 use evented_tests::models::{AddValue, Item, ItemChanges, NewItem, NewPage, Page, Visit};
 use evented_tests::raw::{self, tamper};
 
@@ -130,6 +130,22 @@ async fn rows_that_refer_to_each_other_are_rebuilt() {
     .await;
     assert_eq!(db.run(Item::rebuild()).await.unwrap().inserted, 5);
     assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
+    // A row that was changed refers to one that is missing.
+    let (first, next) = (all[0], all[1]);
+    let literal = |item: &Item| raw::uuid_literal(Db::DATABASE, item.id.uuid());
+    db.sql(&format!("UPDATE items SET org_id = id WHERE id = {}", literal(first))).await;
+    db.sql(&format!("DELETE FROM items WHERE id = {}", literal(next))).await;
+    let rebuilt = db.run(Item::rebuild()).await.unwrap();
+    assert_eq!((rebuilt.inserted, rebuilt.updated), (1, 1));
+    assert_eq!(db.run(Item::verify_table()).await.unwrap(), []);
     tamper(&mut db, "items_events", "DELETE FROM items_events").await;
     assert_eq!(db.run(Item::rebuild()).await.unwrap().removed, 5);
+
+    // What a trigger suppresses is an error, and no success that did nothing.
+    let mut db = Db::new().await;
+    items(&mut db, 2).await;
+    db.sql("UPDATE items SET value = 77").await;
+    raw::suppress(&mut db, "items", "UPDATE").await;
+    let error = db.run(Item::rebuild()).await.unwrap_err();
+    assert!(matches!(error, Error::NotWritten { .. }), "{error:?}");
 }
