@@ -327,6 +327,12 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     let mut statement = Statement::new("WITH k AS (SELECT ");
     statement.columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
     push_is_record::<Pg, M>(&mut statement, "t.", append.record);
+    if M::KEY_PARTS.contains(&KeyPartKind::Text) {
+        // The row of this key, and of no other that is equal for the table's collation.
+        statement.sql(" AND convert_to(");
+        push_record_of::<Pg, M>(&mut statement, "t.");
+        statement.sql(", 'UTF8') = convert_to(").value(append.record).sql(", 'UTF8')");
+    }
     statement.sql(" FOR UPDATE), head AS (SELECT ");
     statement.sql("e.revision, e.version, e.state, e.txid FROM ").log(append.table.name).sql(" e WHERE ");
     statement

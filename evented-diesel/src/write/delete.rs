@@ -1,6 +1,6 @@
 //! Deletes a record.
 
-use evented_core::{Digest, Drift, External, Json, KeyPartKind, State, names};
+use evented_core::{Digest, Drift, External, Json, State, names};
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
@@ -28,12 +28,8 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let delete = Delete { record, options, cascade: &options.cascade() };
     // One statement usually suffices, without reading first. A model that refuses drift must read first, and so must a
     // log that chains its events.
-    let reads_first = DB::LOCKS_FIRST
-        || M::DRIFT == Drift::Refuse
-        || M::Log::HASHED
-        || !M::HAS_TABLE
-        || M::HAS_CHILDREN
-        || M::KEY_PARTS.contains(&KeyPartKind::Text);
+    let reads_first =
+        DB::LOCKS_FIRST || M::DRIFT == Drift::Refuse || M::Log::HASHED || !M::HAS_TABLE || M::HAS_CHILDREN;
     if !reads_first
         && options.links.is_empty()
         && let Some(done) = delete.from(executor, None).await.map_err(|error| error.of_write(true))?
