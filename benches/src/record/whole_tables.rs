@@ -45,8 +45,9 @@ fn adopt(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     conn.batch_execute(&format!(
         "INSERT INTO tasks SELECT gen_random_uuid(), 'task ' || i, false FROM generate_series(1, {ROWS}) i"
     ))?;
-    Task::backfill().run(&mut conn)?;
-    conn.batch_execute("VACUUM ANALYZE tasks; VACUUM ANALYZE tasks_events")?;
+    Task::backfill().chunk(20_000).run(&mut conn)?;
+    conn.batch_execute("VACUUM ANALYZE tasks")?;
+    conn.batch_execute("VACUUM ANALYZE tasks_events")?;
     let (mut ours, mut base) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let every = ROWS / CHANGED;
@@ -79,8 +80,9 @@ fn files(bench: &Bench, name: &str, collation: &str) -> anyhow::Result<PgConnect
         "INSERT INTO files SELECT (CASE WHEN i % 2 = 0 THEN 'a' ELSE 'B' END) || md5(i::text), 'title' \
          FROM generate_series(1, {ROWS}) i"
     ))?;
-    File::backfill().run(&mut conn)?;
-    conn.batch_execute("VACUUM ANALYZE files; VACUUM ANALYZE files_events")?;
+    File::backfill().chunk(20_000).run(&mut conn)?;
+    conn.batch_execute("VACUUM ANALYZE files")?;
+    conn.batch_execute("VACUUM ANALYZE files_events")?;
     Ok(conn)
 }
 
