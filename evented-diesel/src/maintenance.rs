@@ -7,13 +7,17 @@ use serde::Serialize;
 mod adopt;
 mod backfill;
 mod rebuild;
+mod record_changes;
 mod row_writer;
 mod skipped;
+mod unrecorded;
 
-pub use adopt::{Adopt, AdoptPage, Adopted, AllRows, ExternalEvent, FilteredRows, RowsToCompare, Unrecorded};
+pub use adopt::{Adopt, AdoptPage, AllRows, FilteredRows, RowsToCompare};
 pub use backfill::{Backfill, BackfillPage, BackfillRemaining, Backfilled};
 pub use rebuild::{DryRun, Rebuild, Rebuilt};
+pub use record_changes::Adopted;
 pub use skipped::Skipped;
+pub use unrecorded::{ExternalEvent, Unrecorded};
 
 /// The progress of a long operation.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -18,6 +18,7 @@ mod row_lock;
 mod rows;
 mod rows_like;
 mod table_scan;
+mod text_row;
 
 pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{
@@ -50,7 +51,7 @@ pub use log_stream::{BlockingSession, CommitMark, HistoryEvent, LoggedEvent};
 pub(crate) use log_tables::{format_of, lock_upgrades, table_exists, touch_formats};
 pub(crate) use many_rows::{
     LARGEST_PORTION, current_rows, insert_from, insert_many, insert_many_plain, key_portions, lock_rows,
-    portions, push_update_end, remove_many, remove_many_plain, rows_of, update_from, update_many,
+    portions, push_update, remove_many, remove_many_plain, rows_of, update_from, update_many,
 };
 pub(crate) use matching_rows::{MatchingRow, matching_rows};
 pub(crate) use references::refers_to;
@@ -60,4 +61,5 @@ pub(crate) use rows::{
     push_insert_columns, push_insert_values, push_set, remove_row, row_of, set_row,
 };
 pub(crate) use rows_like::{Likeness, current_like, record_like};
-pub(crate) use table_scan::{ColumnNames, column_names, count_without_events, rows_without_events};
+pub(crate) use table_scan::{ColumnNames, Unlogged, column_names, count_without_events, rows_without_events};
+pub(crate) use text_row::TextRow;

@@ -169,7 +169,8 @@ impl EventedBackend for Pg {
             );
         }
         for rows in portions::<Self, _>(remaining.rest(), columns.len() + M::KEY_PARTS.len()) {
-            let statement = update_many::<Self, M>(rows, columns);
+            let mut statement = update_many::<Self, M>(rows, columns);
+            statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
             changed.extend(executor.load::<RecordRow<M>>(statement).await?.into_iter().map(|row| row.0));
         }
         Ok(changed)

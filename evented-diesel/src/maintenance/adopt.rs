@@ -1,22 +1,19 @@
 //! Records in the log what other SQL did to a table.
 
 mod differences;
-mod record_changes;
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use diesel::query_builder::QueryFragment;
-use evented_core::Meta;
 
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Operation, commit_hint, sealed};
-use crate::maintenance::Skipped;
+use crate::maintenance::record_changes::{Adopted, Hook, record_changes};
+use crate::maintenance::{ExternalEvent, Unrecorded};
 use crate::model::{Model, ModelOn, RowFilter, WithTable};
 use differences::Pass;
 pub use differences::RowsToCompare;
-use record_changes::record_changes;
 
 /// Records in the log what other SQL did to the table: plain SQL, a cascade, a trigger, an import. `Item::adopt()`.
 ///
@@ -50,8 +47,6 @@ pub struct Adopt<M: Model, F = AllRows> {
     pass: Pass,
 }
 
-type Hook<M> = Box<dyn FnMut(&Unrecorded<'_, M>, &mut ExternalEvent) + Send>;
-
 /// All rows and all records of the log: what [`Adopt`] compares unless a filter limits it.
 #[derive(Debug, Clone, Copy)]
 pub struct AllRows;
@@ -59,75 +54,6 @@ pub struct AllRows;
 /// The rows that a filter matches. See [`Adopt::filter`].
 #[derive(Debug, Clone, Copy)]
 pub struct FilteredRows<F>(F);
-
-/// What other SQL did to a record.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Unrecorded<'a, M> {
-    /// There is a row, and the log has no such record, or has it as deleted.
-    New(&'a M),
-    /// The row differs from the log.
-    Changed {
-        /// The record in the log.
-        log: &'a M,
-        /// The row.
-        row: &'a M,
-    },
-    /// The row is gone. Contains the record in the log.
-    Gone(&'a M),
-}
-
-/// The data of an event besides what it changed. A hook can set it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ExternalEvent {
-    /// The time of the event. Default: now.
-    pub at: DateTime<Utc>,
-    /// The metadata of the event: who caused it, and why. Default: empty.
-    pub meta: Meta,
-}
-
-impl ExternalEvent {
-    /// An event of now, without metadata.
-    pub(super) fn now() -> Self {
-        Self { at: Utc::now(), meta: Meta::default() }
-    }
-}
-
-/// The result of one chunk, or of the whole operation.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Adopted {
-    /// The number of records that were compared. A row that the log did not know counts twice: its new event is compared as
-    /// well.
-    pub examined: u64,
-    /// The number of rows that the log did not know, or had as deleted, and that have an event now.
-    pub new: u64,
-    /// The number of rows that differed, and whose differences have an event now.
-    pub changed: u64,
-    /// The number of records whose row was gone, which have an event now that ends them.
-    pub gone: u64,
-    /// Records that could not be recorded: a value that JSON or the digest cannot represent, or a history that cannot be
-    /// replayed. They are as they were.
-    pub skipped: Vec<Skipped>,
-}
-
-impl Adopted {
-    /// The number of events that were written.
-    #[must_use]
-    pub fn recorded(&self) -> u64 {
-        self.new + self.changed + self.gone
-    }
-
-    /// Adds the result of another chunk.
-    fn add(&mut self, other: Self) {
-        self.examined += other.examined;
-        self.new += other.new;
-        self.changed += other.changed;
-        self.gone += other.gone;
-        self.skipped.extend(other.skipped);
-    }
-}
 
 const CHUNK: i64 = 1_000;
 

@@ -1,21 +1,17 @@
 //! Writes a first event for each row that has none.
 
-use std::collections::HashSet;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
-use evented_core::{Digest, External, Json, KeyValue, names};
+use evented_core::KeyValue;
 
 use crate::backend::EventedBackend;
-use crate::error::{Error, Subject};
-use crate::exec::{Executor, Operation, Transaction, sealed};
-use crate::maintenance::{ExternalEvent, Skipped};
-use crate::model::{Model, ModelOn, Record, table_failed};
-use crate::statements::{
-    Append, Number, RecordRow, columns_to_write, count_without_events, rows_without_events, set_row,
-};
+use crate::error::Error;
+use crate::exec::{Executor, Operation, sealed};
+use crate::maintenance::record_changes::{Hook, record_changes};
+use crate::maintenance::{ExternalEvent, Skipped, Unrecorded};
+use crate::model::{Model, ModelOn, table_failed};
+use crate::statements::{Number, RecordRow, Unlogged, count_without_events, rows_without_events};
 use crate::verify::keys_are_exact;
-use crate::write::{EventContent, Head, Options, next_event, sort_by_table};
 
 /// Writes a first event for each row that has none, so that the log knows the row: `Item::backfill()`.
 ///
@@ -41,8 +37,6 @@ pub struct Backfill<M: Model> {
     after: Option<KeyValue>,
     done: bool,
 }
-
-type Hook<M> = Box<dyn FnMut(&M, &mut ExternalEvent) + Send>;
 
 /// The result of one chunk, or of a whole backfill.
 #[derive(Debug, Default)]
@@ -80,8 +74,12 @@ impl<M: Model> Backfill<M> {
 
     /// Sets a hook that is called for each row before its event is written, for example to set the time when the row
     /// was created.
-    pub fn each(mut self, hook: impl FnMut(&M, &mut ExternalEvent) + Send + 'static) -> Self {
-        self.each = Some(Box::new(hook));
+    pub fn each(mut self, mut hook: impl FnMut(&M, &mut ExternalEvent) + Send + 'static) -> Self {
+        self.each = Some(Box::new(move |unrecorded, event| {
+            if let Unrecorded::New(row) = unrecorded {
+                hook(row, event);
+            }
+        }));
         self
     }
 
@@ -114,14 +112,16 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for BackfillPage<'_, M> {
         if backfill.after.is_none() {
             keys_are_exact::<DB, M, D>(executor).await?;
         }
-        let name = Subject::Model(M::SCHEMA);
-        let transaction = Transaction::open(executor, &name).await?;
-        let result = chunk(executor, backfill).await;
-        let (done, ended) = transaction.close(executor, &name, result).await?;
+        let statement = rows_without_events::<DB, M>(backfill.after.as_ref(), backfill.size, Unlogged::Many);
+        let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
+        let keys: Vec<KeyValue> = rows.iter().map(|row| M::key_value(&row.0.key())).collect();
+        let ended = i64::try_from(keys.len()).is_ok_and(|read| read < backfill.size);
+        let last = keys.last().cloned();
+        let recorded = record_changes(executor, keys, backfill.each.as_mut()).await?;
         // Update the progress only after the commit, so that a chunk that was rolled back runs again.
-        backfill.after = done.last.clone().or(backfill.after.take());
+        backfill.after = last.clone().or(backfill.after.take());
         backfill.done = ended;
-        Ok(Some(done))
+        Ok(Some(Backfilled { records: recorded.recorded(), skipped: recorded.skipped, last }))
     }
 }
 
@@ -158,87 +158,4 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Operation<DB> for BackfillRemaining<M> 
         let count = rows.into_iter().next().and_then(|number| number.0).unwrap_or(0);
         Ok(u64::try_from(count).unwrap_or(0))
     }
-}
-
-/// A row's first event, with the data that it refers to.
-struct First<M> {
-    record: KeyValue,
-    row: M,
-    payload: Json,
-    state: Digest,
-    meta: Option<Json>,
-    at: DateTime<Utc>,
-}
-
-async fn chunk<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
-    executor: &mut D,
-    backfill: &mut Backfill<M>,
-) -> Result<(Backfilled, bool), Error> {
-    if DB::LOCKS_FIRST {
-        DB::lock_number::<M, D>(executor, 0).await.map_err(table_failed::<M>)?;
-    }
-    let statement = rows_without_events::<DB, M>(backfill.after.as_ref(), backfill.size, true);
-    let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
-    let ended = i64::try_from(rows.len()).is_ok_and(|read| read < backfill.size);
-    let mut done = Backfilled::default();
-    let mut firsts = Vec::with_capacity(rows.len());
-    for RecordRow(mut row) in rows {
-        row.normalize();
-        let record = Record::<M>::new(row.key());
-        done.last = Some(record.value.clone());
-        match first(&record, row, backfill.each.as_mut()) {
-            Ok(first) => firsts.push(first),
-            Err(error) => done.skipped.push(Skipped { record: record.value, error }),
-        }
-    }
-    let contexts: Vec<_> = firsts
-        .iter()
-        .map(|first| Options { at: Some(first.at), ..Options::default() }.context::<M>())
-        .collect();
-    let mut events: Vec<Append<'_>> = firsts
-        .iter()
-        .zip(&contexts)
-        .map(|(first, cx)| {
-            let content = EventContent {
-                action: names::EXTERNAL,
-                payload: &first.payload,
-                state: &first.state,
-                given_id: false,
-            };
-            next_event::<M>(cx, &first.record, Head::NONE, content, first.meta.as_ref())
-        })
-        .collect();
-    sort_by_table(&mut events);
-    let mut written = HashSet::new();
-    for events in events.chunk_by(|one, next| one.table.name == next.table.name) {
-        written.extend(DB::append_new::<M, D>(executor, events).await.map_err(table_failed::<M>)?);
-    }
-    done.records = written.len() as u64;
-    let revision = columns_to_write::<M>(Vec::new());
-    if !revision.is_empty() {
-        for First { record, row, .. } in &mut firsts {
-            if written.contains(record) {
-                row.set_revision(1);
-                executor
-                    .execute(set_row::<DB, M>(record, row, &revision))
-                    .await
-                    .map_err(table_failed::<M>)?;
-            }
-        }
-    }
-    Ok((done, ended))
-}
-
-fn first<M: Model>(record: &Record<M>, row: M, hook: Option<&mut Hook<M>>) -> Result<First<M>, Error> {
-    let external = External::between(None, Some(&row)).map_err(|error| Error::field(record.name(), error))?;
-    // First the fields: the error of a field names it.
-    let state = record.digest(&row)?;
-    let payload = Json::write(&external).map_err(|error| record.not_encoded(error))?;
-    let mut first = ExternalEvent::now();
-    if let Some(hook) = hook {
-        hook(&row, &mut first);
-    }
-    let ExternalEvent { at, meta } = first;
-    let meta = record.meta(&meta)?;
-    Ok(First { record: record.value.clone(), row, payload, state, meta, at })
 }

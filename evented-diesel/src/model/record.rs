@@ -45,8 +45,12 @@ impl<M: Model> Record<M> {
         if !M::KEY_PARTS.contains(&KeyPartKind::Text) {
             return Ok(());
         }
-        let found = M::key_value(&row.key());
-        if found == self.value {
+        self.check_key(&M::key_value(&row.key()))
+    }
+
+    /// Like [`check_row`](Self::check_row), with the key of the row.
+    pub(crate) fn check_key(&self, found: &KeyValue) -> Result<(), Error> {
+        if *found == self.value {
             return Ok(());
         }
         Err(Error::OtherKey { record: self.name(), found: found.to_string() })

@@ -39,7 +39,6 @@ impl SqlTypes for Pg {
         FROM txid_current_snapshot() s";
     const WELL_TYPED_SQL: &'static str = "1";
     const OVERRIDE_KEY_SQL: &'static str = " OVERRIDING SYSTEM VALUE";
-    const LOCK_ROWS_SQL: &'static str = " FOR NO KEY UPDATE OF t";
     // Every update creates a new row version. `xmin` names the transaction that wrote it, and `ctid` distinguishes the
     // versions of one transaction.
     const ROW_VERSION_SQL: &'static str = "t.xmin::text || t.ctid::text";

@@ -31,7 +31,6 @@ impl SqlTypes for Sqlite {
          AND typeof(e.meta) = 'text' AND typeof(e.given_id) = 'integer' AND e.given_id IN (0, 1) \
          AND typeof(e.id) = 'blob' AND typeof(e.state) = 'blob' AND typeof(e.hash) = 'blob')";
     const OVERRIDE_KEY_SQL: &'static str = "";
-    const LOCK_ROWS_SQL: &'static str = "";
     // No other connection can write while the lock is held, so there is no version to compare.
     const ROW_VERSION_SQL: &'static str = "''";
 

@@ -111,8 +111,6 @@ pub trait SqlTypes: Backend + sealed::Sealed + Sized + 'static {
     /// The query for the snapshot of the current transaction: the first transaction that had not ended, the first that
     /// had not begun, those between them that had not ended, and whether later statements use the same snapshot.
     const TXN_SNAPSHOT_SQL: &'static str;
-    /// The suffix of a query over rows of `t` that locks them.
-    const LOCK_ROWS_SQL: &'static str;
     /// Whether every column of an event `e` in a hashed log holds a value of its declared type, as 1 or 0. SQLite
     /// columns are untyped: check `typeof` before trusting a value.
     const WELL_TYPED_SQL: &'static str;

@@ -4,10 +4,9 @@ use evented_core::KeyValue;
 
 use crate::model::{Model, ModelOn};
 use crate::sql::{Database, SqlTypes, Statement};
-use crate::statements::events::head_columns;
 use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
 use crate::statements::row_lock::RowLock;
-use crate::statements::rows::{override_key, row_version};
+use crate::statements::rows::{override_key, select_current};
 
 /// Locks rows in the order of their keys, so that two batches cannot deadlock.
 pub(crate) fn lock_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(
@@ -27,13 +26,7 @@ pub(crate) fn lock_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(
 pub(crate) fn current_rows<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {
     // For a log with shards, this is the view over them.
     let table = M::whole_log();
-    let mut statement = Statement::new("SELECT ");
-    statement
-        .sql(head_columns(table))
-        .sql(", ")
-        .sql(row_version::<DB, M>())
-        .sql(", ")
-        .columns("t.", M::COLUMNS);
+    let mut statement = select_current::<DB, M>(table);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ");
     push_last_event::<DB, M>(&mut statement);
     statement.sql(" WHERE ");
@@ -107,7 +100,7 @@ pub(crate) fn insert_many_plain<'q, DB: SqlTypes, M: ModelOn<DB>>(
     statement
 }
 
-/// Writes the same columns of several rows, and returns the rows.
+/// Writes the same columns of several rows.
 pub(crate) fn update_many<'q, DB: SqlTypes, M: ModelOn<DB>>(
     rows: &'q [(KeyValue, &'q M)],
     columns: &[usize],
@@ -121,70 +114,39 @@ pub(crate) fn update_many<'q, DB: SqlTypes, M: ModelOn<DB>>(
         }
     }
     statement.sql(")");
-    push_update_end::<DB, M>(&mut statement, columns);
+    push_update::<DB, M>(&mut statement, columns);
     statement
 }
 
-/// Adds `UPDATE table SET …` with columns of a list of rows, and what comes before that list. The list has the columns of
-/// the key, then the others.
+/// Begins an update of several rows, up to the list of their keys and values, which follows as a query.
 pub(crate) fn update_from<'q, DB: SqlTypes, M: ModelOn<DB>>(columns: &[usize]) -> Statement<'q, DB> {
-    let mut statement = Statement::new("UPDATE ");
-    statement.table::<M>().sql(" AS t SET ");
-    let width = M::KEY_COLUMNS.len();
-    for (nth, index) in columns.iter().enumerate() {
-        statement.sql(if nth == 0 { "" } else { ", " }).identifier(M::WRITTEN[*index]).sql(" = v.");
-        push_of_list(&mut statement, width + nth, M::WRITTEN[*index]);
+    let mut statement = Statement::new("WITH v (");
+    for (nth, (_, part)) in M::KEY_COLUMNS.iter().zip(PARTS).enumerate() {
+        statement.sql(if nth == 0 { "" } else { ", " }).identifier(part);
     }
-    statement.sql(" FROM (");
+    for index in columns {
+        statement.sql(", ").identifier(M::WRITTEN[*index]);
+    }
+    statement.sql(") AS (");
     statement
 }
 
-/// Adds what comes after the list of rows, with the rows as the result.
-pub(crate) fn push_update_end<DB: SqlTypes, M: ModelOn<DB>>(
+/// Adds the update by the list that [`update_from`] began.
+pub(crate) fn push_update<DB: SqlTypes, M: ModelOn<DB>>(
     statement: &mut Statement<'_, DB>,
     columns: &[usize],
 ) {
-    statement.sql(") v");
-    if DB::DATABASE == Database::Postgres {
-        statement.sql(" (");
-        for (nth, (_, part)) in M::KEY_COLUMNS.iter().zip(PARTS).enumerate() {
-            statement.sql(if nth == 0 { "" } else { ", " }).identifier(part);
-        }
-        for index in columns {
-            statement.sql(", ").identifier(M::WRITTEN[*index]);
-        }
-        statement.sql(")");
+    statement.sql(") UPDATE ").table::<M>().sql(" AS t SET ");
+    for (nth, index) in columns.iter().enumerate() {
+        statement.sql(if nth == 0 { "" } else { ", " }).identifier(M::WRITTEN[*index]);
+        statement.sql(" = v.").identifier(M::WRITTEN[*index]);
     }
-    statement.sql(" WHERE ");
+    statement.sql(" FROM v WHERE ");
     for (nth, (column, part)) in M::KEY_COLUMNS.iter().zip(PARTS).enumerate() {
-        statement.sql(if nth == 0 { "t." } else { " AND t." }).identifier(column).sql(" = v.");
-        push_of_list(statement, nth, part);
-    }
-    if DB::DATABASE == Database::Postgres {
-        statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
+        statement.sql(if nth == 0 { "t." } else { " AND t." }).identifier(column);
+        statement.sql(" = v.").identifier(part);
     }
 }
-
-/// Adds a column of a list of rows: SQLite names them itself, and PostgreSQL by the statement.
-fn push_of_list<'q, DB: SqlTypes>(statement: &mut Statement<'q, DB>, index: usize, name: &'static str) {
-    match (DB::DATABASE, LISTED.get(index)) {
-        (Database::Sqlite, Some(listed)) => statement.sql(listed),
-        _ => statement.identifier(name),
-    };
-}
-
-/// The names of the first columns of `VALUES` on SQLite. An update writes fewer columns, or all of a narrower table.
-const LISTED: [&str; 68] = [
-    "column1", "column2", "column3", "column4", "column5", "column6", "column7", "column8", "column9",
-    "column10", "column11", "column12", "column13", "column14", "column15", "column16", "column17",
-    "column18", "column19", "column20", "column21", "column22", "column23", "column24", "column25",
-    "column26", "column27", "column28", "column29", "column30", "column31", "column32", "column33",
-    "column34", "column35", "column36", "column37", "column38", "column39", "column40", "column41",
-    "column42", "column43", "column44", "column45", "column46", "column47", "column48", "column49",
-    "column50", "column51", "column52", "column53", "column54", "column55", "column56", "column57",
-    "column58", "column59", "column60", "column61", "column62", "column63", "column64", "column65",
-    "column66", "column67", "column68",
-];
 
 /// Deletes rows, and returns them as they were.
 pub(crate) fn remove_many<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [KeyValue]) -> Statement<'q, DB> {

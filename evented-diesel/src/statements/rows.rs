@@ -5,7 +5,7 @@ use diesel::row::NamedRow;
 use evented_core::{KeySource, KeyValue};
 
 use crate::model::{Model, ModelOn};
-use crate::sql::{SqlTypes, Statement, field};
+use crate::sql::{EventTable, SqlTypes, Statement, field};
 use crate::statements::append::Append;
 use crate::statements::events::{HEAD_WIDTH, HeadRow, head_columns};
 use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
@@ -27,21 +27,19 @@ impl<DB: SqlTypes, M: ModelOn<DB>> QueryableByName<DB> for Current<M> {
     }
 }
 
-/// Returns the expression for the version of a row, called `t`, as the database counts it.
-pub(super) fn row_version<DB: SqlTypes, M: Model>() -> &'static str {
-    if M::IS_VIEW { "''" } else { DB::ROW_VERSION_SQL }
+/// Begins a statement that selects the columns of [`Current`]: the last event, called `e`, and the row, called `t`, with
+/// its version as the database counts it.
+pub(super) fn select_current<'q, DB: SqlTypes, M: Model>(log: EventTable) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    let version = if M::IS_VIEW { "''" } else { DB::ROW_VERSION_SQL };
+    statement.sql(head_columns(log)).sql(", ").sql(version).sql(", ").columns("t.", M::COLUMNS);
+    statement
 }
 
 /// Reads the row and the head of its log. This is an inner join, because a left join sorted the whole history.
 pub(crate) fn current<DB: SqlTypes, M: ModelOn<DB>>(record: &KeyValue) -> Statement<'_, DB> {
     let table = M::event_table(record);
-    let mut statement = Statement::new("SELECT ");
-    statement
-        .sql(head_columns(table))
-        .sql(", ")
-        .sql(row_version::<DB, M>())
-        .sql(", ")
-        .columns("t.", M::COLUMNS);
+    let mut statement = select_current::<DB, M>(table);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ").log(table.name);
     statement.sql(" e ON e.record_id = ");
     push_record_of::<DB, M>(&mut statement, "t.");

@@ -4,11 +4,10 @@ use evented_core::KeyValue;
 
 use crate::model::ModelOn;
 use crate::sql::{SqlTypes, Statement};
-use crate::statements::events::head_columns;
 use crate::statements::key_columns::{push_is_record, push_key_part, push_record_of};
 use crate::statements::many_rows::push_last_event;
 use crate::statements::row_lock::RowLock;
-use crate::statements::rows::row_version;
+use crate::statements::rows::select_current;
 
 /// A row that would be inserted, and the columns that another row may have the same values in.
 #[derive(Debug)]
@@ -23,13 +22,7 @@ pub(crate) struct Likeness<'q, M> {
 pub(crate) fn current_like<'q, DB: SqlTypes, M: ModelOn<DB>>(like: &Likeness<'q, M>) -> Statement<'q, DB> {
     // For a log with shards, this is the view over them.
     let table = M::whole_log();
-    let mut statement = Statement::new("SELECT ");
-    statement
-        .sql(head_columns(table))
-        .sql(", ")
-        .sql(row_version::<DB, M>())
-        .sql(", ")
-        .columns("t.", M::COLUMNS);
+    let mut statement = select_current::<DB, M>(table);
     statement.sql(" FROM ").table::<M>().sql(" t INNER JOIN ");
     push_last_event::<DB, M>(&mut statement);
     statement.sql(" WHERE ");

@@ -8,7 +8,9 @@ use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, table_failed};
-use crate::statements::{RecordRow, ReplayedEvent, key_portions, page, rows_of, rows_without_events};
+use crate::statements::{
+    RecordRow, ReplayedEvent, Unlogged, key_portions, page, rows_of, rows_without_events,
+};
 use crate::verify::exact_keys::keys_are_exact;
 
 /// A comparison of log and table: first the rows without events, then the log with the rows of its records, page by
@@ -128,7 +130,7 @@ impl<M: Model> Comparison<M> {
         if after.is_none() {
             keys_are_exact::<DB, M, E>(executor).await?;
         }
-        let statement = rows_without_events::<DB, M>(after.as_ref(), self.page_size, false);
+        let statement = rows_without_events::<DB, M>(after.as_ref(), self.page_size, Unlogged::Few);
         let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
         let keys: Vec<KeyValue> = rows.iter().map(|row| M::key_value(&row.0.key())).collect();
         let ended = i64::try_from(keys.len()).is_ok_and(|read| read < self.page_size);

@@ -3,15 +3,14 @@
 //! The name of the table is a literal in dollar quotes, which the server resolves as it does in every other statement.
 
 use diesel::QueryResult;
-use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
-use diesel::row::NamedRow;
 use evented_core::{ExactKind, KeySource};
 
 use super::Nothing;
 use crate::exec::Executor;
 use crate::model::ModelOn;
-use crate::sql::{SqlTypes, Statement, field, optional};
+use crate::sql::Statement;
+use crate::statements::TextRow;
 
 /// Whether policies of row level security apply to the connection's user.
 pub(super) async fn hides_rows<M: ModelOn<Pg>, D: Executor<Pg>>(executor: &mut D) -> QueryResult<bool> {
@@ -45,16 +44,8 @@ pub(super) async fn inexact_key<M: ModelOn<Pg>, D: Executor<Pg>>(
         statement.sql(if index == 0 { "" } else { ", " }).value(*column);
     }
     statement.sql(")");
-    let reasons = executor.load::<Reason>(statement).await?;
-    Ok(reasons.into_iter().next().map(|reason| reason.0))
-}
-
-/// A row of a result with one text.
-struct Reason(String);
-impl QueryableByName<Pg> for Reason {
-    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        field(row, 0, Pg::read_text).map(Self)
-    }
+    let reasons = executor.load::<TextRow>(statement).await?;
+    Ok(reasons.into_iter().find_map(|reason| reason.0))
 }
 
 /// The columns of a unique constraint or index.
@@ -70,16 +61,8 @@ pub(super) async fn columns_of_constraint<M: ModelOn<Pg>, D: Executor<Pg>>(
     );
     statement.value(name).sql(" AND i.indrelid = CAST($evented$").table::<M>();
     statement.sql("$evented$ AS regclass) ORDER BY k.nth");
-    let columns = executor.load::<ColumnOfIndex>(statement).await?;
+    let columns = executor.load::<TextRow>(statement).await?;
     Ok(columns.into_iter().map(|column| column.0).collect())
-}
-
-/// A column of an index; `None` for an expression.
-struct ColumnOfIndex(Option<String>);
-impl QueryableByName<Pg> for ColumnOfIndex {
-    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        optional(row, 0, Pg::read_text).map(Self)
-    }
 }
 
 /// Makes the sequence of the key continue after the largest key.

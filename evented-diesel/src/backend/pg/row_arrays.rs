@@ -13,7 +13,7 @@ use evented_core::KeyValue;
 use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::{BindColumns, ConvertedField, SqlTypes, Statement};
-use crate::statements::{TableKey, insert_from, push_update_end, update_from};
+use crate::statements::{TableKey, insert_from, push_update, update_from};
 
 mod array_types;
 mod column;
@@ -116,7 +116,8 @@ impl RowColumns {
     pub(super) fn update<M: ModelOn<Pg>>(&self, columns: &[usize]) -> Statement<'_, Pg> {
         let mut statement = update_from::<Pg, M>(columns);
         statement.sql("SELECT ").field(self, 0);
-        push_update_end::<Pg, M>(&mut statement, columns);
+        push_update::<Pg, M>(&mut statement, columns);
+        statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
         statement
     }
 }

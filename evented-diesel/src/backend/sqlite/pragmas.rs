@@ -1,13 +1,12 @@
 //! Asks SQLite about a model's table.
 
 use diesel::QueryResult;
-use diesel::deserialize::{self, QueryableByName};
-use diesel::row::NamedRow;
 use diesel::sqlite::Sqlite;
 
 use crate::exec::Executor;
 use crate::model::ModelOn;
-use crate::sql::{SqlTypes, Statement, field, optional};
+use crate::sql::Statement;
+use crate::statements::TextRow;
 
 /// Why keys that differ can be equal.
 pub(super) async fn inexact_key<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
@@ -24,16 +23,8 @@ pub(super) async fn inexact_key<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
         statement.sql(if index == 0 { "" } else { ", " }).value(*column);
     }
     statement.sql(")");
-    let reasons = executor.load::<Reason>(statement).await?;
-    Ok(reasons.into_iter().next().map(|reason| reason.0))
-}
-
-/// A row of a result with one text.
-struct Reason(String);
-impl QueryableByName<Sqlite> for Reason {
-    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
-        field(row, 0, Sqlite::read_text).map(Self)
-    }
+    let reasons = executor.load::<TextRow>(statement).await?;
+    Ok(reasons.into_iter().find_map(|reason| reason.0))
 }
 
 /// The columns of a unique constraint or index.
@@ -47,16 +38,8 @@ pub(super) async fn columns_of_constraint<M: ModelOn<Sqlite>, D: Executor<Sqlite
     statement.sql(") l JOIN pragma_index_info(l.name, ").value(schema.as_str());
     statement.sql(") x WHERE l.\"unique\" AND NOT l.partial AND l.name = ").value(name);
     statement.sql(" ORDER BY x.seqno");
-    let columns = executor.load::<ColumnOfIndex>(statement).await?;
+    let columns = executor.load::<TextRow>(statement).await?;
     Ok(columns.into_iter().map(|column| column.0).collect())
-}
-
-/// A column of an index; `None` for an expression.
-struct ColumnOfIndex(Option<String>);
-impl QueryableByName<Sqlite> for ColumnOfIndex {
-    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
-        optional(row, 0, Sqlite::read_text).map(Self)
-    }
 }
 
 /// Returns the schema and the name of the model's table as texts, which the functions of SQLite want.

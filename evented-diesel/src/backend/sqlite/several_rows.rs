@@ -9,7 +9,7 @@ use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::Statement;
 use crate::statements::{
-    Append, RecordRow, Source, append_columns, key_portions, portions, push_append_values, rows_of, set_row,
+    Append, RecordRow, Source, append_columns, key_portions, portions, push_append_values, rows_of,
     update_many,
 };
 
@@ -20,15 +20,8 @@ pub(super) async fn change_rows<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
     columns: &[usize],
 ) -> QueryResult<Vec<M>> {
     let mut written = 0;
-    // An update of many columns has no list that names them.
-    let largest = if columns.len() <= LISTED_COLUMNS { usize::MAX } else { 1 };
     for rows in portions::<Sqlite, _>(rows, columns.len() + M::KEY_PARTS.len()) {
-        for rows in rows.chunks(largest.min(rows.len())) {
-            written += match rows {
-                [(key, row)] => executor.execute(set_row::<Sqlite, M>(key, *row, columns)).await?,
-                rows => executor.execute(update_many::<Sqlite, M>(rows, columns)).await?,
-            };
-        }
+        written += executor.execute(update_many::<Sqlite, M>(rows, columns)).await?;
     }
     if written != rows.len() {
         return Ok(Vec::new());
@@ -66,9 +59,6 @@ pub(super) async fn rows_afterwards<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(
 
 /// The number of events that one statement appends.
 const EVENTS_PER_STATEMENT: usize = 64;
-
-/// The number of columns that an update of many rows writes at most.
-const LISTED_COLUMNS: usize = 64;
 
 /// Appends some events. An event of a log with shards takes its number from all of them, so it is appended alone.
 async fn append_together<M: ModelOn<Sqlite>, D: Executor<Sqlite>>(

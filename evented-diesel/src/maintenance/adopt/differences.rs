@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, table_failed};
 use crate::statements::{
-    HeadRow, LastEventOf, MatchingRow, RecordRow, key_portions, last_events_after, matching_rows, rows_of,
-    rows_without_events,
+    HeadRow, LastEventOf, MatchingRow, RecordRow, Unlogged, key_portions, last_events_after, matching_rows,
+    rows_of, rows_without_events,
 };
 use crate::verify::keys_are_exact;
 
@@ -102,7 +102,7 @@ async fn without_events<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     after: Option<&KeyValue>,
     size: i64,
 ) -> Result<Compared, Error> {
-    let statement = rows_without_events::<DB, M>(after, size, false);
+    let statement = rows_without_events::<DB, M>(after, size, Unlogged::Many);
     let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
     let suspects: Vec<KeyValue> = rows.iter().map(|row| M::key_value(&row.0.key())).collect();
     let examined = suspects.len() as u64;

@@ -183,11 +183,7 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
 
 /// Checks that a row that was found by its key has that key, and not one that is equal for the database alone.
 fn is_asked_for<M: Model>(like: &Likeness<'_, M>, found: &KeyValue) -> Result<(), Error> {
-    if !like.columns.is_empty() || found == like.key {
-        return Ok(());
-    }
-    let record = Subject::Record { schema: M::SCHEMA, key: like.key.clone() };
-    Err(Error::OtherKey { record, found: found.to_string() })
+    if like.columns.is_empty() { Record::<M>::of_stored(like.key.clone())?.check_key(found) } else { Ok(()) }
 }
 
 async fn insert<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(

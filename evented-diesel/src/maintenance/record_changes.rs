@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use evented_core::{Context, Digest, External, Json, KeyValue, names};
 
-use super::{Adopted, ExternalEvent, Hook, Unrecorded};
 use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
-use crate::maintenance::Skipped;
+use crate::maintenance::{ExternalEvent, Skipped, Unrecorded};
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::read::load::{self, Replays};
 use crate::statements::{
@@ -16,6 +15,44 @@ use crate::statements::{
     rows_of, set_row,
 };
 use crate::write::{ATTEMPTS, EventContent, Head, Options, next_event, sort_by_table};
+
+/// A function that sees each difference before its event is written, and sets the data of the event.
+pub(super) type Hook<M> = Box<dyn FnMut(&Unrecorded<'_, M>, &mut ExternalEvent) + Send>;
+
+/// The result of one chunk, or of the whole operation.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Adopted {
+    /// The number of records that were compared. A row that the log did not know counts twice: its new event is compared as
+    /// well.
+    pub examined: u64,
+    /// The number of rows that the log did not know, or had as deleted, and that have an event now.
+    pub new: u64,
+    /// The number of rows that differed, and whose differences have an event now.
+    pub changed: u64,
+    /// The number of records whose row was gone, which have an event now that ends them.
+    pub gone: u64,
+    /// Records that could not be recorded: a value that JSON or the digest cannot represent, or a history that cannot be
+    /// replayed. They are as they were.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Adopted {
+    /// The number of events that were written.
+    #[must_use]
+    pub fn recorded(&self) -> u64 {
+        self.new + self.changed + self.gone
+    }
+
+    /// Adds the result of another chunk.
+    pub(super) fn add(&mut self, other: Self) {
+        self.examined += other.examined;
+        self.new += other.new;
+        self.changed += other.changed;
+        self.gone += other.gone;
+        self.skipped.extend(other.skipped);
+    }
+}
 
 /// Records what differs among these records, in a transaction.
 pub(super) async fn record_changes<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
