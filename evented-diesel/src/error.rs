@@ -9,13 +9,16 @@ mod constraint;
 mod convert;
 mod fields;
 mod locks;
+// Without a database, no write can be refused.
+#[cfg_attr(not(any(feature = "__pg", feature = "sqlite")), allow(dead_code))]
 mod refused_row;
 mod subject;
 
 pub use constraint::ConstraintKind;
 pub use fields::FieldNames;
 pub(crate) use locks::is_stale_plan;
-pub(crate) use refused_row::{NO_ROW, OTHER_KEY, RefusedRow};
+#[cfg(any(feature = "__pg", feature = "sqlite"))]
+pub(crate) use refused_row::RefusedRow;
 pub use subject::Subject;
 
 /// The reason why an operation failed. In every case, either both the event and the row were written, or neither.

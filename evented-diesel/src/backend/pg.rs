@@ -15,7 +15,7 @@ mod event_arrays;
 mod row_arrays;
 
 use crate::backend::{EventedBackend, insert_values};
-use crate::error::{NO_ROW, OTHER_KEY, RefusedRow};
+use crate::error::RefusedRow;
 use crate::exec::Executor;
 use crate::model::ModelOn;
 use crate::sql::{SqlTypes, Statement, Value, field, optional};
@@ -233,7 +233,7 @@ pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> 
         statement.sql(", CASE WHEN convert_to(");
         push_record_of::<Pg, M>(&mut statement, "made.");
         statement.sql(", 'UTF8') <> convert_to(").value(append.record).sql(", 'UTF8') THEN CAST('");
-        statement.sql(OTHER_KEY).sql("' || ");
+        statement.sql(RefusedRow::OTHER_KEY).sql("' || ");
         push_record_of::<Pg, M>(&mut statement, "made.");
         statement.sql(" AS integer) END");
     }
@@ -249,7 +249,12 @@ fn push_must_be_written<'q>(
     written: &'static str,
 ) {
     statement.sql(", CASE WHEN ").sql(appended).sql(" IS NOT NULL AND ").sql(written);
-    statement.sql(" IS NULL THEN CAST('").sql(NO_ROW).sql(" ' || ").sql(appended).sql(" AS integer) END");
+    statement
+        .sql(" IS NULL THEN CAST('")
+        .sql(RefusedRow::NO_ROW)
+        .sql(" ' || ")
+        .sql(appended)
+        .sql(" AS integer) END");
 }
 
 /// Writes the row first, because the database generates the key. The event takes the key from the row.

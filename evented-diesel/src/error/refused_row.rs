@@ -8,23 +8,23 @@ use diesel::result::Error as DieselError;
 
 use super::{Error, Subject};
 
-/// The beginning of the text for a row that was not written.
-pub(crate) const NO_ROW: &str = "evented: the row was not written";
-/// The beginning of the text for a row that was written with another key, which follows.
-pub(crate) const OTHER_KEY: &str = "evented: the row was written with the key ";
-
 /// What the database did instead of writing the row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RefusedRow {
     /// It wrote no row.
-    #[error("{NO_ROW}")]
+    #[error("{}", Self::NO_ROW)]
     NoRow,
     /// It wrote a row with this key.
-    #[error("{OTHER_KEY}{0}")]
+    #[error("{prefix}{0}", prefix = Self::OTHER_KEY)]
     OtherKey(String),
 }
 
 impl RefusedRow {
+    /// The beginning of the text for a row that was not written.
+    pub(crate) const NO_ROW: &str = "evented: the row was not written";
+    /// The beginning of the text for a row that was written with another key, which follows.
+    pub(crate) const OTHER_KEY: &str = "evented: the row was written with the key ";
+
     /// Returns the reason as an error of Diesel, for a check that is made outside the database.
     pub(crate) fn into_diesel(self) -> DieselError {
         DieselError::QueryBuilderError(Box::new(self))
@@ -36,14 +36,14 @@ impl RefusedRow {
             DieselError::QueryBuilderError(reason) => reason.downcast_ref().cloned(),
             DieselError::DatabaseError(_, information) => {
                 let message = information.message();
-                if let Some(at) = message.find(OTHER_KEY) {
-                    let key = message.get(at + OTHER_KEY.len()..).unwrap_or_default();
+                if let Some(at) = message.find(Self::OTHER_KEY) {
+                    let key = message.get(at + Self::OTHER_KEY.len()..).unwrap_or_default();
                     // The server quotes the text.
                     return Some(Self::OtherKey(
                         key.trim_end_matches(['"', '«', '»', '“', '”', '\'']).to_owned(),
                     ));
                 }
-                message.contains(NO_ROW).then_some(Self::NoRow)
+                message.contains(Self::NO_ROW).then_some(Self::NoRow)
             }
             _ => None,
         }
