@@ -72,3 +72,63 @@ pub(crate) fn timed(run: &mut impl FnMut() -> anyhow::Result<()>) -> anyhow::Res
     run()?;
     Ok(start.elapsed())
 }
+
+/// Several contestants, measured in the same rounds.
+#[derive(Default)]
+pub(crate) struct Contest<'a> {
+    names: Vec<&'static str>,
+    runs: Vec<Box<dyn FnMut() -> anyhow::Result<()> + 'a>>,
+}
+
+impl<'a> Contest<'a> {
+    pub(crate) fn add(&mut self, name: &'static str, run: impl FnMut() -> anyhow::Result<()> + 'a) {
+        self.names.push(name);
+        self.runs.push(Box::new(run));
+    }
+
+    /// Runs all contestants in each round. Each round begins with another one.
+    ///
+    /// # Errors
+    ///
+    /// The errors of the contestants.
+    pub(crate) fn run(mut self, rounds: usize) -> anyhow::Result<Times> {
+        // One round to warm the caches of all.
+        self.runs.iter_mut().try_for_each(|run| run())?;
+        let mut times = Times::of(self.names);
+        let count = self.runs.len();
+        for round in 0..rounds {
+            let mut of_round = vec![Duration::ZERO; count];
+            for nth in 0..count {
+                let index = (round + nth) % count;
+                of_round[index] = timed(&mut self.runs[index])?;
+            }
+            times.push(&of_round);
+        }
+        Ok(times)
+    }
+}
+
+/// The times of several contestants in the same rounds.
+pub(crate) struct Times {
+    of: Vec<(&'static str, Vec<Duration>)>,
+}
+
+impl Times {
+    /// Times of these contestants, without a round.
+    pub(crate) fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { of: names.into_iter().map(|name| (name, Vec::new())).collect() }
+    }
+
+    /// Adds the times of a round, in the order of the contestants.
+    pub(crate) fn push(&mut self, round: &[Duration]) {
+        for ((_, times), time) in self.of.iter_mut().zip(round) {
+            times.push(*time);
+        }
+    }
+
+    /// Compares two contestants; `None` if one did not take part.
+    pub(crate) fn ratio(&self, ours: &str, baseline: &str) -> Option<Ratio> {
+        let times = |name: &str| Some(&self.of.iter().find(|(it, _)| *it == name)?.1);
+        Some(Ratio::of(times(ours)?, times(baseline)?))
+    }
+}

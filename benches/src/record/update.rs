@@ -1,11 +1,10 @@
-//! Measures updates, against hand-written Diesel, and against the library's statements run by a plain client.
+//! Measures updates, against the library's statements run by a plain client.
 
 use diesel::{Connection, PgConnection};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use evented_diesel::EventedDsl as _;
 use uuid::Uuid;
 
-use super::handwritten;
 use super::raw::{Texts, Values};
 use crate::measure::compare;
 use crate::model::{Task, new, renamed};
@@ -29,29 +28,17 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
 fn blocking(bench: &Bench, report: &mut Report, url: &str, texts: &Texts) -> anyhow::Result<()> {
     use evented_diesel::Run;
     let mut ours = PgConnection::establish(url)?;
-    let mut by_hand = PgConnection::establish(url)?;
     let mut client = postgres::Client::connect(url, postgres::NoTls)?;
     let task = Task::insert(new("task")).run(&mut ours)?;
-    let other = Task::insert(new("task")).run(&mut ours)?;
     let third = Task::insert(new("task")).run(&mut ours)?;
     let mut n = 0;
-    let mut update = || {
+    let update = || {
         for _ in 0..OPERATIONS {
             n += 1;
             task.update(renamed(format!("task {n}"))).run(&mut ours)?;
         }
         Ok(())
     };
-    let mut m = 0;
-    let ratio = compare(bench.rounds, &mut update, || {
-        for _ in 0..OPERATIONS {
-            m += 1;
-            handwritten::update(&mut by_hand, other.id, &format!("task {m}"))?;
-        }
-        Ok(())
-    })?;
-    report.at_most("record/update-sync", 0.71, &ratio, OPERATIONS);
-
     let (read, write) = (client.prepare(&texts.read)?, client.prepare(&texts.update)?);
     let id = third.id.uuid();
     let mut n = 0;
@@ -83,13 +70,12 @@ fn asynchronous(
 ) -> anyhow::Result<()> {
     use evented_diesel::RunAsync;
     let mut ours = runtime.block_on(AsyncPgConnection::establish(url))?;
-    let mut by_hand = runtime.block_on(AsyncPgConnection::establish(url))?;
     let (client, connection) = runtime.block_on(tokio_postgres::connect(url, tokio_postgres::NoTls))?;
     runtime.spawn(connection);
     let make = |conn: &mut AsyncPgConnection| runtime.block_on(Task::insert(new("task")).run(conn));
-    let (task, other, third) = (make(&mut ours)?, make(&mut ours)?, make(&mut ours)?);
+    let (task, third) = (make(&mut ours)?, make(&mut ours)?);
     let mut n = 0;
-    let mut update = || {
+    let update = || {
         runtime.block_on(async {
             for _ in 0..OPERATIONS {
                 n += 1;
@@ -98,18 +84,6 @@ fn asynchronous(
             Ok(())
         })
     };
-    let mut m = 0;
-    let ratio = compare(bench.rounds, &mut update, || {
-        runtime.block_on(async {
-            for _ in 0..OPERATIONS {
-                m += 1;
-                handwritten::update_async(&mut by_hand, other.id, &format!("task {m}")).await?;
-            }
-            Ok(())
-        })
-    })?;
-    report.at_most("record/update-async", 0.71, &ratio, OPERATIONS);
-
     let (read, write) = runtime.block_on(async {
         anyhow::Ok((client.prepare(&texts.read).await?, client.prepare(&texts.update).await?))
     })?;
