@@ -11,6 +11,7 @@ mod subscriptions;
 mod tail;
 mod writers;
 
+pub(crate) use latency::write;
 pub(crate) use tail::read_tail;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {

@@ -43,6 +43,9 @@ struct Arguments {
     /// Internal: read the write-ahead log through this slot.
     #[arg(long, hide = true)]
     tail: Option<String>,
+    /// Internal: write, and pass hints.
+    #[arg(long, hide = true)]
+    write: bool,
     /// Internal: backfill rows, until killed.
     #[arg(long, hide = true)]
     backfill: bool,
@@ -55,6 +58,9 @@ fn main() -> anyhow::Result<()> {
     }
     if let Some(slot) = arguments.tail {
         return listen::read_tail(&arguments.url, &slot);
+    }
+    if arguments.write {
+        return listen::write(&arguments.url);
     }
     if arguments.verify_and_rebuild {
         return log::verify_and_rebuild(&arguments.url);

@@ -1,5 +1,8 @@
 //! Hints that something may have been committed. A hub that receives one polls immediately.
 
+#[cfg(feature = "async-postgres")]
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use event_listener::{Event, EventListener};
 use evented_diesel::spi;
 
@@ -40,6 +43,39 @@ pub(crate) fn poll_now() {
 /// Listens for the next hint.
 pub(crate) fn hint() -> EventListener {
     HINTS.listen()
+}
+
+/// The number of relays in this process that are connected.
+#[cfg(feature = "async-postgres")]
+static CONNECTED_RELAYS: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns whether a relay receives the hints of other processes. Hubs then look less often.
+pub(crate) fn hints_come_from_other_processes() -> bool {
+    #[cfg(feature = "async-postgres")]
+    return CONNECTED_RELAYS.load(Ordering::Relaxed) > 0;
+    #[cfg(not(feature = "async-postgres"))]
+    return false;
+}
+
+/// Stands for the connection of a relay, while it works.
+#[cfg(feature = "async-postgres")]
+pub(crate) struct ConnectedRelay(());
+
+#[cfg(feature = "async-postgres")]
+impl ConnectedRelay {
+    pub(crate) fn new() -> Self {
+        CONNECTED_RELAYS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+#[cfg(feature = "async-postgres")]
+impl Drop for ConnectedRelay {
+    fn drop(&mut self) {
+        CONNECTED_RELAYS.fetch_sub(1, Ordering::Relaxed);
+        // A hub that counted on hints may be in a long wait.
+        poll_now();
+    }
 }
 
 /// Listens for the next commit in this process.

@@ -15,9 +15,7 @@ use crate::feed::{Feed, TransactionFeed, deadline};
 use crate::hints::{listen_to_commits, poll_now};
 use crate::router::Router;
 use crate::shared::{Reached, Shared};
-use crate::source::log::{
-    BoxError, EVENTS_PER_PAGE, LogModel, ModelConsumer, POLL_INTERVAL, PlannedLog, PollTiming,
-};
+use crate::source::log::{BoxError, EVENTS_PER_PAGE, LogModel, ModelConsumer, PlannedLog};
 use crate::status::{HubStatus, SubscriptionInfo};
 use crate::sync::lock;
 
@@ -56,7 +54,8 @@ struct Inner {
 pub struct HubBuilder {
     plan: Vec<PlannedLog>,
     shared: Arc<Shared>,
-    timing: PollTiming,
+    /// The poll interval that the user chose.
+    interval: Option<Duration>,
     cache_size: NonZeroUsize,
 }
 
@@ -124,9 +123,8 @@ pub enum HubError {
 impl Hub {
     /// Configures a hub that reads a model's event log. [`and`](HubBuilder::and) adds further models.
     pub fn of<M: Model>() -> HubBuilder {
-        let timing = PollTiming { interval: POLL_INTERVAL, min_gap: Duration::from_millis(1) };
         let cache_size = DEFAULT_STATE_CACHE_SIZE;
-        HubBuilder { plan: Vec::new(), shared: Arc::default(), timing, cache_size }.and::<M>()
+        HubBuilder { plan: Vec::new(), shared: Arc::default(), interval: None, cache_size }.and::<M>()
     }
 
     fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
@@ -324,10 +322,16 @@ impl HubBuilder {
         self
     }
 
-    /// Sets the poll interval. Default: 4 ms. The hub delivers a change that another process commits after at most this
-    /// long; with a `Relay` in both processes, immediately.
+    /// Fixes the poll interval: how long the hub waits before it looks for changes that no hint announced.
+    ///
+    /// By default the interval adapts to the writers. Right after an unannounced change it is 4 ms. It grows to an eighth
+    /// of the time since then, up to 100 ms, or up to a second if a `Relay` in this process receives hints from the other
+    /// processes. A command of this process makes the hub poll at once in any case.
+    ///
+    /// While an open transaction delays changes, or a subscriber is catching up, the hub also polls more often than a
+    /// fixed interval says.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.timing.interval = interval;
+        self.interval = Some(interval);
         self
     }
 

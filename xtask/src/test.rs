@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, BufRead as _};
 use std::num::NonZero;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -132,7 +132,8 @@ pub(crate) fn serve() -> Result<()> {
     let (enter, entered) = mpsc::channel();
     // Reading cannot be interrupted, so it runs on a thread that is never joined.
     thread::spawn(move || {
-        let _ = io::stdin().read_line(&mut String::new());
+        // A standard input without line breaks must not fill the memory.
+        let _ = io::stdin().lock().skip_until(b'\n');
         let _ = enter.send(());
     });
     while let Err(RecvTimeoutError::Timeout) = entered.recv_timeout(Duration::from_millis(100)) {

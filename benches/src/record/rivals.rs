@@ -27,7 +27,10 @@ use crate::setup::Bench;
 use audit_trigger::Audited;
 use plain_log::PlainLog;
 
-const OPERATIONS: u32 = 300;
+/// Rounds are short, so that a disturbance of the machine meets all contestants.
+const OPERATIONS: u32 = 50;
+/// How many short rounds replace one of the usual length.
+const SHORT_ROUNDS: usize = 6;
 /// The length of a long history.
 const EVENTS: u32 = 10_000;
 const NAME: &str = "write the report";
@@ -51,21 +54,29 @@ struct RevisedTask {
 }
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    if !bench.wants("record/rivals") {
+    let wanted = |(name, run): &(&str, Comparison)| bench.wants(name).then_some(*run);
+    let wanted: Vec<Comparison> = COMPARISONS.iter().filter_map(wanted).collect();
+    if wanted.is_empty() {
         return Ok(());
     }
     let url = prepare(bench)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let mut all = Contestants::connect(&url, &runtime)?;
-    create(bench, report, &runtime, &mut all)?;
-    update(bench, report, &runtime, &mut all)?;
-    long_history(bench, report, &runtime, &mut all)?;
-    with_a_revision(bench, report, &runtime, &mut all)?;
-    sixteen::run(bench, report, &runtime, &url)?;
-    reading::run(bench, report, &runtime, &url)?;
-    several_rows::run(bench, report, &runtime, &url)?;
-    first_command::run(bench, report, &runtime, &url)
+    wanted.into_iter().try_for_each(|run| run(bench, report, &runtime, &url))
 }
+
+/// Compares one kind of operation, on the tables at a URL.
+type Comparison = fn(&Bench, &mut Report, &Runtime, &str) -> anyhow::Result<()>;
+
+const COMPARISONS: [(&str, Comparison); 8] = [
+    ("record/rivals-create", create),
+    ("record/rivals-update", update),
+    ("record/rivals-update-10000-events", long_history),
+    ("record/rivals-update-with-revision", with_a_revision),
+    ("record/rivals-16", sixteen::run),
+    ("record/rivals-replay", reading::run),
+    ("record/rivals-batch-10000", several_rows::run),
+    ("record/rivals-first-command", first_command::run),
+];
 
 /// Creates the tables of all contestants, and returns the URL of their schema.
 fn prepare(bench: &Bench) -> anyhow::Result<String> {
@@ -148,12 +159,8 @@ macro_rules! rounds {
     };
 }
 
-fn create(
-    bench: &Bench,
-    report: &mut Report,
-    runtime: &Runtime,
-    all: &mut Contestants,
-) -> anyhow::Result<()> {
+fn create(bench: &Bench, report: &mut Report, runtime: &Runtime, url: &str) -> anyhow::Result<()> {
+    let all = &mut Contestants::connect(url, runtime)?;
     let Contestants { plain, audited, by_hand, by_hand_async, blocking, asynchronous } = all;
     let mut contest = Contest::default();
     contest.add(PLAIN, rounds!(runtime, _n => plain.create(NAME)));
@@ -162,17 +169,13 @@ fn create(
     contest.add(TRIGGER, rounds!(runtime, _n => audited.create(NAME)));
     contest.add(DIESEL, rounds!(_n => by_hand::create(by_hand, NAME)));
     contest.add(DIESEL_ASYNC, rounds!(runtime, _n => by_hand::create_async(by_hand_async, NAME)));
-    let times = contest.run(bench.rounds)?;
+    let times = contest.run(bench.rounds * SHORT_ROUNDS)?;
     compare_with_plain(report, "create", 0.9, &times, OPERATIONS);
     Ok(())
 }
 
-fn update(
-    bench: &Bench,
-    report: &mut Report,
-    runtime: &Runtime,
-    all: &mut Contestants,
-) -> anyhow::Result<()> {
+fn update(bench: &Bench, report: &mut Report, runtime: &Runtime, url: &str) -> anyhow::Result<()> {
+    let all = &mut Contestants::connect(url, runtime)?;
     let Contestants { plain, audited, by_hand, by_hand_async, blocking, asynchronous } = all;
     let of_plain: Vec<Uuid> =
         (0..3).map(|_| runtime.block_on(plain.create(NAME))).collect::<Result<_, _>>()?;
@@ -192,7 +195,7 @@ fn update(
         DIESEL_ASYNC,
         rounds!(runtime, n => by_hand::update_async(by_hand_async, of_plain[2], &format!("task {n}"))),
     );
-    let times = contest.run(bench.rounds)?;
+    let times = contest.run(bench.rounds * SHORT_ROUNDS)?;
     compare_with_plain(report, "update", 0.9, &times, OPERATIONS);
     for (face, ours, by_hand) in [("blocking", BLOCKING, DIESEL), ("async", ASYNC, DIESEL_ASYNC)] {
         if let Some(ratio) = times.ratio(ours, by_hand) {
@@ -203,12 +206,8 @@ fn update(
 }
 
 /// Updates of records with ten thousand events, on both sides.
-fn long_history(
-    bench: &Bench,
-    report: &mut Report,
-    runtime: &Runtime,
-    all: &mut Contestants,
-) -> anyhow::Result<()> {
+fn long_history(bench: &Bench, report: &mut Report, runtime: &Runtime, url: &str) -> anyhow::Result<()> {
+    let all = &mut Contestants::connect(url, runtime)?;
     let Contestants { plain, blocking, asynchronous, .. } = all;
     let of_plain = runtime.block_on(plain.create(NAME))?;
     blocking.batch_execute(&format!(
@@ -232,18 +231,14 @@ fn long_history(
         ASYNC,
         rounds!(runtime, n => RunAsync::run(other.update(renamed(format!("task {n}"))), asynchronous)),
     );
-    let times = contest.run(bench.rounds)?;
+    let times = contest.run(bench.rounds * SHORT_ROUNDS)?;
     compare_with_plain(report, "update-10000-events", 0.9, &times, OPERATIONS);
     Ok(())
 }
 
 /// Updates of a record that its caller holds, with its revision.
-fn with_a_revision(
-    bench: &Bench,
-    report: &mut Report,
-    runtime: &Runtime,
-    all: &mut Contestants,
-) -> anyhow::Result<()> {
+fn with_a_revision(bench: &Bench, report: &mut Report, runtime: &Runtime, url: &str) -> anyhow::Result<()> {
+    let all = &mut Contestants::connect(url, runtime)?;
     let Contestants { plain, blocking, asynchronous, .. } = all;
     let of_plain = runtime.block_on(plain.create(NAME))?;
     let revised = || RevisedTask::insert(NewRevisedTask { name: NAME.to_owned() });
@@ -266,7 +261,7 @@ fn with_a_revision(
             Ok(())
         })
     });
-    let times = contest.run(bench.rounds)?;
+    let times = contest.run(bench.rounds * SHORT_ROUNDS)?;
     compare_with_plain(report, "update-with-revision", 1.25, &times, OPERATIONS);
     Ok(())
 }

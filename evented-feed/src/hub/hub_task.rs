@@ -33,8 +33,8 @@ where
 struct Task;
 
 impl Pace for Task {
-    async fn wait_for(&self, hint: EventListener, at_most: Duration) {
-        let _ = tokio::time::timeout(at_most, hint).await;
+    async fn wait_for(&self, hint: EventListener, at_most: Duration) -> bool {
+        tokio::time::timeout(at_most, hint).await.is_ok()
     }
 
     async fn sleep(&self, time: Duration) {
@@ -58,11 +58,12 @@ impl HubBuilder {
         F: FnMut() -> T + Send + 'static,
         T: Future<Output = Result<C, E>> + Send + 'static,
     {
-        let Self { plan, shared, timing, cache_size } = self;
+        let Self { plan, shared, interval, cache_size } = self;
         let mut connector = Connect(connect, PhantomData);
         let executor = Connector::<C::Backend>::connect(&mut connector).await.map_err(StartError::Connect)?;
         let source =
-            LogSource::<C::Backend, _, _>::open(executor, connector, Task, timing, plan, cache_size).await?;
+            LogSource::<C::Backend, _, _>::open(executor, connector, Task, interval, plan, cache_size)
+                .await?;
         shared.update_status(|status| status.connected = true);
         tokio::spawn(Worker { shared: Arc::clone(&shared), source }.run());
         Ok(Hub::new(shared, None))

@@ -30,8 +30,8 @@ where
 struct Thread;
 
 impl Pace for Thread {
-    async fn wait_for(&self, hint: EventListener, at_most: Duration) {
-        let _ = hint.wait_timeout(at_most);
+    async fn wait_for(&self, hint: EventListener, at_most: Duration) -> bool {
+        hint.wait_timeout(at_most).is_some()
     }
 
     async fn sleep(&self, time: Duration) {
@@ -56,13 +56,13 @@ impl HubBuilder {
         E: Into<BoxError> + 'static,
         F: FnMut() -> Result<C, E> + Send + 'static,
     {
-        let Self { plan, shared, timing, cache_size } = self;
+        let Self { plan, shared, interval, cache_size } = self;
         let mut connector = Connect(connect);
         let opened = ready(async {
             let executor =
                 Connector::<C::Backend>::connect(&mut connector).await.map_err(StartError::Connect)?;
             let source =
-                LogSource::<C::Backend, _, _>::open(executor, connector, Thread, timing, plan, cache_size);
+                LogSource::<C::Backend, _, _>::open(executor, connector, Thread, interval, plan, cache_size);
             Ok::<_, StartError>(source.await?)
         });
         let source = opened.unwrap_or(Err(StartError::NotReady))?;

@@ -4,11 +4,12 @@ mod connection;
 mod delay_watch;
 mod log_cursor;
 mod log_source;
+mod look_interval;
 mod model_consumer;
 
 #[cfg(feature = "async-postgres")]
 pub(crate) use connection::pauses;
 pub(crate) use connection::{BoxError, Connector, Pace};
 pub(crate) use log_cursor::EVENTS_PER_PAGE;
-pub(crate) use log_source::{LogSource, POLL_INTERVAL, PlannedLog, PollTiming};
+pub(crate) use log_source::{LogSource, PlannedLog};
 pub(crate) use model_consumer::{LogModel, ModelConsumer};

@@ -11,7 +11,7 @@ use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use super::plain_log::PlainLog;
-use super::{ASYNC, BLOCKING, EVENTS, NAME, PLAIN, compare_with_plain};
+use super::{ASYNC, BLOCKING, EVENTS, NAME, PLAIN, SHORT_ROUNDS, compare_with_plain};
 use crate::measure::Contest;
 use crate::model::{Task, new, renamed};
 use crate::report::Report;
@@ -65,7 +65,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report, runtime: &Runtime, url: &s
         anyhow::ensure!(replayed.is_some(), "the task is gone");
         Ok(())
     });
-    let times = contest.run(bench.rounds)?;
+    let times = contest.run(bench.rounds * SHORT_ROUNDS)?;
     compare_with_plain(report, "replay", 0.85, &times, EVENTS);
     Ok(())
 }

@@ -9,14 +9,14 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::plain_log::PlainLog;
-use super::{ASYNC, BLOCKING, NAME, PLAIN, compare_with_plain};
+use super::{ASYNC, BLOCKING, NAME, PLAIN, SHORT_ROUNDS, compare_with_plain};
 use crate::measure::Contest;
 use crate::model::{Task, new, renamed};
 use crate::report::Report;
 use crate::setup::Bench;
 
 const CONNECTIONS: usize = 16;
-const EACH: u32 = 40;
+const EACH: u32 = 15;
 const OPERATIONS: u32 = EACH * CONNECTIONS as u32;
 const LOCKED: &str = "plain log, lock first";
 
@@ -48,7 +48,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report, runtime: &Runtime, url: &s
         contest.add(LOCKED, || on_plain(runtime, plain_conns, true, |n| plain[CONNECTIONS + of(n)]));
         contest.add(BLOCKING, || on_threads(blocking, |n| ours[of(n)]));
         contest.add(ASYNC, || on_tasks(runtime, asynchronous, |n| ours[CONNECTIONS + of(n)]));
-        let times = contest.run(bench.rounds)?;
+        let times = contest.run(bench.rounds * SHORT_ROUNDS)?;
         compare_with_plain(report, name, aim, &times, OPERATIONS);
         if let Some(ratio) = times.ratio(LOCKED, PLAIN) {
             report

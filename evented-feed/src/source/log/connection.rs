@@ -17,8 +17,8 @@ pub(crate) trait Connector<DB: EventedBackend>: Send {
 
 /// Waits, blocking or async.
 pub(crate) trait Pace: Send + Sync {
-    /// Waits for a hint, for at most `at_most`.
-    fn wait_for(&self, hint: EventListener, at_most: Duration) -> impl Future<Output = ()> + Send;
+    /// Waits for a hint, for at most `at_most`. Returns whether it arrived.
+    fn wait_for(&self, hint: EventListener, at_most: Duration) -> impl Future<Output = bool> + Send;
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
 }
 

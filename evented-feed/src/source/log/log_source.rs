@@ -13,22 +13,13 @@ use crate::shared::{Reached, Shared};
 use crate::source::log::connection::{Connector, LONGEST_PAUSE, Pace, pauses};
 use crate::source::log::delay_watch::DelayWatch;
 use crate::source::log::log_cursor::LogCursor;
+use crate::source::log::look_interval::{LookInterval, SHORTEST, WaitsFor};
 use crate::source::log::model_consumer::ModelConsumer;
 use crate::source::{Source, SourceEnded};
 use crate::telemetry;
 
-/// The default poll interval. It is also the longest interval while an open transaction may delay changes, or a
-/// subscriber is catching up.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(4);
-
-/// The bounds of the poll interval.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PollTiming {
-    /// The longest time between two polls, without a hint.
-    pub(crate) interval: Duration,
-    /// The shortest time between two polls, with any number of hints.
-    pub(crate) min_gap: Duration,
-}
+/// The shortest time between two polls, with any number of hints.
+const MIN_GAP: Duration = Duration::from_millis(1);
 
 /// A log with its models, before the position where reading begins is known.
 pub(crate) struct PlannedLog {
@@ -45,7 +36,9 @@ pub(crate) struct LogSource<DB: EventedBackend, C: Connector<DB>, P> {
     executor: C::Executor,
     connector: C,
     pace: P,
-    timing: PollTiming,
+    interval: LookInterval,
+    /// Whether a hint caused the next poll.
+    hinted: bool,
     pauses: ExponentialBackoff,
     delay: DelayWatch,
     /// The commit mark at which everything was delivered.
@@ -62,7 +55,7 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
         mut executor: C::Executor,
         connector: C,
         pace: P,
-        timing: PollTiming,
+        interval: Option<Duration>,
         plan: Vec<PlannedLog>,
         cache_size: NonZeroUsize,
     ) -> Result<Self, Error> {
@@ -77,7 +70,8 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
             executor,
             connector,
             pace,
-            timing,
+            interval: LookInterval::new(interval),
+            hinted: false,
             pauses: pauses(),
             delay: DelayWatch::default(),
             drained: None,
@@ -93,10 +87,14 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
         let mut more = false;
         if self.drained.as_ref() != Some(&mark) {
             self.blocked_by = mark.oldest_running.filter(|oldest| Some(*oldest) != mark.next);
+            let mut found = false;
             for cursor in &mut self.cursors {
+                let before = cursor.reached().last;
                 more |= cursor.poll(&mut self.executor, &mark).await?;
+                found |= cursor.reached().last != before;
                 hub.set_reached(cursor.reached());
             }
+            self.interval.looked(self.hinted, found);
             self.drained = (!more).then(|| mark.clone());
         }
         self.is_serving = false;
@@ -107,6 +105,17 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
         }
         self.delay.update(&mut self.executor, self.blocked_by, hub).await?;
         Ok(more)
+    }
+
+    /// No hint arrives when a transaction that delays changes ends, nor when a buffer has room again.
+    fn waits_for(&self) -> WaitsFor {
+        if self.is_serving {
+            WaitsFor::Subscriber
+        } else if self.blocked_by.is_some() {
+            WaitsFor::OpenTransaction
+        } else {
+            WaitsFor::Nothing
+        }
     }
 
     /// Reconnects and continues at the position that the old connection had reached. Returns without a connection if
@@ -175,19 +184,15 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> Source for LogSource<DB, C, 
             Ok(more) => {
                 self.pauses = pauses();
                 if !more {
-                    // No hint arrives when a transaction that delays changes ends, nor when a buffer has room again.
-                    let is_due = self.blocked_by.is_some() || self.is_serving;
-                    let interval = self.timing.interval;
-                    let interval = if is_due { interval.min(POLL_INTERVAL) } else { interval };
-                    self.pace.wait_for(hint, interval).await;
-                    let left = self.timing.min_gap.saturating_sub(polled.elapsed());
+                    self.hinted = self.pace.wait_for(hint, self.interval.next(self.waits_for())).await;
+                    let left = MIN_GAP.saturating_sub(polled.elapsed());
                     if !left.is_zero() {
                         self.pace.sleep(left).await;
                     }
                 }
             }
             // Another connection holds a lock at the moment. This connection still works.
-            Err(Error::Busy { .. }) => self.pace.sleep(POLL_INTERVAL).await,
+            Err(Error::Busy { .. }) => self.pace.sleep(SHORTEST).await,
             Err(error) => self.reconnect(&error, hub).await,
         }
         Ok(())

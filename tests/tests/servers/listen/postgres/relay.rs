@@ -8,7 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use evented_diesel::{EventedDsl as _, Run};
-use evented_feed::{Hub, Relay};
+use evented_feed::{Hub, Relay, StartError};
 use evented_tests::models::Item;
 
 use super::{change, lamp, org, server};
@@ -16,6 +16,8 @@ use crate::kill::ignored_test;
 
 /// The environment variable with the database of the other process.
 const TARGET: &str = "EVENTED_RELAY_TARGET";
+/// How long a test waits for what must come.
+const LONG: Duration = Duration::from_secs(60);
 /// A poll interval that never passes.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -23,12 +25,19 @@ const NEVER: Duration = Duration::from_secs(3_600);
 struct Writer(Child);
 
 impl Writer {
+    /// Starts a process whose relay runs on a task.
     fn start(url: &str) -> Self {
-        let child = ignored_test(concat!(module_path!(), "::the_other_process"))
-            .env(TARGET, url)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn();
+        Self::run(url, concat!(module_path!(), "::the_other_process"))
+    }
+
+    /// Starts a process without async code, whose relay runs on a thread.
+    fn start_blocking(url: &str) -> Self {
+        Self::run(url, concat!(module_path!(), "::the_other_process_without_async_code"))
+    }
+
+    fn run(url: &str, process: &str) -> Self {
+        let child =
+            ignored_test(process).env(TARGET, url).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
         Self(child.unwrap())
     }
 
@@ -49,11 +58,24 @@ impl Drop for Writer {
 async fn the_other_process() {
     let url = std::env::var(TARGET).expect("only for a test that starts it");
     let relay = relay(&url).await;
-    let mut conn = PgConnection::establish(&url).unwrap();
+    write_for_each_line(&url);
+    drop(relay);
+}
+
+#[test]
+#[ignore = "the other process of the tests here, which start it"]
+fn the_other_process_without_async_code() {
+    let url = std::env::var(TARGET).expect("only for a test that starts it");
+    let relay = Relay::start(&url).unwrap();
+    write_for_each_line(&url);
+    drop(relay);
+}
+
+fn write_for_each_line(url: &str) {
+    let mut conn = PgConnection::establish(url).unwrap();
     for _ in std::io::stdin().lines() {
         Item::insert(lamp(org())).run(&mut conn).unwrap();
     }
-    drop(relay);
 }
 
 /// Starts a hub that polls only after hints.
@@ -82,6 +104,25 @@ async fn a_write_in_one_process_wakes_the_hub_of_another() {
         writer.write();
         change(&mut feed).await;
     }
+}
+
+#[test]
+fn blocking_processes_wake_each_other() {
+    let (_cluster, url) = server();
+    let hub = hub(&url);
+    let mut feed = hub.subscribe(Item::changes()).unwrap();
+    let _relay = Relay::start(&url).unwrap();
+    let mut writer = Writer::start_blocking(&url);
+    for _ in 0..5 {
+        writer.write();
+        feed.recv_timeout(LONG).unwrap();
+    }
+}
+
+#[test]
+fn a_relay_that_cannot_connect_does_not_start() {
+    let error = Relay::start("postgres://127.0.0.1:1/none").unwrap_err();
+    assert!(matches!(error, StartError::Connect(_)), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
