@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Digest, EventBody, EventData, Evented, FieldError, PayloadError, Step, names};
+use crate::{Context, Digest, EventBody, EventData, Evented, FieldError, PayloadError, Step, names};
 
 /// Folds the events of one record, oldest first, into its state.
 #[derive(Debug, Clone)]
@@ -140,8 +140,19 @@ impl<M: Evented> Replay<M> {
             let gap = ReplayFault::Gap { after: self.revision, found: event.revision };
             return Err(fault_of(event, gap));
         }
-        self.state =
-            next(&self.key, self.state.as_live(), event, body).map_err(|fault| fault_of(event, fault))?;
+        // Most events change a record. Nothing else needs the state before, so it is not copied.
+        match (body.step(), &mut self.state) {
+            (Step::Change(action), State::Live(record)) => {
+                change(record, event, |it, cx| action.apply(it, cx));
+            }
+            (Step::Retired(retired), State::Live(record)) => {
+                change(record, event, |it, cx| retired.apply(it, cx));
+            }
+            (_, state) => {
+                let next = next(&self.key, state.as_live(), event, body);
+                self.state = next.map_err(|fault| fault_of(event, fault))?;
+            }
+        }
         self.revision = event.revision;
         Ok(())
     }
@@ -183,33 +194,37 @@ fn next<M: Evented>(
     event: &EventData,
     body: &M::Event,
 ) -> Result<State<M>, ReplayFault> {
-    let existing = || before.map(M::copy).ok_or(ReplayFault::NoRecord);
+    let changed = |apply: &dyn Fn(&mut M, &Context)| {
+        let mut record = before.map(M::copy).ok_or(ReplayFault::NoRecord)?;
+        change(&mut record, event, apply);
+        Ok(State::Live(record))
+    };
     let deleted = State::Deleted { at: event.at, revision: event.revision };
     let (mut record, created) = match body.step() {
         Step::Delete => return Ok(deleted),
-        Step::Create(new) => (new.create(key.clone(), &event.context()), Some(true)),
-        Step::Change(action) => {
-            let mut record = existing()?;
-            action.apply(&mut record, &event.context());
-            (record, Some(false))
-        }
-        Step::Retired(retired) => {
-            let mut record = existing()?;
-            retired.apply(&mut record, &event.context());
-            (record, Some(false))
-        }
+        Step::Create(new) => (new.create(key.clone(), &event.context()), true),
+        Step::Change(action) => return changed(&|record, cx| action.apply(record, cx)),
+        Step::Retired(retired) => return changed(&|record, cx| retired.apply(record, cx)),
         Step::External(external) => match external.apply(key, before)? {
-            Some(record) => (record, None),
+            Some(record) => (record, false),
             None => return Ok(deleted),
         },
-        Step::Savepoint(fields) => (M::from_fields(key.clone(), &mut fields.clone())?, None),
+        Step::Savepoint(fields) => (M::from_fields(key.clone(), &mut fields.clone())?, false),
     };
-    if let Some(created) = created {
-        record.touch(created, event.at);
+    if created {
+        record.touch(true, event.at);
     }
     record.normalize();
     record.set_revision(event.revision);
     Ok(State::Live(record))
+}
+
+/// Changes a record as an event did.
+fn change<M: Evented>(record: &mut M, event: &EventData, apply: impl FnOnce(&mut M, &Context)) {
+    apply(record, &event.context());
+    record.touch(false, event.at);
+    record.normalize();
+    record.set_revision(event.revision);
 }
 
 fn fault_of(event: &EventData, reason: ReplayFault) -> ReplayError {

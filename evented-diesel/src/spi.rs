@@ -10,7 +10,7 @@ pub use crate::exec::{
 pub use crate::model::{Record, stable_hash};
 pub use crate::read::load::{events as load_events, head as load_head, replay as load_replay};
 pub use crate::sql::{
-    BindColumns, Database, LogName, NamedTable, SqlTypes, Statement, Text, Value, optional,
+    BindColumns, Database, KeyList, LogName, NamedTable, SqlTypes, Statement, Text, Value, optional,
 };
 pub use crate::statements::{BlockingSession, CommitMark, HeadRow, HistoryEvent, LoggedEvent, Number, Until};
 pub use crate::stream::{

@@ -90,9 +90,15 @@ impl EventedBackend for Pg {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
-        let statement = if append.makes_key { insert_row_first(append, row) } else { insert(append, row) };
-        let row = executor.load::<InsertedRow<M>>(statement).await?.into_iter().next();
-        if row.is_none() && append.makes_key {
+        let rows = if append.fresh && append.table.shards.is_empty() {
+            executor.load::<InsertedRow<M>>(insert_row_first(append, row).fixed::<M, FreshRow>()).await?
+        } else if append.makes_key || append.fresh {
+            executor.load::<InsertedRow<M>>(insert_row_first(append, row)).await?
+        } else {
+            executor.load::<InsertedRow<M>>(insert(append, row)).await?
+        };
+        let row = rows.into_iter().next();
+        if row.is_none() && (append.makes_key || append.fresh) {
             return Err(RefusedRow::NoRow.into_diesel());
         }
         Ok(Inserted { written: row.and_then(|row| row.0) })
@@ -257,7 +263,11 @@ fn push_must_be_written<'q>(
         .sql(" AS integer) END");
 }
 
-/// Writes the row first, because the database generates the key. The event takes the key from the row.
+/// The insert of a record with a new key, whose statement has one text for each model.
+struct FreshRow;
+
+/// Writes the row first, because no other event can have its key: the database generates the key, or the library made a
+/// new one. The event takes the key from the row. If the row is suppressed, no event is written.
 pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> Statement<'q, Pg> {
     let mut statement = Statement::new("WITH made AS (");
     push_insert_columns::<Pg, M>(&mut statement, append);
@@ -270,7 +280,8 @@ pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: 
     statement.sql(" RETURNING ").columns("", M::COLUMNS).sql("), appended AS (");
     append_columns(&mut statement, append.table, append.given_id, false);
     statement.sql("SELECT ");
-    let (record, revision) = (Source::made_key::<M>(), Source::next_revision::<M>());
+    let record = Source::made_key::<M>();
+    let revision = if append.fresh { append.known_revision() } else { Source::next_revision::<M>() };
     push_append_values(&mut statement, append, record, revision, false);
     statement.sql(" FROM made RETURNING txid, position, revision)");
     statement

@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
-    EventOf, EventRow, HeadRow, Until, events_of_records, head_of, history, key_portions,
+    EventRow, HeadRow, ReplayedRow, ReplayedRowOf, Until, events_of_records, head_of, history,
+    history_to_replay, key_portions,
 };
 use crate::telemetry;
 
@@ -34,18 +35,31 @@ pub async fn replay<DB: EventedBackend, M: Model, E: Executor<DB>>(
     record: &Record<M>,
     until: Until,
 ) -> Result<Replay<M>, Error> {
-    let recent = events(executor, record, until, true).await?;
+    let recent = events_to_replay(executor, record, until, true).await?;
     match from_savepoint(record, &recent)? {
         Some(replay) => Ok(replay),
         None => {
-            let all = events(executor, record, until, false).await?;
+            let all = events_to_replay(executor, record, until, false).await?;
             fold(record, &all).map_err(|source| Error::replay(record.name(), source))
         }
     }
 }
 
+async fn events_to_replay<DB: EventedBackend, M: Model, E: Executor<DB>>(
+    executor: &mut E,
+    record: &Record<M>,
+    until: Until,
+    from_savepoint: bool,
+) -> Result<Vec<ReplayedRow>, Error> {
+    let table = M::event_table(&record.value);
+    let statement = history_to_replay(table, &record.value, until, from_savepoint);
+    let rows = record.load::<ReplayedRow, _, _>(executor, statement).await?;
+    telemetry::record("events", rows.len());
+    Ok(rows)
+}
+
 /// Replays events that may start with a savepoint; `None` if that savepoint cannot be used.
-fn from_savepoint<M: Model>(record: &Record<M>, recent: &[StoredEvent]) -> Result<Option<Replay<M>>, Error> {
+fn from_savepoint<M: Model>(record: &Record<M>, recent: &[ReplayedRow]) -> Result<Option<Replay<M>>, Error> {
     let starts_late = recent.first().is_some_and(|event| event.data.revision > 1);
     match fold(record, recent) {
         Ok(replay) if !starts_late || savepoint_holds(record, recent) => Ok(Some(replay)),
@@ -74,7 +88,7 @@ pub(crate) async fn replays<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>
         let mut remaining = keys.to_vec();
         while !remaining.is_empty() {
             let statement = events_of_records(M::whole_log(), &remaining, SLICE);
-            let rows = executor.load::<EventOf<M>>(statement).await.map_err(table_failed::<M>)?;
+            let rows = executor.load::<ReplayedRowOf<M>>(statement).await.map_err(table_failed::<M>)?;
             let has_all = i64::try_from(rows.len()).is_ok_and(|read| read < SLICE);
             let mut histories = by_record(rows);
             // The slice may end within the last of several records.
@@ -109,18 +123,18 @@ async fn replay_alone<DB: EventedBackend, M: Model, E: Executor<DB>>(
     }
 }
 
-fn by_record<M: Model>(rows: Vec<EventOf<M>>) -> Vec<(KeyValue, Vec<StoredEvent>)> {
-    let mut histories: Vec<(KeyValue, Vec<StoredEvent>)> = Vec::new();
-    for EventOf { record, event, .. } in rows {
+fn by_record<M: Model>(rows: Vec<ReplayedRowOf<M>>) -> Vec<(KeyValue, Vec<ReplayedRow>)> {
+    let mut histories: Vec<(KeyValue, Vec<ReplayedRow>)> = Vec::new();
+    for ReplayedRowOf { record, row, .. } in rows {
         match histories.last_mut() {
-            Some((last, events)) if *last == record => events.push(event),
-            _ => histories.push((record, vec![event])),
+            Some((last, events)) if *last == record => events.push(row),
+            _ => histories.push((record, vec![row])),
         }
     }
     histories
 }
 
-fn fold<M: Model>(record: &Record<M>, events: &[StoredEvent]) -> Result<Replay<M>, ReplayError> {
+fn fold<M: Model>(record: &Record<M>, events: &[ReplayedRow]) -> Result<Replay<M>, ReplayError> {
     let mut replay = Replay::new(record.key.clone());
     for event in events {
         replay.apply(&event.data)?;
@@ -129,11 +143,12 @@ fn fold<M: Model>(record: &Record<M>, events: &[StoredEvent]) -> Result<Replay<M
 }
 
 /// Returns whether the savepoint at the start of a history still leads to the state that it recorded.
-fn savepoint_holds<M: Model>(record: &Record<M>, recent: &[StoredEvent]) -> bool {
+fn savepoint_holds<M: Model>(record: &Record<M>, recent: &[ReplayedRow]) -> bool {
     let Some(savepoint) = recent.first() else { return true };
+    let Some(state) = &savepoint.state else { return false };
     let mut replay = Replay::<M>::new(record.key.clone());
     replay.apply(&savepoint.data).is_ok()
-        && replay.agrees_with(savepoint.data.version, &savepoint.state).unwrap_or(false)
+        && replay.agrees_with(savepoint.data.version, state).unwrap_or(false)
 }
 
 /// Reads the last event of a record; `None` if there is none.

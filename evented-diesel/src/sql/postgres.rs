@@ -4,8 +4,11 @@ use diesel::QueryResult;
 use diesel::deserialize::{self, FromSql};
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
+use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as PgUuid};
+use uuid::Uuid;
 
 use crate::sql::database::Database;
+use crate::sql::key_list::KeyList;
 use crate::sql::types::{SqlTypes, log_types, sealed};
 
 impl sealed::Sealed for Pg {}
@@ -43,5 +46,27 @@ impl SqlTypes for Pg {
     // versions of one transaction.
     const ROW_VERSION_SQL: &'static str = "t.xmin::text || t.ctid::text";
 
+    fn push_among<'b>(keys: &'b KeyList<'_>, mut out: AstPass<'_, 'b, Self>) -> QueryResult<()> {
+        out.push_sql(" = ANY(");
+        keys.push_array(out.reborrow())?;
+        out.push_sql(")");
+        Ok(())
+    }
+
     log_types!(diesel::sql_types::Uuid, diesel::sql_types::Timestamptz);
+}
+
+impl KeyList<'_> {
+    /// Binds the keys as an array.
+    pub(crate) fn push_array<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        if !self.texts.is_empty() {
+            out.push_bind_param::<Array<Text>, Vec<&str>>(&self.texts)
+        } else if !self.ints.is_empty() {
+            out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.ints)
+        } else if !self.big_ints.is_empty() {
+            out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.big_ints)
+        } else {
+            out.push_bind_param::<Array<PgUuid>, Vec<Uuid>>(&self.uuids)
+        }
+    }
 }

@@ -3,10 +3,14 @@
 use diesel::QueryResult;
 use diesel::deserialize::{self, FromSql};
 use diesel::query_builder::AstPass;
+use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::sqlite::Sqlite;
+use uuid::Uuid;
 
 use crate::sql::database::Database;
+use crate::sql::key_list::KeyList;
 use crate::sql::types::{SqlTypes, log_types, sealed};
+use crate::sql_types::Uid;
 
 impl sealed::Sealed for Sqlite {}
 
@@ -33,6 +37,32 @@ impl SqlTypes for Sqlite {
     const OVERRIDE_KEY_SQL: &'static str = "";
     // No other connection can write while the lock is held, so there is no version to compare.
     const ROW_VERSION_SQL: &'static str = "''";
+
+    fn push_among<'b>(keys: &'b KeyList<'_>, mut out: AstPass<'_, 'b, Self>) -> QueryResult<()> {
+        let KeyList { uuids, texts, ints, big_ints } = keys;
+        let mut separator = " IN (";
+        let mut separate = |out: &mut AstPass<'_, 'b, Self>| {
+            out.push_sql(std::mem::replace(&mut separator, ", "));
+        };
+        for key in uuids {
+            separate(&mut out);
+            out.push_bind_param::<Uid, Uuid>(key)?;
+        }
+        for key in texts {
+            separate(&mut out);
+            out.push_bind_param::<Text, str>(key)?;
+        }
+        for key in ints {
+            separate(&mut out);
+            out.push_bind_param::<Integer, i32>(key)?;
+        }
+        for key in big_ints {
+            separate(&mut out);
+            out.push_bind_param::<BigInt, i64>(key)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
 
     log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
 }

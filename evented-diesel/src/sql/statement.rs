@@ -10,10 +10,11 @@ use std::marker::PhantomData;
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Untyped;
-use evented_core::KeyPart;
+use evented_core::{KeyPart, KeyValue};
 
 use crate::sql::bind_columns::{BindColumns, ConvertedField, NamedTable};
 use crate::sql::event_table::EventTable;
+use crate::sql::key_list::KeyList;
 use crate::sql::log_name::LogName;
 use crate::sql::types::SqlTypes;
 use crate::sql::value::Value;
@@ -58,6 +59,7 @@ enum Part<'q, DB: SqlTypes> {
     Table(for<'a, 'b> fn(AstPass<'a, 'b, DB>) -> QueryResult<()>),
     KeyColumn(for<'a, 'b> fn(usize, AstPass<'a, 'b, DB>) -> QueryResult<()>, usize),
     Fragment(&'q (dyn QueryFragment<DB> + Sync)),
+    Among(KeyList<'q>),
 }
 
 impl<'q, DB: SqlTypes> Statement<'q, DB> {
@@ -122,6 +124,12 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
         self
     }
 
+    /// Adds the list of a condition that the expression before is one of these keys, at least one.
+    pub fn among(&mut self, keys: &'q [KeyValue]) -> &mut Self {
+        self.parts.push(Part::Among(KeyList::of(keys)));
+        self
+    }
+
     /// Adds the name of a log's table.
     pub fn log(&mut self, log: LogName) -> &mut Self {
         if let Some(schema) = log.schema {
@@ -177,7 +185,12 @@ impl<DB: SqlTypes> Statement<'_, DB> {
                 Part::Identifier(name) => out.push_identifier(name)?,
                 Part::Table(push) => push(out.reborrow())?,
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
-                Part::Value(_) | Part::Key(_) | Part::Field(..) | Part::Converted(_) | Part::Fragment(_) => {
+                Part::Value(_)
+                | Part::Key(_)
+                | Part::Field(..)
+                | Part::Converted(_)
+                | Part::Fragment(_)
+                | Part::Among(_) => {
                     let reason = "a value in a part of a statement that has none";
                     return Err(diesel::result::Error::QueryBuilderError(reason.into()));
                 }
@@ -200,6 +213,7 @@ impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
                 Part::Table(push) => push(out.reborrow())?,
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
                 Part::Fragment(fragment) => fragment.walk_ast(out.reborrow())?,
+                Part::Among(keys) => DB::push_among(keys, out.reborrow())?,
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use evented_core::KeyPart;
 use uuid::Uuid;
 
 use crate::sql::database::Database;
+use crate::sql::key_list::KeyList;
 use crate::sql::value::Value;
 
 /// How a statement is written for one database. Nothing here runs a statement.
@@ -35,6 +36,13 @@ pub trait SqlTypes: Backend + sealed::Sealed + Sized + 'static {
     ///
     /// Errors of Diesel.
     fn push_value<'b>(value: &'b Value<'_>, out: AstPass<'_, 'b, Self>) -> QueryResult<()>;
+    /// Writes the list of a condition that a key is one of these: ` = ANY($1)`, or ` IN (?, ?)` where the database has
+    /// no arrays. A list in one bind has one text, and PostgreSQL looks it up in a hash table if it reads a whole table.
+    ///
+    /// # Errors
+    ///
+    /// Errors of Diesel.
+    fn push_among<'b>(keys: &'b KeyList<'_>, out: AstPass<'_, 'b, Self>) -> QueryResult<()>;
     /// Binds a part of a key.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use evented_core::{
 use uuid::Uuid;
 
 use crate::model::Model;
-use crate::sql::{EventTable, SqlTypes, Statement, field, optional};
+use crate::sql::{EventTable, SqlTypes, Statement, field, optional, read_time};
 
 /// The columns of an [`EventData`] in order, with the alias `e`.
 macro_rules! event_data_columns {
@@ -80,6 +80,11 @@ pub(crate) struct EventRow(pub(crate) StoredEvent);
 pub(crate) const EVENT_COLUMNS: &str = concat!(event_data_columns!(), ", e.txid, e.position, e.state");
 pub(crate) const EVENT_WIDTH: usize = EVENT_DATA_WIDTH + 3;
 
+/// The columns of a [`ReplayedRow`]: those of its [`EventData`], and the digest of the state, for a savepoint only.
+pub(super) const REPLAYED_COLUMNS: &str =
+    concat!(event_data_columns!(), ", CASE WHEN e.action = 'savepoint' THEN e.state END");
+const REPLAYED_WIDTH: usize = EVENT_DATA_WIDTH + 1;
+
 /// The columns of an [`EventData`], which are those that replay needs.
 pub(crate) const EVENT_DATA_COLUMNS: &str = event_data_columns!();
 pub(crate) const EVENT_DATA_WIDTH: usize = 7;
@@ -105,7 +110,7 @@ pub(crate) fn read_event_data<'a, DB: SqlTypes>(
         version: field(row, from + 3, DB::read_small_int)?.into(),
         payload: Json::from_text(field(row, from + 4, DB::read_json)?),
         meta: Meta::stored(field(row, from + 5, DB::read_json)?),
-        at: field(row, from + 6, DB::read_time)?,
+        at: read_time(row, from + 6)?,
     })
 }
 
@@ -123,6 +128,36 @@ pub(crate) fn read_offset<'a, DB: SqlTypes>(
 impl<DB: SqlTypes> QueryableByName<DB> for EventRow {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
         read_event(row).map(Self)
+    }
+}
+
+/// An event to replay.
+#[derive(Debug)]
+pub(crate) struct ReplayedRow {
+    pub(crate) data: EventData,
+    /// The digest of the state that the event recorded; `None` unless it is a savepoint.
+    pub(crate) state: Option<Digest>,
+}
+
+impl<DB: SqlTypes> QueryableByName<DB> for ReplayedRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let state = optional(row, EVENT_DATA_WIDTH, DB::read_bytes)?;
+        let state = state.map(|bytes| digest(&bytes)).transpose()?;
+        Ok(Self { data: read_event_data(row, 0)?, state })
+    }
+}
+
+/// An event to replay, of a record of `M`.
+pub(crate) struct ReplayedRowOf<M: Model> {
+    pub(crate) record: KeyValue,
+    pub(crate) row: ReplayedRow,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<DB: SqlTypes, M: Model> QueryableByName<DB> for ReplayedRowOf<M> {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let record = read_key(M::KEY, row, REPLAYED_WIDTH)?;
+        Ok(Self { record, row: ReplayedRow::build(row)?, model: PhantomData })
     }
 }
 
@@ -202,8 +237,28 @@ pub(crate) fn history<'q, DB: SqlTypes>(
     until: Until,
     from_savepoint: bool,
 ) -> Statement<'q, DB> {
+    select_history(EVENT_COLUMNS, table, record, until, from_savepoint)
+}
+
+/// Like [`history`], with the columns of a [`ReplayedRow`].
+pub(crate) fn history_to_replay<'q, DB: SqlTypes>(
+    table: EventTable,
+    record: &'q KeyValue,
+    until: Until,
+    from_savepoint: bool,
+) -> Statement<'q, DB> {
+    select_history(REPLAYED_COLUMNS, table, record, until, from_savepoint)
+}
+
+fn select_history<'q, DB: SqlTypes>(
+    columns: &'static str,
+    table: EventTable,
+    record: &'q KeyValue,
+    until: Until,
+    from_savepoint: bool,
+) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(" FROM ").log(table.name).sql(" e WHERE ");
+    statement.sql(columns).sql(" FROM ").log(table.name).sql(" e WHERE ");
     statement.of_record("e", table, record);
     push_until(&mut statement, "e", table, record, until);
     if from_savepoint {

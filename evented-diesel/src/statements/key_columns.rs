@@ -34,7 +34,7 @@ impl<'q> TableKey<'q> {
 }
 
 /// Whether the table has one key column, whose values are those of the log's.
-fn is_same<M: Model>() -> bool {
+pub(super) fn is_same<M: Model>() -> bool {
     let [part] = M::KEY_PARTS else { return false };
     KeyKind::of(M::KEY_PARTS) == M::KEY
         && (M::KEY != KeyKind::Text || *part == KeyPartKind::Text)
@@ -136,6 +136,19 @@ pub(crate) fn push_record_of_table<'q, DB: SqlTypes, M: ModelOn<DB>>(statement: 
 
 /// Like [`push_record_of`], with the columns that a function writes.
 fn push_record_of_columns<'q, DB: SqlTypes, M: Model>(
+    statement: &mut Statement<'q, DB>,
+    column: impl Fn(&mut Statement<'q, DB>, usize),
+) {
+    // The column of the log has the database's own collation. Without naming it, PostgreSQL would not use the log's index
+    // for a key of another collation.
+    let collate = M::KEY == KeyKind::Text && DB::DATABASE == Database::Postgres;
+    statement.sql(if collate { "(" } else { "" });
+    push_columns_of_record::<DB, M>(statement, column);
+    statement.sql(if collate { ") COLLATE pg_catalog.\"default\"" } else { "" });
+}
+
+/// Adds the expression of the columns, without a collation.
+fn push_columns_of_record<'q, DB: SqlTypes, M: Model>(
     statement: &mut Statement<'q, DB>,
     column: impl Fn(&mut Statement<'q, DB>, usize),
 ) {

@@ -8,7 +8,7 @@ use evented_core::KeyValue;
 
 use crate::model::Model;
 use crate::sql::{EventTable, SqlTypes, Statement};
-use crate::statements::events::{EVENT_COLUMNS, HEAD_WIDTH, HeadRow, head_columns, read_key};
+use crate::statements::events::{HEAD_WIDTH, HeadRow, REPLAYED_COLUMNS, head_columns, read_key};
 
 /// The last event of a record of `M`.
 pub(crate) struct LastEventOf<M> {
@@ -47,7 +47,7 @@ pub(crate) fn last_events_of<'q, DB: SqlTypes>(
     records: &'q [KeyValue],
 ) -> Statement<'q, DB> {
     let mut statement = select_last_events(table);
-    push_is_among(&mut statement, records);
+    statement.sql(" AND e.record_id").among(records);
     statement
 }
 
@@ -67,19 +67,12 @@ pub(crate) fn events_of_records<'q, DB: SqlTypes>(
     limit: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_COLUMNS).sql(", e.record_id FROM ").log(table.name);
+    statement.sql(REPLAYED_COLUMNS).sql(", e.record_id FROM ").log(table.name);
     // The action is a literal, not a bind: only then does the planner use the partial index.
     statement.sql(" e WHERE e.revision >= COALESCE((SELECT max(s.revision) FROM ").log(table.name);
     statement.sql(" s WHERE s.action = 'savepoint' AND s.record_id = e.record_id").and_schema("s", table);
     statement.sql("), 0)").and_schema("e", table);
-    push_is_among(&mut statement, records);
+    statement.sql(" AND e.record_id").among(records);
     statement.sql(" ORDER BY e.record_id, e.revision LIMIT ").value(limit);
     statement
-}
-
-fn push_is_among<'q, DB: SqlTypes>(statement: &mut Statement<'q, DB>, records: &'q [KeyValue]) {
-    for (index, record) in records.iter().enumerate() {
-        statement.sql(if index == 0 { " AND e.record_id IN (" } else { ", " }).value(record);
-    }
-    statement.sql(")");
 }

@@ -4,7 +4,7 @@ use evented_core::KeyValue;
 
 use crate::model::{Model, ModelOn};
 use crate::sql::{Database, SqlTypes, Statement};
-use crate::statements::key_columns::{push_is_record, push_key, push_key_columns, push_record_of};
+use crate::statements::key_columns::{is_same, push_is_record, push_key, push_key_columns, push_record_of};
 use crate::statements::row_lock::RowLock;
 use crate::statements::rows::{override_key, select_current};
 
@@ -168,6 +168,11 @@ const PARTS: [&str; 4] = ["evented key 1", "evented key 2", "evented key 3", "ev
 
 /// Adds a condition that selects the rows, called `t`, of these records.
 fn push_is_among<'q, DB: SqlTypes, M: ModelOn<DB>>(statement: &mut Statement<'q, DB>, keys: &'q [KeyValue]) {
+    if is_same::<M>() {
+        push_key_columns::<DB, M>(statement, "t.");
+        statement.among(keys);
+        return;
+    }
     if M::KEY_COLUMNS.len() == 1 {
         push_key_columns::<DB, M>(statement, "t.");
         statement.sql(" IN (");
@@ -205,7 +210,11 @@ pub(crate) fn portions<DB: SqlTypes, T>(items: &[T], width: usize) -> impl Itera
 pub(crate) fn key_portions<DB: SqlTypes, M: Model>(keys: &[KeyValue]) -> impl Iterator<Item = &[KeyValue]> {
     let parts = M::KEY_PARTS.len();
     let largest = if parts > 1 { LARGEST_PORTION_OF_PAIRS } else { LARGEST_PORTION };
-    portions_up_to::<DB, KeyValue>(keys, parts, largest)
+    // An array has one text for every number of keys.
+    let arrays = DB::DATABASE == Database::Postgres && is_same::<M>();
+    let portions = (!arrays).then(|| portions_up_to::<DB, KeyValue>(keys, parts, largest));
+    let chunks = arrays.then(|| keys.chunks(LARGEST_PORTION));
+    portions.into_iter().flatten().chain(chunks.into_iter().flatten())
 }
 
 fn portions_up_to<DB: SqlTypes, T>(items: &[T], width: usize, largest: usize) -> impl Iterator<Item = &[T]> {

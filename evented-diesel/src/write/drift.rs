@@ -5,7 +5,7 @@ use evented_core::{Changeset, Digest, Drift, External, FieldDigests, Fields, Jso
 use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::{Executor, Transaction};
-use crate::model::{Model, ModelOn, Record};
+use crate::model::{EventLog as _, Model, ModelOn, Record};
 use crate::read::load;
 use crate::statements::{
     Append, Appended, Current, Guard, RecordRow, RowLock, Until, append, columns_to_write, current,
@@ -27,6 +27,9 @@ pub(crate) struct Resolved<M> {
     pub(crate) overwrote: Option<Fields>,
 }
 
+/// The read of a record's row and head, whose statement has one text for each model.
+struct CurrentRow;
+
 /// Reads row and head, if the head's digest matches the row. In the usual case this is the only read of a write.
 ///
 /// `None` in every other case; [`resolve`] then finds out more.
@@ -34,7 +37,12 @@ pub(crate) async fn read_verified<DB: EventedBackend, M: ModelOn<DB>, E: Executo
     executor: &mut E,
     record: &Record<M>,
 ) -> Result<Option<Resolved<M>>, Error> {
-    let found = record.first::<Current<M>, _, _>(executor, current::<DB, M>(&record.value)).await?;
+    let statement = current::<DB, M>(&record.value);
+    let found = if M::Log::SHARDS.is_empty() {
+        record.first::<Current<M>, _, _>(executor, statement.fixed::<M, CurrentRow>()).await?
+    } else {
+        record.first::<Current<M>, _, _>(executor, statement).await?
+    };
     match found {
         Some(found) => verified::<DB, M>(record, found),
         None => Ok(None),

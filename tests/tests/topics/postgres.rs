@@ -14,6 +14,8 @@ macro_rules! settings {
             mod answers;
             #[path = "arrays.rs"]
             mod arrays;
+            #[path = "collations.rs"]
+            mod collations;
             #[path = "connections.rs"]
             mod connections;
             #[path = "decimals.rs"]

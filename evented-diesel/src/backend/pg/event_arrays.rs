@@ -6,10 +6,10 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz, Uuid as PgUuid};
-use evented_core::{EventHash, ExactKey};
+use evented_core::EventHash;
 use uuid::Uuid;
 
-use crate::sql::{BindColumns, EventTable, Statement};
+use crate::sql::{BindColumns, EventTable, KeyList, Statement};
 use crate::sql_types::JsonText;
 use crate::statements::{Append, append_columns, push_ordering_txid, push_ordering_txid_after};
 
@@ -17,7 +17,8 @@ use crate::statements::{Append, append_columns, push_ordering_txid, push_orderin
 pub(super) struct EventColumns<'a> {
     table: Option<EventTable>,
     ids: Vec<Uuid>,
-    records: Keys<'a>,
+    /// All are of the kind of the log.
+    records: KeyList<'a>,
     revisions: Vec<i64>,
     actions: Vec<&'a str>,
     versions: Vec<i32>,
@@ -30,32 +31,14 @@ pub(super) struct EventColumns<'a> {
     txids_before: Vec<i64>,
 }
 
-/// The keys of the records; all are of the kind of the log.
-#[derive(Default)]
-struct Keys<'a> {
-    uuids: Vec<Uuid>,
-    texts: Vec<&'a str>,
-    ints: Vec<i32>,
-    big_ints: Vec<i64>,
-}
-
 impl<'a> EventColumns<'a> {
     pub(super) fn of(events: &'a [Append<'_>]) -> Self {
-        let mut records = Keys::default();
-        for event in events {
-            match event.record.exact() {
-                ExactKey::Uuid(key) => records.uuids.push(key),
-                ExactKey::Text(key) => records.texts.push(key),
-                ExactKey::Int(key) => records.ints.push(key),
-                ExactKey::BigInt(key) => records.big_ints.push(key),
-            }
-        }
         let known: Option<Vec<i64>> = events.iter().map(|event| event.txid_before).collect();
         Self {
             txids_before: known.unwrap_or_default(),
             table: events.first().map(|event| event.table),
             ids: events.iter().map(|event| event.event_id).collect(),
-            records,
+            records: KeyList::of(events.iter().map(|event| event.record)),
             revisions: events.iter().map(|event| event.revision).collect(),
             actions: events.iter().map(|event| event.action).collect(),
             versions: events.iter().map(|event| event.version).collect(),
@@ -124,7 +107,7 @@ impl BindColumns<Pg> for EventColumns<'_> {
     fn push_field<'b>(&'b self, index: usize, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match index {
             0 => out.push_bind_param::<Array<PgUuid>, Vec<Uuid>>(&self.ids),
-            1 => self.records.push(out),
+            1 => self.records.push_array(out),
             2 => out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.revisions),
             3 => out.push_bind_param::<Array<Text>, Vec<&str>>(&self.actions),
             4 => out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.versions),
@@ -134,20 +117,6 @@ impl BindColumns<Pg> for EventColumns<'_> {
             8 => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.states),
             COLUMNS => out.push_bind_param::<Array<Binary>, Vec<&[u8]>>(&self.hashes),
             _ => out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.txids_before),
-        }
-    }
-}
-
-impl Keys<'_> {
-    fn push<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        if !self.texts.is_empty() {
-            out.push_bind_param::<Array<Text>, Vec<&str>>(&self.texts)
-        } else if !self.ints.is_empty() {
-            out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.ints)
-        } else if !self.big_ints.is_empty() {
-            out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.big_ints)
-        } else {
-            out.push_bind_param::<Array<PgUuid>, Vec<Uuid>>(&self.uuids)
         }
     }
 }
