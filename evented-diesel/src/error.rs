@@ -9,8 +9,6 @@ mod constraint;
 mod convert;
 mod fields;
 mod locks;
-// Without a database, no write can be refused.
-#[cfg_attr(not(any(feature = "__pg", feature = "sqlite")), allow(dead_code))]
 mod refused_row;
 mod subject;
 

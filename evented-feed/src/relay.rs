@@ -123,7 +123,7 @@ const NOTIFY: &str = "SELECT pg_notify('evented', $1)";
 const MIN_GAP: Duration = Duration::from_millis(1);
 /// The time between two notifications is at least this many times what the server took for the last one, so that relays
 /// do not add to the load of a busy server.
-const GAP_PER_ANSWER: u32 = 4;
+const GAP_PER_ANSWER: u32 = 8;
 /// After how long a silence the relay checks whether the connection still works.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long an answer may take before the relay treats the connection as lost.

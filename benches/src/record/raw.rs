@@ -40,7 +40,7 @@ impl Texts {
         Ok(Self {
             read: find("SELECT e.revision", "INNER JOIN")?,
             update: find("WITH k AS", "UPDATE")?,
-            create: find("WITH appended", "made AS")?,
+            create: find("WITH made", "appended AS")?,
         })
     }
 }
@@ -70,6 +70,8 @@ macro_rules! create_params {
     ($values:expr, $name:expr) => {
         &[
             &$values.event_id,
+            &$name,
+            &false,
             &$values.event_id,
             &1_i64,
             &"insert",
@@ -78,9 +80,6 @@ macro_rules! create_params {
             &serde_json::json!({}),
             &$values.at,
             &$values.state,
-            &$values.event_id,
-            &$name,
-            &false,
         ]
     };
 }

@@ -6,6 +6,9 @@ use crate::hints::hints_come_from_other_processes;
 
 /// The interval right after an unannounced change, and while a subscriber is catching up.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(4);
+/// The interval right after a hint or a change, while an open transaction delays changes. Most transactions are short: a
+/// hint is a transaction, too.
+const SHORTEST_BEHIND_TRANSACTION: Duration = Duration::from_millis(1);
 /// The longest interval without hints from other processes.
 const LONGEST: Duration = Duration::from_millis(100);
 /// The longest interval with hints from other processes.
@@ -56,11 +59,11 @@ impl LookInterval {
     /// Returns how long to wait for a hint until the next look.
     pub(crate) fn next(&self, waits_for: WaitsFor) -> Duration {
         let longest = if hints_come_from_other_processes() { LONGEST_WITH_HINTS } else { LONGEST };
-        let since = |sign: Instant| (sign.elapsed() / PART).clamp(SHORTEST, longest);
+        let since = |sign: Instant, shortest| (sign.elapsed() / PART).clamp(shortest, longest);
         let at_most = self.fixed.unwrap_or(Duration::MAX);
         match waits_for {
-            WaitsFor::Nothing => self.fixed.unwrap_or_else(|| since(self.unannounced)),
-            WaitsFor::OpenTransaction => since(self.sign).min(at_most),
+            WaitsFor::Nothing => self.fixed.unwrap_or_else(|| since(self.unannounced, SHORTEST)),
+            WaitsFor::OpenTransaction => since(self.sign, SHORTEST_BEHIND_TRANSACTION).min(at_most),
             WaitsFor::Subscriber => SHORTEST.min(at_most),
         }
     }
