@@ -54,9 +54,11 @@ pub(crate) fn last_events_of<'q, DB: SqlTypes>(
 fn select_last_events<'q, DB: SqlTypes>(table: EventTable) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
     statement.sql(head_columns(table)).sql(", e.record_id FROM ").log(table.name);
-    statement.sql(" e WHERE NOT EXISTS (SELECT 1 FROM ").log(table.name);
+    // As a value, the subquery looks into the index for each event. As `NOT EXISTS` it can become a join that reads the log
+    // from its beginning for each page.
+    statement.sql(" e WHERE (SELECT 1 FROM ").log(table.name);
     statement.sql(" n WHERE n.record_id = e.record_id").and_schema("n", table);
-    statement.sql(" AND n.revision > e.revision)").and_schema("e", table);
+    statement.sql(" AND n.revision > e.revision LIMIT 1) IS NULL").and_schema("e", table);
     statement
 }
 
