@@ -158,6 +158,22 @@ pub async fn lower<S: Setting>(db: &mut S, table: &str, column: &str) {
     db.sql(&sql).await;
 }
 
+/// Makes a trigger that gives each new row of a table another id.
+pub async fn renumber<S: Setting>(db: &mut S, table: &str) {
+    let sql = match S::Backend::DATABASE {
+        Database::Postgres => format!(
+            "CREATE FUNCTION renumber_{table}() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN NEW.id := gen_random_uuid(); RETURN NEW; END $$; \
+             CREATE TRIGGER renumber BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION renumber_{table}()"
+        ),
+        Database::Sqlite => format!(
+            "CREATE TRIGGER renumber_{table} AFTER INSERT ON {table} BEGIN \
+             UPDATE {table} SET id = randomblob(16) WHERE id = NEW.id; END"
+        ),
+    };
+    db.sql(&sql).await;
+}
+
 /// Records in a table `said` which columns the updates of a table name, changed or not.
 pub async fn hear<S: Setting>(db: &mut S, table: &str, columns: &[&str]) {
     db.sql("CREATE TABLE said (named TEXT NOT NULL)").await;

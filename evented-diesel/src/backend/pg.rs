@@ -1,7 +1,7 @@
 //! Implements writes for PostgreSQL: event and row in one statement.
 //!
-//! Each statement locks the row first, appends the event only if the row is the one that the decision is based on, and
-//! writes the row only if the event was appended. The parts of one `WITH` share a snapshot, so each part reads from the
+//! A change locks the row first, appends the event only if the row is the one that the decision is based on, and writes
+//! the row only if the event was appended. A record whose key is new has its row first. The parts of one `WITH` share a snapshot, so each part reads from the
 //! previous one to enforce this order.
 
 use diesel::QueryResult;
@@ -13,6 +13,7 @@ use evented_core::{KeyPartKind, KeyValue};
 mod catalog;
 mod event_arrays;
 mod row_arrays;
+mod row_checks;
 
 use crate::backend::{EventedBackend, insert_values};
 use crate::error::RefusedRow;
@@ -25,6 +26,7 @@ use crate::statements::{
     push_insert_columns, push_insert_values, push_is_record, push_record_of, push_set, read_written_offset,
     update_many,
 };
+use row_checks::{push_must_be_written, push_must_have_key};
 
 /// A row of a result whose columns do not matter, only its existence.
 struct Nothing;
@@ -234,33 +236,9 @@ pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> 
         .sql(") SELECT appended.txid, appended.position, appended.revision, ")
         .columns("made.", M::COLUMNS);
     push_must_be_written(&mut statement, "appended.position", "made.one");
-    if M::KEY_PARTS.contains(&KeyPartKind::Text) {
-        // Compared byte by byte: a collation may take keys for equal that differ.
-        statement.sql(", CASE WHEN convert_to(");
-        push_record_of::<Pg, M>(&mut statement, "made.");
-        statement.sql(", 'UTF8') <> convert_to(").value(append.record).sql(", 'UTF8') THEN CAST('");
-        statement.sql(RefusedRow::OTHER_KEY).sql("' || ");
-        push_record_of::<Pg, M>(&mut statement, "made.");
-        statement.sql(" AS integer) END");
-    }
+    push_must_have_key::<M>(&mut statement, append.record);
     statement.sql(" FROM appended LEFT JOIN (SELECT 1 AS one, made.* FROM made) made ON true");
     statement
-}
-
-/// Adds an expression that fails if an event was appended and its row was not written: a trigger or a rule suppressed the
-/// row. The position keeps the planner from computing the expression in advance.
-fn push_must_be_written<'q>(
-    statement: &mut Statement<'q, Pg>,
-    appended: &'static str,
-    written: &'static str,
-) {
-    statement.sql(", CASE WHEN ").sql(appended).sql(" IS NOT NULL AND ").sql(written);
-    statement
-        .sql(" IS NULL THEN CAST('")
-        .sql(RefusedRow::NO_ROW)
-        .sql(" ' || ")
-        .sql(appended)
-        .sql(" AS integer) END");
 }
 
 /// The insert of a record with a new key, whose statement has one text for each model.
@@ -287,6 +265,9 @@ pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: 
     statement
         .sql(" SELECT appended.txid, appended.position, appended.revision, ")
         .columns("made.", M::COLUMNS);
+    if append.fresh {
+        push_must_have_key::<M>(&mut statement, append.record);
+    }
     statement.sql(" FROM appended, made");
     statement
 }

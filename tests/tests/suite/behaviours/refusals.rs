@@ -110,6 +110,19 @@ async fn a_key_that_a_trigger_changes() {
     assert_eq!(db.run(Page::verify_table()).await.unwrap(), []);
 }
 
+/// The same for an id, which the library made.
+#[tokio::test]
+async fn an_id_that_a_trigger_changes() {
+    let mut db = Db::new().await;
+    raw::renumber(&mut db, "items").await;
+    for insert in [Item::insert(lamp(1)), Item::insert(lamp(1)).idempotent(Uuid::now_v7())] {
+        refused!(db, insert);
+    }
+    refused!(db, batch([1, 2].map(|value| Item::insert(lamp(value)))));
+    assert_eq!(db.number("SELECT count(*) FROM items").await, 0);
+    assert_eq!(events(&mut db).await, 0);
+}
+
 /// The rest of the caller's transaction is not touched, where the database lets it go on.
 #[tokio::test]
 async fn within_a_transaction_nothing_of_it_stays() {
