@@ -80,6 +80,7 @@ macro_rules! create_params {
             &serde_json::json!({}),
             &$values.at,
             &$values.state,
+            &$values.event_id,
         ]
     };
 }
