@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Context, Digest, EventBody, EventData, Evented, FieldError, PayloadError, Step, names};
+use crate::{Digest, EventBody, EventData, Evented, FieldError, PayloadError, Step, names};
 
 /// Folds the events of one record, oldest first, into its state.
 #[derive(Debug, Clone)]
@@ -81,6 +81,14 @@ impl<M> State<M> {
             Self::Unknown | Self::Deleted { .. } => None,
         }
     }
+
+    /// The record that an event changes.
+    fn existing(&mut self) -> Result<&mut M, ReplayFault> {
+        match self {
+            Self::Live(record) => Ok(record),
+            Self::Unknown | Self::Deleted { .. } => Err(ReplayFault::NoRecord),
+        }
+    }
 }
 
 impl<M: Evented> Replay<M> {
@@ -140,19 +148,7 @@ impl<M: Evented> Replay<M> {
             let gap = ReplayFault::Gap { after: self.revision, found: event.revision };
             return Err(fault_of(event, gap));
         }
-        // Most events change a record. Nothing else needs the state before, so it is not copied.
-        match (body.step(), &mut self.state) {
-            (Step::Change(action), State::Live(record)) => {
-                change(record, event, |it, cx| action.apply(it, cx));
-            }
-            (Step::Retired(retired), State::Live(record)) => {
-                change(record, event, |it, cx| retired.apply(it, cx));
-            }
-            (_, state) => {
-                let next = next(&self.key, state.as_live(), event, body);
-                self.state = next.map_err(|fault| fault_of(event, fault))?;
-            }
-        }
+        apply(&self.key, &mut self.state, event, body).map_err(|fault| fault_of(event, fault))?;
         self.revision = event.revision;
         Ok(())
     }
@@ -185,46 +181,49 @@ pub fn next_state<M: Evented>(
     event: &EventData,
 ) -> Result<Option<M>, ReplayError> {
     let body = event.decode::<M>().map_err(|fault| fault_of(event, fault.into()))?;
-    next(key, before, event, &body).map(State::live).map_err(|fault| fault_of(event, fault))
+    let mut state = before.map_or(State::Unknown, |before| State::Live(before.copy()));
+    apply(key, &mut state, event, &body).map_err(|fault| fault_of(event, fault))?;
+    Ok(state.live())
 }
 
-fn next<M: Evented>(
+/// Applies an event to the state of its record, in place. An error leaves the state as it was.
+fn apply<M: Evented>(
     key: &M::Key,
-    before: Option<&M>,
+    state: &mut State<M>,
     event: &EventData,
     body: &M::Event,
-) -> Result<State<M>, ReplayFault> {
-    let changed = |apply: &dyn Fn(&mut M, &Context)| {
-        let mut record = before.map(M::copy).ok_or(ReplayFault::NoRecord)?;
-        change(&mut record, event, apply);
-        Ok(State::Live(record))
-    };
+) -> Result<(), ReplayFault> {
     let deleted = State::Deleted { at: event.at, revision: event.revision };
-    let (mut record, created) = match body.step() {
-        Step::Delete => return Ok(deleted),
-        Step::Create(new) => (new.create(key.clone(), &event.context()), true),
-        Step::Change(action) => return changed(&|record, cx| action.apply(record, cx)),
-        Step::Retired(retired) => return changed(&|record, cx| retired.apply(record, cx)),
-        Step::External(external) => match external.apply(key, before)? {
-            Some(record) => (record, false),
-            None => return Ok(deleted),
-        },
-        Step::Savepoint(fields) => (M::from_fields(key.clone(), &mut fields.clone())?, false),
-    };
-    if created {
-        record.touch(true, event.at);
+    let mut created = None;
+    match body.step() {
+        Step::Delete => *state = deleted,
+        Step::Create(new) => {
+            *state = State::Live(new.create(key.clone(), &event.context()));
+            created = Some(true);
+        }
+        Step::Change(action) => {
+            action.apply(state.existing()?, &event.context());
+            created = Some(false);
+        }
+        Step::Retired(retired) => {
+            retired.apply(state.existing()?, &event.context());
+            created = Some(false);
+        }
+        Step::External(external) => {
+            *state = external.apply(key, state.as_live())?.map_or(deleted, State::Live);
+        }
+        Step::Savepoint(fields) => {
+            *state = State::Live(M::from_fields(key.clone(), &mut fields.clone())?);
+        }
     }
-    record.normalize();
-    record.set_revision(event.revision);
-    Ok(State::Live(record))
-}
-
-/// Changes a record as an event did.
-fn change<M: Evented>(record: &mut M, event: &EventData, apply: impl FnOnce(&mut M, &Context)) {
-    apply(record, &event.context());
-    record.touch(false, event.at);
-    record.normalize();
-    record.set_revision(event.revision);
+    if let State::Live(record) = state {
+        if let Some(created) = created {
+            record.touch(created, event.at);
+        }
+        record.normalize();
+        record.set_revision(event.revision);
+    }
+    Ok(())
 }
 
 fn fault_of(event: &EventData, reason: ReplayFault) -> ReplayError {

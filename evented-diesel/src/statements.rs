@@ -31,8 +31,8 @@ pub(crate) use checkpoint_rows::{
 };
 pub use conditions::{IsRecord, IsRow, JoinOf, push_is_row};
 pub(crate) use events::{
-    EventOf, EventRow, HEAD_WIDTH, LastPositionRow, RecordOf, ReplayedEvent, ReplayedRow, ReplayedRowOf,
-    event_by_id, head_of, history, history_to_replay, last_position, page, page_of_all,
+    EventOf, EventRow, HEAD_WIDTH, LastPositionRow, RecordOf, ReplayedEvent, ReplayedEventOf, event_by_id,
+    head_of, history, history_to_replay, last_position, page, page_of_all,
 };
 pub use events::{HeadRow, Until};
 pub(crate) use key_columns::{TableKey, push_is_record, push_record_of};

@@ -49,7 +49,7 @@ pub(crate) fn hint() -> EventListener {
 #[cfg(feature = "async-postgres")]
 static CONNECTED_RELAYS: AtomicUsize = AtomicUsize::new(0);
 
-/// Returns whether a relay receives the hints of other processes. Hubs then look less often.
+/// Returns whether a relay receives the hints of other processes. Hubs then poll less often.
 pub(crate) fn hints_come_from_other_processes() -> bool {
     #[cfg(feature = "async-postgres")]
     return CONNECTED_RELAYS.load(Ordering::Relaxed) > 0;

@@ -63,8 +63,8 @@ pub struct HubBuilder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The hub could not connect.
-    #[error("the hub has no connection")]
+    /// The hub or relay could not connect.
+    #[error("no connection to the database")]
     Connect(#[source] BoxError),
     /// A log cannot be read.
     #[error(transparent)]
@@ -73,11 +73,11 @@ pub enum StartError {
     #[cfg(feature = "wal")]
     #[error(transparent)]
     Wal(#[from] evented_wal::WalError),
-    /// The operating system could not create the hub's thread.
-    #[error("the thread of the hub could not be created")]
+    /// The operating system could not create the thread of the hub or relay.
+    #[error("a thread could not be created")]
     Thread(#[source] std::io::Error),
-    /// The hub's thread ended before the hub was started: it panicked.
-    #[error("the thread of the hub ended before the hub was started; see its panic message")]
+    /// The thread of the hub or relay ended before it was started: it panicked.
+    #[error("the thread ended before its start was complete; see its panic message")]
     ThreadEnded,
     /// An operation on a blocking connection did not complete synchronously. Diesel's own connections never cause this error.
     #[error("an operation on a blocking connection did not complete synchronously")]
@@ -322,7 +322,7 @@ impl HubBuilder {
         self
     }
 
-    /// Fixes the poll interval: how long the hub waits before it looks for changes that no hint announced.
+    /// Fixes the poll interval: how long the hub waits before it polls for changes that no hint announced.
     ///
     /// By default the interval adapts to the writers. Right after an unannounced change it is 4 ms. It grows to an eighth
     /// of the time since then, up to 100 ms, or up to a second if a `Relay` in this process receives hints from the other

@@ -92,6 +92,13 @@ fn prepare(bench: &Bench) -> anyhow::Result<String> {
     Ok(url)
 }
 
+/// Opens a connection of the plain client.
+async fn connect(url: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
 /// A connection for each of the contestants.
 struct Contestants {
     plain: PlainLog,

@@ -1,8 +1,8 @@
 //! Implements writes for PostgreSQL: event and row in one statement.
 //!
 //! A change locks the row first, appends the event only if the row is the one that the decision is based on, and writes
-//! the row only if the event was appended. A record whose key is new has its row first. The parts of one `WITH` share a snapshot, so each part reads from the
-//! previous one to enforce this order.
+//! the row only if the event was appended. For a record whose key is new, the row comes first. The parts of one `WITH`
+//! share a snapshot, so each part reads from the previous one to enforce this order.
 
 use diesel::QueryResult;
 use diesel::deserialize::{self, QueryableByName};
@@ -92,15 +92,16 @@ impl EventedBackend for Pg {
         append: &Append<'_>,
         row: &M,
     ) -> QueryResult<Inserted<M>> {
+        let has_new_key = append.makes_key || append.fresh;
         let rows = if append.fresh && append.table.shards.is_empty() {
             executor.load::<InsertedRow<M>>(insert_row_first(append, row).fixed::<M, FreshRow>()).await?
-        } else if append.makes_key || append.fresh {
+        } else if has_new_key {
             executor.load::<InsertedRow<M>>(insert_row_first(append, row)).await?
         } else {
             executor.load::<InsertedRow<M>>(insert(append, row)).await?
         };
         let row = rows.into_iter().next();
-        if row.is_none() && (append.makes_key || append.fresh) {
+        if row.is_none() && has_new_key {
             return Err(RefusedRow::NoRow.into_diesel());
         }
         Ok(Inserted { written: row.and_then(|row| row.0) })

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
 use crate::statements::{
-    EventRow, HeadRow, ReplayedRow, ReplayedRowOf, Until, events_of_records, head_of, history,
+    EventRow, HeadRow, ReplayedEvent, ReplayedEventOf, Until, events_of_records, head_of, history,
     history_to_replay, key_portions,
 };
 use crate::telemetry;
@@ -50,16 +50,19 @@ async fn events_to_replay<DB: EventedBackend, M: Model, E: Executor<DB>>(
     record: &Record<M>,
     until: Until,
     from_savepoint: bool,
-) -> Result<Vec<ReplayedRow>, Error> {
+) -> Result<Vec<ReplayedEvent>, Error> {
     let table = M::event_table(&record.value);
     let statement = history_to_replay(table, &record.value, until, from_savepoint);
-    let rows = record.load::<ReplayedRow, _, _>(executor, statement).await?;
+    let rows = record.load::<ReplayedEvent, _, _>(executor, statement).await?;
     telemetry::record("events", rows.len());
     Ok(rows)
 }
 
 /// Replays events that may start with a savepoint; `None` if that savepoint cannot be used.
-fn from_savepoint<M: Model>(record: &Record<M>, recent: &[ReplayedRow]) -> Result<Option<Replay<M>>, Error> {
+fn from_savepoint<M: Model>(
+    record: &Record<M>,
+    recent: &[ReplayedEvent],
+) -> Result<Option<Replay<M>>, Error> {
     let starts_late = recent.first().is_some_and(|event| event.data.revision > 1);
     match fold(record, recent) {
         Ok(replay) if !starts_late || savepoint_holds(record, recent) => Ok(Some(replay)),
@@ -88,7 +91,7 @@ pub(crate) async fn replays<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>
         let mut remaining = keys.to_vec();
         while !remaining.is_empty() {
             let statement = events_of_records(M::whole_log(), &remaining, SLICE);
-            let rows = executor.load::<ReplayedRowOf<M>>(statement).await.map_err(table_failed::<M>)?;
+            let rows = executor.load::<ReplayedEventOf<M>>(statement).await.map_err(table_failed::<M>)?;
             let has_all = i64::try_from(rows.len()).is_ok_and(|read| read < SLICE);
             let mut histories = by_record(rows);
             // The slice may end within the last of several records.
@@ -123,18 +126,18 @@ async fn replay_alone<DB: EventedBackend, M: Model, E: Executor<DB>>(
     }
 }
 
-fn by_record<M: Model>(rows: Vec<ReplayedRowOf<M>>) -> Vec<(KeyValue, Vec<ReplayedRow>)> {
-    let mut histories: Vec<(KeyValue, Vec<ReplayedRow>)> = Vec::new();
-    for ReplayedRowOf { record, row, .. } in rows {
+fn by_record<M: Model>(rows: Vec<ReplayedEventOf<M>>) -> Vec<(KeyValue, Vec<ReplayedEvent>)> {
+    let mut histories: Vec<(KeyValue, Vec<ReplayedEvent>)> = Vec::new();
+    for ReplayedEventOf { record, event, .. } in rows {
         match histories.last_mut() {
-            Some((last, events)) if *last == record => events.push(row),
-            _ => histories.push((record, vec![row])),
+            Some((last, events)) if *last == record => events.push(event),
+            _ => histories.push((record, vec![event])),
         }
     }
     histories
 }
 
-fn fold<M: Model>(record: &Record<M>, events: &[ReplayedRow]) -> Result<Replay<M>, ReplayError> {
+fn fold<M: Model>(record: &Record<M>, events: &[ReplayedEvent]) -> Result<Replay<M>, ReplayError> {
     let mut replay = Replay::new(record.key.clone());
     for event in events {
         replay.apply(&event.data)?;
@@ -143,7 +146,7 @@ fn fold<M: Model>(record: &Record<M>, events: &[ReplayedRow]) -> Result<Replay<M
 }
 
 /// Returns whether the savepoint at the start of a history still leads to the state that it recorded.
-fn savepoint_holds<M: Model>(record: &Record<M>, recent: &[ReplayedRow]) -> bool {
+fn savepoint_holds<M: Model>(record: &Record<M>, recent: &[ReplayedEvent]) -> bool {
     let Some(savepoint) = recent.first() else { return true };
     let Some(state) = &savepoint.state else { return false };
     let mut replay = Replay::<M>::new(record.key.clone());

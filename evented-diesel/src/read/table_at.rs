@@ -6,7 +6,7 @@ use crate::backend::EventedBackend;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, sealed};
 use crate::model::{Model, table_failed};
-use crate::statements::{LastPositionRow, ReplayedEvent, last_position, page};
+use crate::statements::{LastPositionRow, ReplayedEventOf, last_position, page};
 
 /// Reads every record of a model as it was when the log had reached a position: `Item::table_at(position)`.
 ///
@@ -74,10 +74,10 @@ impl<DB: EventedBackend, M: Model> Operation<DB> for Page<'_, M> {
         let name = |key| Subject::Record { schema: M::SCHEMA, key };
         let after = table.open.as_ref().map(|(key, replay)| (key, replay.revision()));
         let statement = page(M::whole_log(), table.position, after, table.size);
-        let rows = executor.load::<ReplayedEvent<M>>(statement).await.map_err(table_failed::<M>)?;
+        let rows = executor.load::<ReplayedEventOf<M>>(statement).await.map_err(table_failed::<M>)?;
         table.done = i64::try_from(rows.len()).is_ok_and(|read| read < table.size);
         let mut records = Vec::new();
-        for ReplayedEvent { record, event, .. } in rows {
+        for ReplayedEventOf { record, event, .. } in rows {
             let continues = table.open.as_ref().is_some_and(|(open, _)| *open == record);
             if !continues {
                 records.extend(table.open.take().and_then(|(_, replay)| replay.into_state().live()));
@@ -88,7 +88,7 @@ impl<DB: EventedBackend, M: Model> Operation<DB> for Page<'_, M> {
                 table.open = Some((record.clone(), Replay::new(key)));
             }
             if let Some((_, replay)) = &mut table.open {
-                replay.apply(&event).map_err(|source| Error::replay(name(record), source))?;
+                replay.apply(&event.data).map_err(|source| Error::replay(name(record), source))?;
             }
         }
         if table.done {

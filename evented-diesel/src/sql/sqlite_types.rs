@@ -3,9 +3,9 @@
 use diesel::QueryResult;
 use diesel::deserialize::{self, FromSql};
 use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Integer, Text};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType, Integer, Text};
 use diesel::sqlite::Sqlite;
-use uuid::Uuid;
 
 use crate::sql::database::Database;
 use crate::sql::key_list::KeyList;
@@ -39,30 +39,26 @@ impl SqlTypes for Sqlite {
     const ROW_VERSION_SQL: &'static str = "''";
 
     fn push_among<'b>(keys: &'b KeyList<'_>, mut out: AstPass<'_, 'b, Self>) -> QueryResult<()> {
-        let KeyList { uuids, texts, ints, big_ints } = keys;
-        let mut separator = " IN (";
-        let mut separate = |out: &mut AstPass<'_, 'b, Self>| {
-            out.push_sql(std::mem::replace(&mut separator, ", "));
-        };
-        for key in uuids {
-            separate(&mut out);
-            out.push_bind_param::<Uid, Uuid>(key)?;
-        }
-        for key in texts {
-            separate(&mut out);
-            out.push_bind_param::<Text, str>(key)?;
-        }
-        for key in ints {
-            separate(&mut out);
-            out.push_bind_param::<Integer, i32>(key)?;
-        }
-        for key in big_ints {
-            separate(&mut out);
-            out.push_bind_param::<BigInt, i64>(key)?;
-        }
+        push_each::<Uid, _>(&keys.uuids, &mut out)?;
+        push_each::<Text, _>(&keys.texts, &mut out)?;
+        push_each::<Integer, _>(&keys.ints, &mut out)?;
+        push_each::<BigInt, _>(&keys.big_ints, &mut out)?;
         out.push_sql(")");
         Ok(())
     }
 
     log_types!(crate::sql_types::Uid, crate::sql_types::UtcTime);
+}
+
+/// Binds each of the keys of one kind.
+fn push_each<'b, ST, T>(keys: &'b [T], out: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()>
+where
+    Sqlite: HasSqlType<ST>,
+    T: ToSql<ST, Sqlite>,
+{
+    for (index, key) in keys.iter().enumerate() {
+        out.push_sql(if index == 0 { " IN (" } else { ", " });
+        out.push_bind_param::<ST, T>(key)?;
+    }
+    Ok(())
 }

@@ -80,7 +80,7 @@ pub(crate) struct EventRow(pub(crate) StoredEvent);
 pub(crate) const EVENT_COLUMNS: &str = concat!(event_data_columns!(), ", e.txid, e.position, e.state");
 pub(crate) const EVENT_WIDTH: usize = EVENT_DATA_WIDTH + 3;
 
-/// The columns of a [`ReplayedRow`]: those of its [`EventData`], and the digest of the state, for a savepoint only.
+/// The columns of a [`ReplayedEvent`]: those of its [`EventData`], and the digest of the state, for a savepoint only.
 pub(super) const REPLAYED_COLUMNS: &str =
     concat!(event_data_columns!(), ", CASE WHEN e.action = 'savepoint' THEN e.state END");
 const REPLAYED_WIDTH: usize = EVENT_DATA_WIDTH + 1;
@@ -133,13 +133,13 @@ impl<DB: SqlTypes> QueryableByName<DB> for EventRow {
 
 /// An event to replay.
 #[derive(Debug)]
-pub(crate) struct ReplayedRow {
+pub(crate) struct ReplayedEvent {
     pub(crate) data: EventData,
     /// The digest of the state that the event recorded; `None` unless it is a savepoint.
     pub(crate) state: Option<Digest>,
 }
 
-impl<DB: SqlTypes> QueryableByName<DB> for ReplayedRow {
+impl<DB: SqlTypes> QueryableByName<DB> for ReplayedEvent {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
         let state = optional(row, EVENT_DATA_WIDTH, DB::read_bytes)?;
         let state = state.map(|bytes| digest(&bytes)).transpose()?;
@@ -148,16 +148,16 @@ impl<DB: SqlTypes> QueryableByName<DB> for ReplayedRow {
 }
 
 /// An event to replay, of a record of `M`.
-pub(crate) struct ReplayedRowOf<M: Model> {
+pub(crate) struct ReplayedEventOf<M: Model> {
     pub(crate) record: KeyValue,
-    pub(crate) row: ReplayedRow,
+    pub(crate) event: ReplayedEvent,
     model: PhantomData<fn() -> M>,
 }
 
-impl<DB: SqlTypes, M: Model> QueryableByName<DB> for ReplayedRowOf<M> {
+impl<DB: SqlTypes, M: Model> QueryableByName<DB> for ReplayedEventOf<M> {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
         let record = read_key(M::KEY, row, REPLAYED_WIDTH)?;
-        Ok(Self { record, row: ReplayedRow::build(row)?, model: PhantomData })
+        Ok(Self { record, event: ReplayedEvent::build(row)?, model: PhantomData })
     }
 }
 
@@ -205,20 +205,6 @@ impl<DB: SqlTypes, M: Model> QueryableByName<DB> for RecordOf<M> {
     }
 }
 
-/// An event of a record of `M`, with the columns that replay needs. Reads of whole tables use it.
-pub(crate) struct ReplayedEvent<M: Model> {
-    pub(crate) record: KeyValue,
-    pub(crate) event: EventData,
-    model: PhantomData<fn() -> M>,
-}
-
-impl<DB: SqlTypes, M: Model> QueryableByName<DB> for ReplayedEvent<M> {
-    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        let record = read_key(M::KEY, row, EVENT_DATA_WIDTH)?;
-        Ok(Self { record, event: read_event_data(row, 0)?, model: PhantomData })
-    }
-}
-
 /// The part of a history to replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Until {
@@ -240,7 +226,7 @@ pub(crate) fn history<'q, DB: SqlTypes>(
     select_history(EVENT_COLUMNS, table, record, until, from_savepoint)
 }
 
-/// Like [`history`], with the columns of a [`ReplayedRow`].
+/// Like [`history`], with the columns of a [`ReplayedEvent`].
 pub(crate) fn history_to_replay<'q, DB: SqlTypes>(
     table: EventTable,
     record: &'q KeyValue,
@@ -340,7 +326,7 @@ pub(crate) fn page<'q, DB: SqlTypes>(
     limit: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT ");
-    statement.sql(EVENT_DATA_COLUMNS).sql(", e.record_id FROM ").log(table.name);
+    statement.sql(REPLAYED_COLUMNS).sql(", e.record_id FROM ").log(table.name);
     statement.sql(" e WHERE e.position <= ").value(position).and_schema("e", table);
     push_after(&mut statement, after, limit);
     statement

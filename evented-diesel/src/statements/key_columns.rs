@@ -18,7 +18,7 @@ pub(crate) enum TableKey<'q> {
 
 impl<'q> TableKey<'q> {
     pub(crate) fn of<M: Model>(record: &'q KeyValue) -> Self {
-        if is_same::<M>() {
+        if has_key_of_log::<M>() {
             return Self::Same(record.into());
         }
         // A text that is no key of the model names no row. Its columns are compared with nothing that they can hold.
@@ -34,7 +34,7 @@ impl<'q> TableKey<'q> {
 }
 
 /// Whether the table has one key column, whose values are those of the log's.
-pub(super) fn is_same<M: Model>() -> bool {
+pub(super) fn has_key_of_log<M: Model>() -> bool {
     let [part] = M::KEY_PARTS else { return false };
     KeyKind::of(M::KEY_PARTS) == M::KEY
         && (M::KEY != KeyKind::Text || *part == KeyPartKind::Text)
@@ -152,7 +152,7 @@ fn push_columns_of_record<'q, DB: SqlTypes, M: Model>(
     statement: &mut Statement<'q, DB>,
     column: impl Fn(&mut Statement<'q, DB>, usize),
 ) {
-    if is_same::<M>() {
+    if has_key_of_log::<M>() {
         column(statement, 0);
         return;
     }

@@ -4,7 +4,9 @@ use evented_core::KeyValue;
 
 use crate::model::{Model, ModelOn};
 use crate::sql::{Database, SqlTypes, Statement};
-use crate::statements::key_columns::{is_same, push_is_record, push_key, push_key_columns, push_record_of};
+use crate::statements::key_columns::{
+    has_key_of_log, push_is_record, push_key, push_key_columns, push_record_of,
+};
 use crate::statements::row_lock::RowLock;
 use crate::statements::rows::{override_key, select_current};
 
@@ -168,7 +170,7 @@ const PARTS: [&str; 4] = ["evented key 1", "evented key 2", "evented key 3", "ev
 
 /// Adds a condition that selects the rows, called `t`, of these records.
 fn push_is_among<'q, DB: SqlTypes, M: ModelOn<DB>>(statement: &mut Statement<'q, DB>, keys: &'q [KeyValue]) {
-    if is_same::<M>() {
+    if has_key_of_log::<M>() {
         push_key_columns::<DB, M>(statement, "t.");
         statement.among(keys);
         return;
@@ -203,7 +205,7 @@ const LARGEST_PORTION_OF_PAIRS: usize = 256;
 
 /// Splits items with `width` binds each into portions that fit into one statement.
 pub(crate) fn portions<DB: SqlTypes, T>(items: &[T], width: usize) -> impl Iterator<Item = &[T]> {
-    portions_up_to::<DB, T>(items, width, LARGEST_PORTION)
+    portions_up_to::<DB, T>(items, width, LARGEST_PORTION, false)
 }
 
 /// Splits keys into portions that one statement selects.
@@ -211,19 +213,27 @@ pub(crate) fn key_portions<DB: SqlTypes, M: Model>(keys: &[KeyValue]) -> impl It
     let parts = M::KEY_PARTS.len();
     let largest = if parts > 1 { LARGEST_PORTION_OF_PAIRS } else { LARGEST_PORTION };
     // An array has one text for every number of keys.
-    let arrays = DB::DATABASE == Database::Postgres && is_same::<M>();
-    let portions = (!arrays).then(|| portions_up_to::<DB, KeyValue>(keys, parts, largest));
-    let chunks = arrays.then(|| keys.chunks(LARGEST_PORTION));
-    portions.into_iter().flatten().chain(chunks.into_iter().flatten())
+    let any_size = DB::DATABASE == Database::Postgres && has_key_of_log::<M>();
+    portions_up_to::<DB, KeyValue>(keys, parts, largest, any_size)
 }
 
-fn portions_up_to<DB: SqlTypes, T>(items: &[T], width: usize, largest: usize) -> impl Iterator<Item = &[T]> {
+/// `any_size` says that the text of the statement does not depend on the size of the portion.
+fn portions_up_to<DB: SqlTypes, T>(
+    items: &[T],
+    width: usize,
+    largest: usize,
+    any_size: bool,
+) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
         let fits = |size: &usize| {
             *size <= rest.len() && *size <= largest && (*size == 1 || *size * width <= DB::MAX_BINDS)
         };
-        let size = SIZES.into_iter().find(fits)?;
+        let size = if any_size {
+            Some(rest.len().min(largest)).filter(|size| *size > 0)?
+        } else {
+            SIZES.into_iter().find(fits)?
+        };
         let (portion, others) = rest.split_at(size);
         rest = others;
         Some(portion)

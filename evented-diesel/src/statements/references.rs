@@ -4,7 +4,7 @@ use evented_core::KeyValue;
 
 use crate::model::Model;
 use crate::sql::{SqlTypes, Statement};
-use crate::statements::key_columns::{TableKey, is_same, push_key};
+use crate::statements::key_columns::{TableKey, has_key_of_log, push_key};
 
 /// The condition that a row refers to one of these records of `P`, by columns in the order of the parts of its key.
 pub(crate) fn refers_to<'q, DB: SqlTypes, P: Model>(
@@ -14,7 +14,7 @@ pub(crate) fn refers_to<'q, DB: SqlTypes, P: Model>(
     let mut statement = Statement::new("");
     if let [column] = columns {
         statement.identifier(column);
-        if is_same::<P>() {
+        if has_key_of_log::<P>() {
             statement.among(records);
             return statement;
         }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, table_failed};
 use crate::statements::{
-    RecordRow, ReplayedEvent, Unlogged, key_portions, page, rows_of, rows_without_events,
+    RecordRow, ReplayedEventOf, Unlogged, key_portions, page, rows_of, rows_without_events,
 };
 use crate::verify::exact_keys::keys_are_exact;
 
@@ -150,7 +150,7 @@ impl<M: Model> Comparison<M> {
     {
         let after = open.as_ref().map(|open| (&open.key, open.revision));
         let statement = page(M::whole_log(), i64::MAX, after, self.page_size);
-        let events = executor.load::<ReplayedEvent<M>>(statement).await.map_err(table_failed::<M>)?;
+        let events = executor.load::<ReplayedEventOf<M>>(statement).await.map_err(table_failed::<M>)?;
         let ended = i64::try_from(events.len()).is_ok_and(|read| read < self.page_size);
         let mut differences = Differences { examined: events.len() as u64, found: Vec::new() };
         let mut finished = fold(events, &mut open);
@@ -175,9 +175,9 @@ impl<M: Model> Comparison<M> {
 }
 
 /// Replays a page of events. Returns the records that end in it, in order.
-fn fold<M: Model>(events: Vec<ReplayedEvent<M>>, last: &mut Option<OpenRecord<M>>) -> Vec<Finished<M>> {
+fn fold<M: Model>(events: Vec<ReplayedEventOf<M>>, last: &mut Option<OpenRecord<M>>) -> Vec<Finished<M>> {
     let mut finished = Vec::new();
-    for ReplayedEvent { record, event, .. } in events {
+    for ReplayedEventOf { record, event, .. } in events {
         if last.as_ref().is_none_or(|open| open.key != record) {
             finished.extend(last.take().map(OpenRecord::finish));
             let replay = M::key_from(record.clone()).map(Replay::new);
@@ -185,9 +185,9 @@ fn fold<M: Model>(events: Vec<ReplayedEvent<M>>, last: &mut Option<OpenRecord<M>
             *last = Some(OpenRecord { key: record, revision: 0, replay });
         }
         if let Some(open) = last {
-            open.revision = event.revision;
+            open.revision = event.data.revision;
             if let Folded::State(replay) = &mut open.replay
-                && replay.apply(&event).is_err()
+                && replay.apply(&event.data).is_err()
             {
                 open.replay = Folded::Unreadable;
             }

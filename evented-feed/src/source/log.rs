@@ -4,8 +4,8 @@ mod connection;
 mod delay_watch;
 mod log_cursor;
 mod log_source;
-mod look_interval;
 mod model_consumer;
+mod poll_interval;
 
 #[cfg(feature = "async-postgres")]
 pub(crate) use connection::pauses;

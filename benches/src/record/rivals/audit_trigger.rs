@@ -1,6 +1,6 @@
 //! An audit trigger, which writes the old and the new row to a table beside.
 
-use tokio_postgres::{Client, Error, NoTls, Statement};
+use tokio_postgres::{Client, Error, Statement};
 use uuid::Uuid;
 
 pub(super) const TABLES: &str = "
@@ -25,8 +25,7 @@ pub(super) struct Audited {
 
 impl Audited {
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-        tokio::spawn(connection);
+        let client = super::connect(url).await?;
         let create =
             "INSERT INTO audited_tasks (id, name, done) VALUES ($1, $2, false) RETURNING id, name, done";
         let create = client.prepare(create).await?;

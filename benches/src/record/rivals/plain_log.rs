@@ -1,7 +1,7 @@
 //! The simplest log that keeps history and detects conflicts: two statements over a plain client.
 
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, NoTls, Statement};
+use tokio_postgres::{Client, Error, Statement};
 use uuid::Uuid;
 
 pub(super) const TABLES: &str = "
@@ -30,8 +30,7 @@ pub(super) struct PlainLog {
 
 impl PlainLog {
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-        tokio::spawn(connection);
+        let client = super::connect(url).await?;
         let create = client.prepare(CREATE).await?;
         let read = client.prepare(READ).await?;
         let write = client.prepare(WRITE).await?;

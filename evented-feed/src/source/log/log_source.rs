@@ -13,8 +13,8 @@ use crate::shared::{Reached, Shared};
 use crate::source::log::connection::{Connector, LONGEST_PAUSE, Pace, pauses};
 use crate::source::log::delay_watch::DelayWatch;
 use crate::source::log::log_cursor::LogCursor;
-use crate::source::log::look_interval::{LookInterval, SHORTEST, WaitsFor};
 use crate::source::log::model_consumer::ModelConsumer;
+use crate::source::log::poll_interval::{PollInterval, SHORTEST, WaitsFor};
 use crate::source::{Source, SourceEnded};
 use crate::telemetry;
 
@@ -36,7 +36,7 @@ pub(crate) struct LogSource<DB: EventedBackend, C: Connector<DB>, P> {
     executor: C::Executor,
     connector: C,
     pace: P,
-    interval: LookInterval,
+    interval: PollInterval,
     /// Whether a hint caused the next poll.
     hinted: bool,
     pauses: ExponentialBackoff,
@@ -70,7 +70,7 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
             executor,
             connector,
             pace,
-            interval: LookInterval::new(interval),
+            interval: PollInterval::new(interval, Instant::now()),
             hinted: false,
             pauses: pauses(),
             delay: DelayWatch::default(),
@@ -94,7 +94,7 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
                 found |= cursor.reached().last != before;
                 hub.set_reached(cursor.reached());
             }
-            self.interval.looked(self.hinted, found);
+            self.interval.polled(self.hinted, found, Instant::now());
             self.drained = (!more).then(|| mark.clone());
         }
         self.is_serving = false;
@@ -184,7 +184,8 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> Source for LogSource<DB, C, 
             Ok(more) => {
                 self.pauses = pauses();
                 if !more {
-                    self.hinted = self.pace.wait_for(hint, self.interval.next(self.waits_for())).await;
+                    let interval = self.interval.next(self.waits_for(), Instant::now());
+                    self.hinted = self.pace.wait_for(hint, interval).await;
                     let left = MIN_GAP.saturating_sub(polled.elapsed());
                     if !left.is_zero() {
                         self.pace.sleep(left).await;
