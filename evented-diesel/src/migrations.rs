@@ -25,15 +25,19 @@ use crate::error::Error;
 use crate::model::{EventLog, LinkShape, Model};
 use crate::sql::{LogName, SqlTypes};
 use evented_core::KeyKind;
+use table_set::Versioned;
 
 mod folder;
 mod log_sql;
 mod rights;
+mod table_set;
 mod upgrade;
 
 pub use crate::sql::Database;
 pub use folder::{FolderError, Stale};
 pub use rights::Rights;
+#[doc(hidden)]
+pub use table_set::TableSet;
 pub use upgrade::{CheckFormats, LogState, LogStatus};
 
 /// The logs of an application's models.
@@ -50,6 +54,7 @@ pub use upgrade::{CheckFormats, LogState, LogStatus};
 #[must_use]
 pub struct Migrations {
     logs: Vec<LogShape>,
+    sets: Vec<TableSet>,
     /// The table of a log that is declared twice, with the two types.
     ambiguous: Option<(&'static str, &'static str, &'static str)>,
 }
@@ -110,6 +115,15 @@ impl Migrations {
         self
     }
 
+    /// Adds tables of another crate of the library.
+    #[doc(hidden)]
+    pub fn tables(mut self, set: TableSet) -> Self {
+        if self.sets.iter().all(|known| known.name != set.name) {
+            self.sets.push(set);
+        }
+        self
+    }
+
     /// Checks that each log is declared once. Two models whose tables have one name, in two schemas, would write one log
     /// without sharing it.
     pub(crate) fn unambiguous(&self) -> Result<(), Error> {
@@ -122,15 +136,13 @@ impl Migrations {
     /// Returns the SQL that creates the logs, to run it yourself: for example from async code, with `batch_execute`.
     #[must_use]
     pub fn up_sql(&self, database: Database) -> String {
-        let steps = self.logs.iter().flat_map(|log| log_sql::steps(log, database));
-        steps.map(|step| step.up).collect::<Vec<_>>().join("\n")
+        self.steps(database).into_iter().map(|step| step.up).collect::<Vec<_>>().join("\n")
     }
 
     /// Returns the SQL that drops the logs with all of their events.
     #[must_use]
     pub fn down_sql(&self, database: Database) -> String {
-        let steps = self.logs.iter().rev().flat_map(|log| log_sql::steps(log, database).into_iter().rev());
-        steps.map(|step| step.down).collect::<Vec<_>>().join("\n")
+        self.steps(database).into_iter().rev().map(|step| step.down).collect::<Vec<_>>().join("\n")
     }
 
     /// Returns the rights on these logs that a role of PostgreSQL needs to run commands and to read, and no more: it may
@@ -155,7 +167,7 @@ impl Migrations {
         folder: impl Into<PathBuf>,
         database: Database,
     ) -> Result<Vec<PathBuf>, FolderError> {
-        folder::write(&self.logs, &folder.into(), database)
+        folder::write(self.steps(database), &folder.into())
     }
 
     /// Checks that a folder has the migrations of every log, as this version of the library writes them.
@@ -164,7 +176,7 @@ impl Migrations {
     ///
     /// [`Stale`] names the migrations that are missing or differ.
     pub fn check(&self, folder: impl Into<PathBuf>, database: Database) -> Result<(), Stale> {
-        folder::check(&self.logs, &folder.into(), database)
+        folder::check(self.steps(database), &folder.into())
     }
 }
 
@@ -175,8 +187,14 @@ impl Migrations {
         CheckFormats(self)
     }
 
-    pub(crate) fn shapes(&self) -> &[LogShape] {
-        &self.logs
+    /// Returns the logs and the sets of tables, each with its steps.
+    fn versioned(&self, database: Database) -> Vec<Versioned> {
+        let logs = self.logs.iter().map(|log| Versioned::of_log(log, database));
+        logs.chain(self.sets.iter().map(|set| Versioned::of_tables(set, database))).collect()
+    }
+
+    fn steps(&self, database: Database) -> Vec<log_sql::Step> {
+        self.versioned(database).into_iter().flat_map(|tables| tables.steps).collect()
     }
 }
 
@@ -184,7 +202,7 @@ impl Migrations {
 impl<DB: SqlTypes> MigrationSource<DB> for Migrations {
     fn migrations(&self) -> MigrationResult<Vec<Box<dyn Migration<DB>>>> {
         self.unambiguous()?;
-        let steps = self.logs.iter().flat_map(|log| log_sql::steps(log, DB::DATABASE));
+        let steps = self.steps(DB::DATABASE).into_iter();
         Ok(steps.map(|step| Box::new(LogMigration::new(step)) as Box<dyn Migration<DB>>).collect())
     }
 }

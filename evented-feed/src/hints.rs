@@ -25,7 +25,7 @@ pub fn wake() {
 }
 
 /// Makes the commands in this process wake the hubs and relays.
-pub(crate) fn listen_to_commits() {
+pub fn listen_to_commits() {
     spi::on_commit_hint(on_commit);
 }
 
@@ -36,12 +36,13 @@ fn on_commit() {
 }
 
 /// Makes the hubs of this process poll immediately.
-pub(crate) fn poll_now() {
+pub fn poll_now() {
     HINTS.notify(usize::MAX);
 }
 
 /// Listens for the next hint.
-pub(crate) fn hint() -> EventListener {
+#[must_use]
+pub fn hint() -> EventListener {
     HINTS.listen()
 }
 

@@ -14,8 +14,9 @@ use evented_diesel::{Error, Model};
 use crate::feed::{Feed, TransactionFeed, deadline};
 use crate::hints::{listen_to_commits, poll_now};
 use crate::router::Router;
+use crate::run::BoxError;
 use crate::shared::{Reached, Shared};
-use crate::source::log::{BoxError, EVENTS_PER_PAGE, LogModel, ModelConsumer, PlannedLog};
+use crate::source::log::{EVENTS_PER_PAGE, LogModel, ModelConsumer, PlannedLog};
 use crate::status::{HubStatus, SubscriptionInfo};
 use crate::sync::lock;
 

@@ -88,8 +88,11 @@ mod hub;
 #[cfg(feature = "async-postgres")]
 mod relay;
 mod router;
+mod run;
 mod shared;
 mod source;
+#[doc(hidden)]
+pub mod spi;
 mod status;
 mod sync;
 mod telemetry;

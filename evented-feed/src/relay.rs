@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::hints::{ConnectedRelay, commit, listen_to_commits, poll_now};
 use crate::hub::StartError;
-use crate::source::log::{BoxError, pauses};
+use crate::run::{BoxError, pauses};
 use crate::telemetry;
 
 /// Passes hints from process to process: a write in one process wakes the hubs of the other processes immediately.

@@ -18,7 +18,7 @@ use crate::watch::Watch;
 
 mod face;
 
-pub use face::Face;
+pub use face::{Face, connect, connect_async};
 
 /// PostgreSQL, blocking.
 pub type SyncPostgres = Db<PgConnection>;

@@ -34,6 +34,15 @@ impl Error {
         Self::Constraint { subject, kind, name, columns, source: Box::new(source) }
     }
 
+    /// Whether another transaction caused an error of Diesel's: a deadlock, a serialization failure, a lock.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_of_lock(error: &DieselError) -> bool {
+        let DieselError::DatabaseError(kind, information) = error else { return false };
+        matches!(kind, DatabaseErrorKind::SerializationFailure)
+            || locks::lock_of(information.as_ref()).is_some()
+    }
+
     /// The error of a statement that writes event and row, or of a commit, without a transaction around it that is
     /// rolled back. On SQLite a write whose answer cannot be read is taken back.
     pub(crate) fn of_write(self, answers_follow_commit: bool) -> Self {

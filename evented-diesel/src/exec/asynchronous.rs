@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel::connection::CacheSize;
@@ -90,6 +91,10 @@ where
 
     async fn batch(&mut self, sql: &str) -> QueryResult<()> {
         diesel_async::SimpleAsyncConnection::batch_execute(&mut *self.0, sql).await
+    }
+
+    async fn sleep(&mut self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 
     fn in_transaction(&mut self) -> QueryResult<bool> {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel::connection::{CacheSize, Connection, LoadConnection, SimpleConnection, TransactionManager};
@@ -139,6 +140,10 @@ where
 
     async fn batch(&mut self, sql: &str) -> QueryResult<()> {
         self.0.batch_execute(sql)
+    }
+
+    async fn sleep(&mut self, time: Duration) {
+        std::thread::sleep(time);
     }
 
     fn in_transaction(&mut self) -> QueryResult<bool> {

@@ -1,5 +1,7 @@
 //! Defines operations and the executors that they run on.
 
+use std::time::Duration;
+
 use diesel::QueryResult;
 use diesel::deserialize::QueryableByName;
 
@@ -56,6 +58,9 @@ pub trait Executor<DB: SqlTypes>: sealed::Executor + Send + Sized {
     /// Runs several SQL statements without binds, such as the text of a migration.
     #[doc(hidden)]
     fn batch(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send;
+    /// Waits for this time, as the connection's kind does: by blocking the thread, or on the runtime.
+    #[doc(hidden)]
+    fn sleep(&mut self, time: Duration) -> impl Future<Output = ()> + Send;
     /// Returns whether a transaction is open.
     #[doc(hidden)]
     fn in_transaction(&mut self) -> QueryResult<bool>;

@@ -5,8 +5,7 @@ use std::{fs, io};
 
 use chrono::{TimeDelta, Utc};
 
-use crate::migrations::{LogShape, log_sql};
-use crate::sql::Database;
+use crate::migrations::log_sql::Step;
 
 /// A folder of migrations could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -40,19 +39,14 @@ pub enum Stale {
     },
 }
 
-pub(super) fn write(
-    logs: &[LogShape],
-    folder: &Path,
-    database: Database,
-) -> Result<Vec<PathBuf>, FolderError> {
+pub(super) fn write(steps: Vec<Step>, folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let of = |path: &Path| {
         let path = path.to_owned();
         move |error| FolderError { path, error }
     };
     fs::create_dir_all(folder).map_err(of(folder))?;
     let mut written = Vec::new();
-    let steps = logs.iter().flat_map(|log| log_sql::steps(log, database));
-    for (index, log_sql::Step { name, up, down, .. }) in (0..).zip(steps) {
+    for (index, Step { name, up, down, .. }) in (0..).zip(steps) {
         if find(folder, &name)?.is_some() {
             continue;
         }
@@ -69,8 +63,8 @@ pub(super) fn write(
     Ok(written)
 }
 
-pub(super) fn check(logs: &[LogShape], folder: &Path, database: Database) -> Result<(), Stale> {
-    for log_sql::Step { name, up, .. } in logs.iter().flat_map(|log| log_sql::steps(log, database)) {
+pub(super) fn check(steps: Vec<Step>, folder: &Path) -> Result<(), Stale> {
+    for Step { name, up, .. } in steps {
         let Some(path) = find(folder, &name)? else { return Err(Stale::Missing { name }) };
         let path = path.join("up.sql");
         let text = fs::read_to_string(&path).map_err(|error| FolderError { path: path.clone(), error })?;

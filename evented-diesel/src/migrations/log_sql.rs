@@ -31,15 +31,20 @@ pub(crate) struct Step {
 
 /// Returns all steps to the current format version.
 pub(crate) fn steps(log: &LogShape, database: Database) -> Vec<Step> {
-    let step = |format, up, down| Step { format, name: migration_name(log, format), up, down };
+    let step = |format, up, down| Step {
+        format,
+        name: migration_name(log.name.schema, log.name.table, format),
+        up,
+        down,
+    };
     vec![step(1, create(log, database), drop(log, database))]
 }
 
 /// Returns the name of a migration, which is also its version. It never changes, and is unique for each log and step.
-fn migration_name(log: &LogShape, format: i32) -> String {
-    let table = match log.name.schema {
-        Some(schema) => format!("{schema}_{}", log.name.table),
-        None => log.name.table.to_owned(),
+pub(super) fn migration_name(schema: Option<&str>, table: &str, format: i32) -> String {
+    let table = match schema {
+        Some(schema) => format!("{schema}_{table}"),
+        None => table.to_owned(),
     };
     fitted_to(format!("evented{format}_{table}"), VERSION_WIDTH)
 }
@@ -110,6 +115,6 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, sealed};
 use crate::migrations::Migrations;
-use crate::migrations::log_sql::{FORMATS_TABLE, Step, formats_table, steps};
+use crate::migrations::log_sql::{FORMATS_TABLE, Step, formats_table};
+use crate::migrations::table_set::Versioned;
 use crate::sql::{Database, SqlTypes};
 use crate::statements::{Number, format_of, lock_upgrades, table_exists, touch_formats};
 
@@ -55,16 +56,16 @@ impl<DB: SqlTypes> Operation<DB> for CheckFormats {
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Vec<LogStatus>, Error> {
         self.0.unambiguous()?;
         let mut all = Vec::new();
-        for log in self.0.shapes() {
-            let found = format::<DB, D>(executor, log.name.schema, log.name.table).await?;
-            let known = steps(log, DB::DATABASE).last().map_or(0, |step| step.format);
+        for tables in self.0.versioned(DB::DATABASE) {
+            let found = format::<DB, D>(executor, tables.schema, tables.name).await?;
+            let known = tables.known();
             let state = match found {
                 0 => LogState::Missing,
                 found if found == known => LogState::Current,
                 found if found < known => LogState::Older { found },
                 found => LogState::Newer { found },
             };
-            all.push(LogStatus { log: log.name.table.to_owned(), state });
+            all.push(LogStatus { log: tables.name.to_owned(), state });
         }
         Ok(all)
     }
@@ -90,16 +91,15 @@ async fn upgrade<DB: SqlTypes, D: Executor<DB>>(
     migrations: &Migrations,
 ) -> Result<Vec<String>, Error> {
     let mut done = Vec::new();
-    lock(executor, migrations).await?;
-    for log in migrations.shapes() {
-        let table = log.name.table;
-        let found = format::<DB, D>(executor, log.name.schema, table).await?;
-        let steps = steps(log, DB::DATABASE);
-        let known = steps.last().map_or(0, |step| step.format);
+    let versioned = migrations.versioned(DB::DATABASE);
+    lock(executor, &versioned).await?;
+    for tables in versioned {
+        let (table, known) = (tables.name, tables.known());
+        let found = format::<DB, D>(executor, tables.schema, table).await?;
         if found > known {
             return Err(Error::LogFormat { log: table, found, known });
         }
-        for Step { name, up, .. } in steps.into_iter().filter(|step| step.format > found) {
+        for Step { name, up, .. } in tables.steps.into_iter().filter(|step| step.format > found) {
             executor.batch(&up).await.map_err(|error| Error::of_log(table, error))?;
             done.push(name);
         }
@@ -108,7 +108,7 @@ async fn upgrade<DB: SqlTypes, D: Executor<DB>>(
 }
 
 /// Waits until no other program upgrades logs in this database. What is read after that is what the other one left.
-async fn lock<DB: SqlTypes, D: Executor<DB>>(executor: &mut D, migrations: &Migrations) -> Result<(), Error> {
+async fn lock<DB: SqlTypes, D: Executor<DB>>(executor: &mut D, versioned: &[Versioned]) -> Result<(), Error> {
     let failed = |error| Error::database(Subject::Model(FORMATS_TABLE), error);
     match DB::DATABASE {
         Database::Postgres => {
@@ -117,9 +117,9 @@ async fn lock<DB: SqlTypes, D: Executor<DB>>(executor: &mut D, migrations: &Migr
         Database::Sqlite => {
             // A write takes the lock of the database, and must come before any read: a transaction that has read cannot
             // wait for another writer.
-            for log in migrations.shapes().iter().take(1) {
-                if executor.execute(touch_formats::<DB>(log.name.schema, FORMATS_TABLE)).await.is_err() {
-                    let create = formats_table(log.name.schema, DB::DATABASE);
+            for tables in versioned.iter().take(1) {
+                if executor.execute(touch_formats::<DB>(tables.schema, FORMATS_TABLE)).await.is_err() {
+                    let create = formats_table(tables.schema, DB::DATABASE);
                     executor.batch(&create).await.map_err(failed)?;
                 }
             }

@@ -1,43 +1,14 @@
 //! Runs a hub on a thread, with a blocking connection.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel::connection::LoadConnection;
-use event_listener::{EventListener, Listener as _};
-use evented_diesel::spi::{BlockingExecutor, EventedBackend, ready};
+use evented_diesel::spi::{EventedBackend, ready};
 
 use crate::hub::worker::Worker;
 use crate::hub::{Hub, HubBuilder, StartError};
-use crate::source::log::{BoxError, Connector, LogSource, Pace};
-
-struct Connect<F>(F);
-
-impl<DB, C, E, F> Connector<DB> for Connect<F>
-where
-    DB: EventedBackend,
-    C: LoadConnection<Backend = DB> + Send,
-    E: Into<BoxError>,
-    F: FnMut() -> Result<C, E> + Send,
-{
-    type Executor = BlockingExecutor<Box<C>>;
-
-    async fn connect(&mut self) -> Result<Self::Executor, BoxError> {
-        (self.0)().map(|conn| BlockingExecutor(Box::new(conn))).map_err(Into::into)
-    }
-}
-
-struct Thread;
-
-impl Pace for Thread {
-    async fn wait_for(&self, hint: EventListener, at_most: Duration) -> bool {
-        hint.wait_timeout(at_most).is_some()
-    }
-
-    async fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
-}
+use crate::run::{BoxError, Connector, Thread, ThreadConnector};
+use crate::source::log::LogSource;
 
 impl HubBuilder {
     /// Starts the hub on its own thread. `connect` opens the hub's blocking connection, and opens it again after it is
@@ -57,7 +28,7 @@ impl HubBuilder {
         F: FnMut() -> Result<C, E> + Send + 'static,
     {
         let Self { plan, shared, interval, cache_size } = self;
-        let mut connector = Connect(connect);
+        let mut connector = ThreadConnector(connect);
         let opened = ready(async {
             let executor =
                 Connector::<C::Backend>::connect(&mut connector).await.map_err(StartError::Connect)?;

@@ -1,15 +1,10 @@
 //! Reads event logs as a source: by polling, over one connection, in commit order.
 
-mod connection;
 mod delay_watch;
 mod log_cursor;
 mod log_source;
 mod model_consumer;
-mod poll_interval;
 
-#[cfg(feature = "async-postgres")]
-pub(crate) use connection::pauses;
-pub(crate) use connection::{BoxError, Connector, Pace};
 pub(crate) use log_cursor::EVENTS_PER_PAGE;
 pub(crate) use log_source::{LogSource, PlannedLog};
 pub(crate) use model_consumer::{LogModel, ModelConsumer};

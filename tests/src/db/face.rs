@@ -175,7 +175,12 @@ fn is_file(url: &str) -> bool {
     !url.starts_with("postgres")
 }
 
-fn connect<Conn: diesel::Connection>(url: &str) -> ConnectionResult<Conn> {
+/// Opens a blocking connection, with the settings of every connection to a file.
+///
+/// # Errors
+///
+/// If it cannot be opened.
+pub fn connect<Conn: diesel::Connection>(url: &str) -> ConnectionResult<Conn> {
     let mut conn = Conn::establish(url)?;
     if is_file(url) {
         conn.batch_execute(PRAGMAS).map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -183,7 +188,12 @@ fn connect<Conn: diesel::Connection>(url: &str) -> ConnectionResult<Conn> {
     Ok(conn)
 }
 
-async fn connect_async<Conn: diesel_async::AsyncConnection>(url: &str) -> ConnectionResult<Conn> {
+/// Opens an async connection, with the settings of every connection to a file.
+///
+/// # Errors
+///
+/// If it cannot be opened.
+pub async fn connect_async<Conn: diesel_async::AsyncConnection>(url: &str) -> ConnectionResult<Conn> {
     let mut conn = Conn::establish(url).await?;
     if is_file(url) {
         conn.batch_execute(PRAGMAS).await.map_err(ConnectionError::CouldntSetupConfiguration)?;

@@ -9,12 +9,11 @@ use evented_diesel::Error;
 use evented_diesel::spi::{CommitMark, EventedBackend, SourceLog, commit_mark, database_id};
 
 use crate::hints::hint;
+use crate::run::{Connector, LONGEST_PAUSE, Pace, PollInterval, SHORTEST, WaitsFor, pauses};
 use crate::shared::{Reached, Shared};
-use crate::source::log::connection::{Connector, LONGEST_PAUSE, Pace, pauses};
 use crate::source::log::delay_watch::DelayWatch;
 use crate::source::log::log_cursor::LogCursor;
 use crate::source::log::model_consumer::ModelConsumer;
-use crate::source::log::poll_interval::{PollInterval, SHORTEST, WaitsFor};
 use crate::source::{Source, SourceEnded};
 use crate::telemetry;
 

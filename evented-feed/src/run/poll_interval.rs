@@ -1,4 +1,4 @@
-//! Decides how long a hub waits before it polls for changes that no hint announced.
+//! Decides how long a reader waits before it polls for changes that no hint announced.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ const LONGEST_WITH_HINTS: Duration = Duration::from_secs(1);
 /// The interval is this part of the time since the last sign of an unannounced change.
 const PART: u32 = 8;
 
-/// What a hub waits for, apart from new changes.
+/// What a reader waits for, apart from new changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WaitsFor {
+pub enum WaitsFor {
     /// Nothing else.
     Nothing,
     /// The end of an open transaction that delays changes, which no hint announces.
@@ -30,7 +30,7 @@ pub(crate) enum WaitsFor {
 /// The interval between two polls. Unless it is fixed, it is short after an unannounced change, and grows while none
 /// comes: writers that send hints cost no polls, and others are found as fast as they write.
 #[derive(Debug)]
-pub(crate) struct PollInterval {
+pub struct PollInterval {
     fixed: Option<Duration>,
     /// When a poll last found a change that no hint had announced.
     unannounced: Instant,
@@ -40,12 +40,13 @@ pub(crate) struct PollInterval {
 
 impl PollInterval {
     /// `fixed` is the interval that the user chose.
-    pub(crate) fn new(fixed: Option<Duration>, now: Instant) -> Self {
+    #[must_use]
+    pub fn new(fixed: Option<Duration>, now: Instant) -> Self {
         Self { fixed, unannounced: now, sign: now }
     }
 
     /// Takes note of a poll: whether a hint caused it, and whether it found a change.
-    pub(crate) fn polled(&mut self, hinted: bool, found: bool, now: Instant) {
+    pub fn polled(&mut self, hinted: bool, found: bool, now: Instant) {
         if hinted || found {
             self.sign = now;
         }
@@ -55,7 +56,8 @@ impl PollInterval {
     }
 
     /// Returns how long to wait for a hint until the next poll.
-    pub(crate) fn next(&self, waits_for: WaitsFor, now: Instant) -> Duration {
+    #[must_use]
+    pub fn next(&self, waits_for: WaitsFor, now: Instant) -> Duration {
         let longest = if hints_come_from_other_processes() { LONGEST_WITH_HINTS } else { LONGEST };
         let since =
             |sign: Instant, shortest| (now.saturating_duration_since(sign) / PART).clamp(shortest, longest);

@@ -1,0 +1,8 @@
+//! Exports internals to `evented-react`. It is exempt from semantic versioning: that crate pins this version with `=`.
+
+pub use crate::hints::{hint, listen_to_commits, poll_now};
+pub use crate::run::{
+    BoxError, Connector, LONGEST_PAUSE, Pace, PollInterval, Thread, ThreadConnector, WaitsFor, pauses,
+};
+#[cfg(feature = "__async")]
+pub use crate::run::{Task, TaskConnector};

@@ -1,0 +1,74 @@
+//! What a handler receives.
+
+use std::ops::Deref;
+
+use evented_core::Position;
+use uuid::Uuid;
+
+/// A change that a handler receives, with its place in the subscriber's work.
+///
+/// It dereferences to what the subscriber subscribed to: [`before`](evented_feed::Change::before),
+/// [`after`](evented_feed::Change::after) and the other methods of [`Change`](evented_feed::Change) are there.
+#[derive(Debug)]
+pub struct Delivery<'a, T> {
+    pub(crate) value: &'a T,
+    pub(crate) place: Place<'a>,
+}
+
+/// The place of a delivery.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) subscriber: &'a str,
+    pub(crate) event: Uuid,
+    pub(crate) position: Position,
+    pub(crate) key: &'a str,
+    pub(crate) attempt: u32,
+}
+
+impl<T> Delivery<'_, T> {
+    /// Returns the id of the event. A command that the handler runs names it with `caused_by`.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.place.event
+    }
+
+    /// Returns the position of the event in its log.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.place.position
+    }
+
+    /// Returns the name of the subscriber.
+    #[must_use]
+    pub fn subscriber(&self) -> &str {
+        self.place.subscriber
+    }
+
+    /// Returns the key of the delivery, with its kind, as text. Deliveries of one key are handled one after the other.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.place.key
+    }
+
+    /// Returns the number of the attempt, from 1. Attempts that did not count are not in it.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.place.attempt
+    }
+}
+
+impl<T> Clone for Delivery<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Delivery<'_, T> {}
+
+impl<T> Deref for Delivery<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value
+    }
+}

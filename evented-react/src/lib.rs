@@ -1,0 +1,49 @@
+//! Durable subscribers and derived tables: each event of a log is handled once, on any number of machines.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backoff;
+mod batch;
+mod delivery;
+mod derived_table;
+mod due;
+mod failure;
+mod handler;
+mod input;
+mod item;
+mod key;
+mod lend;
+mod operations;
+mod projection;
+mod refresh;
+mod register;
+mod source;
+mod step;
+mod store;
+mod subscriber;
+mod tables;
+mod tail;
+mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod worker;
+
+pub use backoff::Retry;
+pub use delivery::Delivery;
+pub use evented_core::{Change, ChangeKind, Channel, Kinds, Position};
+pub use failure::Failure;
+pub use handler::{Asynchronous, Blocking, Handle, HandleAsync, IntoHandler};
+pub use input::{ChannelExt, Input, InputError, IntoInput};
+pub use key::IntoKey;
+pub use operations::{
+    Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause,
+    Rebuild, Rebuilt, RetryAside, SetAside, SetAsideId, SetAsideState, Skip, SubscriberStatus, Subscribers,
+    Unsubscribe, Verify, WaitFor, Waited, Which, lag, pause, rebuild, resume, retry, set_aside, skip,
+    subscribers, unsubscribe, verify, wait_for,
+};
+pub use projection::Projection;
+pub use register::{Register, RegisterError, register};
+pub use subscriber::{From, OnDead, Subscriber};
+pub use tables::MigrationsExt;
+#[cfg(feature = "__async")]
+pub use worker::WorkerTasks;
+pub use worker::{StartError, StillRunning, Worker, WorkerStatus, WorkerThreads};

@@ -1,0 +1,18 @@
+//! Operations about subscribers: how far they are, what they have set aside, and what to do about it.
+
+mod aside;
+mod lag;
+mod manage;
+mod rebuild;
+mod wait;
+
+pub use aside::{
+    ListAside, NotASetAsideId, RetryAside, SetAside, SetAsideId, SetAsideState, Skip, Which, retry,
+    set_aside, skip,
+};
+pub use lag::{Lag, LagOf, lag};
+pub use manage::{
+    LiveWorker, Pause, SubscriberStatus, Subscribers, Unsubscribe, pause, resume, subscribers, unsubscribe,
+};
+pub use rebuild::{Difference, DifferenceKind, Differences, Rebuild, Rebuilt, Verify, rebuild, verify};
+pub use wait::{WaitFor, Waited, wait_for};

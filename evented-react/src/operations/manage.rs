@@ -1,0 +1,161 @@
+//! Lists subscribers, pauses them, and removes them.
+
+use evented_diesel::Error;
+use evented_diesel::spi::{EventedBackend, Executor, Operation, sealed};
+use serde::Serialize;
+
+use crate::operations::aside::duration;
+use crate::store::{self, DeferredRow, LiveRow, State, SubscriberRow, failed, load, write};
+
+/// A registered subscriber.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SubscriberStatus {
+    /// The name.
+    pub name: String,
+    /// The version.
+    pub version: i32,
+    /// The number of parts.
+    pub parts: i32,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Why it does not go on: the database was restored or copied.
+    pub stalled: Option<String>,
+    /// The workers that serve it and were seen in the last minute.
+    pub workers: Vec<LiveWorker>,
+    /// How many deliveries are set aside, with those that are dead.
+    pub set_aside: usize,
+    /// How many deliveries are not tried again until somebody says so.
+    pub dead: usize,
+}
+
+/// A worker that serves a subscriber.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LiveWorker {
+    /// The name of the machine; empty if it is not known.
+    pub host: String,
+    /// The id of the process.
+    pub pid: i64,
+    /// How long ago it was seen, in milliseconds.
+    pub seen_ms_ago: u64,
+}
+
+/// Lists the registered subscribers, by name.
+pub fn subscribers() -> Subscribers {
+    Subscribers(())
+}
+
+/// Lists the registered subscribers. Returned by [`subscribers`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct Subscribers(());
+
+/// Within how many milliseconds a worker was seen that is listed.
+const SEEN_WITHIN: i64 = 60_000;
+
+impl sealed::Operation for Subscribers {}
+
+impl<DB: EventedBackend> Operation<DB> for Subscribers {
+    type Output = Vec<SubscriberStatus>;
+
+    async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Vec<SubscriberStatus>, Error> {
+        let mut all = Vec::new();
+        for row in load::<SubscriberRow, _, _>(executor, store::subscribers()).await? {
+            let workers =
+                load::<LiveRow, _, _>(executor, store::live_workers(&row.name, SEEN_WITHIN)).await?;
+            let aside =
+                load::<DeferredRow, _, _>(executor, store::deferred_of(&row.name, None, i64::MAX)).await?;
+            let is_dead =
+                |row: &&DeferredRow| matches!(row.state, State::Dead | State::Passed | State::Unreadable);
+            let workers = workers.into_iter().map(|worker| LiveWorker {
+                host: worker.host,
+                pid: worker.pid,
+                seen_ms_ago: u64::try_from(duration(worker.unseen).as_millis()).unwrap_or(u64::MAX),
+            });
+            all.push(SubscriberStatus {
+                workers: workers.collect(),
+                set_aside: aside.len(),
+                dead: aside.iter().filter(is_dead).count(),
+                name: row.name,
+                version: row.version,
+                parts: row.parts,
+                paused: row.paused,
+                stalled: row.stalled,
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// Pauses a subscriber: within a second its workers handle nothing more, until [`resume`]. Nothing is missed. Returns
+/// whether it is registered.
+pub fn pause(subscriber: impl Into<String>) -> Pause {
+    Pause { subscriber: subscriber.into(), paused: true }
+}
+
+/// Lets a paused subscriber go on where it was. Returns whether it is registered.
+pub fn resume(subscriber: impl Into<String>) -> Pause {
+    Pause { subscriber: subscriber.into(), paused: false }
+}
+
+/// Pauses or resumes a subscriber. Returned by [`pause`] and [`resume`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct Pause {
+    subscriber: String,
+    paused: bool,
+}
+
+impl sealed::Operation for Pause {}
+
+impl<DB: EventedBackend> Operation<DB> for Pause {
+    type Output = bool;
+
+    async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<bool, Error> {
+        let changed = write(executor, store::pause(&self.subscriber, self.paused)).await?;
+        Ok(changed > 0)
+    }
+}
+
+/// Removes a subscriber with its progress and everything that it has set aside. A worker that serves it writes nothing
+/// more. Registered again, it begins as one that never was. Returns whether it was registered.
+pub fn unsubscribe(subscriber: impl Into<String>) -> Unsubscribe {
+    Unsubscribe { subscriber: subscriber.into() }
+}
+
+/// Removes a subscriber. Returned by [`unsubscribe`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct Unsubscribe {
+    subscriber: String,
+}
+
+impl sealed::Operation for Unsubscribe {}
+
+impl<DB: EventedBackend> Operation<DB> for Unsubscribe {
+    type Output = bool;
+
+    async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<bool, Error> {
+        executor.begin().await.map_err(failed)?;
+        match remove(executor, &self.subscriber).await {
+            Ok(removed) => {
+                executor.commit().await.map_err(failed)?;
+                Ok(removed > 0)
+            }
+            Err(error) => {
+                // The first error is the one that matters.
+                let _ = executor.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn remove<DB: EventedBackend, E: Executor<DB>>(executor: &mut E, name: &str) -> Result<usize, Error> {
+    // SQLite checks foreign keys only where the connection asks for it: each table is emptied by name.
+    for table in ["evented_deferred", "evented_cursors", "evented_parts", "evented_workers"] {
+        write(executor, store::unsubscribe(table, name)).await?;
+    }
+    write(executor, store::unsubscribe("evented_subscribers", name)).await
+}

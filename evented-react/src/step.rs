@@ -1,0 +1,322 @@
+//! Decides how the deliveries of a part are batched, and what follows from a batch that was not done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evented_diesel::Error;
+use evented_diesel::spi::EventedBackend;
+
+use crate::backoff::Retry;
+use crate::batch::{Aside, Part, Undone, run};
+use crate::due::{settle, try_again};
+use crate::failure::{Failure, Verdict};
+use crate::item::Item;
+use crate::lend::Lend;
+use crate::store::{self, DeferredRow, write};
+use crate::subscriber::Subscriber;
+
+/// The most events that one transaction handles. A batch holds locks, and holds back the readers of all logs.
+pub(crate) const EVENTS_PER_BATCH: usize = 100;
+/// How often a delivery is tried again at once after a conflict with another transaction.
+const CONFLICTS: u32 = 3;
+/// How many deliveries must fail in a row, with none that succeeds, so that something else than them is to blame.
+const OUTAGE: u32 = 16;
+/// How often a delivery may end its process.
+const STRIKES: i32 = 3;
+
+/// What is known about the deliveries of a part from its last batches.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// How many events the next batch has.
+    events: usize,
+    /// How many events a batch has at most.
+    most: usize,
+    /// The deliveries of the next event that failed alone.
+    aside: Vec<Aside>,
+    conflicts: u32,
+    failed_in_a_row: u32,
+    /// How often the next event was tried during an outage.
+    outage_rounds: u32,
+    /// How many events are run alone, each marked before, because the last owner of the part died.
+    suspects: usize,
+    /// The event that the last owner tried alone, and how often it has ended a process.
+    struck: Option<(String, i32)>,
+    /// A delivery that was tried again and failed, before this is stored.
+    failed_again: Option<(DeferredRow, Failure)>,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Self {
+            events: EVENTS_PER_BATCH,
+            most: EVENTS_PER_BATCH,
+            aside: Vec::new(),
+            conflicts: 0,
+            failed_in_a_row: 0,
+            outage_rounds: 0,
+            suspects: 0,
+            struck: None,
+            failed_again: None,
+        }
+    }
+
+    /// Each event is run alone.
+    #[cfg(feature = "testing")]
+    pub(crate) fn one_by_one() -> Self {
+        Self { events: 1, most: 1, ..Self::new() }
+    }
+
+    /// The part was taken from an owner that died. `trying` is the event that it had marked.
+    pub(crate) fn after_death(trying: Option<String>, strikes: i32) -> Self {
+        let struck = trying.map(|event| (event, strikes));
+        Self { suspects: EVENTS_PER_BATCH, events: 1, struck, ..Self::new() }
+    }
+}
+
+/// What the caller does next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// So many deliveries are done: handled, or set aside. `handled` of them were handled.
+    Took { taken: usize, handled: usize, set_aside: usize },
+    /// Nothing is done: again, after this time.
+    Again(Duration),
+    /// The connection is of no further use: again, on another one.
+    Reconnect(String),
+    /// The part belongs to somebody else.
+    Lost,
+}
+
+/// Handles the next deliveries of a part.
+pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    queue: &[Arc<Item<E::Conn>>],
+    pace: &mut Pace,
+) -> Next {
+    let items = first_events(queue, pace.events);
+    let Some(first) = items.first() else { return Next::Took { taken: 0, handled: 0, set_aside: 0 } };
+    if pace.suspects > 0 {
+        let mark = mark_of(part, first);
+        if let Err(next) = suspect(executor, subscriber, part, &mark, items, pace).await {
+            return next;
+        }
+    }
+    match run(executor, subscriber, part, items, &pace.aside).await {
+        Ok(done) => {
+            let is_success = done.handled > 0;
+            succeeded(executor, subscriber, part, is_success, pace).await;
+            Next::Took { taken: items.len(), handled: done.handled, set_aside: done.set_aside }
+        }
+        Err(Undone::Failed { index, failure, broken }) => {
+            let wait = failed(subscriber, index, failure, pace);
+            if broken {
+                Next::Reconnect("a handler broke its connection".to_owned())
+            } else {
+                Next::Again(wait)
+            }
+        }
+        Err(other) => {
+            pace.events = 1;
+            undone(other)
+        }
+    }
+}
+
+/// Tries a delivery again that was set aside.
+pub(crate) async fn step_due<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    row: &DeferredRow,
+    pace: &mut Pace,
+) -> Next {
+    if let Some(next) = settle_failed(executor, subscriber, part, pace).await {
+        return next;
+    }
+    if pace.suspects > 0 {
+        let mark = format!("{}/{}/{}", row.stream, row.offset.txid, row.offset.position);
+        if strikes_of(&mark, pace) >= STRIKES {
+            pace.failed_again = Some((row.clone(), Failure::dead(KILLED)));
+            return settle_failed(executor, subscriber, part, pace)
+                .await
+                .unwrap_or(Next::Again(Duration::ZERO));
+        }
+        if let Err(next) = mark_suspect(executor, subscriber, part, &mark, pace).await {
+            return next;
+        }
+    }
+    match try_again(executor, subscriber, part, row).await {
+        Ok(handled) => {
+            succeeded(executor, subscriber, part, handled, pace).await;
+            Next::Took { taken: 1, handled: usize::from(handled), set_aside: 0 }
+        }
+        Err(Undone::Failed { failure, broken, .. }) => {
+            if failure.verdict == Verdict::Conflict && pace.conflicts < CONFLICTS {
+                pace.conflicts += 1;
+                return Next::Again(jitter(pace.conflicts));
+            }
+            pace.conflicts = 0;
+            pace.failed_again = Some((row.clone(), failure));
+            if broken {
+                return Next::Reconnect("a handler broke its connection".to_owned());
+            }
+            settle_failed(executor, subscriber, part, pace).await.unwrap_or(Next::Again(Duration::ZERO))
+        }
+        Err(other) => undone(other),
+    }
+}
+
+/// Stores that a delivery failed again, if one did.
+async fn settle_failed<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    pace: &mut Pace,
+) -> Option<Next> {
+    let (row, failure) = pace.failed_again.take()?;
+    match settle(executor, subscriber, part, &row, &failure).await {
+        Ok(()) => Some(Next::Took { taken: 1, handled: 0, set_aside: 1 }),
+        Err(other) => {
+            pace.failed_again = Some((row, failure));
+            Some(undone(other))
+        }
+    }
+}
+
+const KILLED: &str = "its handler has ended the process three times";
+
+fn mark_of<C>(part: Part<'_>, item: &Item<C>) -> String {
+    let stream = part.streams.get(item.stream).map(String::as_str).unwrap_or_default();
+    format!("{stream}/{}/{}", item.offset.txid, item.offset.position)
+}
+
+fn strikes_of(mark: &str, pace: &Pace) -> i32 {
+    pace.struck.as_ref().filter(|(event, _)| event == mark).map_or(0, |(_, strikes)| *strikes)
+}
+
+/// Marks the next event before it is run alone. If it has ended the process often enough, its deliveries are set aside.
+async fn suspect<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    mark: &str,
+    items: &[Arc<Item<E::Conn>>],
+    pace: &mut Pace,
+) -> Result<(), Next> {
+    if strikes_of(mark, pace) >= STRIKES && pace.aside.is_empty() {
+        pace.aside = (0..items.len()).map(|index| Aside { index, failure: Failure::dead(KILLED) }).collect();
+    }
+    mark_suspect(executor, subscriber, part, mark, pace).await
+}
+
+async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    mark: &str,
+    pace: &Pace,
+) -> Result<(), Next> {
+    let Some(fence) = part.fence else { return Ok(()) };
+    let strikes = strikes_of(mark, pace);
+    let statement = store::try_event(&subscriber.name, part.number, fence, Some(mark), strikes);
+    match write(executor, statement).await {
+        Ok(0) => Err(Next::Lost),
+        Ok(_) => Ok(()),
+        Err(error) => Err(undone(Undone::Database(error))),
+    }
+}
+
+/// A batch was done: the next one is larger.
+async fn succeeded<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    is_success: bool,
+    pace: &mut Pace,
+) {
+    pace.aside.clear();
+    (pace.conflicts, pace.outage_rounds) = (0, 0);
+    if is_success {
+        pace.failed_in_a_row = 0;
+    }
+    if pace.suspects > 0 {
+        pace.suspects -= 1;
+        pace.struck = None;
+        if pace.suspects == 0
+            && let Some(fence) = part.fence
+        {
+            // If this fails, the mark stays, and counts only against an event that ends a process again.
+            let forget = store::try_event(&subscriber.name, part.number, fence, None, 0);
+            let _ = write(executor, forget).await;
+        }
+        return;
+    }
+    pace.events = (pace.events * 2).min(pace.most);
+}
+
+/// A handler failed. Returns how long to wait before the next batch.
+fn failed<C>(subscriber: &Subscriber<C>, index: usize, failure: Failure, pace: &mut Pace) -> Duration {
+    if pace.events > 1 {
+        // Which delivery is to blame shows when each event is run alone.
+        pace.events = 1;
+        return Duration::ZERO;
+    }
+    if failure.verdict == Verdict::Conflict && pace.conflicts < CONFLICTS {
+        pace.conflicts += 1;
+        return jitter(pace.conflicts);
+    }
+    pace.conflicts = 0;
+    if matches!(failure.verdict, Verdict::Retry | Verdict::Conflict) {
+        pace.failed_in_a_row = pace.failed_in_a_row.saturating_add(1);
+        // In an outage the part waits, instead of setting everything aside. It slows down, and does not stop for ever.
+        if pace.failed_in_a_row > OUTAGE && pace.outage_rounds < CONFLICTS {
+            pace.outage_rounds += 1;
+            return subscriber.retry.pause_after(pace.outage_rounds).unwrap_or(Duration::from_secs(1));
+        }
+        pace.outage_rounds = 0;
+    }
+    pace.aside.push(Aside { index, failure });
+    Duration::ZERO
+}
+
+/// Returns a short pause that differs from worker to worker.
+fn jitter(round: u32) -> Duration {
+    Retry::exponential(Duration::from_millis(5), Duration::from_millis(50))
+        .attempts(u32::MAX)
+        .pause_after(round)
+        .unwrap_or(Duration::from_millis(5))
+}
+
+/// The time after which a part is tried again whose lock somebody else holds.
+const LOCKED: Duration = Duration::from_millis(20);
+
+fn undone(undone: Undone) -> Next {
+    match undone {
+        Undone::Lost => Next::Lost,
+        Undone::Locked => Next::Again(LOCKED),
+        Undone::Database(error) if is_transient(&error) => Next::Again(jitter(1)),
+        Undone::Database(error) => Next::Reconnect(error.to_string()),
+        Undone::Failed { failure, .. } => Next::Reconnect(failure.to_string()),
+    }
+}
+
+fn is_transient(error: &Error) -> bool {
+    error.is_retryable()
+}
+
+/// Returns the deliveries of the first events of a queue.
+fn first_events<C>(queue: &[Arc<Item<C>>], events: usize) -> &[Arc<Item<C>>] {
+    let mut count = 0;
+    let mut before: Option<&Arc<Item<C>>> = None;
+    for (index, item) in queue.iter().enumerate() {
+        if !before.is_some_and(|before| before.is_of_same_event(item)) {
+            if count == events {
+                return queue.get(..index).unwrap_or(queue);
+            }
+            count += 1;
+        }
+        before = Some(item);
+    }
+    queue
+}

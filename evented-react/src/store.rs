@@ -1,0 +1,89 @@
+//! The statements about the tables of subscribers, with the types of their rows.
+
+mod cursors;
+mod deferred;
+mod parts;
+mod subscribers;
+mod workers;
+
+pub(crate) use cursors::{CursorRow, cursors_of, insert_cursor, move_cursor, move_idle};
+pub(crate) use deferred::{
+    DeferredRow, DuePart, Keyed, State, bury, defer, deferred_at, deferred_of, due, due_parts, forget,
+    postpone, promote, revive, revive_unreadable, waiting_keys,
+};
+pub(crate) use parts::{
+    Fenced, LockedPart, PartRow, free_part, insert_part, lock_part, locked_part, part_rows, take_part,
+    try_event,
+};
+pub(crate) use subscribers::{
+    SubscriberRow, insert_subscriber, pause, remove_parts, set_stalled, subscriber_row, subscribers,
+    unsubscribe, update_subscriber,
+};
+pub(crate) use workers::{LiveRow, beat, insert_worker, live_workers, remove_worker, sweep};
+
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_diesel::spi::{Database, Executor, SqlTypes, Statement, Text, optional};
+use evented_diesel::{Error, Subject};
+
+/// The milliseconds since 1970, by the clock of the database: one clock for all machines.
+pub(crate) fn now_sql<DB: SqlTypes>() -> &'static str {
+    match DB::DATABASE {
+        Database::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+        Database::Sqlite => "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)",
+    }
+}
+
+/// A row whose columns do not matter.
+pub(crate) struct Nothing;
+
+impl<DB: SqlTypes> QueryableByName<DB> for Nothing {
+    fn build<'a>(_: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self)
+    }
+}
+
+/// Reads a number that must not be null.
+pub(crate) fn number<'a, DB: SqlTypes>(
+    row: &impl NamedRow<'a, DB>,
+    index: usize,
+) -> deserialize::Result<i64> {
+    optional(row, index, DB::read_big_int)?.ok_or_else(|| format!("column {index} is null").into())
+}
+
+/// Reads a 32-bit number that must not be null.
+pub(crate) fn small<'a, DB: SqlTypes>(row: &impl NamedRow<'a, DB>, index: usize) -> deserialize::Result<i32> {
+    optional(row, index, DB::read_int)?.ok_or_else(|| format!("column {index} is null").into())
+}
+
+/// Reads a text that must not be null.
+pub(crate) fn text<'a, DB: SqlTypes>(
+    row: &impl NamedRow<'a, DB>,
+    index: usize,
+) -> deserialize::Result<String> {
+    optional(row, index, DB::read_text)?.ok_or_else(|| format!("column {index} is null").into())
+}
+
+/// Runs a statement of this crate's own tables.
+pub(crate) async fn write<DB: SqlTypes, E: Executor<DB>>(
+    executor: &mut E,
+    statement: Statement<'_, DB, impl Text>,
+) -> Result<usize, Error> {
+    executor.execute(statement).await.map_err(failed)
+}
+
+/// Reads rows of this crate's own tables.
+pub(crate) async fn load<R, DB: SqlTypes, E: Executor<DB>>(
+    executor: &mut E,
+    statement: Statement<'_, DB, impl Text>,
+) -> Result<Vec<R>, Error>
+where
+    R: QueryableByName<DB> + Send + 'static,
+{
+    executor.load(statement).await.map_err(failed)
+}
+
+/// Returns the error of a statement about subscribers.
+pub(crate) fn failed(error: diesel::result::Error) -> Error {
+    Error::database(Subject::Object { kind: "subscriber", name: String::new() }, error)
+}

@@ -1,0 +1,111 @@
+//! Statements about `evented_cursors`: how far each part has handled each log.
+
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_core::LogOffset;
+use evented_diesel::spi::{SqlTypes, Statement};
+use uuid::Uuid;
+
+use crate::store::{number, small, text};
+
+/// The cursor of a part in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CursorRow {
+    pub(crate) part: i32,
+    pub(crate) stream: String,
+    pub(crate) offset: LogOffset,
+    /// What distinguishes the event at the offset from another one; 0 if it is not known.
+    pub(crate) anchor: i64,
+    /// The number of the database.
+    pub(crate) epoch: i64,
+}
+
+impl<DB: SqlTypes> QueryableByName<DB> for CursorRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self {
+            part: small(row, 0)?,
+            stream: text(row, 1)?,
+            offset: LogOffset { txid: number(row, 2)?, position: number(row, 3)? },
+            anchor: number(row, 4)?,
+            epoch: number(row, 5)?,
+        })
+    }
+}
+
+/// Reads the cursors of a subscriber, or of one part of it.
+pub(crate) fn cursors_of<'q, DB: SqlTypes>(subscriber: &'q str, part: Option<i32>) -> Statement<'q, DB> {
+    let mut statement = Statement::new(
+        "SELECT c.part, c.stream, c.txid, c.position, c.anchor, c.epoch FROM evented_cursors c \
+         WHERE c.subscriber = ",
+    );
+    statement.value(subscriber);
+    if let Some(part) = part {
+        statement.sql(" AND c.part = ").value(part);
+    }
+    statement
+}
+
+/// Adds a cursor, unless it exists.
+pub(crate) fn insert_cursor<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    cursor: &'q CursorRow,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new(
+        "INSERT INTO evented_cursors (subscriber, part, stream, txid, position, anchor, epoch) VALUES (",
+    );
+    statement.value(subscriber).sql(", ").value(cursor.part).sql(", ").value(cursor.stream.as_str());
+    statement.sql(", ").value(cursor.offset.txid).sql(", ").value(cursor.offset.position).sql(", ");
+    statement.value(cursor.anchor).sql(", ").value(cursor.epoch).sql(") ON CONFLICT DO NOTHING");
+    statement
+}
+
+/// Moves a cursor, if it is still at `from`.
+pub(crate) fn move_cursor<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    to: &'q CursorRow,
+    from: LogOffset,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_cursors SET txid = ");
+    statement
+        .value(to.offset.txid)
+        .sql(", position = ")
+        .value(to.offset.position)
+        .sql(", anchor = ")
+        .value(to.anchor);
+    statement.sql(", epoch = ").value(to.epoch).sql(" WHERE subscriber = ").value(subscriber);
+    statement.sql(" AND part = ").value(to.part).sql(" AND stream = ").value(to.stream.as_str());
+    statement.sql(" AND txid = ").value(from.txid).sql(" AND position = ").value(from.position);
+    statement
+}
+
+/// Moves the cursors of parts where nothing happened, of which `owner` is the owner if one is given, and never backwards.
+pub(crate) fn move_idle<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    parts: &[i32],
+    to: &'q CursorRow,
+    owner: Option<Uuid>,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_cursors SET txid = ");
+    statement
+        .value(to.offset.txid)
+        .sql(", position = ")
+        .value(to.offset.position)
+        .sql(", anchor = ")
+        .value(to.anchor);
+    statement.sql(", epoch = ").value(to.epoch).sql(" WHERE subscriber = ").value(subscriber);
+    statement.sql(" AND stream = ").value(to.stream.as_str());
+    statement.sql(" AND (txid < ").value(to.offset.txid).sql(" OR (txid = ").value(to.offset.txid);
+    statement.sql(" AND position < ").value(to.offset.position).sql("))");
+    for (index, part) in parts.iter().enumerate() {
+        statement.sql(if index == 0 { " AND part IN (" } else { ", " }).value(*part);
+    }
+    statement.sql(")");
+    if let Some(owner) = owner {
+        statement.sql(
+            " AND EXISTS (SELECT 1 FROM evented_parts p WHERE p.subscriber = evented_cursors.subscriber \
+             AND p.part = evented_cursors.part AND p.owner = ",
+        );
+        statement.value(owner).sql(")");
+    }
+    statement
+}

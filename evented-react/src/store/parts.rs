@@ -1,0 +1,172 @@
+//! Statements about `evented_parts`: who owns a part, and the lock of a part's work.
+
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_diesel::spi::{Database, SqlTypes, Statement, optional, stable_hash};
+use uuid::Uuid;
+
+use crate::store::{now_sql, number, small};
+
+/// The class of the advisory locks of parts.
+const LOCK_CLASS: i32 = i32::from_be_bytes(*b"evtd");
+
+/// Locks the work of a part until the end of the transaction. On PostgreSQL it returns whether the lock was free, and
+/// takes no transaction number: a handler that only reads holds back no reader of a log. On SQLite it takes the write
+/// lock of the database, and changes no row.
+pub(crate) fn lock_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, wait: bool) -> Statement<'q, DB> {
+    match DB::DATABASE {
+        Database::Postgres => {
+            let lock = if wait {
+                "SELECT true FROM pg_advisory_xact_lock("
+            } else {
+                "SELECT pg_try_advisory_xact_lock("
+            };
+            let mut statement = Statement::new(lock);
+            let hash = stable_hash(format!("{subscriber}/{part}").as_bytes());
+            let [a, b, c, d, ..] = hash.to_be_bytes();
+            statement.value(LOCK_CLASS).sql(", ").value(i32::from_be_bytes([a, b, c, d])).sql(")");
+            statement
+        }
+        Database::Sqlite => {
+            let mut statement = Statement::new("UPDATE evented_parts SET fence = fence WHERE subscriber = ");
+            statement.value(subscriber).sql(" AND part = ").value(part);
+            statement
+        }
+    }
+}
+
+/// The answer of [`lock_part`] on PostgreSQL.
+pub(crate) struct Fenced(pub(crate) bool);
+
+impl<DB: SqlTypes> QueryableByName<DB> for Fenced {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self(optional(row, 0, DB::read_bool)?.unwrap_or(false)))
+    }
+}
+
+/// A part whose work is locked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LockedPart {
+    pub(crate) fence: i64,
+    pub(crate) owner: Option<Uuid>,
+    /// How many deliveries are set aside.
+    pub(crate) deferred: i64,
+    pub(crate) version: i32,
+}
+
+impl<DB: SqlTypes> QueryableByName<DB> for LockedPart {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self {
+            fence: number(row, 0)?,
+            owner: optional(row, 1, DB::read_uuid)?,
+            deferred: number(row, 2)?,
+            version: small(row, 3)?,
+        })
+    }
+}
+
+/// Reads a part after its lock is taken.
+pub(crate) fn locked_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
+    let mut statement = Statement::new(
+        "SELECT p.fence, p.owner, (SELECT count(*) FROM evented_deferred d WHERE d.subscriber = p.subscriber \
+         AND d.part = p.part AND d.state <> 'passed'), s.version FROM evented_parts p \
+         JOIN evented_subscribers s ON s.name = p.subscriber WHERE p.subscriber = ",
+    );
+    statement.value(subscriber).sql(" AND p.part = ").value(part);
+    statement
+}
+
+/// A part, with how long ago its owner was seen.
+#[derive(Debug, Clone)]
+pub(crate) struct PartRow {
+    pub(crate) part: i32,
+    pub(crate) owner: Option<Uuid>,
+    pub(crate) fence: i64,
+    /// The milliseconds since the owner was seen; `None` if there is no owner, or it is not known.
+    pub(crate) unseen: Option<i64>,
+    /// The event that the owner tried alone, as text of its position.
+    pub(crate) trying: Option<String>,
+    pub(crate) strikes: i32,
+}
+
+impl<DB: SqlTypes> QueryableByName<DB> for PartRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self {
+            part: small(row, 0)?,
+            owner: optional(row, 1, DB::read_uuid)?,
+            fence: number(row, 2)?,
+            unseen: optional(row, 3, DB::read_big_int)?,
+            trying: optional(row, 4, DB::read_text)?,
+            strikes: small(row, 5)?,
+        })
+    }
+}
+
+/// Reads the parts of a subscriber.
+pub(crate) fn part_rows<'q, DB: SqlTypes>(subscriber: &'q str) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT p.part, p.owner, p.fence, ");
+    statement.sql(now_sql::<DB>()).sql(
+        " - (SELECT w.seen_at FROM evented_workers w WHERE w.worker = p.owner AND w.subscriber = p.subscriber), \
+         p.trying, p.strikes FROM evented_parts p WHERE p.subscriber = ",
+    );
+    statement.value(subscriber).sql(" ORDER BY p.part");
+    statement
+}
+
+/// Adds a part, unless it exists.
+pub(crate) fn insert_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
+    let mut statement = Statement::new("INSERT INTO evented_parts (subscriber, part) VALUES (");
+    statement.value(subscriber).sql(", ").value(part).sql(") ON CONFLICT DO NOTHING");
+    statement
+}
+
+/// Takes a part, if its fence is still this one. The fence is one higher then. `strikes`: how often the event that its
+/// owner tried alone has ended the process.
+pub(crate) fn take_part<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    part: i32,
+    owner: Option<Uuid>,
+    fence: i64,
+    strikes: i32,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_parts SET owner = ");
+    match owner {
+        Some(owner) => statement.value(owner),
+        None => statement.sql("NULL"),
+    };
+    statement.sql(", fence = fence + 1, strikes = ").value(strikes);
+    statement.sql(" WHERE subscriber = ").value(subscriber).sql(" AND part = ").value(part);
+    statement.sql(" AND fence = ").value(fence);
+    statement
+}
+
+/// Gives a part back.
+pub(crate) fn free_part<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    part: i32,
+    owner: Uuid,
+    fence: i64,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_parts SET owner = NULL WHERE subscriber = ");
+    statement.value(subscriber).sql(" AND part = ").value(part).sql(" AND owner = ").value(owner);
+    statement.sql(" AND fence = ").value(fence);
+    statement
+}
+
+/// Stores the event that a part tries alone, and forgets it with `None`.
+pub(crate) fn try_event<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    part: i32,
+    fence: i64,
+    event: Option<&'q str>,
+    strikes: i32,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_parts SET trying = ");
+    match event {
+        Some(event) => statement.value(event),
+        None => statement.sql("NULL"),
+    };
+    statement.sql(", strikes = ").value(strikes).sql(" WHERE subscriber = ").value(subscriber);
+    statement.sql(" AND part = ").value(part).sql(" AND fence = ").value(fence);
+    statement
+}

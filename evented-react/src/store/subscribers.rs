@@ -1,0 +1,116 @@
+//! Statements about `evented_subscribers`.
+
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_diesel::spi::{SqlTypes, Statement, optional};
+
+use crate::store::{now_sql, small, text};
+
+/// A registered subscriber.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SubscriberRow {
+    pub(crate) name: String,
+    pub(crate) version: i32,
+    pub(crate) digest: String,
+    pub(crate) parts: i32,
+    pub(crate) paused: bool,
+    pub(crate) stalled: Option<String>,
+}
+
+impl<DB: SqlTypes> QueryableByName<DB> for SubscriberRow {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        Ok(Self {
+            name: text(row, 0)?,
+            version: small(row, 1)?,
+            digest: text(row, 2)?,
+            parts: small(row, 3)?,
+            paused: small(row, 4)? != 0,
+            stalled: optional(row, 5, DB::read_text)?,
+        })
+    }
+}
+
+const COLUMNS: &str =
+    "SELECT s.name, s.version, s.digest, s.parts, s.paused, s.stalled FROM evented_subscribers s";
+
+/// Reads one subscriber. `lock`: until the end of the transaction nobody else changes it.
+pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str, lock: bool) -> Statement<'q, DB> {
+    let mut statement = Statement::new(COLUMNS);
+    statement.sql(" WHERE s.name = ").value(name);
+    if lock && !DB::LOCKS_FIRST {
+        statement.sql(" FOR UPDATE");
+    }
+    statement
+}
+
+/// Reads all subscribers.
+pub(crate) fn subscribers<'q, DB: SqlTypes>() -> Statement<'q, DB> {
+    let mut statement = Statement::new(COLUMNS);
+    statement.sql(" ORDER BY s.name");
+    statement
+}
+
+/// Registers a subscriber, unless it is registered already.
+pub(crate) fn insert_subscriber<'q, DB: SqlTypes>(
+    name: &'q str,
+    version: i32,
+    digest: &'q str,
+    parts: i32,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new(
+        "INSERT INTO evented_subscribers (name, version, digest, parts, registered_at) VALUES (",
+    );
+    statement.value(name).sql(", ").value(version).sql(", ").value(digest).sql(", ").value(parts);
+    statement.sql(", ").sql(now_sql::<DB>()).sql(") ON CONFLICT DO NOTHING");
+    statement
+}
+
+/// Stores a new version of a subscriber.
+pub(crate) fn update_subscriber<'q, DB: SqlTypes>(
+    name: &'q str,
+    version: i32,
+    digest: &'q str,
+    parts: i32,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_subscribers SET version = ");
+    statement.value(version).sql(", digest = ").value(digest).sql(", parts = ").value(parts);
+    statement.sql(" WHERE name = ").value(name);
+    statement
+}
+
+/// Stores why a subscriber does not go on; `None` if it does.
+pub(crate) fn set_stalled<'q, DB: SqlTypes>(name: &'q str, reason: Option<&'q str>) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_subscribers SET stalled = ");
+    match reason {
+        Some(reason) => statement.value(reason),
+        None => statement.sql("NULL"),
+    };
+    statement.sql(" WHERE name = ").value(name);
+    statement
+}
+
+/// Pauses a subscriber, or lets it go on.
+pub(crate) fn pause<'q, DB: SqlTypes>(name: &'q str, paused: bool) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_subscribers SET paused = ");
+    statement.value(i32::from(paused)).sql(" WHERE name = ").value(name);
+    statement
+}
+
+/// Removes a subscriber, with its progress and what was set aside.
+pub(crate) fn unsubscribe<'q, DB: SqlTypes>(table: &'static str, name: &'q str) -> Statement<'q, DB> {
+    let column = if table == "evented_subscribers" { " WHERE name = " } else { " WHERE subscriber = " };
+    let mut statement = Statement::new("DELETE FROM ");
+    statement.sql(table).sql(column).value(name);
+    statement
+}
+
+/// Removes the parts of a subscriber from a number on.
+pub(crate) fn remove_parts<'q, DB: SqlTypes>(
+    table: &'static str,
+    name: &'q str,
+    from: i32,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("DELETE FROM ");
+    statement.sql(table).sql(" WHERE subscriber = ").value(name).sql(" AND part >= ").value(from);
+    statement
+}

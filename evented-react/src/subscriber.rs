@@ -1,0 +1,192 @@
+//! Subscribers: named, durable readers of changes, with what they do.
+
+use std::fmt;
+use std::time::Duration;
+
+use evented_core::Change;
+use evented_diesel::Model;
+use evented_diesel::spi::{SourceLog, stable_hash};
+
+use crate::backoff::Retry;
+use crate::derived_table::Table;
+use crate::handler::IntoHandler;
+use crate::input::{InputError, IntoInput};
+use crate::source::{Effect, ModelSource, Route, Source};
+
+/// Where a subscriber begins when it is registered for the first time. Later it continues where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum From {
+    /// With the first change that is committed after it is registered. On PostgreSQL, changes of transactions that are
+    /// younger than the oldest open one come, too.
+    #[default]
+    Now,
+    /// With the first event of each log.
+    Beginning,
+}
+
+/// What becomes of the other deliveries of a key while one of them is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDead {
+    /// They wait, in their order, until somebody says [`retry`](crate::retry) or [`skip`](crate::skip).
+    #[default]
+    Block,
+    /// They go on. The dead delivery is kept.
+    PassOver,
+}
+
+/// A durable subscriber to the changes of one or several models.
+///
+/// Its name stands for it in the database. A [`Worker`](crate::Worker) registers it, stores how far it came, and calls its
+/// handlers, each in the transaction that also stores the progress. So the effect of a handler in this database is there
+/// exactly once.
+///
+/// `C` is the connection that the handlers receive, for example `PgConnection` or `AsyncPgConnection`.
+pub struct Subscriber<C> {
+    pub(crate) name: String,
+    pub(crate) version: i32,
+    pub(crate) parts: Option<i32>,
+    pub(crate) from: From,
+    pub(crate) retry: Retry,
+    pub(crate) on_dead: OnDead,
+    pub(crate) timeout: Duration,
+    pub(crate) sources: Vec<Box<dyn Source<C>>>,
+    inputs: i32,
+    /// The derived table, if the subscriber keeps one.
+    pub(crate) table: Option<Table>,
+}
+
+/// The time that a handler has, by default.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl<C: Send + 'static> Subscriber<C> {
+    /// Creates a subscriber without inputs. The name must not change: it stands for the progress in the database.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: 1,
+            parts: None,
+            from: From::Now,
+            retry: Retry::default(),
+            on_dead: OnDead::Block,
+            timeout: TIMEOUT,
+            sources: Vec::new(),
+            inputs: 0,
+            table: None,
+        }
+    }
+
+    /// Adds an input with its handler: a [`Handle`](crate::Handle), a [`HandleAsync`](crate::HandleAsync) or a closure.
+    ///
+    /// A change that matches two inputs is handled by both handlers, in one transaction.
+    #[must_use]
+    pub fn on<M: Model, K>(
+        mut self,
+        input: impl IntoInput<M>,
+        handler: impl IntoHandler<Change<M>, C, K>,
+    ) -> Self {
+        self.route(input, Effect::Handle(handler.into_reaction()));
+        self
+    }
+
+    pub(crate) fn route<M: Model>(&mut self, input: impl IntoInput<M>, effect: Effect<M, C>) {
+        let route = Route { index: self.inputs, input: input.into_input(), effect };
+        self.inputs += 1;
+        // All inputs of one model are one source: its events are decoded once.
+        let known =
+            self.sources.iter_mut().find_map(|source| source.as_any().downcast_mut::<ModelSource<M, C>>());
+        match known {
+            Some(source) => source.routes.push(route),
+            None => self.sources.push(Box::new(ModelSource { routes: vec![route] })),
+        }
+    }
+
+    /// Sets where the subscriber begins when it is registered for the first time. Default: [`From::Now`].
+    #[must_use]
+    pub fn from(mut self, from: From) -> Self {
+        self.from = from;
+        self
+    }
+
+    /// Sets when a delivery that failed is tried again. Default: see [`Retry`].
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Sets what becomes of the other deliveries of a key while one is dead. Default: [`OnDead::Block`].
+    #[must_use]
+    pub fn on_dead(mut self, on_dead: OnDead) -> Self {
+        self.on_dead = on_dead;
+        self
+    }
+
+    /// Sets how long a handler may run. Default: 30 seconds. On an async connection the handler is stopped then. On a
+    /// blocking connection it is noticed when the handler returns, and what it wrote is rolled back.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the number of parts: how many deliveries, of different keys, are handled at the same time over all workers.
+    /// Default: 8 on PostgreSQL, 1 on SQLite, which has one writer at a time. Another number is a new
+    /// [`version`](Self::version).
+    #[must_use]
+    pub fn parts(mut self, parts: u16) -> Self {
+        self.parts = Some(i32::from(parts.max(1)));
+        self
+    }
+
+    /// Sets the version of the subscriber. Default: 1. A subscriber whose inputs, keys or number of parts differ must
+    /// have a higher version. Workers of the older version then write nothing more.
+    #[must_use]
+    pub fn version(mut self, version: u16) -> Self {
+        self.version = i32::from(version.max(1));
+        self
+    }
+}
+
+impl<C> Subscriber<C> {
+    /// Returns the name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the logs that the subscriber reads, each once.
+    pub(crate) fn logs(&self) -> Vec<SourceLog> {
+        let mut logs: Vec<SourceLog> = Vec::new();
+        for source in &self.sources {
+            let log = source.log();
+            if logs.iter().all(|known| known.name != log.name) {
+                logs.push(log);
+            }
+        }
+        logs
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InputError> {
+        self.sources.iter().try_for_each(|source| source.check())
+    }
+
+    /// Returns a short text that differs if the inputs, their keys, or the derived table differ.
+    pub(crate) fn digest(&self) -> String {
+        let inputs = self.sources.iter().flat_map(|source| source.describe());
+        let lines: Vec<String> = inputs.chain(self.table.as_ref().map(Table::describe)).collect();
+        format!("{:016x}", stable_hash(lines.join("\n").as_bytes()))
+    }
+}
+
+impl<C> fmt::Debug for Subscriber<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("parts", &self.parts)
+            .field("from", &self.from)
+            .field("logs", &self.logs().iter().map(|log| log.name.table).collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+//! The spans and events that this crate reports to `tracing`.
+
+use tracing::{Instrument, Span};
+use uuid::Uuid;
+
+use crate::key::OrderKey;
+
+/// Creates the span of a handler. `cause` is the id of the event that it handles.
+pub(crate) fn handle(subscriber: &str, event: Uuid, attempt: u32) -> Span {
+    tracing::debug_span!("evented.handle", subscriber, cause = %event, attempt)
+}
+
+/// Runs a future within a span.
+pub(crate) async fn within<T>(span: Span, work: impl Future<Output = T>) -> T {
+    work.instrument(span).await
+}
+
+/// Reports that a delivery was set aside.
+pub(crate) fn set_aside(subscriber: &str, key: &OrderKey, error: &str) {
+    tracing::warn!(
+        name: "evented.react.set_aside", subscriber, %key, error,
+        "a delivery failed and is set aside; its key waits"
+    );
+}
+
+/// Reports that a delivery is not tried again.
+pub(crate) fn dead(subscriber: &str, key: &OrderKey, error: &str) {
+    tracing::warn!(
+        name: "evented.react.dead", subscriber, %key, error,
+        "a delivery is not tried again until somebody says so"
+    );
+}
+
+/// Reports that a part belongs to another worker now.
+pub(crate) fn lost(subscriber: &str, part: i32) {
+    tracing::warn!(
+        name: "evented.react.fenced", subscriber, part,
+        "a part belongs to another worker, or to a newer version of the subscriber; nothing of the batch was written"
+    );
+}
+
+/// Reports that a part was taken from a worker that is no longer seen.
+pub(crate) fn taken_over(subscriber: &str, part: i32) {
+    tracing::info!(name: "evented.react.taken_over", subscriber, part, "a part of a dead worker was taken");
+}
+
+/// Reports that a worker could not work.
+pub(crate) fn worker_failed(error: &str) {
+    tracing::warn!(name: "evented.react.failed", error, "a worker could not work; it tries again");
+}
+
+/// Reports that a subscriber does not go on.
+pub(crate) fn stalled(subscriber: &str, reason: &str) {
+    tracing::error!(name: "evented.react.stalled", subscriber, reason, "a subscriber does not go on");
+}

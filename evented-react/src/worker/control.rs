@@ -1,0 +1,294 @@
+//! The loop that keeps a worker alive in the database, and takes and gives back parts.
+
+use std::time::{Duration, Instant};
+
+use evented_diesel::Error;
+use evented_diesel::spi::{Database, EventedBackend, Executor};
+use evented_feed::spi::{Connector, Pace as Waiting};
+use uuid::Uuid;
+
+use crate::lend::Lend;
+use crate::step::Pace;
+use crate::store::{self, CursorRow, Fenced, LiveRow, PartRow, SubscriberRow, failed, load, write};
+use crate::tail::Place;
+use crate::worker::connection::reopen;
+use crate::worker::seat::{Seat, SeatId};
+use crate::worker::shared::{Served, Shared};
+
+/// The longest time between two beats.
+const LONGEST_BEAT: Duration = Duration::from_secs(1);
+/// After how many leases a worker that is not seen is forgotten.
+const FORGOTTEN: i64 = 20;
+
+/// Runs until the worker stops, and its parts are given back.
+pub(super) async fn run<DB, K, P>(
+    shared: &Shared<<K::Executor as Lend<DB>>::Conn>,
+    mut executor: K::Executor,
+    mut connector: K,
+    pace: P,
+) where
+    DB: EventedBackend,
+    K: Connector<DB, Executor: Lend<DB>>,
+    P: Waiting,
+{
+    let beat = (shared.lease / 5).min(LONGEST_BEAT);
+    loop {
+        let control = shared.listen_for_control();
+        let began = Instant::now();
+        let done = if shared.is_stopping() {
+            leave(&mut executor, shared).await
+        } else {
+            one_beat(&mut executor, shared).await
+        };
+        match done {
+            Ok(true) => return,
+            Ok(false) => {
+                let wait = beat.saturating_sub(began.elapsed());
+                pace.wait_for(control, wait).await;
+            }
+            Err(error) => {
+                shared.failed(&error.to_string());
+                match reopen(&mut connector, &pace, shared, shared.lease).await {
+                    Some(opened) => executor = opened,
+                    // The worker stops and has no connection: its parts are free after the lease.
+                    None => return,
+                }
+            }
+        }
+    }
+}
+
+/// Gives back the parts that no runner works on. Returns whether that is all of them.
+async fn leave<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+) -> Result<bool, Error> {
+    for seat in &mut shared.state().seats {
+        seat.is_leaving = true;
+    }
+    give_back(executor, shared).await?;
+    if !shared.state().seats.is_empty() {
+        return Ok(false);
+    }
+    write(executor, store::remove_worker(shared.id)).await?;
+    Ok(true)
+}
+
+async fn one_beat<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+) -> Result<bool, Error> {
+    let pid = i64::from(std::process::id());
+    let host = host();
+    for served in &shared.served {
+        let subscriber = &served.subscriber;
+        let row = store::insert_worker(shared.id, &subscriber.name, subscriber.version, &host, pid);
+        write(executor, row).await?;
+    }
+    write(executor, store::beat(shared.id)).await?;
+    for (index, served) in shared.served.iter().enumerate() {
+        divide(executor, shared, index, served).await?;
+    }
+    give_back(executor, shared).await?;
+    write(executor, store::sweep(FORGOTTEN * lease_millis(shared))).await?;
+    Ok(false)
+}
+
+fn lease_millis<C>(shared: &Shared<C>) -> i64 {
+    i64::try_from(shared.lease.as_millis()).unwrap_or(i64::MAX / 100)
+}
+
+/// Returns the name of this machine, for people.
+fn host() -> String {
+    let name = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let from_file = || std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
+    name.or_else(from_file).unwrap_or_default()
+}
+
+/// Takes and gives back parts of a subscriber, so that each worker that lives has as many as the others.
+async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+    index: usize,
+    served: &Served<C>,
+) -> Result<(), Error> {
+    let name = served.subscriber.name.as_str();
+    let row = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
+    // A newer version fences this one out, and a subscriber that was removed has no parts.
+    let row = row.into_iter().next().filter(|row| row.version == served.subscriber.version);
+    let Some(row) = row else {
+        shared.state().seats.retain(|seat| seat.id.subscriber != index);
+        return Ok(());
+    };
+    {
+        let mut state = shared.state();
+        if let Some(paused) = state.paused.get_mut(index) {
+            *paused = row.paused;
+        }
+        if let Some(parts) = state.parts.get_mut(index) {
+            *parts = row.parts;
+        }
+        if state.stalled.get(index).is_some_and(Option::is_some) {
+            return Ok(());
+        }
+    }
+    let parts = load::<PartRow, _, _>(executor, store::part_rows(name)).await?;
+    let live = load::<LiveRow, _, _>(executor, store::live_workers(name, lease_millis(shared))).await?;
+    let mine = keep(shared, index, &parts);
+    let share = parts.len().div_ceil(live.len().max(1));
+    if mine.len() > share {
+        let mut state = shared.state();
+        for id in mine.iter().skip(share) {
+            if let Some(seat) = state.seat(*id) {
+                seat.is_leaving = true;
+            }
+        }
+    }
+    let mut wanted = share.saturating_sub(mine.len());
+    for part in spread(&parts, shared.id) {
+        if wanted == 0 {
+            break;
+        }
+        let is_free =
+            part.owner.is_none_or(|_| part.unseen.is_none_or(|unseen| unseen > lease_millis(shared)));
+        if is_free && part.owner != Some(shared.id) && take(executor, shared, index, served, part).await? {
+            wanted -= 1;
+        }
+    }
+    due(executor, shared, index, name).await
+}
+
+/// Returns the parts in an order that differs from worker to worker, so that they do not all try the same one.
+fn spread(parts: &[PartRow], worker: Uuid) -> impl Iterator<Item = &PartRow> {
+    let count = u64::try_from(parts.len().max(1)).unwrap_or(1);
+    let first = usize::try_from(worker.as_u64_pair().0 % count).unwrap_or(0);
+    parts.iter().skip(first).chain(parts.iter().take(first))
+}
+
+/// Drops the parts that belong to somebody else now, and returns those that this worker owns.
+fn keep<C>(shared: &Shared<C>, index: usize, parts: &[PartRow]) -> Vec<SeatId> {
+    let mut state = shared.state();
+    state.seats.retain(|seat| {
+        let is_mine = |part: &PartRow| {
+            (part.part, part.fence, part.owner) == (seat.id.part, seat.id.fence, Some(shared.id))
+        };
+        seat.id.subscriber != index || parts.iter().any(is_mine)
+    });
+    let of_subscriber = state.seats.iter().filter(|seat| seat.id.subscriber == index && !seat.is_leaving);
+    of_subscriber.map(|seat| seat.id).collect()
+}
+
+/// Takes a part. Returns whether it is this worker's now.
+async fn take<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+    index: usize,
+    served: &Served<C>,
+    part: &PartRow,
+) -> Result<bool, Error> {
+    executor.begin().await.map_err(failed)?;
+    let taken = match take_locked(executor, shared, served, part).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            // The first error is the one that matters.
+            let _ = executor.rollback().await;
+            return Err(error);
+        }
+    };
+    let Some(cursors) = taken else {
+        executor.rollback().await.map_err(failed)?;
+        return Ok(false);
+    };
+    executor.commit().await.map_err(failed)?;
+    let of_stream = |stream: &String| cursors.iter().find(|cursor| cursor.stream == *stream).map(Place::from);
+    let cursors: Vec<Place> = served.streams.iter().filter_map(of_stream).collect();
+    let pace = match part.owner {
+        Some(_) => {
+            crate::telemetry::taken_over(&served.subscriber.name, part.part);
+            Pace::after_death(part.trying.clone(), strikes(part))
+        }
+        None => Pace::new(),
+    };
+    let id = SeatId { subscriber: index, part: part.part, fence: part.fence + 1 };
+    shared.state().seats.push(Seat::new(id, cursors, pace));
+    shared.announce_reading();
+    shared.announce_work();
+    Ok(true)
+}
+
+/// Returns how often the event that the owner of a part tried alone has ended a process, with this time.
+fn strikes(part: &PartRow) -> i32 {
+    if part.trying.is_some() { part.strikes.saturating_add(1) } else { 0 }
+}
+
+async fn take_locked<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+    served: &Served<C>,
+    part: &PartRow,
+) -> Result<Option<Vec<CursorRow>>, Error> {
+    let name = served.subscriber.name.as_str();
+    let lock = store::lock_part(name, part.part, false);
+    match DB::DATABASE {
+        // An owner that is slow in a transaction that lives is not robbed.
+        Database::Postgres => {
+            let locked = load::<Fenced, _, _>(executor, lock).await?;
+            if !locked.first().is_some_and(|row| row.0) {
+                return Ok(None);
+            }
+        }
+        Database::Sqlite => {
+            write(executor, lock).await?;
+        }
+    }
+    let take = store::take_part(name, part.part, Some(shared.id), part.fence, strikes(part));
+    if write(executor, take).await? == 0 {
+        return Ok(None);
+    }
+    write(executor, store::revive_unreadable(name, part.part)).await?;
+    load::<CursorRow, _, _>(executor, store::cursors_of(name, Some(part.part))).await.map(Some)
+}
+
+/// Gives back the parts that leave and that no runner works on.
+async fn give_back<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+) -> Result<(), Error> {
+    let leaving: Vec<SeatId> = {
+        let mut state = shared.state();
+        let leaves = |seat: &Seat<C>| seat.is_leaving && seat.is_idle();
+        let leaving = state.seats.iter().filter(|seat| leaves(seat)).map(|seat| seat.id).collect();
+        state.seats.retain(|seat| !leaves(seat));
+        leaving
+    };
+    for id in leaving {
+        let Some(served) = shared.served.get(id.subscriber) else { continue };
+        let free = store::free_part(&served.subscriber.name, id.part, shared.id, id.fence);
+        write(executor, free).await?;
+    }
+    Ok(())
+}
+
+/// Looks which parts have deliveries that are due again: an operator may have said so.
+async fn due<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+    index: usize,
+    name: &str,
+) -> Result<(), Error> {
+    let parts = load::<store::DuePart, _, _>(executor, store::due_parts(name)).await?;
+    let mut state = shared.state();
+    let now = Instant::now();
+    let mut any = false;
+    for seat in state.seats.iter_mut().filter(|seat| seat.id.subscriber == index) {
+        if parts.iter().any(|part| part.0 == seat.id.part) {
+            seat.due_at = Some(now);
+            any = true;
+        }
+    }
+    drop(state);
+    if any {
+        shared.announce_work();
+    }
+    Ok(())
+}

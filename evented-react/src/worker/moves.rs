@@ -1,0 +1,127 @@
+//! Moves the cursors of parts where nothing happened, so that they do not fall behind, and so that a program that waits for
+//! a position finds them there.
+
+use std::time::{Duration, Instant};
+
+use evented_core::LogOffset;
+use evented_diesel::Error;
+use evented_diesel::spi::{EventedBackend, Executor};
+
+use crate::store::{self, CursorRow, failed, write};
+use crate::tail::Place;
+use crate::worker::shared::Shared;
+
+/// The shortest time between two moves: they are transactions, and the log moves often.
+const GAP: Duration = Duration::from_millis(50);
+
+/// When cursors were moved last.
+pub(super) struct Moves {
+    last: Option<Instant>,
+    /// Whether a cursor is behind what was read.
+    pending: bool,
+}
+
+/// Parts of a subscriber whose cursors move to one place.
+struct Move {
+    subscriber: usize,
+    stream: usize,
+    to: Place,
+    parts: Vec<i32>,
+}
+
+impl Moves {
+    pub(super) fn new() -> Self {
+        Self { last: None, pending: false }
+    }
+
+    /// Returns how long the next move may still wait; `None` if there is none.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        let since = self.last.map_or(GAP, |last| last.elapsed());
+        self.pending.then(|| GAP.saturating_sub(since))
+    }
+
+    /// Moves the cursors that are behind, in one transaction.
+    pub(super) async fn run<DB: EventedBackend, E: Executor<DB>, C>(
+        &mut self,
+        executor: &mut E,
+        shared: &Shared<C>,
+    ) -> Result<(), Error> {
+        let moves = planned(shared);
+        self.pending = !moves.is_empty();
+        if !self.pending || self.last.is_some_and(|last| last.elapsed() < GAP) {
+            return Ok(());
+        }
+        self.last = Some(Instant::now());
+        executor.begin().await.map_err(failed)?;
+        let mut result = Ok(());
+        for planned in &moves {
+            result = one(executor, shared, planned).await;
+            if result.is_err() {
+                break;
+            }
+        }
+        if let Err(error) = result {
+            // The first error is the one that matters.
+            let _ = executor.rollback().await;
+            return Err(error);
+        }
+        executor.commit().await.map_err(failed)?;
+        for planned in &moves {
+            planned.store(shared);
+        }
+        self.pending = false;
+        Ok(())
+    }
+}
+
+async fn one<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+    planned: &Move,
+) -> Result<(), Error> {
+    let Some(served) = shared.served.get(planned.subscriber) else { return Ok(()) };
+    let Some(stream) = served.streams.get(planned.stream) else { return Ok(()) };
+    let Place { offset, anchor, epoch } = planned.to;
+    let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor, epoch };
+    let statement = store::move_idle(&served.subscriber.name, &planned.parts, &to, Some(shared.id));
+    write(executor, statement).await.map(drop)
+}
+
+impl Move {
+    /// Stores that the cursors were moved.
+    fn store<C>(&self, shared: &Shared<C>) {
+        let mut state = shared.state();
+        for seat in &mut state.seats {
+            if seat.id.subscriber == self.subscriber
+                && self.parts.contains(&seat.id.part)
+                && let Some(cursor) = seat.cursors.get_mut(self.stream)
+                && cursor.offset < self.to.offset
+            {
+                *cursor = self.to;
+            }
+        }
+    }
+}
+
+/// Returns the moves to make: of parts that have nothing to do, and have been read for further than their cursor.
+fn planned<C>(shared: &Shared<C>) -> Vec<Move> {
+    let state = shared.state();
+    let mut moves: Vec<Move> = Vec::new();
+    for seat in state.seats.iter().filter(|seat| seat.is_idle() && seat.queue.is_empty() && !seat.is_leaving)
+    {
+        for (stream, (cursor, read_to)) in seat.cursors.iter().zip(&seat.read_to).enumerate() {
+            if cursor.offset >= read_to.offset || read_to.offset == LogOffset::default() {
+                continue;
+            }
+            let subscriber = seat.id.subscriber;
+            let known = moves
+                .iter_mut()
+                .find(|known| (known.subscriber, known.stream, known.to) == (subscriber, stream, *read_to));
+            match known {
+                Some(known) => known.parts.push(seat.id.part),
+                None => moves.push(Move { subscriber, stream, to: *read_to, parts: vec![seat.id.part] }),
+            }
+        }
+    }
+    moves
+}

@@ -1,0 +1,303 @@
+//! The loop of the reader: it reads the logs of all subscribers in commit order, and fills the queues of the parts that
+//! this worker owns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use evented_diesel::Error;
+use evented_diesel::spi::{CommitMark, EventedBackend, Executor, check_log, commit_mark, database_id};
+use evented_feed::spi::{Connector, Pace, PollInterval, WaitsFor, hint, listen_to_commits};
+
+use crate::lend::Lend;
+use crate::store::{self, write};
+use crate::tail::{Place, Read, Tail, check_start};
+use crate::worker::connection::reopen;
+use crate::worker::moves::Moves;
+use crate::worker::seat::QUEUE;
+use crate::worker::shared::{Served, Shared};
+
+/// How many events are read at once.
+const PAGE: i64 = 1_000;
+/// The shortest time between two polls, with any number of hints.
+const MIN_GAP: Duration = Duration::from_millis(1);
+/// How long a subscriber that does not go on waits before its logs are checked again.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// Runs until the worker stops.
+pub(super) async fn run<DB, K, P>(
+    shared: &Shared<<K::Executor as Lend<DB>>::Conn>,
+    mut executor: K::Executor,
+    mut connector: K,
+    pace: P,
+) where
+    DB: EventedBackend,
+    K: Connector<DB, Executor: Lend<DB>>,
+    P: Pace,
+{
+    listen_to_commits();
+    let mut reader = Reader::new(shared);
+    let mut hinted = false;
+    loop {
+        // Listen from here on, so that a hint that arrives while the reader works is not missed.
+        let (hint, reading) = (hint(), shared.listen_for_reading());
+        if shared.is_stopping() {
+            return;
+        }
+        let polled = Instant::now();
+        match reader.poll(&mut executor, hinted).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let wait = reader.wait();
+                hinted = if reader.is_full {
+                    pace.wait_for(reading, wait).await
+                } else {
+                    pace.wait_for(hint, wait).await
+                };
+                let left = MIN_GAP.saturating_sub(polled.elapsed());
+                if !left.is_zero() {
+                    pace.sleep(left).await;
+                }
+            }
+            Err(Error::Busy { .. }) => pace.sleep(Duration::from_millis(4)).await,
+            Err(error) => {
+                shared.failed(&error.to_string());
+                reader = Reader::new(shared);
+                match reopen(&mut connector, &pace, shared, shared.lease).await {
+                    Some(opened) => executor = opened,
+                    None => return,
+                }
+            }
+        }
+    }
+}
+
+/// The readings of all subscribers.
+struct Reader<'s, C> {
+    shared: &'s Shared<C>,
+    /// For each subscriber and each of its logs.
+    readings: Vec<Vec<Reading<C>>>,
+    interval: PollInterval,
+    moves: Moves,
+    /// Whether a queue is full.
+    is_full: bool,
+    is_blocked: bool,
+    /// When stalled subscribers are looked at again.
+    check_at: Instant,
+}
+
+/// The reading of one log for one subscriber.
+struct Reading<C> {
+    tail: Option<Tail<C>>,
+    /// The commit mark at which everything was read.
+    drained: Option<CommitMark>,
+}
+
+impl<C> Reading<C> {
+    fn none() -> Self {
+        Self { tail: None, drained: None }
+    }
+}
+
+impl<'s, C: Send + 'static> Reader<'s, C> {
+    fn new(shared: &'s Shared<C>) -> Self {
+        let readings =
+            shared.served.iter().map(|served| served.logs.iter().map(|_| Reading::none()).collect());
+        Self {
+            shared,
+            readings: readings.collect(),
+            interval: PollInterval::new(None, Instant::now()),
+            moves: Moves::new(),
+            is_full: false,
+            is_blocked: false,
+            check_at: Instant::now(),
+        }
+    }
+
+    /// Returns how long to wait for a hint.
+    fn wait(&self) -> Duration {
+        let waits_for = match (self.is_full, self.is_blocked) {
+            (true, _) => WaitsFor::Subscriber,
+            (_, true) => WaitsFor::OpenTransaction,
+            _ => WaitsFor::Nothing,
+        };
+        let wait = self.interval.next(waits_for, Instant::now());
+        self.moves.wait().map_or(wait, |moves| moves.min(wait))
+    }
+
+    /// Reads what is new. Returns whether there may be more already.
+    async fn poll<DB: EventedBackend, E: Executor<DB>>(
+        &mut self,
+        executor: &mut E,
+        hinted: bool,
+    ) -> Result<bool, Error> {
+        let Some(log) = self.shared.served.iter().find_map(|served| served.logs.first()) else {
+            return Ok(false);
+        };
+        let mark = commit_mark(executor, log.name).await?;
+        self.is_blocked = mark.oldest_running.is_some() && mark.oldest_running != mark.next;
+        self.is_full = false;
+        let (mut more, mut found) = (false, false);
+        let shared = self.shared;
+        for (subscriber, served) in shared.served.iter().enumerate() {
+            for stream in 0..served.logs.len() {
+                match self.log(executor, served, subscriber, stream, &mark).await {
+                    Ok(Some(read)) => {
+                        found |= read.found;
+                        more |= read.more;
+                    }
+                    Ok(None) => {}
+                    Err(error) if is_final(&error) => {
+                        stall(shared, executor, subscriber, &error.to_string()).await?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.interval.polled(hinted, found, Instant::now());
+        if found {
+            shared.announce_work();
+        }
+        self.moves.run(executor, shared).await?;
+        if Instant::now() >= self.check_at {
+            self.check_at = Instant::now() + STALLED;
+            self.wake_stalled(executor).await?;
+        }
+        Ok(more)
+    }
+
+    /// Reads a log for a subscriber; `None` if there is nothing to read.
+    async fn log<DB: EventedBackend, E: Executor<DB>>(
+        &mut self,
+        executor: &mut E,
+        served: &Served<C>,
+        subscriber: usize,
+        stream: usize,
+        mark: &CommitMark,
+    ) -> Result<Option<Progress>, Error> {
+        let Some(demand) = self.demand(subscriber, stream) else {
+            if let Some(reading) = self.reading(subscriber, stream) {
+                *reading = Reading::none();
+            }
+            return Ok(None);
+        };
+        if demand.is_full {
+            self.is_full = true;
+            return Ok(None);
+        }
+        let Some(log) = served.logs.get(stream).copied() else { return Ok(None) };
+        let Some(reading) = self.reading(subscriber, stream) else { return Ok(None) };
+        match &mut reading.tail {
+            None => {
+                check_log(executor, log.name).await?;
+                let database = database_id(executor, log.name).await?;
+                check_start(executor, &log, database, mark, demand.from).await?;
+                reading.tail = Tail::new(&served.subscriber, stream, database, demand.from);
+                reading.drained = None;
+            }
+            // A part was taken that is behind.
+            Some(tail) if demand.from.offset < tail.place().offset => {
+                tail.seek(demand.from);
+                reading.drained = None;
+            }
+            Some(_) => {}
+        }
+        if reading.drained.as_ref() == Some(mark) {
+            return Ok(None);
+        }
+        let Some(tail) = &mut reading.tail else { return Ok(None) };
+        let before = tail.place();
+        let read = tail.read(executor, mark.oldest_running, PAGE).await?;
+        reading.drained = (!read.more).then(|| mark.clone());
+        let progress = Progress { found: read.to != before, more: read.more };
+        self.distribute(subscriber, stream, read);
+        Ok(Some(progress))
+    }
+
+    fn reading(&mut self, subscriber: usize, stream: usize) -> Option<&mut Reading<C>> {
+        self.readings.get_mut(subscriber)?.get_mut(stream)
+    }
+
+    /// Returns where to read from for the parts that this worker owns; `None` if it owns none.
+    fn demand(&self, subscriber: usize, stream: usize) -> Option<Demand> {
+        let state = self.shared.state();
+        if !state.goes_on(subscriber) {
+            return None;
+        }
+        let seats = || state.seats.iter().filter(|seat| seat.id.subscriber == subscriber && !seat.is_leaving);
+        let from = seats().filter_map(|seat| seat.read_to.get(stream)).min_by_key(|place| place.offset)?;
+        let is_full = seats().any(|seat| seat.queue.len() >= QUEUE);
+        Some(Demand { from: *from, is_full })
+    }
+
+    /// Gives the deliveries to the parts of their keys.
+    fn distribute(&self, subscriber: usize, stream: usize, read: Read<C>) {
+        let mut state = self.shared.state();
+        let parts = state.parts.get(subscriber).copied().unwrap_or(1);
+        // A part that was taken later has its own place: what it has already is not given again.
+        let mut seats: Vec<_> =
+            state.seats.iter_mut().filter(|seat| seat.id.subscriber == subscriber).collect();
+        for item in read.items {
+            let part = item.key.part(parts);
+            let seat = seats.iter_mut().find(|seat| seat.id.part == part);
+            let Some(seat) = seat else { continue };
+            if seat.read_to.get(stream).is_some_and(|place| item.offset > place.offset) {
+                seat.queue.push_back(Arc::new(item));
+            }
+        }
+        for seat in seats {
+            if let Some(place) = seat.read_to.get_mut(stream)
+                && place.offset < read.to.offset
+            {
+                *place = read.to;
+            }
+        }
+    }
+
+    /// Lets stalled subscribers try again: their cursors may have been adopted, or the database restored.
+    async fn wake_stalled<DB: EventedBackend, E: Executor<DB>>(
+        &mut self,
+        executor: &mut E,
+    ) -> Result<(), Error> {
+        for (subscriber, served) in self.shared.served.iter().enumerate() {
+            let was = self.shared.state().stalled.get_mut(subscriber).and_then(Option::take);
+            if was.is_some() {
+                // The parts are taken again, with the cursors that are stored now.
+                self.shared.state().seats.retain(|seat| seat.id.subscriber != subscriber);
+                write(executor, store::set_stalled(&served.subscriber.name, None)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stops a subscriber whose log cannot continue, and says why.
+async fn stall<DB: EventedBackend, E: Executor<DB>, C>(
+    shared: &Shared<C>,
+    executor: &mut E,
+    subscriber: usize,
+    reason: &str,
+) -> Result<(), Error> {
+    let Some(served) = shared.served.get(subscriber) else { return Ok(()) };
+    crate::telemetry::stalled(&served.subscriber.name, reason);
+    if let Some(stalled) = shared.state().stalled.get_mut(subscriber) {
+        *stalled = Some(reason.to_owned());
+    }
+    write(executor, store::set_stalled(&served.subscriber.name, Some(reason))).await.map(drop)
+}
+
+/// What is read for a subscriber.
+struct Demand {
+    from: Place,
+    is_full: bool,
+}
+
+/// What a reading of a page found.
+struct Progress {
+    found: bool,
+    more: bool,
+}
+
+/// Returns whether a log cannot continue, as opposed to a database that is not reachable.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::MustRefetch { .. } | Error::Position { .. } | Error::ForeignLog { .. })
+}

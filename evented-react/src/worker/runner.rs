@@ -1,0 +1,125 @@
+//! The loop of a runner: it handles the deliveries of one part after the other, on a connection of its own.
+
+use std::time::{Duration, Instant};
+
+use evented_diesel::spi::EventedBackend;
+use evented_feed::spi::{Connector, Pace as Waiting};
+
+use crate::batch::Part;
+use crate::due::due_now;
+use crate::lend::Lend;
+use crate::step::{Next, Pace as StepPace, step, step_due};
+use crate::subscriber::Subscriber;
+use crate::worker::connection::reopen;
+use crate::worker::job::{Job, JobResult, JobWork};
+use crate::worker::shared::Shared;
+
+/// The longest time that a runner waits before it looks for work again.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Runs until the worker stops.
+pub(super) async fn run<DB, K, P>(
+    shared: &Shared<<K::Executor as Lend<DB>>::Conn>,
+    mut executor: K::Executor,
+    mut connector: K,
+    pace: P,
+) where
+    DB: EventedBackend,
+    K: Connector<DB, Executor: Lend<DB>>,
+    P: Waiting,
+{
+    loop {
+        let work = shared.listen_for_work();
+        if shared.is_stopping() {
+            return;
+        }
+        let job = match shared.next_job() {
+            Ok(job) => job,
+            Err(next) => {
+                let wait = next.map_or(LONGEST_WAIT, |next| next.saturating_duration_since(Instant::now()));
+                pace.wait_for(work, wait.min(LONGEST_WAIT)).await;
+                continue;
+            }
+        };
+        if !one::<DB, K::Executor>(shared, &mut executor, job).await {
+            match reopen(&mut connector, &pace, shared, shared.longest()).await {
+                Some(opened) => executor = opened,
+                None => return,
+            }
+        }
+    }
+}
+
+/// Does a job. Returns whether the connection can still be used.
+async fn one<DB: EventedBackend, E: Lend<DB>>(
+    shared: &Shared<E::Conn>,
+    executor: &mut E,
+    mut job: Job<'_, E::Conn>,
+) -> bool {
+    let Some(served) = shared.served.get(job.id.subscriber) else { return true };
+    let part = Part { number: job.id.part, fence: Some(job.id.fence), streams: &served.streams };
+    let (next, is_due) = match &job.work {
+        JobWork::Items(items) => {
+            (step(executor, &served.subscriber, part, items, &mut job.pace).await, false)
+        }
+        JobWork::Due => match try_due(executor, &served.subscriber, part, &mut job.pace).await {
+            Due::Tried(next) => (next, true),
+            Due::None { next } => {
+                job.end(JobResult::Due { next });
+                return true;
+            }
+        },
+    };
+    if let Next::Took { handled, set_aside, .. } = next {
+        shared.succeeded();
+        shared.count(handled, set_aside);
+    }
+    let (result, is_usable) = match next {
+        // At once again: this may have made the next delivery of the key due.
+        Next::Took { .. } if is_due => (JobResult::Due { next: Some(Duration::ZERO) }, true),
+        Next::Took { taken, set_aside, .. } => (JobResult::Took { taken, set_aside }, true),
+        Next::Again(wait) if is_due => (JobResult::Due { next: Some(wait) }, true),
+        Next::Again(wait) => (JobResult::Again(wait), true),
+        Next::Lost => {
+            crate::telemetry::lost(&served.subscriber.name, job.id.part);
+            (JobResult::Lost, true)
+        }
+        Next::Reconnect(reason) => {
+            shared.failed(&reason);
+            let again = if is_due { JobResult::Due { next: Some(SOON) } } else { JobResult::Again(SOON) };
+            (again, false)
+        }
+    };
+    job.end(result);
+    is_usable
+}
+
+/// The time after which a part is tried again whose connection was lost.
+const SOON: Duration = Duration::from_millis(20);
+
+/// Whether a delivery was due.
+enum Due {
+    Tried(Next),
+    /// None was. The next one is after this time.
+    None {
+        next: Option<Duration>,
+    },
+}
+
+/// Tries the delivery of a part again whose time came first.
+async fn try_due<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    pace: &mut StepPace,
+) -> Due {
+    match due_now(executor, subscriber, part.number).await {
+        Ok((rows, next)) => match rows.first() {
+            Some(row) => Due::Tried(step_due(executor, subscriber, part, row, pace).await),
+            None => {
+                Due::None { next: next.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs())) }
+            }
+        },
+        Err(error) => Due::Tried(Next::Reconnect(error.to_string())),
+    }
+}

@@ -1,0 +1,69 @@
+//! A part that this worker owns: its queue, and how far it came.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::item::Item;
+use crate::step::Pace;
+use crate::tail::Place;
+
+/// The most deliveries that a part has in its queue before the reader waits.
+pub(super) const QUEUE: usize = 2_000;
+
+/// Names a part that this worker owns. After the part was lost and taken again, it has another fence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SeatId {
+    pub(super) subscriber: usize,
+    pub(super) part: i32,
+    pub(super) fence: i64,
+}
+
+/// A part that this worker owns.
+pub(super) struct Seat<C> {
+    pub(super) id: SeatId,
+    /// The deliveries that were read and not handled, in the order of each log.
+    pub(super) queue: VecDeque<Arc<Item<C>>>,
+    /// For each log: the stored cursor, as far as this worker knows.
+    pub(super) cursors: Vec<Place>,
+    /// For each log: how far the reader has read for this part.
+    pub(super) read_to: Vec<Place>,
+    /// What is known about the deliveries; `None` while a runner works on the part.
+    pub(super) pace: Option<Pace>,
+    /// The time before which no batch is run.
+    pub(super) not_before: Option<Instant>,
+    /// The time at which to look for deliveries that are due again.
+    pub(super) due_at: Option<Instant>,
+    /// Whether the part is given back as soon as no runner works on it.
+    pub(super) is_leaving: bool,
+}
+
+impl<C> Seat<C> {
+    pub(super) fn new(id: SeatId, cursors: Vec<Place>, pace: Pace) -> Self {
+        Self {
+            id,
+            queue: VecDeque::new(),
+            read_to: cursors.clone(),
+            cursors,
+            pace: Some(pace),
+            not_before: None,
+            // Deliveries may have been set aside by the last owner.
+            due_at: Some(Instant::now()),
+            is_leaving: false,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// Returns when there is work; `None` if there is none.
+    pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
+        if !self.is_idle() || self.is_leaving {
+            return None;
+        }
+        let queued = (!self.queue.is_empty()).then_some(now);
+        let ready = [queued, self.due_at].into_iter().flatten().min()?;
+        Some(self.not_before.map_or(ready, |not_before| ready.max(not_before)))
+    }
+}

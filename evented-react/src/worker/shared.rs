@@ -1,0 +1,175 @@
+//! What the loops of a worker share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event_listener::{Event, EventListener};
+use evented_diesel::spi::SourceLog;
+use uuid::Uuid;
+
+use crate::register::stream_name;
+use crate::subscriber::Subscriber;
+use crate::worker::WorkerStatus;
+use crate::worker::seat::{Seat, SeatId};
+
+/// A subscriber that the worker serves.
+pub(super) struct Served<C> {
+    pub(super) subscriber: Subscriber<C>,
+    pub(super) logs: Vec<SourceLog>,
+    /// The names of the logs, as the cursors have them.
+    pub(super) streams: Vec<String>,
+}
+
+/// What the loops of a worker share.
+pub(super) struct Shared<C> {
+    /// The worker, in the database. A process that is started again is another worker.
+    pub(super) id: Uuid,
+    pub(super) served: Vec<Served<C>>,
+    pub(super) lease: Duration,
+    state: Mutex<State<C>>,
+    /// There may be work for a runner.
+    work: Event,
+    /// The reader may go on: a queue has room, or a part was taken.
+    reading: Event,
+    /// The control loop has something to do before its next beat.
+    control: Event,
+    stopping: AtomicBool,
+    handled: AtomicU64,
+    set_aside: AtomicU64,
+}
+
+/// What changes while the worker runs.
+pub(super) struct State<C> {
+    pub(super) seats: Vec<Seat<C>>,
+    /// For each subscriber: whether it is paused.
+    pub(super) paused: Vec<bool>,
+    /// For each subscriber: how many parts it has.
+    pub(super) parts: Vec<i32>,
+    /// For each subscriber: why it does not go on.
+    pub(super) stalled: Vec<Option<String>>,
+    error: Option<String>,
+    /// The seat that the next search for work begins with.
+    pub(super) turn: usize,
+}
+
+impl<C> State<C> {
+    pub(super) fn seat(&mut self, id: SeatId) -> Option<&mut Seat<C>> {
+        self.seats.iter_mut().find(|seat| seat.id == id)
+    }
+
+    /// Returns whether the deliveries of a subscriber are handled at present.
+    pub(super) fn goes_on(&self, subscriber: usize) -> bool {
+        let paused = self.paused.get(subscriber).copied().unwrap_or(true);
+        !paused && self.stalled.get(subscriber).is_some_and(Option::is_none)
+    }
+}
+
+impl<C> Shared<C> {
+    pub(super) fn new(subscribers: Vec<Subscriber<C>>, lease: Duration) -> Self {
+        let served: Vec<Served<C>> = subscribers
+            .into_iter()
+            .map(|subscriber| {
+                let logs = subscriber.logs();
+                Served { streams: logs.iter().map(stream_name).collect(), logs, subscriber }
+            })
+            .collect();
+        let state = State {
+            seats: Vec::new(),
+            paused: vec![false; served.len()],
+            parts: vec![1; served.len()],
+            stalled: vec![None; served.len()],
+            error: None,
+            turn: 0,
+        };
+        Self {
+            id: Uuid::new_v4(),
+            served,
+            lease,
+            state: Mutex::new(state),
+            work: Event::new(),
+            reading: Event::new(),
+            control: Event::new(),
+            stopping: AtomicBool::new(false),
+            handled: AtomicU64::new(0),
+            set_aside: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the longest time that a transaction of a runner may be idle.
+    pub(super) fn longest(&self) -> Duration {
+        let timeouts = self.served.iter().map(|served| served.subscriber.timeout);
+        timeouts.max().unwrap_or_default().max(self.lease)
+    }
+
+    /// Locks the state. It is never left half updated, so a panic with the lock held does no harm.
+    pub(super) fn state(&self) -> MutexGuard<'_, State<C>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.work.notify(usize::MAX);
+        self.reading.notify(usize::MAX);
+        self.control.notify(usize::MAX);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn listen_for_work(&self) -> EventListener {
+        self.work.listen()
+    }
+
+    pub(super) fn announce_work(&self) {
+        self.work.notify(usize::MAX);
+    }
+
+    pub(super) fn listen_for_reading(&self) -> EventListener {
+        self.reading.listen()
+    }
+
+    pub(super) fn announce_reading(&self) {
+        self.reading.notify(usize::MAX);
+    }
+
+    pub(super) fn listen_for_control(&self) -> EventListener {
+        self.control.listen()
+    }
+
+    pub(super) fn announce_control(&self) {
+        self.control.notify(usize::MAX);
+    }
+
+    /// Stores the last error of the database.
+    pub(super) fn failed(&self, error: &str) {
+        crate::telemetry::worker_failed(error);
+        self.state().error = Some(error.to_owned());
+    }
+
+    pub(super) fn succeeded(&self) {
+        self.state().error = None;
+    }
+
+    pub(super) fn count(&self, handled: usize, set_aside: usize) {
+        let wide = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        self.handled.fetch_add(wide(handled), Ordering::Relaxed);
+        self.set_aside.fetch_add(wide(set_aside), Ordering::Relaxed);
+    }
+
+    pub(super) fn status(&self) -> WorkerStatus {
+        let state = self.state();
+        let stalled = self.served.iter().zip(&state.stalled);
+        WorkerStatus {
+            parts: state.seats.len(),
+            queued: state.seats.iter().map(|seat| seat.queue.len()).sum(),
+            handled: self.handled.load(Ordering::Relaxed),
+            set_aside: self.set_aside.load(Ordering::Relaxed),
+            error: state.error.clone(),
+            stalled: stalled
+                .filter_map(|(served, reason)| Some((served.subscriber.name.clone(), reason.clone()?)))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Runs a worker on tokio tasks, with async connections.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel_async::AsyncConnection;
+use evented_diesel::spi::{AsyncExecutor, EventedBackend};
+use evented_feed::spi::{BoxError, Task, TaskConnector};
+use tokio::task::JoinSet;
+
+use crate::register::registered;
+use crate::worker::connection::open;
+use crate::worker::threads::Running;
+use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
+
+/// A worker that runs on tokio tasks. It stops when this is dropped: the batches that run are finished.
+pub struct WorkerTasks {
+    running: Arc<dyn Running>,
+    tasks: JoinSet<()>,
+}
+
+type Executor<C> = AsyncExecutor<Box<C>>;
+
+impl<C> Worker<C>
+where
+    C: AsyncConnection<Backend: EventedBackend> + Send + 'static,
+{
+    /// Registers the subscribers, and serves them on tokio tasks. `connect` opens a connection for each task: one for each
+    /// delivery that is handled at the same time, and two more.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: if a connection cannot be opened, or a subscriber cannot be registered.
+    pub async fn spawn<E, F, T>(self, connect: F) -> Result<WorkerTasks, StartError>
+    where
+        E: Into<BoxError> + 'static,
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<C, E>> + Send + 'static,
+    {
+        let (shared, concurrency) = self.share()?;
+        let connect = Arc::new(connect);
+        let connector = || {
+            let connect = Arc::clone(&connect);
+            TaskConnector::new(move || connect())
+        };
+        let mut tasks = JoinSet::new();
+        let mut of_control = connector();
+        let mut executor =
+            open::<C::Backend, _>(&mut of_control, shared.lease).await.map_err(StartError::Connect)?;
+        for served in &shared.served {
+            registered::<C::Backend, _, Executor<C>>(&mut executor, &served.subscriber).await?;
+        }
+        let of_task = Arc::clone(&shared);
+        tasks.spawn(
+            async move { control::run::<C::Backend, _, _>(&of_task, executor, of_control, Task).await },
+        );
+        let mut worker = WorkerTasks { running: Arc::clone(&shared) as Arc<dyn Running>, tasks };
+        let mut of_reader = connector();
+        let executor =
+            open::<C::Backend, _>(&mut of_reader, shared.lease).await.map_err(StartError::Connect)?;
+        let of_task = Arc::clone(&shared);
+        worker
+            .tasks
+            .spawn(async move { reader::run::<C::Backend, _, _>(&of_task, executor, of_reader, Task).await });
+        for _ in 0..concurrency {
+            let mut of_runner = connector();
+            let executor =
+                open::<C::Backend, _>(&mut of_runner, shared.longest()).await.map_err(StartError::Connect)?;
+            let of_task = Arc::clone(&shared);
+            worker.tasks.spawn(async move {
+                runner::run::<C::Backend, _, _>(&of_task, executor, of_runner, Task).await;
+            });
+        }
+        Ok(worker)
+    }
+}
+
+impl WorkerTasks {
+    /// Returns how the worker is doing.
+    #[must_use]
+    pub fn status(&self) -> WorkerStatus {
+        self.running.status()
+    }
+
+    /// Stops the worker: it finishes the batches that run, and gives its parts back, so that other workers take them at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`StillRunning`] if that takes longer than `deadline`. The tasks end when their batches do.
+    pub async fn stop(mut self, deadline: Duration) -> Result<(), StillRunning> {
+        self.running.stop();
+        let finished = async {
+            // A task that panicked has ended, too.
+            while self.tasks.join_next().await.is_some() {}
+        };
+        tokio::time::timeout(deadline, finished).await.map_err(|_| StillRunning(deadline))
+    }
+}
+
+impl Drop for WorkerTasks {
+    fn drop(&mut self) {
+        self.running.stop();
+        // Otherwise the set would abort its tasks, in the middle of a batch.
+        self.tasks.detach_all();
+    }
+}
+
+impl std::fmt::Debug for WorkerTasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerTasks").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! Runs a worker on threads, with blocking connections.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use diesel::connection::LoadConnection;
+use evented_diesel::spi::{BlockingExecutor, EventedBackend, ready};
+use evented_feed::spi::{BoxError, Thread, ThreadConnector};
+
+use crate::register::registered;
+use crate::worker::connection::open;
+use crate::worker::shared::Shared;
+use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
+
+/// A worker that runs on threads. It stops when this is dropped.
+pub struct WorkerThreads {
+    running: Arc<dyn Running>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A worker without the type of its connections.
+pub(super) trait Running: Send + Sync {
+    fn stop(&self);
+    fn status(&self) -> WorkerStatus;
+}
+
+impl<C: Send + 'static> Running for Shared<C> {
+    fn stop(&self) {
+        Self::stop(self);
+    }
+
+    fn status(&self) -> WorkerStatus {
+        Self::status(self)
+    }
+}
+
+type Executor<C> = BlockingExecutor<Box<C>>;
+
+impl<C> Worker<C>
+where
+    C: LoadConnection<Backend: EventedBackend> + Send + 'static,
+{
+    /// Registers the subscribers, and serves them on threads of its own. `connect` opens a connection for each thread: one
+    /// for each delivery that is handled at the same time, and two more.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: if a connection cannot be opened, or a subscriber cannot be registered.
+    pub fn start<E, F>(self, connect: F) -> Result<WorkerThreads, StartError>
+    where
+        E: Into<BoxError> + 'static,
+        F: Fn() -> Result<C, E> + Send + Sync + 'static,
+    {
+        let (shared, concurrency) = self.share()?;
+        let connect = Arc::new(connect);
+        let connector = || {
+            let connect = Arc::clone(&connect);
+            ThreadConnector(move || connect())
+        };
+        let open = |idle| {
+            let mut connector = connector();
+            let opened = ready(open::<C::Backend, _>(&mut connector, idle)).ok_or(StartError::NotReady)?;
+            Ok::<_, StartError>((opened.map_err(StartError::Connect)?, connector))
+        };
+        let (mut executor, connector) = open(shared.lease)?;
+        for served in &shared.served {
+            let done = ready(registered::<C::Backend, _, Executor<C>>(&mut executor, &served.subscriber));
+            done.ok_or(StartError::NotReady)??;
+        }
+        let mut worker =
+            WorkerThreads { running: Arc::clone(&shared) as Arc<dyn Running>, threads: Vec::new() };
+        let of_control = Arc::clone(&shared);
+        worker.run("control", move || {
+            let _ = ready(control::run::<C::Backend, _, _>(&of_control, executor, connector, Thread));
+        })?;
+        let (executor, connector) = open(shared.lease)?;
+        let of_reader = Arc::clone(&shared);
+        worker.run("reader", move || {
+            let _ = ready(reader::run::<C::Backend, _, _>(&of_reader, executor, connector, Thread));
+        })?;
+        for _ in 0..concurrency {
+            let (executor, connector) = open(shared.longest())?;
+            let of_runner = Arc::clone(&shared);
+            worker.run("runner", move || {
+                let _ = ready(runner::run::<C::Backend, _, _>(&of_runner, executor, connector, Thread));
+            })?;
+        }
+        Ok(worker)
+    }
+}
+
+impl WorkerThreads {
+    fn run(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+        let thread = std::thread::Builder::new().name(format!("evented-{name}")).spawn(work);
+        self.threads.push(thread.map_err(StartError::Thread)?);
+        Ok(())
+    }
+
+    /// Returns how the worker is doing.
+    #[must_use]
+    pub fn status(&self) -> WorkerStatus {
+        self.running.status()
+    }
+
+    /// Stops the worker: it finishes the batches that run, and gives its parts back, so that other workers take them at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`StillRunning`] if that takes longer than `deadline`. The threads end when their batches do.
+    pub fn stop(mut self, deadline: Duration) -> Result<(), StillRunning> {
+        self.running.stop();
+        let until = Instant::now() + deadline;
+        while self.threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() >= until {
+                return Err(StillRunning(deadline));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has ended, too.
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for WorkerThreads {
+    fn drop(&mut self) {
+        self.running.stop();
+    }
+}
+
+impl std::fmt::Debug for WorkerThreads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerThreads").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

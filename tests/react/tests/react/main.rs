@@ -1,0 +1,33 @@
+//! Tests subscribers, projections and workers, in every setting.
+//!
+//! A test that needs a PostgreSQL server has `postgres` in its path, so that `cargo xtask test --sqlite` skips it.
+#![allow(clippy::duplicate_mod, reason = "a module is compiled once for each setting")]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+/// The tests of all behaviours, once for each setting.
+macro_rules! settings {
+    ($($setting:ident: $conn:ty),*) => {$(
+        #[path = "behaviours"]
+        mod $setting {
+            type Conn = $conn;
+
+            #[path = "deliveries.rs"]
+            mod deliveries;
+            #[path = "failures.rs"]
+            mod failures;
+            #[path = "projections.rs"]
+            mod projections;
+            #[path = "versions.rs"]
+            mod versions;
+            #[path = "workers.rs"]
+            mod workers;
+        }
+    )*};
+}
+
+settings!(
+    sync_sqlite: diesel::SqliteConnection,
+    sync_postgres: diesel::PgConnection,
+    async_sqlite: diesel_async::sync_connection_wrapper::SyncConnectionWrapper<diesel::SqliteConnection>,
+    async_postgres: diesel_async::AsyncPgConnection
+);
