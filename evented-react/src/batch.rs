@@ -24,6 +24,8 @@ pub(crate) struct Part<'a> {
     pub(crate) fence: Option<i64>,
     /// The names of the logs, by their index.
     pub(crate) streams: &'a [String],
+    /// Whether the event was marked before it is run alone: the transaction takes the mark away.
+    pub(crate) marked: bool,
 }
 
 /// Why a batch was not done. Nothing of it was written.
@@ -139,6 +141,7 @@ impl<C: Send + 'static> Batch<'_, C> {
         }
         self.refresh(executor, rows).await?;
         self.move_cursors(executor, &cursors).await?;
+        unmark(executor, name, self.part).await?;
         Ok(done)
     }
 
@@ -309,6 +312,18 @@ pub(crate) async fn lock<DB: EventedBackend, E: Lend<DB>>(
     let Some(locked) = rows.into_iter().next() else { return Err(Undone::Lost) };
     let is_mine = part.fence.is_none_or(|fence| fence == locked.fence && locked.owner.is_some());
     if is_mine && locked.version == subscriber.version { Ok(locked) } else { Err(Undone::Lost) }
+}
+
+/// Takes the mark of the event away that was run alone, if it was marked.
+pub(crate) async fn unmark<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &str,
+    part: Part<'_>,
+) -> Result<(), Undone> {
+    if let Some(fence) = part.fence.filter(|_| part.marked) {
+        write(executor, store::try_event(subscriber, part.number, fence, None, 0)).await?;
+    }
+    Ok(())
 }
 
 /// Calls the handler of a delivery, or computes its row. Returns with the failure whether the connection is of no further

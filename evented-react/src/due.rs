@@ -4,7 +4,7 @@ use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, database_id};
 
-use crate::batch::{Part, Undone, call, lock, next_state, roll_back};
+use crate::batch::{Part, Undone, call, lock, next_state, roll_back, unmark};
 use crate::failure::Failure;
 use crate::item::Item;
 use crate::lend::Lend;
@@ -74,6 +74,7 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
         failure: Failure::from(error),
         broken: false,
     })?;
+    unmark(executor, name, part).await?;
     Ok(true)
 }
 
@@ -121,6 +122,7 @@ async fn settled<DB: EventedBackend, E: Lend<DB>>(
 ) -> Result<(), Undone> {
     lock(executor, subscriber, part).await?;
     let name = subscriber.name.as_str();
+    unmark(executor, name, part).await?;
     let error = Some(failure.to_string());
     match next_state(subscriber, failure, row.attempts) {
         Some((State::Retry, attempts, retry_in)) => {

@@ -254,7 +254,7 @@ async fn rewrite_parts<DB: EventedBackend, C, E: Executor<DB>>(
     }
     let rows = load::<store::PartRow, _, _>(executor, store::part_rows(name)).await?;
     for row in rows {
-        write(executor, store::take_part(name, row.part, None, row.fence, 0)).await?;
+        write(executor, store::take_part(name, row.part, None, row.fence)).await?;
     }
     for log in subscriber.logs() {
         let stream = stream_name(&log);

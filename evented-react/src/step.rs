@@ -39,7 +39,7 @@ pub(crate) struct Pace {
     outage_rounds: u32,
     /// How many events are run alone, each marked before, because the last owner of the part died.
     suspects: usize,
-    /// The event that the last owner tried alone, and how often it has ended a process.
+    /// The event that the last owner tried alone, and how often it was begun and never ended.
     struck: Option<(String, i32)>,
     /// A delivery that was tried again and failed, before this is stored.
     failed_again: Option<(DeferredRow, Failure)>,
@@ -64,6 +64,11 @@ impl Pace {
     #[cfg(feature = "testing")]
     pub(crate) fn one_by_one() -> Self {
         Self { events: 1, most: 1, ..Self::new() }
+    }
+
+    /// Returns whether the next event is run alone because the last owner of the part died.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        self.suspects > 0
     }
 
     /// The part was taken from an owner that died. `trying` is the event that it had marked.
@@ -96,7 +101,8 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
 ) -> Next {
     let items = first_events(queue, pace.events);
     let Some(first) = items.first() else { return Next::Took { taken: 0, handled: 0, set_aside: 0 } };
-    if pace.suspects > 0 {
+    let part = Part { marked: pace.suspects > 0, ..part };
+    if part.marked {
         let mark = mark_of(part, first);
         if let Err(next) = suspect(executor, subscriber, part, &mark, items, pace).await {
             return next;
@@ -104,8 +110,7 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
     }
     match run(executor, subscriber, part, items, &pace.aside).await {
         Ok(done) => {
-            let is_success = done.handled > 0;
-            succeeded(executor, subscriber, part, is_success, pace).await;
+            succeeded(done.handled > 0, pace);
             Next::Took { taken: items.len(), handled: done.handled, set_aside: done.set_aside }
         }
         Err(Undone::Failed { index, failure, broken }) => {
@@ -131,10 +136,11 @@ pub(crate) async fn step_due<DB: EventedBackend, E: Lend<DB>>(
     row: &DeferredRow,
     pace: &mut Pace,
 ) -> Next {
+    let part = Part { marked: pace.suspects > 0, ..part };
     if let Some(next) = settle_failed(executor, subscriber, part, pace).await {
         return next;
     }
-    if pace.suspects > 0 {
+    if part.marked {
         let mark = format!("{}/{}/{}", row.stream, row.offset.txid, row.offset.position);
         if strikes_of(&mark, pace) >= STRIKES {
             pace.failed_again = Some((row.clone(), Failure::dead(KILLED)));
@@ -148,7 +154,7 @@ pub(crate) async fn step_due<DB: EventedBackend, E: Lend<DB>>(
     }
     match try_again(executor, subscriber, part, row).await {
         Ok(handled) => {
-            succeeded(executor, subscriber, part, handled, pace).await;
+            succeeded(handled, pace);
             Next::Took { taken: 1, handled: usize::from(handled), set_aside: 0 }
         }
         Err(Undone::Failed { failure, broken, .. }) => {
@@ -218,7 +224,8 @@ async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
     pace: &Pace,
 ) -> Result<(), Next> {
     let Some(fence) = part.fence else { return Ok(()) };
-    let strikes = strikes_of(mark, pace);
+    // Counted when it begins: a worker that dies before it has come to the event says nothing about it.
+    let strikes = strikes_of(mark, pace).saturating_add(1);
     let statement = store::try_event(&subscriber.name, part.number, fence, Some(mark), strikes);
     match write(executor, statement).await {
         Ok(0) => Err(Next::Lost),
@@ -228,13 +235,7 @@ async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
 }
 
 /// A batch was done: the next one is larger.
-async fn succeeded<DB: EventedBackend, E: Lend<DB>>(
-    executor: &mut E,
-    subscriber: &Subscriber<E::Conn>,
-    part: Part<'_>,
-    is_success: bool,
-    pace: &mut Pace,
-) {
+fn succeeded(is_success: bool, pace: &mut Pace) {
     pace.aside.clear();
     (pace.conflicts, pace.outage_rounds) = (0, 0);
     if is_success {
@@ -243,13 +244,6 @@ async fn succeeded<DB: EventedBackend, E: Lend<DB>>(
     if pace.suspects > 0 {
         pace.suspects -= 1;
         pace.struck = None;
-        if pace.suspects == 0
-            && let Some(fence) = part.fence
-        {
-            // If this fails, the mark stays, and counts only against an event that ends a process again.
-            let forget = store::try_event(&subscriber.name, part.number, fence, None, 0);
-            let _ = write(executor, forget).await;
-        }
         return;
     }
     pace.events = (pace.events * 2).min(pace.most);

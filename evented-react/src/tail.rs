@@ -27,7 +27,9 @@ pub(crate) struct Tail<C> {
 /// Deliveries of consecutive events of a log.
 pub(crate) struct Read<C> {
     pub(crate) items: Vec<Item<C>>,
-    /// The offset up to which the log was read.
+    /// The offset after which reading began.
+    pub(crate) from: LogOffset,
+    /// How far the log was read.
     pub(crate) to: Place,
     /// Whether the log has more events already.
     pub(crate) more: bool,
@@ -72,6 +74,7 @@ impl<C> Tail<C> {
         oldest_running: Option<i64>,
         size: i64,
     ) -> Result<Read<C>, Error> {
+        let from = self.cursor.after;
         let page = read_page(executor, &self.log, self.cursor.after, oldest_running, size).await?;
         let more = page.has_more();
         let mut consumers: Vec<&mut dyn PageConsumer> =
@@ -83,7 +86,7 @@ impl<C> Tail<C> {
         }
         // Several models can share the log: their deliveries are in the order of the log, too.
         items.sort_by_key(|item| item.offset);
-        Ok(Read { items, to: self.place(), more })
+        Ok(Read { items, from, to: self.place(), more })
     }
 
     /// Returns how far the tail has read.

@@ -220,7 +220,7 @@ struct Run<'r, C> {
 
 impl<C: Send + 'static> Run<'_, C> {
     fn part(&self, number: i32) -> Part<'_> {
-        Part { number, fence: None, streams: self.streams }
+        Part { number, fence: None, streams: self.streams, marked: false }
     }
 
     /// Tries the deliveries of a part again whose time has come. Returns whether the run ends.

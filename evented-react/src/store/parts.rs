@@ -120,22 +120,23 @@ pub(crate) fn insert_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> S
     statement
 }
 
-/// Takes a part, if its fence is still this one. The fence is one higher then. `strikes`: how often the event that its
-/// owner tried alone has ended the process.
+/// Takes a part, if its fence is still this one. The fence is one higher then.
 pub(crate) fn take_part<'q, DB: SqlTypes>(
     subscriber: &'q str,
     part: i32,
     owner: Option<Uuid>,
     fence: i64,
-    strikes: i32,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_parts SET owner = ");
     match owner {
         Some(owner) => statement.value(owner),
         None => statement.sql("NULL"),
     };
-    statement.sql(", fence = fence + 1, strikes = ").value(strikes);
-    statement.sql(" WHERE subscriber = ").value(subscriber).sql(" AND part = ").value(part);
+    statement
+        .sql(", fence = fence + 1 WHERE subscriber = ")
+        .value(subscriber)
+        .sql(" AND part = ")
+        .value(part);
     statement.sql(" AND fence = ").value(fence);
     statement
 }

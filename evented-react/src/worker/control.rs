@@ -203,22 +203,18 @@ async fn take<DB: EventedBackend, E: Executor<DB>, C>(
     let of_stream = |stream: &String| cursors.iter().find(|cursor| cursor.stream == *stream).map(Place::from);
     let cursors: Vec<Place> = served.streams.iter().filter_map(of_stream).collect();
     let pace = match part.owner {
-        Some(_) => {
-            crate::telemetry::taken_over(&served.subscriber.name, part.part);
-            Pace::after_death(part.trying.clone(), strikes(part))
-        }
-        None => Pace::new(),
+        // A derived table runs no code of the user's that could end a process.
+        Some(_) if served.subscriber.table.is_none() => Pace::after_death(part.trying.clone(), part.strikes),
+        _ => Pace::new(),
     };
+    if part.owner.is_some() {
+        crate::telemetry::taken_over(&served.subscriber.name, part.part);
+    }
     let id = SeatId { subscriber: index, part: part.part, fence: part.fence + 1 };
     shared.state().seats.push(Seat::new(id, cursors, pace));
     shared.announce_reading();
     shared.announce_work();
     Ok(true)
-}
-
-/// Returns how often the event that the owner of a part tried alone has ended a process, with this time.
-fn strikes(part: &PartRow) -> i32 {
-    if part.trying.is_some() { part.strikes.saturating_add(1) } else { 0 }
 }
 
 async fn take_locked<DB: EventedBackend, E: Executor<DB>, C>(
@@ -241,7 +237,7 @@ async fn take_locked<DB: EventedBackend, E: Executor<DB>, C>(
             write(executor, lock).await?;
         }
     }
-    let take = store::take_part(name, part.part, Some(shared.id), part.fence, strikes(part));
+    let take = store::take_part(name, part.part, Some(shared.id), part.fence);
     if write(executor, take).await? == 0 {
         return Ok(None);
     }

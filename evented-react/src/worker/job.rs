@@ -47,6 +47,7 @@ impl<C> Shared<C> {
             return Err(None);
         }
         let (now, count) = (Instant::now(), state.seats.len());
+        let has_suspect = state.suspect.is_some();
         let mut next: Option<Instant> = None;
         for step in 0..count {
             // In turn, so that no part starves.
@@ -56,6 +57,10 @@ impl<C> Shared<C> {
             let Some(ready) = seat.ready_at(now) else { continue };
             if ready > now {
                 next = Some(next.map_or(ready, |next| next.min(ready)));
+                continue;
+            }
+            let is_suspicious = seat.pace.as_ref().is_some_and(Pace::is_suspicious);
+            if is_suspicious && has_suspect {
                 continue;
             }
             let Some(pace) = seat.pace.take() else { continue };
@@ -68,6 +73,9 @@ impl<C> Shared<C> {
                 JobWork::Items(seat.queue.iter().take(EVENTS_PER_BATCH * 4).cloned().collect())
             };
             let id = seat.id;
+            if is_suspicious {
+                state.suspect = Some(id);
+            }
             state.turn = index + 1;
             return Ok(Job { shared: self, id, pace, work, result: None });
         }
@@ -87,6 +95,7 @@ impl<C> Drop for Job<'_, C> {
     fn drop(&mut self) {
         let pace = std::mem::replace(&mut self.pace, Pace::new());
         let mut state = self.shared.state();
+        state.suspect.take_if(|suspect| *suspect == self.id);
         let Some(seat) = state.seat(self.id) else { return };
         seat.pace = Some(pace);
         seat.not_before = None;

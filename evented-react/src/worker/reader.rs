@@ -13,7 +13,7 @@ use crate::store::{self, write};
 use crate::tail::{Place, Read, Tail, check_start};
 use crate::worker::connection::reopen;
 use crate::worker::moves::Moves;
-use crate::worker::seat::QUEUE;
+use crate::worker::seat::{QUEUE, Seat};
 use crate::worker::shared::{Served, Shared};
 
 /// How many events are read at once.
@@ -233,9 +233,13 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
     fn distribute(&self, subscriber: usize, stream: usize, read: Read<C>) {
         let mut state = self.shared.state();
         let parts = state.parts.get(subscriber).copied().unwrap_or(1);
-        // A part that was taken later has its own place: what it has already is not given again.
-        let mut seats: Vec<_> =
-            state.seats.iter_mut().filter(|seat| seat.id.subscriber == subscriber).collect();
+        // A part that was taken meanwhile may be behind what was read: it gets nothing of this, and the next reading begins
+        // there. A part that is ahead gets only what it does not have.
+        let is_reached = |seat: &&mut Seat<C>| {
+            seat.id.subscriber == subscriber
+                && seat.read_to.get(stream).is_some_and(|place| place.offset >= read.from)
+        };
+        let mut seats: Vec<_> = state.seats.iter_mut().filter(is_reached).collect();
         for item in read.items {
             let part = item.key.part(parts);
             let seat = seats.iter_mut().find(|seat| seat.id.part == part);

@@ -57,7 +57,8 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
     mut job: Job<'_, E::Conn>,
 ) -> bool {
     let Some(served) = shared.served.get(job.id.subscriber) else { return true };
-    let part = Part { number: job.id.part, fence: Some(job.id.fence), streams: &served.streams };
+    let part =
+        Part { number: job.id.part, fence: Some(job.id.fence), streams: &served.streams, marked: false };
     let (next, is_due) = match &job.work {
         JobWork::Items(items) => {
             (step(executor, &served.subscriber, part, items, &mut job.pace).await, false)

@@ -49,6 +49,9 @@ pub(super) struct State<C> {
     /// For each subscriber: why it does not go on.
     pub(super) stalled: Vec<Option<String>>,
     error: Option<String>,
+    /// The part whose next event is suspected of having ended a process, while a runner works on it. One at a time: what
+    /// runs beside it when it ends the process again is not to blame.
+    pub(super) suspect: Option<SeatId>,
     /// The seat that the next search for work begins with.
     pub(super) turn: usize,
 }
@@ -80,6 +83,7 @@ impl<C> Shared<C> {
             parts: vec![1; served.len()],
             stalled: vec![None; served.len()],
             error: None,
+            suspect: None,
             turn: 0,
         };
         Self {

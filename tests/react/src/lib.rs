@@ -256,3 +256,23 @@ pub async fn eventually<C: Kit>(db: &mut Db<C>, sql: &str, expected: i64) {
     }
     panic!("{sql} is {} after 20 seconds, not {expected}", db.number(sql).await);
 }
+
+/// Checks that every event of a comment was recorded once by the subscriber `audit`, and that the derived table equals a
+/// fresh count. A worker handles what is left first.
+pub async fn holds<C: Kit>(db: &mut Db<C>) {
+    let audit = C::recorder("audit").from(evented_react::From::Beginning);
+    let worker = Worker::new().subscribe(audit).subscribe(post_counts()).lease(Duration::from_millis(400));
+    let worker = C::start(worker, &db.url).await;
+    let events = db.number("SELECT count(*) FROM comments_events").await;
+    eventually(db, "SELECT count(DISTINCT event) FROM seen", events).await;
+    eventually(db, "SELECT count(*) FROM evented_deferred", 0).await;
+    eventually(db, WRONG_COUNTS, 0).await;
+    worker.stop().await;
+    assert_eq!(db.number("SELECT count(*) FROM seen").await, events, "an event was handled twice");
+    let swapped = "SELECT count(*) FROM seen a JOIN seen b ON a.ordered_by = b.ordered_by AND a.number < b.number \
+                   JOIN comments_events x ON CAST(x.id AS TEXT) = a.event JOIN comments_events y ON CAST(y.id AS TEXT) = b.event \
+                   WHERE x.revision > y.revision";
+    if Db::<C>::DATABASE == Database::Postgres {
+        assert_eq!(db.number(swapped).await, 0, "two events of a record were handled in the wrong order");
+    }
+}
