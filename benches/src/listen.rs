@@ -11,6 +11,7 @@ mod subscriptions;
 mod tail;
 mod writers;
 
+pub(crate) use idle::time_of_this_process;
 pub(crate) use latency::write;
 pub(crate) use tail::read_tail;
 

@@ -7,6 +7,7 @@ mod log;
 mod measure;
 mod memory;
 mod model;
+mod react;
 mod record;
 mod report;
 mod setup;
@@ -18,7 +19,7 @@ use clap::Parser;
 /// Compares the library with hand-written code, raw statements and pgbench.
 #[derive(Parser)]
 struct Arguments {
-    /// The comparisons to run: `record`, `log`, `listen`, or the beginning of a name such as `record/update`. Default:
+    /// The comparisons to run: `record`, `log`, `listen`, `react`, or the beginning of a name such as `record/update`. Default:
     /// all.
     #[arg(default_value = "")]
     suite: String,
@@ -78,6 +79,7 @@ fn main() -> anyhow::Result<()> {
     record::run(&bench, &mut report)?;
     log::run(&bench, &mut report)?;
     listen::run(&bench, &mut report)?;
+    react::run(&bench, &mut report)?;
     report.print();
     if let Some(file) = arguments.json {
         report.write(&file)?;

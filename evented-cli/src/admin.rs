@@ -65,6 +65,13 @@ impl<Conn: Connection> Admin<Conn> {
         self.event_log::<<M as Model>::Log>()
     }
 
+    /// Adds the tables of subscribers, so that `migrations` covers them. The commands about subscribers need no such call.
+    #[cfg(feature = "react")]
+    pub fn react(mut self) -> Self {
+        self.migrations = evented_react::MigrationsExt::react(self.migrations);
+        self
+    }
+
     /// Adds a log whose models this binary does not have. [`model`](Self::model) already adds the log of a model.
     /// Adding a log again has no effect.
     pub fn event_log<L: EventLog>(mut self) -> Self {

@@ -4,6 +4,8 @@ use evented_diesel::migrations::Database;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "react")]
+use evented_react::{SetAsideId, Which};
 
 /// Inspects, checks and maintains the event logs of this application
 #[derive(Debug, Parser)]
@@ -118,6 +120,13 @@ pub(super) enum Command {
     #[cfg(feature = "wal")]
     #[command(subcommand)]
     Wal(Wal),
+    /// Show the durable subscribers: whether they go on, who serves them, and how much they have set aside
+    #[cfg(feature = "react")]
+    Subscribers,
+    /// Show how far a durable subscriber is behind and what it has set aside, and manage it
+    #[cfg(feature = "react")]
+    #[command(subcommand)]
+    Subscriber(Subscriber),
     /// Record what other SQL did to a model's table: rows that changed, that are new, and that are gone
     Adopt {
         /// The model's name in the log
@@ -250,6 +259,83 @@ pub(super) struct TablesArgument {
     /// Add any other table: `orders`, or `shop.orders`
     #[arg(long = "table", value_name = "TABLE")]
     pub(super) tables: Vec<String>,
+}
+
+#[cfg(feature = "react")]
+#[derive(Debug, Subcommand)]
+pub(super) enum Subscriber {
+    /// Show how far a subscriber is behind each of its logs
+    Lag {
+        /// The name of the subscriber
+        name: String,
+    },
+    /// List the deliveries that a subscriber has set aside: those that failed, and those that wait for them
+    Aside {
+        /// The name of the subscriber
+        name: String,
+        /// List only those that need somebody: they are dead, passed over or unreadable
+        #[arg(long)]
+        dead: bool,
+    },
+    /// Try deliveries again that have failed, at once and with all of their attempts before them
+    Retry {
+        /// The name of the subscriber
+        name: String,
+        #[command(flatten)]
+        which: WhichArgument,
+    },
+    /// Skip deliveries that have failed: they count as handled, and those that waited for them go on
+    Skip {
+        /// The name of the subscriber
+        name: String,
+        #[command(flatten)]
+        which: WhichArgument,
+    },
+    /// Pause a subscriber: within a second its workers handle nothing more, and nothing is missed
+    Pause {
+        /// The name of the subscriber
+        name: String,
+    },
+    /// Let a paused subscriber go on where it was
+    Resume {
+        /// The name of the subscriber
+        name: String,
+    },
+    /// Remove a subscriber with its progress and everything that it has set aside
+    Unsubscribe {
+        /// The name of the subscriber
+        name: String,
+        /// Confirm that the progress is lost
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// The deliveries that a command works on, of those that failed.
+#[cfg(feature = "react")]
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct WhichArgument {
+    /// All that failed
+    #[arg(long)]
+    all: bool,
+    /// The one with this id: `3/17`, as `aside` lists it
+    #[arg(long, value_name = "ID")]
+    id: Option<SetAsideId>,
+    /// Those of a key, as `aside --json` lists it
+    #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
+    key: Option<String>,
+}
+
+#[cfg(feature = "react")]
+impl From<WhichArgument> for Which {
+    fn from(argument: WhichArgument) -> Self {
+        match argument {
+            WhichArgument { all: true, .. } => Self::All,
+            WhichArgument { id: Some(id), .. } => Self::One(id),
+            WhichArgument { key, .. } => Self::Key(key.unwrap_or_default()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -10,6 +10,8 @@ pub(super) mod migrations;
 pub(super) mod prove;
 pub(super) mod rebuild;
 pub(super) mod show;
+#[cfg(feature = "react")]
+pub(super) mod subscribers;
 pub(super) mod verify;
 #[cfg(feature = "wal")]
 #[cfg_attr(not(any(feature = "postgres", feature = "async-postgres")), allow(dead_code))]

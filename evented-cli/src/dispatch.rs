@@ -16,6 +16,8 @@ use crate::commands::checkpoint::Keys;
 use crate::commands::migrations;
 use crate::commands::prove::{self, Proof};
 use crate::commands::show::When;
+#[cfg(feature = "react")]
+use crate::commands::subscribers;
 use crate::commands::verify::Verified;
 #[cfg(feature = "wal")]
 use crate::commands::wal::{Asked, Tables};
@@ -64,6 +66,10 @@ where
         let conn = connect(url).await.map_err(|error| Failure::new(format!("cannot connect: {error}")))?;
         Ok::<_, Failure>(conn.into_executor())
     };
+    #[cfg(feature = "react")]
+    if matches!(command, Command::Subscribers | Command::Subscriber(_)) {
+        return run_on_subscribers::<Conn>(command, connect).await;
+    }
     run(admin, command, connect).await
 }
 
@@ -158,6 +164,22 @@ async fn run_on_tree<Conn: Connection>(
             boxed(prove::check(&Proof::read(&file)?, &key))
         }
         other => return Err(Failure::new(format!("{other:?} is not about checkpoints"))),
+    })
+}
+
+/// Runs a command about durable subscribers. They are in the database alone: the program need not know them.
+#[cfg(feature = "react")]
+async fn run_on_subscribers<Conn: Connection>(
+    command: Command,
+    connect: impl AsyncFnOnce() -> Result<Conn::Executor, Failure>,
+) -> Answered {
+    Ok(match command {
+        Command::Subscribers => boxed(subscribers::list(&mut connect().await?).await?),
+        Command::Subscriber(asked) => {
+            subscribers::must_be_confirmed(&asked)?;
+            boxed(subscribers::run(&mut connect().await?, asked).await?)
+        }
+        other => return Err(Failure::new(format!("{other:?} is not about subscribers"))),
     })
 }
 

@@ -6,4 +6,6 @@ mod proofs;
 mod records;
 #[cfg(feature = "wal")]
 mod slots;
+#[cfg(feature = "react")]
+mod subscriber_status;
 mod verified;

@@ -105,4 +105,6 @@ pub trait Create<M: Evented> {
 pub trait ActionOf<M>: Action<M> + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The action's name in the log. It must not change.
     const NAME: &'static str;
+    /// The action's old names, which events in the log may have.
+    const ALIASES: &'static [&'static str] = &[];
 }

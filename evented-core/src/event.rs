@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::{Action, Context, Create, Digest, Evented, External, Fields, Json, Meta, RawPayload};
+use crate::{Action, ActionOf, Context, Create, Digest, Evented, External, Fields, Json, Meta, RawPayload};
 
 /// The names of the actions that every model has.
 pub mod names {
@@ -73,6 +73,18 @@ impl EventData {
     pub fn decode<M: Evented>(&self) -> Result<M::Event, PayloadError> {
         let payload = Payload::of::<M>(&self.action, self.version, &self.payload)?;
         M::Event::decode(&self.action, payload)
+    }
+
+    /// Decodes the event as the action `A`; `None` if it is of another action.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_action<M: Evented, A: ActionOf<M>>(&self) -> Result<Option<A>, PayloadError> {
+        if self.action != A::NAME && !A::ALIASES.contains(&self.action.as_str()) {
+            return Ok(None);
+        }
+        Payload::of::<M>(&self.action, self.version, &self.payload)?.read().map(Some)
     }
 
     /// The circumstances of the event, as the action's `apply` receives them.

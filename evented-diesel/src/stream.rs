@@ -25,8 +25,8 @@ pub use apply_page::{Cursor, apply_page};
 pub use consumer::{Consumer, PageConsumer, Sink};
 pub use delivery::{Delivery, Interruption, Unreadable};
 pub use evented_core::{Change, ChangeEvent, ChangeKind, NotAPosition, Position, StreamId, Transaction};
-pub use histories::{LoadedHistory, LongHistories};
-pub use log_pages::{LogPage, commit_mark, read_page};
+pub use histories::{LoadedHistory, LongHistories, WantedHistories};
+pub use log_pages::{LogPage, UnreadableRow, commit_mark, read_page};
 pub use log_reader::{ChangePage, LogReader, ReadPage};
 pub use model_stream::{DEFAULT_STATE_CACHE_SIZE, ModelStream};
 pub use positions::{

@@ -4,7 +4,8 @@ use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, database_id};
 
-use crate::batch::{Part, Undone, call, lock, next_state, roll_back, unmark};
+use crate::batch::{Part, Undone, lock, next_state, roll_back, unmark};
+use crate::call::call;
 use crate::failure::Failure;
 use crate::item::Item;
 use crate::lend::Lend;

@@ -3,6 +3,7 @@
 
 mod backoff;
 mod batch;
+mod call;
 mod delivery;
 mod derived_table;
 mod due;
@@ -42,6 +43,7 @@ pub use operations::{
 };
 pub use projection::Projection;
 pub use register::{Register, RegisterError, register};
+pub use source::ActionChange;
 pub use subscriber::{From, OnDead, Subscriber};
 pub use tables::MigrationsExt;
 #[cfg(feature = "__async")]

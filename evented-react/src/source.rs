@@ -4,10 +4,11 @@ use std::any::Any;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use evented_core::{Change, KeyValue, LogOffset, RawChange};
+use evented_core::{ActionOf, Change, EventData, KeyValue, LogOffset, RawChange};
 use evented_diesel::Model;
 use evented_diesel::spi::{
-    Consumer, Delivery as LogDelivery, ModelStream, PageConsumer, Sink, SourceLog, catch_panic, log_offset,
+    Consumer, Delivery as LogDelivery, HistoryEvent, LoadedHistory, LoggedEvent, ModelStream, PageConsumer,
+    Sink, SourceLog, UnreadableRow, WantedHistories, catch_panic, log_offset,
 };
 use evented_diesel::stream::Unreadable;
 use uuid::Uuid;
@@ -48,6 +49,8 @@ pub(crate) type RowKey<M> = Arc<dyn Fn(&M) -> Option<KeyValue> + Send + Sync>;
 pub(crate) enum Effect<M: Model, C> {
     /// A handler is called.
     Handle(Arc<dyn Reaction<Change<M>, C>>),
+    /// A handler of an action is called, if the event is of that action.
+    HandleAction(Arc<dyn ActionReaction<M, C>>),
     /// The rows of a derived table are computed: that of the record before the change, and that of the record after it.
     Refresh(RowKey<M>),
 }
@@ -56,6 +59,7 @@ impl<M: Model, C> Clone for Effect<M, C> {
     fn clone(&self) -> Self {
         match self {
             Self::Handle(handler) => Self::Handle(Arc::clone(handler)),
+            Self::HandleAction(handler) => Self::HandleAction(Arc::clone(handler)),
             Self::Refresh(key) => Self::Refresh(Arc::clone(key)),
         }
     }
@@ -94,9 +98,11 @@ impl<M: Model, C: Send + 'static> Source<C> for ModelSource<M, C> {
     }
 
     fn consumer(&self, stream: usize, database: u64, cache: NonZeroUsize) -> Box<dyn ItemConsumer<C>> {
-        let sink = ItemSink { routes: self.routes.clone(), stream, items: Vec::new() };
+        let sink = ItemSink { routes: self.routes.clone(), stream, items: Vec::new(), events: Vec::new() };
         let log = SourceLog::of::<M::Log>();
-        Box::new(Consumer::new(ModelStream::<M>::new(cache, log.stream, database), sink))
+        let reads_actions = self.routes.iter().any(|route| matches!(route.effect, Effect::HandleAction(_)));
+        let inner = Consumer::new(ModelStream::<M>::new(cache, log.stream, database), sink);
+        Box::new(SourceConsumer { inner, reads_actions })
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -104,14 +110,71 @@ impl<M: Model, C: Send + 'static> Source<C> for ModelSource<M, C> {
     }
 }
 
-impl<M: Model, C: Send + 'static> ItemConsumer<C> for Consumer<M, ItemSink<M, C>> {
+/// The consumer of the events of one model. A change does not have the payload of its event, so the consumer keeps the
+/// events for the handlers of actions.
+struct SourceConsumer<M: Model, C: Send + 'static> {
+    inner: Consumer<M, ItemSink<M, C>>,
+    reads_actions: bool,
+}
+
+impl<M: Model, C: Send + 'static> ItemConsumer<C> for SourceConsumer<M, C> {
     fn page_consumer(&mut self) -> &mut dyn PageConsumer {
         self
     }
 
     fn take(&mut self, items: &mut Vec<Item<C>>) {
-        self.flush();
-        items.append(&mut self.sink_mut().items);
+        self.inner.flush();
+        let sink = self.inner.sink_mut();
+        sink.events.clear();
+        items.append(&mut sink.items);
+    }
+}
+
+impl<M: Model, C: Send + 'static> SourceConsumer<M, C> {
+    fn keep(&mut self, event: &LoggedEvent) {
+        if self.reads_actions {
+            self.inner.sink_mut().events.push(event.data.clone());
+        }
+    }
+}
+
+impl<M: Model, C: Send + 'static> PageConsumer for SourceConsumer<M, C> {
+    fn schema(&self) -> &'static str {
+        self.inner.schema()
+    }
+
+    fn apply(&mut self, event: LoggedEvent) -> Option<LoggedEvent> {
+        self.keep(&event);
+        self.inner.apply(event)
+    }
+
+    fn missing_histories(
+        &mut self,
+        log: &SourceLog,
+        first: &LoggedEvent,
+        rest: &[LoggedEvent],
+    ) -> Vec<WantedHistories> {
+        self.inner.missing_histories(log, first, rest)
+    }
+
+    fn load_history(&mut self, record: &KeyValue, history: &[HistoryEvent], more: bool) -> LoadedHistory {
+        self.inner.load_history(record, history, more)
+    }
+
+    fn loading(&self, record: &KeyValue) -> i64 {
+        self.inner.loading(record)
+    }
+
+    fn apply_after_history(&mut self, event: LoggedEvent) {
+        self.inner.apply_after_history(event);
+    }
+
+    fn skip_unreadable(&mut self, row: &UnreadableRow) {
+        self.inner.skip_unreadable(row);
+    }
+
+    fn end_transaction(&mut self) {
+        self.inner.end_transaction();
     }
 }
 
@@ -120,6 +183,8 @@ struct ItemSink<M: Model, C> {
     routes: Vec<Route<M, C>>,
     stream: usize,
     items: Vec<Item<C>>,
+    /// The events of the changes to come, in their order; empty if no handler reads actions.
+    events: Vec<EventData>,
 }
 
 impl<M: Model, C: Send + 'static> Sink<M> for ItemSink<M, C> {
@@ -138,9 +203,11 @@ impl<M: Model, C: Send + 'static> ItemSink<M, C> {
     fn change(&mut self, raw: &Arc<RawChange<M>>) {
         let record = raw.key.as_ref().map(M::key_value);
         let stream = self.stream;
+        let id = raw.event.as_ref().map(|event| event.id);
+        let data = self.events.iter().find(|data| Some(data.id) == id);
         for route in &self.routes {
             // The functions of the user's may panic: then the event counts as one that cannot be read.
-            let works = catch_panic(|| works_of(route, raw, record.as_ref()));
+            let works = catch_panic(|| works_of(route, raw, record.as_ref(), data));
             let works = works.unwrap_or_else(|| {
                 let reason = "a filter or a key of the subscriber panicked";
                 vec![(order_key(record.as_ref()), Work::Unreadable(reason.to_owned()))]
@@ -178,6 +245,7 @@ fn works_of<M: Model, C: Send + 'static>(
     route: &Route<M, C>,
     raw: &Arc<RawChange<M>>,
     record: Option<&KeyValue>,
+    data: Option<&EventData>,
 ) -> Vec<(OrderKey, Work<C>)> {
     let Some(change) = route.input.seen(raw, record) else { return Vec::new() };
     match &route.effect {
@@ -186,6 +254,16 @@ fn works_of<M: Model, C: Send + 'static>(
             let key = order_key(key.as_ref().or(record));
             let handler = Arc::clone(handler);
             vec![(key, Work::Call(Box::new(ChangeCall { change, handler })))]
+        }
+        Effect::HandleAction(handler) => {
+            let key = route.input.key_of(&change);
+            let key = order_key(key.as_ref().or(record));
+            let call = data.map(|data| Arc::clone(handler).call(data, change));
+            match call {
+                Some(Ok(Some(call))) => vec![(key, Work::Call(call))],
+                Some(Err(reason)) => vec![(key, Work::Unreadable(reason))],
+                Some(Ok(None)) | None => Vec::new(),
+            }
         }
         Effect::Refresh(key) => {
             let of = |side: Option<&M>| side.and_then(|record| key(record)).map(widened);
@@ -206,5 +284,50 @@ struct ChangeCall<M: Model, C> {
 impl<M: Model, C: Send> Call<C> for ChangeCall<M, C> {
     fn call<'a>(&'a self, place: Place<'a>, conn: &'a mut C) -> BoxFuture<'a, Result<(), Failure>> {
         self.handler.react(Delivery { value: &self.change, place }, conn)
+    }
+}
+
+/// A change by a certain action, with the action.
+#[derive(Debug)]
+pub struct ActionChange<M: Model, A> {
+    /// The action, upgraded to the current schema version.
+    pub action: A,
+    /// The change that it made.
+    pub change: Change<M>,
+}
+
+/// A handler of an action, without the type of the action.
+pub(crate) trait ActionReaction<M: Model, C>: Send + Sync {
+    /// Returns the call for an event; `None` if it is of another action.
+    fn call(self: Arc<Self>, data: &EventData, change: Change<M>)
+    -> Result<Option<Box<dyn Call<C>>>, String>;
+}
+
+/// A handler of the action `A`.
+pub(crate) struct OfAction<M: Model, A, C>(pub(crate) Arc<dyn Reaction<ActionChange<M, A>, C>>);
+
+impl<M: Model, A: ActionOf<M>, C: Send + 'static> ActionReaction<M, C> for OfAction<M, A, C> {
+    fn call(
+        self: Arc<Self>,
+        data: &EventData,
+        change: Change<M>,
+    ) -> Result<Option<Box<dyn Call<C>>>, String> {
+        let action = data.decode_action::<M, A>().map_err(|error| error.to_string())?;
+        let call = |action| -> Box<dyn Call<C>> {
+            Box::new(ActionCall { value: ActionChange { action, change }, handler: Arc::clone(&self.0) })
+        };
+        Ok(action.map(call))
+    }
+}
+
+/// A handler with the action and the change that it receives.
+struct ActionCall<M: Model, A, C> {
+    value: ActionChange<M, A>,
+    handler: Arc<dyn Reaction<ActionChange<M, A>, C>>,
+}
+
+impl<M: Model, A: ActionOf<M>, C: Send> Call<C> for ActionCall<M, A, C> {
+    fn call<'a>(&'a self, place: Place<'a>, conn: &'a mut C) -> BoxFuture<'a, Result<(), Failure>> {
+        self.handler.react(Delivery { value: &self.value, place }, conn)
     }
 }

@@ -1,9 +1,10 @@
 //! Subscribers: named, durable readers of changes, with what they do.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use evented_core::Change;
+use evented_core::{ActionOf, Change};
 use evented_diesel::Model;
 use evented_diesel::spi::{SourceLog, stable_hash};
 
@@ -11,7 +12,7 @@ use crate::backoff::Retry;
 use crate::derived_table::Table;
 use crate::handler::IntoHandler;
 use crate::input::{InputError, IntoInput};
-use crate::source::{Effect, ModelSource, Route, Source};
+use crate::source::{ActionChange, Effect, ModelSource, OfAction, Route, Source};
 
 /// Where a subscriber begins when it is registered for the first time. Later it continues where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,6 +87,22 @@ impl<C: Send + 'static> Subscriber<C> {
         handler: impl IntoHandler<Change<M>, C, K>,
     ) -> Self {
         self.route(input, Effect::Handle(handler.into_reaction()));
+        self
+    }
+
+    /// Adds a handler of the events of one action. It receives the action with the change that it made.
+    ///
+    /// ```ignore
+    /// Subscriber::new("mail").on_action::<Ticket, Close, _>(Ticket::changes(), TellTheReporter)
+    /// ```
+    #[must_use]
+    pub fn on_action<M: Model, A: ActionOf<M>, K>(
+        mut self,
+        input: impl IntoInput<M>,
+        handler: impl IntoHandler<ActionChange<M, A>, C, K>,
+    ) -> Self {
+        let handler = OfAction::<M, A, C>(handler.into_reaction());
+        self.route(input, Effect::HandleAction(Arc::new(handler)));
         self
     }
 

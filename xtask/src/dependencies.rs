@@ -25,8 +25,15 @@ const IMPURE: [&str; 12] = [
 ];
 
 /// The packages that users depend on.
-const PUBLISHED: [&str; 6] =
-    ["evented-core", "evented-derive", "evented-diesel", "evented-wal", "evented-feed", "evented-cli"];
+const PUBLISHED: [&str; 7] = [
+    "evented-core",
+    "evented-derive",
+    "evented-diesel",
+    "evented-wal",
+    "evented-feed",
+    "evented-react",
+    "evented-cli",
+];
 
 /// Where a library has no system below it.
 const WASM: &str = "wasm32-unknown-unknown";

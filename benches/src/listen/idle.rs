@@ -50,7 +50,7 @@ fn measure(report: &mut Report, name: &str) -> anyhow::Result<()> {
 }
 
 /// Returns the CPU time of this process, in seconds.
-fn time_of_this_process() -> anyhow::Result<f64> {
+pub(crate) fn time_of_this_process() -> anyhow::Result<f64> {
     // The unit is a tick of a hundredth of a second, on every Linux.
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let (_, after_name) = stat.rsplit_once(')').context("no name in /proc")?;

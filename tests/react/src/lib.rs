@@ -11,8 +11,8 @@ use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
 use evented_react::testing::{self, DrainError, Drained};
 use evented_react::{
-    Change, Delivery, Failure, Handle, HandleAsync, MigrationsExt as _, Projection, Subscriber, Worker,
-    WorkerStatus, WorkerTasks, WorkerThreads,
+    ActionChange, Change, Delivery, Failure, Handle, HandleAsync, MigrationsExt as _, Projection, Subscriber,
+    Worker, WorkerStatus, WorkerTasks, WorkerThreads,
 };
 use evented_tests::db::{Db, Face};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct Post {
 
 #[derive(Evented, Clone, Debug, PartialEq)]
 #[diesel(table_name = comments)]
-#[evented(actions(Flag), scopes(post = post_id))]
+#[evented(actions(Flag(aliases("mark"))), scopes(post = post_id))]
 pub struct Comment {
     pub id: i32,
     pub post_id: i32,
@@ -144,6 +144,37 @@ impl<C: diesel_async::AsyncConnection> HandleAsync<Change<Comment>, C> for Recor
             _ => {}
         }
         Self::outcome(&comment)
+    }
+}
+
+impl Record {
+    fn flagged(flag: &Delivery<'_, ActionChange<Comment, Flag>>) -> String {
+        let before = flag.change.before().map(|comment| comment.text.clone()).unwrap_or_default();
+        format!(
+            "INSERT INTO seen (subscriber, event, ordered_by, text, attempt) VALUES ('{}', '{}', '{before}', '{}', {})",
+            flag.subscriber(),
+            flag.id(),
+            flag.action.reason,
+            flag.attempt()
+        )
+    }
+}
+
+impl<C: diesel::Connection> Handle<ActionChange<Comment, Flag>, C> for Record {
+    fn handle(&self, flag: Delivery<'_, ActionChange<Comment, Flag>>, conn: &mut C) -> Result<(), Failure> {
+        SimpleConnection::batch_execute(conn, &Self::flagged(&flag))?;
+        Ok(())
+    }
+}
+
+impl<C: diesel_async::AsyncConnection> HandleAsync<ActionChange<Comment, Flag>, C> for Record {
+    async fn handle(
+        &self,
+        flag: Delivery<'_, ActionChange<Comment, Flag>>,
+        conn: &mut C,
+    ) -> Result<(), Failure> {
+        SimpleAsyncConnection::batch_execute(conn, &Self::flagged(&flag)).await?;
+        Ok(())
     }
 }
 

@@ -57,7 +57,11 @@ impl Test {
 
     /// The package of a test program.
     pub(super) fn package(program: &str) -> &'static str {
-        if program == "adoption" { "evented-adoption-tests" } else { "evented-tests" }
+        match program {
+            "adoption" => "evented-adoption-tests",
+            "kills" | "react" => "evented-react-tests",
+            _ => "evented-tests",
+        }
     }
 }
 

@@ -56,8 +56,9 @@ impl TestPrograms {
             let directory = programs.join(directory);
             directory.join(format!("{name}.rs")).is_file().then_some(directory)
         });
-        // `adoption` is the program of a package of its own, `tests/adoption`.
-        let own = self.root.join("tests").join(program).join("tests").join(program);
+        // Some programs are of a package of their own: `tests/adoption/tests/adoption`.
+        let of_package = |package: &str| self.root.join("tests").join(package).join("tests").join(program);
+        let own = ["adoption", "react"].into_iter().map(of_package).find(|own| own.join("main.rs").is_file());
         let mut sources = Sources::default();
         if Test::is_package(program) {
             let directory = self.root.join(program).join("src");
@@ -67,7 +68,7 @@ impl TestPrograms {
             sources.add_directory(&directory)?;
         } else if directory.join("main.rs").is_file() {
             sources.add_directory(&directory)?;
-        } else if own.join("main.rs").is_file() {
+        } else if let Some(own) = own {
             sources.add_directory(&own)?;
         } else if let Some(directory) = shared {
             sources.add_directory(&directory)?;

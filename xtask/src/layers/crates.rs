@@ -86,7 +86,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["input", "item"],
             &["source"],
             &["subscriber"],
-            &["projection", "register", "tail"],
+            &["call", "projection", "register", "tail"],
             &["batch"],
             &["due"],
             &["step"],

@@ -86,7 +86,7 @@ where
                 comment(db, post, "rolled back").await;
                 db.rollback().await;
             }
-            3 if round % 5 == 0 => comments.push(comment(db, post, "once").await),
+            3 if round.is_multiple_of(5) => comments.push(comment(db, post, "once").await),
             _ => comments.push(comment(db, post, &format!("c{round}")).await),
         }
         written.fetch_add(1, Ordering::Relaxed);

@@ -125,6 +125,19 @@ async fn deliveries_of_a_key_are_in_order() {
 }
 
 #[tokio::test]
+async fn a_handler_of_an_action_receives_the_action() {
+    let mut db = fresh::<Conn>().await;
+    let flags = Subscriber::<Conn>::new("flags")
+        .on_action::<Comment, Flag, _>(Comment::changes(), Record)
+        .from(From::Beginning);
+    let one = db.run(Comment::insert(comment(1, "one"))).await.unwrap();
+    let one = db.run(one.flag(Flag { reason: "spam".to_owned() })).await.unwrap();
+    db.run(one.flag(Flag { reason: "rude".to_owned() })).await.unwrap();
+    assert_eq!(db.conn.drain(&flags).await.unwrap().handled, 2);
+    assert_eq!(db.number("SELECT count(*) FROM seen WHERE text = 'spam' AND ordered_by = 'one'").await, 1);
+}
+
+#[tokio::test]
 async fn one_event_is_a_step() {
     let mut db = fresh::<Conn>().await;
     let audit = Conn::recorder("audit").from(From::Beginning);
