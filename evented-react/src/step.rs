@@ -1,7 +1,7 @@
 //! Decides how the deliveries of a part are batched, and what follows from a batch that was not done.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evented_diesel::Error;
 use evented_diesel::spi::EventedBackend;
@@ -15,8 +15,13 @@ use crate::lend::Lend;
 use crate::store::{self, DeferredRow, write};
 use crate::subscriber::Subscriber;
 
-/// The most events that one transaction handles. A batch holds locks, and holds back the readers of all logs.
-pub(crate) const EVENTS_PER_BATCH: usize = 100;
+/// How many events one transaction handles at first.
+const EVENTS_PER_BATCH: usize = 100;
+/// The most events that one transaction handles, while the part lags and its handlers are fast. A batch holds locks, and
+/// holds back the readers of all logs.
+pub(crate) const MOST_EVENTS_PER_BATCH: usize = 1_000;
+/// How long a batch should take at most.
+const LONGEST_BATCH: Duration = Duration::from_millis(50);
 /// How often a delivery is tried again at once after a conflict with another transaction.
 const CONFLICTS: u32 = 3;
 /// How many deliveries must fail in a row, with none that succeeds, so that something else than them is to blame.
@@ -49,7 +54,7 @@ impl Pace {
     pub(crate) fn new() -> Self {
         Self {
             events: EVENTS_PER_BATCH,
-            most: EVENTS_PER_BATCH,
+            most: MOST_EVENTS_PER_BATCH,
             aside: Vec::new(),
             conflicts: 0,
             failed_in_a_row: 0,
@@ -74,7 +79,7 @@ impl Pace {
     /// The part was taken from an owner that died. `trying` is the event that it had marked.
     pub(crate) fn after_death(trying: Option<String>, strikes: i32) -> Self {
         let struck = trying.map(|event| (event, strikes));
-        Self { suspects: EVENTS_PER_BATCH, events: 1, struck, ..Self::new() }
+        Self { suspects: MOST_EVENTS_PER_BATCH, events: 1, struck, ..Self::new() }
     }
 }
 
@@ -108,9 +113,10 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
             return next;
         }
     }
+    let began = Instant::now();
     match run(executor, subscriber, part, items, &pace.aside).await {
         Ok(done) => {
-            succeeded(done.handled > 0, pace);
+            succeeded(done.handled > 0, began.elapsed(), pace);
             Next::Took { taken: items.len(), handled: done.handled, set_aside: done.set_aside }
         }
         Err(Undone::Failed { index, failure, broken }) => {
@@ -154,7 +160,7 @@ pub(crate) async fn step_due<DB: EventedBackend, E: Lend<DB>>(
     }
     match try_again(executor, subscriber, part, row).await {
         Ok(handled) => {
-            succeeded(handled, pace);
+            succeeded(handled, Duration::ZERO, pace);
             Next::Took { taken: 1, handled: usize::from(handled), set_aside: 0 }
         }
         Err(Undone::Failed { failure, broken, .. }) => {
@@ -234,8 +240,8 @@ async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
     }
 }
 
-/// A batch was done: the next one is larger.
-fn succeeded(is_success: bool, pace: &mut Pace) {
+/// A batch was done in this time. The next one is larger, or smaller if it took long.
+fn succeeded(is_success: bool, took: Duration, pace: &mut Pace) {
     pace.aside.clear();
     (pace.conflicts, pace.outage_rounds) = (0, 0);
     if is_success {
@@ -246,7 +252,11 @@ fn succeeded(is_success: bool, pace: &mut Pace) {
         pace.struck = None;
         return;
     }
-    pace.events = (pace.events * 2).min(pace.most);
+    if took > LONGEST_BATCH {
+        pace.events = (pace.events / 2).max(1);
+    } else if took < LONGEST_BATCH / 2 {
+        pace.events = (pace.events * 2).min(pace.most);
+    }
 }
 
 /// A handler failed. Returns how long to wait before the next batch.

@@ -149,13 +149,24 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
         if wanted == 0 {
             break;
         }
-        let is_free =
-            part.owner.is_none_or(|_| part.unseen.is_none_or(|unseen| unseen > lease_millis(shared)));
-        if is_free && part.owner != Some(shared.id) && take(executor, shared, index, served, part).await? {
+        if is_free(shared, index, part) && take(executor, shared, index, served, part).await? {
             wanted -= 1;
         }
     }
     due(executor, shared, index, name).await
+}
+
+/// Returns whether a part has no owner that lives. A part of this worker that it does not work on is free, too: it was
+/// dropped because the log could not be read.
+fn is_free<C>(shared: &Shared<C>, index: usize, part: &PartRow) -> bool {
+    match part.owner {
+        None => true,
+        Some(owner) if owner == shared.id => {
+            let state = shared.state();
+            !state.seats.iter().any(|seat| (seat.id.subscriber, seat.id.part) == (index, part.part))
+        }
+        Some(_) => part.unseen.is_none_or(|unseen| unseen > lease_millis(shared)),
+    }
 }
 
 /// Returns the parts in an order that differs from worker to worker, so that they do not all try the same one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::item::Item;
-use crate::step::{EVENTS_PER_BATCH, Pace};
+use crate::step::{MOST_EVENTS_PER_BATCH, Pace};
 use crate::tail::Place;
 use crate::worker::seat::{QUEUE, SeatId};
 use crate::worker::shared::Shared;
@@ -69,8 +69,7 @@ impl<C> Shared<C> {
                 seat.due_at = None;
                 JobWork::Due
             } else {
-                // One event can have several deliveries, and a batch has whole events.
-                JobWork::Items(seat.queue.iter().take(EVENTS_PER_BATCH * 4).cloned().collect())
+                JobWork::Items(seat.first_events(MOST_EVENTS_PER_BATCH))
             };
             let id = seat.id;
             if is_suspicious {

@@ -57,6 +57,22 @@ impl<C> Seat<C> {
         self.pace.is_some()
     }
 
+    /// Returns the deliveries of the first events of the queue: all of each event, because a batch has whole events.
+    pub(super) fn first_events(&self, events: usize) -> Vec<Arc<Item<C>>> {
+        let mut taken: Vec<Arc<Item<C>>> = Vec::new();
+        let mut count = 0;
+        for item in &self.queue {
+            if !taken.last().is_some_and(|last| last.is_of_same_event(item)) {
+                count += 1;
+                if count > events {
+                    break;
+                }
+            }
+            taken.push(Arc::clone(item));
+        }
+        taken
+    }
+
     /// Returns when there is work; `None` if there is none.
     pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
         if !self.is_idle() || self.is_leaving {

@@ -6,6 +6,8 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod process;
+#[path = "../../../tests/topics/proxy.rs"]
+mod proxy;
 mod server;
 mod traffic;
 
