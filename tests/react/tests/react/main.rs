@@ -11,6 +11,8 @@ macro_rules! settings {
         mod $setting {
             type Conn = $conn;
 
+            #[path = "admin.rs"]
+            mod admin;
             #[path = "deliveries.rs"]
             mod deliveries;
             #[path = "failures.rs"]
