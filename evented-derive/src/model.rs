@@ -36,6 +36,8 @@ pub(crate) struct Model {
     pub(crate) log_only: Option<Span>,
     /// `before_append = path`: the hook that runs before an event is written.
     pub(crate) before_append: Option<Path>,
+    /// `after_write = path`: the hook that runs after an event is written.
+    pub(crate) after_write: Option<Path>,
     /// `cascade(Comment, Reply = (replies::shop_id, replies::number))`: the models whose records are deleted first.
     pub(crate) cascade: Vec<Child>,
     /// `view`: the table is a view of PostgreSQL. The span of the attribute.

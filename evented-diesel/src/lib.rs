@@ -131,6 +131,7 @@
 //! | let several models share a log; shards; hashes | [`EventLog`](derive@EventLog) |
 //! | link an event to an earlier one | [`Link`], [`Command::link`], [`Event::linked`] |
 //! | inspect the history or the database before a write | [`PendingEvent`] |
+//! | write something else in the transaction of each write | [`Written`] |
 //! | check rows, events, savepoints and code | [`verify`] |
 //! | show that events of a log were changed or removed | [`verify::VerifyChain`], [`checkpoints`] |
 //! | handle errors | [`Error`] |
@@ -237,7 +238,8 @@ pub use evented_derive::{EventLog, Evented};
 pub use exec::RunAsync;
 pub use exec::{Executor, Operation, Run};
 pub use model::{
-    Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, Model, ModelOn, NoFields, PendingEvent,
+    Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, Model, ModelOn, NoFields,
+    PendingEvent, Written,
 };
 pub use model::{RowFilter, Savable, WithTable};
 pub use read::{Entry, LinkedEvents};

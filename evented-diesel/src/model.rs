@@ -9,6 +9,7 @@ mod link;
 mod log;
 mod pending_event;
 mod record;
+mod written;
 
 pub use cascade::{Cascade, DeletingChildren};
 pub use definition::{EventsOf, Model, ModelOn, RowFilter, Savable, WithTable, column, converted_column};
@@ -21,3 +22,4 @@ pub use log::{EventLog, HoldsModel, LinkShape, RecordedIn, SharedLog, shard_by_k
 pub use pending_event::PendingEvent;
 pub use record::Record;
 pub(crate) use record::table_failed;
+pub use written::Written;

@@ -35,7 +35,8 @@ pub use crate::error::Error;
 pub use crate::exec::Executor;
 pub use crate::model::{
     Cascade, DeletingChildren, Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model,
-    ModelOn, PendingEvent, RecordedIn, Savable, SharedLog, WithTable, column, converted_column, shard_by_key,
+    ModelOn, PendingEvent, RecordedIn, Savable, SharedLog, WithTable, Written, column, converted_column,
+    shard_by_key,
 };
 pub use crate::sql::{BindColumns, ConvertedField, LogName, NamedTable};
 pub use crate::sql_types;

@@ -4,6 +4,7 @@
 //! async connections. `evented-core` decides, [`statements`](crate::statements) builds the SQL, and
 //! [`backend`](crate::backend) implements what differs between databases.
 
+mod after_write;
 mod append_event;
 mod attempts;
 mod batch;

@@ -6,7 +6,8 @@ use evented_diesel::spi::EventedBackend;
 use crate::failure::{BoxError, Failure, Verdict};
 use crate::item::{Item, Work};
 use crate::lend::{Broken, Called, Lend, guarded};
-use crate::refresh::{KEYS_PER_STATEMENT, refresh};
+use crate::refresh::{KEYS_PER_STATEMENT, lock_rows, refresh};
+use crate::store::Nothing;
 use crate::subscriber::Subscriber;
 use crate::telemetry;
 
@@ -53,6 +54,11 @@ pub(crate) async fn refresh_rows<DB: EventedBackend, E: Lend<DB>>(
         let reason: BoxError = "the subscriber keeps no derived table".into();
         return Err(Failure::dead(reason));
     };
+    if table.inline {
+        for lock in lock_rows::<DB>(table, keys) {
+            executor.load::<Nothing>(lock).await?;
+        }
+    }
     for keys in keys.chunks(KEYS_PER_STATEMENT) {
         for statement in refresh::<DB>(table, keys) {
             executor.execute(statement).await?;

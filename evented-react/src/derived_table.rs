@@ -6,13 +6,15 @@ pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) key: &'static str,
     pub(crate) columns: Vec<&'static str>,
+    /// Whether writes compute the rows in their own transactions, too.
+    pub(crate) inline: bool,
     /// The `SELECT`, split where the keys are: `… p.id `, ` GROUP BY …`.
     pub(crate) select: Vec<&'static str>,
 }
 
 impl Table {
     pub(crate) fn new(name: &'static str, key: &'static str) -> Self {
-        Self { name, key, columns: Vec::new(), select: Vec::new() }
+        Self { name, key, columns: Vec::new(), inline: false, select: Vec::new() }
     }
 
     pub(crate) fn set_select(&mut self, select: &'static str) {

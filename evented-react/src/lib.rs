@@ -9,6 +9,7 @@ mod derived_table;
 mod due;
 mod failure;
 mod handler;
+mod inline;
 mod input;
 mod item;
 mod key;
@@ -33,6 +34,7 @@ pub use delivery::Delivery;
 pub use evented_core::{Change, ChangeKind, Channel, Kinds, Position};
 pub use failure::Failure;
 pub use handler::{Asynchronous, Blocking, Handle, HandleAsync, IntoHandler};
+pub use inline::inline;
 pub use input::{ChannelExt, Input, InputError, IntoInput};
 pub use key::IntoKey;
 pub use operations::{

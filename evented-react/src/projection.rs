@@ -82,6 +82,14 @@ impl<C: Send + 'static> Projection<C> {
         self
     }
 
+    /// Declares that writes compute the rows in their own transactions: see [`inline`](crate::inline). A worker then locks
+    /// the rows before it computes them. Switch it on before the first write does so, and off after the last one: nothing is
+    /// missed, because a worker computes the same rows from the log.
+    pub fn inline(mut self) -> Self {
+        self.table.inline = true;
+        self
+    }
+
     /// Sets the name of the subscriber. Default: the name of the table.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.subscriber.name = name.into();

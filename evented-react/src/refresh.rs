@@ -1,7 +1,9 @@
 //! The statements of derived tables: the rows of some keys are computed, compared and written.
 
+use std::collections::BTreeSet;
+
 use evented_core::KeyValue;
-use evented_diesel::spi::{Database, SqlTypes, Statement};
+use evented_diesel::spi::{Database, SqlTypes, Statement, stable_hash};
 
 use crate::derived_table::Table;
 
@@ -50,6 +52,42 @@ pub(crate) fn refresh<'q, DB: SqlTypes>(table: &'q Table, keys: &'q [KeyValue]) 
             vec![delete, upsert]
         }
     }
+}
+
+/// The class of the advisory locks of rows.
+const ROW_LOCKS: i32 = i32::from_be_bytes(*b"evtr");
+/// How many locks the rows of a derived table share.
+const LOCKS_OF_TABLE: u64 = 1_024;
+
+/// Returns the statements that lock the rows of these keys until the end of the transaction, in one order. On SQLite there
+/// is one writer at a time, and none is needed.
+///
+/// The rows of a table share some locks, so that a batch that computes many rows does not fill the server's table of locks.
+pub(crate) fn lock_rows<'q, DB: SqlTypes>(table: &Table, keys: &[KeyValue]) -> Vec<Statement<'q, DB>> {
+    if DB::DATABASE == Database::Sqlite {
+        return Vec::new();
+    }
+    let hash = |key: &KeyValue| stable_hash(format!("{} {key}", table.name).as_bytes()) % LOCKS_OF_TABLE;
+    lock_numbers(table, keys.iter().map(hash).collect())
+}
+
+/// Returns the statements that lock all rows of a derived table.
+pub(crate) fn lock_all_rows<'q, DB: SqlTypes>(table: &Table) -> Vec<Statement<'q, DB>> {
+    if DB::DATABASE == Database::Sqlite {
+        return Vec::new();
+    }
+    lock_numbers(table, (0..LOCKS_OF_TABLE).collect())
+}
+
+fn lock_numbers<'q, DB: SqlTypes>(table: &Table, numbers: BTreeSet<u64>) -> Vec<Statement<'q, DB>> {
+    let of_table = stable_hash(table.name.as_bytes()) % (1 << 20) * LOCKS_OF_TABLE;
+    let lock = |number: u64| {
+        let mut statement = Statement::new("SELECT pg_advisory_xact_lock(");
+        let number = i32::try_from((of_table + number) % (1 << 31)).unwrap_or(0);
+        statement.value(ROW_LOCKS).sql(", ").value(number).sql(")");
+        statement
+    };
+    numbers.into_iter().map(lock).collect()
 }
 
 /// Adds `DELETE FROM t WHERE key among keys AND NOT EXISTS (`.

@@ -31,7 +31,9 @@ pub(crate) trait Source<C>: Send + Sync {
     /// Creates what turns the events of the model into deliveries. `stream` is the index of the log.
     fn consumer(&self, stream: usize, database: u64, cache: NonZeroUsize) -> Box<dyn ItemConsumer<C>>;
     /// The source with its type.
-    fn as_any(&mut self) -> &mut dyn Any;
+    fn as_any(&self) -> &dyn Any;
+    /// The source with its type.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
 }
 
 /// Turns the events of one model into deliveries.
@@ -105,7 +107,11 @@ impl<M: Model, C: Send + 'static> Source<C> for ModelSource<M, C> {
         Box::new(SourceConsumer { inner, reads_actions })
     }
 
-    fn as_any(&mut self) -> &mut dyn Any {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 }

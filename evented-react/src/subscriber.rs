@@ -110,8 +110,10 @@ impl<C: Send + 'static> Subscriber<C> {
         let route = Route { index: self.inputs, input: input.into_input(), effect };
         self.inputs += 1;
         // All inputs of one model are one source: its events are decoded once.
-        let known =
-            self.sources.iter_mut().find_map(|source| source.as_any().downcast_mut::<ModelSource<M, C>>());
+        let known = self
+            .sources
+            .iter_mut()
+            .find_map(|source| source.as_any_mut().downcast_mut::<ModelSource<M, C>>());
         match known {
             Some(source) => source.routes.push(route),
             None => self.sources.push(Box::new(ModelSource { routes: vec![route] })),

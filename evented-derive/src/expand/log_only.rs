@@ -9,6 +9,7 @@ use crate::model::Model;
 pub(super) fn rows(model: &Model, Names { private, .. }: &Names) -> TokenStream {
     let ident = &model.ident;
     let before_append = super::rows::before_append(model, private);
+    let after_write = super::rows::after_write(model, private);
     let backend = quote!(#private::diesel::backend::Backend);
     let pass = quote!(#private::diesel::query_builder::AstPass);
     quote! {
@@ -40,6 +41,7 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names) -> TokenStream 
                 ::core::result::Result::Err(::core::convert::From::from("the model has no table"))
             }
             #before_append
+            #after_write
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
     let key_columns: Vec<_> = model.keys().map(|(field, _)| &field.column).collect();
     let parts = 0..key_columns.len();
     let before_append = before_append(model, private);
+    let after_write = after_write(model, private);
     let delete_children = delete_children(model, private);
     // A model may be its own child.
     let children = model
@@ -114,6 +115,7 @@ pub(super) fn rows(model: &Model, Names { private, .. }: &Names, written: &[&Fie
                 ::core::result::Result::Ok(Self { #reads })
             }
             #before_append
+            #after_write
             #delete_children
         }
     }
@@ -185,6 +187,21 @@ fn converted_fields(
                     #(#arms,)*
                     _ => return ::core::option::Option::None,
                 })
+            }
+        }
+    })
+}
+
+/// Generates the call of the hook that runs after an event is written.
+pub(super) fn after_write(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+    model.after_write.as_ref().map(|path| {
+        quote! {
+            fn after_write<__D: #private::Executor<__DB>>(
+                written: #private::Written<'_, Self>,
+                conn: &mut __D,
+            ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #private::Error>>
+            + ::core::marker::Send {
+                #path::<__DB, __D>(written, conn)
             }
         }
     })

@@ -32,6 +32,11 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             const HAS_BEFORE_APPEND: bool = true;
         )
     });
+    let runs_after = model.after_write.is_some().then(|| {
+        quote!(
+            const HAS_AFTER_WRITE: bool = true;
+        )
+    });
     let is_view = model.view.is_some().then(|| {
         quote!(
             const IS_VIEW: bool = true;
@@ -90,6 +95,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             type Log = #log;
             type Events = #events;
             #has_hook
+            #runs_after
             #has_children
             #is_view
             #columns

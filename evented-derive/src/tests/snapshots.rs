@@ -84,6 +84,7 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
             },
         ),
         ("before_append", on_struct(quote!(#[evented(before_append = path::to::f)]))),
+        ("after_write", on_struct(quote!(#[evented(after_write = path::to::f)]))),
         (
             "cascade",
             on_struct(

@@ -12,6 +12,7 @@ use crate::model::derived::Derived;
 use crate::model::event::Event;
 use crate::model::log::{EventLog, HoldsModel};
 use crate::model::pending_event::PendingEvent;
+use crate::model::written::Written;
 use crate::sql::{BindColumns, EventTable, NamedTable, SqlTypes};
 
 /// A model with its tables. `#[derive(Evented)]` implements it.
@@ -38,6 +39,11 @@ pub trait Model: Evented {
     const IS_VIEW: bool = false;
     /// Whether a hook runs before the model's events are written, `#[evented(before_append = …)]`. Default: `false`.
     const HAS_BEFORE_APPEND: bool = false;
+    /// Whether a hook runs after the model's events are written, `#[evented(after_write = …)]`. Default: `false`.
+    const HAS_AFTER_WRITE: bool = false;
+    /// Whether a write runs a hook, and so consists of several statements.
+    #[doc(hidden)]
+    const RUNS_HOOK: bool = Self::HAS_BEFORE_APPEND || Self::HAS_AFTER_WRITE;
     /// Whether the records of other models are deleted before a record is, `#[evented(cascade(…))]`. Default: `false`.
     const HAS_CHILDREN: bool = false;
     /// The names of the key's columns, in the order of [`Evented::KEY_PARTS`]. Empty without a table.
@@ -88,6 +94,19 @@ pub trait ModelOn<DB: SqlTypes>: Model + NamedTable<DB> + BindColumns<DB> {
         conn: &mut D,
     ) -> impl Future<Output = Result<(), Error>> + Send {
         let _ = (draft, history, conn);
+        std::future::ready(Ok(()))
+    }
+    /// Runs the hook after an event and its row are written, `#[evented(after_write = …)]`. The hook runs in the
+    /// transaction of the write.
+    ///
+    /// # Errors
+    ///
+    /// The error that the hook returns. Nothing is written then.
+    fn after_write<D: Executor<DB>>(
+        written: Written<'_, Self>,
+        conn: &mut D,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (written, conn);
         std::future::ready(Ok(()))
     }
     /// Deletes the records that refer to records of this model, `#[evented(cascade(…))]`, with an event for each. The

@@ -13,7 +13,7 @@ use crate::write::drift::{self, Resolved};
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{before_append, contended, savepoint, state_store, write_links};
+use crate::write::{after_write, before_append, contended, savepoint, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -86,7 +86,7 @@ pub(crate) async fn of_resolved<DB: EventedBackend, M: ModelOn<DB>, E: Executor<
 
 /// Whether the write consists of more than an event and its row, so that it needs a transaction.
 pub(crate) fn takes_several_statements<M: Model>(options: &Options) -> bool {
-    M::HAS_BEFORE_APPEND || !options.links.is_empty()
+    M::RUNS_HOOK || !options.links.is_empty()
 }
 
 /// Uses the caller's own copy of the record, if it has a revision. The row's revision column is then the guard, and the
@@ -120,7 +120,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
     }
 
     fn runs_hook(&self) -> bool {
-        M::HAS_BEFORE_APPEND
+        M::RUNS_HOOK
     }
 
     fn command(&self) -> Repeated<'_, M> {
@@ -176,6 +176,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         write_links::run(executor, record, cx.event_id, &pending.links).await?;
         let row = written.row.ok_or_else(|| Error::NotWritten { record: record.name() })?;
         let row = state_store::reconcile(executor, record, &decision.digests, row).await?;
+        after_write::run(executor, Some(&before), Some(&row)).await?;
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
     }
 }

@@ -15,7 +15,7 @@ use crate::write::change::takes_several_statements;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{before_append, drift, row_first, state_store, write_links};
+use crate::write::{after_write, before_append, drift, row_first, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -155,7 +155,7 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     if takes_several_statements::<M>(options) {
         let transaction = Transaction::around(executor, &it.name, true).await?;
         let result = append(executor, it, decision, head, options, cx).await;
-        transaction.close_attempt(executor, &it.name, result, M::HAS_BEFORE_APPEND).await
+        transaction.close_attempt(executor, &it.name, result, M::RUNS_HOOK).await
     } else if DB::LOCKS_FIRST {
         let transaction = Transaction::join(executor, &it.name).await?;
         let result = append(executor, it, decision, head, options, cx).await;
@@ -198,6 +198,7 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     }
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
+    after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
 }
 

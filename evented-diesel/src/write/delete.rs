@@ -15,7 +15,7 @@ use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{state_store, write_links};
+use crate::write::{after_write, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -28,8 +28,12 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let delete = Delete { record, options, cascade: &options.cascade() };
     // One statement usually suffices, without reading first. A model that refuses drift must read first, and so must a
     // log that chains its events.
-    let reads_first =
-        DB::LOCKS_FIRST || M::DRIFT == Drift::Refuse || M::Log::HASHED || !M::HAS_TABLE || M::HAS_CHILDREN;
+    let reads_first = DB::LOCKS_FIRST
+        || M::DRIFT == Drift::Refuse
+        || M::Log::HASHED
+        || !M::HAS_TABLE
+        || M::HAS_CHILDREN
+        || M::HAS_AFTER_WRITE;
     if !reads_first
         && options.links.is_empty()
         && let Some(done) = delete.from(executor, None).await.map_err(|error| error.of_write(true))?
@@ -58,7 +62,7 @@ struct Delete<'d, M: Model> {
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Delete<'_, M> {
     fn takes_several_statements(&self) -> bool {
-        !self.options.links.is_empty() || M::HAS_CHILDREN
+        !self.options.links.is_empty() || M::HAS_CHILDREN || M::HAS_AFTER_WRITE
     }
 
     fn runs_hook(&self) -> bool {
@@ -160,6 +164,7 @@ impl<M: Model> Delete<'_, M> {
                 Err(error) => telemetry::lost(M::SCHEMA, &record.value, error),
             }
         }
+        after_write::run(executor, Some(&row), None).await?;
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
     }
 }
@@ -184,6 +189,7 @@ impl<M: Model> Delete<'_, M> {
         let appended = record.first::<Appended, _, _>(executor, append(event)).await?;
         let Some(Appended { offset, revision }) = appended else { return Ok(None) };
         write_links::run(executor, record, event.event_id, &self.options.links).await?;
+        after_write::run(executor, Some(&known), None).await?;
         Ok(Some(Recorded { record: known, event_id: event.event_id, revision, offset }))
     }
 }

@@ -11,6 +11,7 @@ use crate::exec::{Executor, Transaction};
 use crate::model::{Model, ModelOn, Record};
 use crate::read::load;
 use crate::statements::{Append, Appended, RecordRow, append, insert_with_defaults, row_of};
+use crate::write::after_write;
 use crate::write::append_event::{EventContent, Head, next_event};
 use crate::write::before_append::{self, Before};
 use crate::write::create::NewRecord;
@@ -75,6 +76,7 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let Some(Appended { offset, revision }) = appended else { return Ok(None) };
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
+    after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
 }
 

@@ -90,7 +90,7 @@ impl<M: Model + Savable> Save<M> {
     {
         if !DB::LOCKS_FIRST
             && !M::IS_VIEW
-            && !M::HAS_BEFORE_APPEND
+            && !M::RUNS_HOOK
             && let Some(from) = drift::read_verified(executor, record).await?
             && !savepoint::is_due::<M>(from.head)
             && let Some(done) =
@@ -100,12 +100,12 @@ impl<M: Model + Savable> Save<M> {
         }
         let name = record.name();
         for _ in 0..ATTEMPTS {
-            let transaction = Transaction::around(executor, &name, M::HAS_BEFORE_APPEND).await?;
+            let transaction = Transaction::around(executor, &name, M::RUNS_HOOK).await?;
             let result = match state_store::resolve(executor, record, &self.options, RowLock::Change).await {
                 Ok(from) => self.from(executor, record, from).await,
                 Err(error) => Err(error),
             };
-            let done = transaction.close_attempt(executor, &name, result, M::HAS_BEFORE_APPEND).await?;
+            let done = transaction.close_attempt(executor, &name, result, M::RUNS_HOOK).await?;
             if let Some(done) = done {
                 return Ok(done);
             }

@@ -8,15 +8,16 @@ use serde::Serialize;
 
 use crate::derived_table::Table;
 use crate::operations::lag::lags;
-use crate::refresh::{compare, rebuild_all};
+use crate::refresh::{compare, lock_all_rows, rebuild_all};
 use crate::register::{RegisterError, lock_waiting, registered};
-use crate::store::{failed, load, text, write};
+use crate::store::{Nothing, failed, load, text, write};
 use crate::subscriber::Subscriber;
 
 /// Computes every row of a projection's table anew, and writes those that differ, in one transaction. Readers see the old
 /// rows or the new ones.
 ///
-/// The workers of the projection wait meanwhile. Other writers do not, on PostgreSQL; on SQLite, which has one writer at a
+/// The workers of the projection wait meanwhile, and so do the writes that compute its rows
+/// [inline](crate::Projection::inline). Other writers do not, on PostgreSQL; on SQLite, which has one writer at a
 /// time, they do. What they change meanwhile is computed by the workers afterwards.
 ///
 /// # Errors
@@ -89,6 +90,11 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
     // With these locks no worker computes rows from an older snapshot and writes them later.
     for part in 0..parts {
         lock_waiting(executor, &projection.name, part).await?;
+    }
+    if table.inline {
+        for lock in lock_all_rows::<DB>(table) {
+            load::<Nothing, _, _>(executor, lock).await?;
+        }
     }
     let [delete, upsert] = rebuild_all::<DB>(table);
     let deleted = write(executor, delete).await?;

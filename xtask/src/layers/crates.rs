@@ -86,7 +86,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["input", "item"],
             &["source"],
             &["subscriber"],
-            &["call", "projection", "register", "tail"],
+            &["call", "inline", "projection", "register", "tail"],
             &["batch"],
             &["due"],
             &["step"],

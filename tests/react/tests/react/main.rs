@@ -17,6 +17,8 @@ macro_rules! settings {
             mod deliveries;
             #[path = "failures.rs"]
             mod failures;
+            #[path = "inline.rs"]
+            mod inline;
             #[path = "projections.rs"]
             mod projections;
             #[path = "versions.rs"]
