@@ -2,26 +2,31 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use evented_core::KeyValue;
 use evented_diesel::Error;
-use evented_diesel::spi::{Database, EventedBackend, wake};
+use evented_diesel::spi::{Database, EventedBackend, Statement, wake};
+use uuid::Uuid;
 
-use crate::call::{call, refresh_rows};
-use crate::failure::{Failure, Verdict};
+use crate::call::{NotHandled, call, refresh_rows};
+use crate::failure::Failure;
 use crate::item::{Item, Work};
 use crate::key::OrderKey;
 use crate::lend::Lend;
-use crate::store::{self, CursorRow, DeferredRow, Fenced, Keyed, LockedPart, State, failed, load, write};
-use crate::subscriber::{OnDead, Subscriber};
+use crate::next_state::next_state;
+use crate::store::{
+    self, CursorRow, DeferredRow, Fenced, Keyed, LockedPart, Nothing, State, failed, load, write,
+};
+use crate::subscriber::Subscriber;
 use crate::telemetry;
 
 /// The part that a batch works for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub(crate) number: i32,
-    /// The fence that the worker holds; `None` for a test, which needs to own nothing.
-    pub(crate) fence: Option<i64>,
+    /// The worker that owns the part, and the fence that it holds; `None` for a test, which needs to own nothing.
+    pub(crate) owner: Option<(Uuid, i64)>,
     /// The names of the logs, by their index.
     pub(crate) streams: &'a [String],
     /// Whether the event was marked before it is run alone: the transaction takes the mark away.
@@ -36,7 +41,8 @@ pub(crate) enum Undone {
     /// Another transaction works on the part.
     Locked,
     /// A handler has not handled the delivery with this index, or did so in a way that leaves the connection useless.
-    Failed { index: usize, failure: Failure, broken: bool },
+    /// `None`: one of the deliveries is to blame, and which one is not known.
+    Failed { index: Option<usize>, failure: Failure, broken: bool },
     /// The database failed. Nobody is blamed.
     Database(Error),
 }
@@ -44,6 +50,16 @@ pub(crate) enum Undone {
 impl From<Error> for Undone {
     fn from(error: Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl NotHandled {
+    /// Says who is to blame: the delivery with this index.
+    pub(crate) fn into_undone(self, index: Option<usize>) -> Undone {
+        match self {
+            Self::Failed { failure, broken } => Undone::Failed { index, failure, broken },
+            Self::Lost(error) => Undone::Database(error),
+        }
     }
 }
 
@@ -72,18 +88,38 @@ pub(crate) async fn run<DB: EventedBackend, E: Lend<DB>>(
 ) -> Result<Done, Undone> {
     let depth = executor.depth().map_err(failed)?;
     executor.begin().await.map_err(failed)?;
-    let batch = Batch { subscriber, part, items, aside, depth: depth + 1 };
-    match batch.in_transaction(executor).await {
-        Ok(done) => {
-            executor.commit().await.map_err(failed)?;
-            // Handlers may have written events.
-            if done.handled > 0 && subscriber.table.is_none() && depth == 0 {
-                wake();
+    let batch = Batch { subscriber, part, items, aside, depth: depth + 1, called: AtomicBool::new(false) };
+    let undone = match batch.in_transaction(executor).await {
+        Ok(done) => match executor.commit().await {
+            Ok(()) => {
+                // Handlers may have written events.
+                if done.handled > 0 && subscriber.table.is_none() && depth == 0 {
+                    wake();
+                }
+                return Ok(done);
             }
-            Ok(done)
+            Err(error) => Undone::Database(failed(error)),
+        },
+        Err(undone) => undone,
+    };
+    let undone = roll_back(executor, depth, undone).await;
+    let was_called = batch.called.load(Ordering::Relaxed);
+    Err(if was_called { blame(executor, undone).await } else { undone })
+}
+
+/// Decides who is to blame for an error of the database after a handler ran. If the connection still answers, a handler
+/// left something behind: an aborted transaction, or a row that a deferred constraint refuses at the commit.
+pub(crate) async fn blame<DB: EventedBackend, E: Lend<DB>>(executor: &mut E, undone: Undone) -> Undone {
+    match undone {
+        Undone::Database(error) if !error.is_retryable() && answers(executor).await => {
+            Undone::Failed { index: None, failure: Failure::from(error), broken: false }
         }
-        Err(undone) => Err(roll_back(executor, depth, undone).await),
+        other => other,
     }
+}
+
+async fn answers<DB: EventedBackend, E: Lend<DB>>(executor: &mut E) -> bool {
+    executor.load::<Nothing>(Statement::new("SELECT 1")).await.is_ok()
 }
 
 /// Rolls back to a depth. If that fails, the connection is lost, and whatever failed is not to blame.
@@ -97,12 +133,16 @@ pub(crate) async fn roll_back<DB: EventedBackend, E: Lend<DB>>(
         // The caller throws the connection away.
         return undone;
     }
-    while executor.depth().is_ok_and(|now| now > depth) {
+    loop {
+        match executor.depth() {
+            Ok(now) if now > depth => {}
+            Ok(_) => return undone,
+            Err(error) => return Undone::Database(failed(error)),
+        }
         if let Err(error) = executor.rollback().await {
             return Undone::Database(failed(error));
         }
     }
-    undone
 }
 
 struct Batch<'b, C> {
@@ -112,6 +152,8 @@ struct Batch<'b, C> {
     aside: &'b [Aside],
     /// How many transactions are open within the batch.
     depth: u32,
+    /// Whether a handler was called.
+    called: AtomicBool,
 }
 
 impl<C: Send + 'static> Batch<'_, C> {
@@ -161,10 +203,15 @@ impl<C: Send + 'static> Batch<'_, C> {
             return Ok(());
         }
         if let Some(aside) = self.aside.iter().find(|aside| aside.index == index) {
-            if self.set_aside(executor, item, &aside.failure).await? {
-                waiting.insert(item.key.clone());
+            match self.set_aside(executor, item, &aside.failure).await? {
+                None => done.handled += 1,
+                Some(state) => {
+                    done.set_aside += 1;
+                    if state != State::Passed {
+                        waiting.insert(item.key.clone());
+                    }
+                }
             }
-            done.set_aside += 1;
             return Ok(());
         }
         match &item.work {
@@ -179,9 +226,10 @@ impl<C: Send + 'static> Batch<'_, C> {
                 done.handled += 1;
             }
             _ => {
+                self.called.store(true, Ordering::Relaxed);
                 call(executor, self.subscriber, item, 1, self.depth)
                     .await
-                    .map_err(|(failure, broken)| Undone::Failed { index, failure, broken })?;
+                    .map_err(|uncalled| uncalled.into_undone(Some(index)))?;
                 done.handled += 1;
             }
         }
@@ -193,19 +241,22 @@ impl<C: Send + 'static> Batch<'_, C> {
         self.items.first().is_none_or(|first| self.items.iter().all(|item| item.is_of_same_event(first)))
     }
 
-    /// Sets a delivery aside whose first attempt failed. Returns whether its key waits.
+    /// Sets a delivery aside whose first attempt failed. Returns its state; `None` if it counts as handled.
     async fn set_aside<DB: EventedBackend, E: Lend<DB, Conn = C>>(
         &self,
         executor: &mut E,
         item: &Item<C>,
         failure: &Failure,
-    ) -> Result<bool, Undone> {
-        let reason = failure.to_string();
+    ) -> Result<Option<State>, Undone> {
+        let reason = failure.text();
         let next = next_state(self.subscriber, failure, 0);
-        let Some((state, attempts, retry_in)) = next else { return Ok(false) };
+        let Some((state, attempts, retry_in)) = next else { return Ok(None) };
         telemetry::set_aside(&self.subscriber.name, &item.key, &reason);
+        if matches!(state, State::Dead | State::Passed) {
+            telemetry::dead(&self.subscriber.name, &item.key, &reason);
+        }
         self.defer(executor, item, state, Some(&reason), attempts, retry_in).await?;
-        Ok(state != State::Passed)
+        Ok(Some(state))
     }
 
     async fn defer<DB: EventedBackend, E: Lend<DB, Conn = C>>(
@@ -247,9 +298,9 @@ impl<C: Send + 'static> Batch<'_, C> {
         // Sorted, so that two parts that lock the same rows of another table do so in one order.
         keys.sort_unstable();
         keys.dedup();
-        let index = self.items.len().saturating_sub(1);
+        self.called.store(true, Ordering::Relaxed);
         refresh_rows(executor, self.subscriber, &keys).await.map_err(|failure| Undone::Failed {
-            index,
+            index: None,
             failure,
             broken: false,
         })
@@ -274,13 +325,8 @@ impl<C: Send + 'static> Batch<'_, C> {
                 epoch: last.position.epoch().cast_signed(),
                 ..cursor.clone()
             };
-            let moved = executor.execute(store::move_cursor(&self.subscriber.name, &to, cursor.offset)).await;
-            let moved = moved.map_err(|error| {
-                // A handler that swallows an error leaves the transaction aborted.
-                let index = self.items.len().saturating_sub(1);
-                Undone::Failed { index, failure: Failure::from(error), broken: false }
-            })?;
-            if moved == 0 {
+            let moved = store::move_cursor(&self.subscriber.name, &to, cursor.offset);
+            if write(executor, moved).await? == 0 {
                 return Err(Undone::Locked);
             }
         }
@@ -310,7 +356,8 @@ pub(crate) async fn lock<DB: EventedBackend, E: Lend<DB>>(
     // A statement of its own: what the last holder of the lock has committed is visible to it.
     let rows = load::<LockedPart, _, _>(executor, store::locked_part(name, part.number)).await?;
     let Some(locked) = rows.into_iter().next() else { return Err(Undone::Lost) };
-    let is_mine = part.fence.is_none_or(|fence| fence == locked.fence && locked.owner.is_some());
+    let is_mine =
+        part.owner.is_none_or(|(owner, fence)| fence == locked.fence && locked.owner == Some(owner));
     if is_mine && locked.version == subscriber.version { Ok(locked) } else { Err(Undone::Lost) }
 }
 
@@ -320,37 +367,8 @@ pub(crate) async fn unmark<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &str,
     part: Part<'_>,
 ) -> Result<(), Undone> {
-    if let Some(fence) = part.fence.filter(|_| part.marked) {
+    if let Some((_, fence)) = part.owner.filter(|_| part.marked) {
         write(executor, store::try_event(subscriber, part.number, fence, None, 0)).await?;
     }
     Ok(())
-}
-
-/// Returns the state of a delivery after a failure, the number of its attempts so far, and the milliseconds until the next
-/// one; `None` if it counts as handled. `before`: the attempts before this one.
-pub(crate) fn next_state<C>(
-    subscriber: &Subscriber<C>,
-    failure: &Failure,
-    before: i32,
-) -> Option<(State, i32, Option<i64>)> {
-    let dead = match subscriber.on_dead {
-        OnDead::Block => State::Dead,
-        OnDead::PassOver => State::Passed,
-    };
-    let millis =
-        |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
-    let attempts = before.saturating_add(1);
-    Some(match failure.verdict {
-        Verdict::Discard => return None,
-        Verdict::Snooze(time) => (State::Retry, before, Some(millis(time))),
-        Verdict::Dead => (dead, attempts, None),
-        Verdict::Unreadable => (State::Unreadable, before, None),
-        Verdict::Retry | Verdict::Conflict => {
-            let attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
-            match subscriber.retry.pause_after(attempt) {
-                Some(pause) => (State::Retry, attempts, Some(millis(pause))),
-                None => (dead, attempts, None),
-            }
-        }
-    })
 }

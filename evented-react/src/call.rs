@@ -1,47 +1,63 @@
 //! Does the work of one delivery: calls its handler, or computes its row.
 
 use evented_core::KeyValue;
+use evented_diesel::Error;
 use evented_diesel::spi::EventedBackend;
 
 use crate::failure::{BoxError, Failure, Verdict};
 use crate::item::{Item, Work};
 use crate::lend::{Broken, Called, Lend, guarded};
 use crate::refresh::{KEYS_PER_STATEMENT, lock_rows, refresh};
-use crate::store::Nothing;
+use crate::store::{Fenced, failed};
 use crate::subscriber::Subscriber;
 use crate::telemetry;
 
-/// Calls the handler of a delivery, or computes its row. Returns with the failure whether the connection is of no further
-/// use.
+/// Why a delivery was not handled.
+pub(crate) enum NotHandled {
+    /// The handler failed. `broken`: the connection is of no further use.
+    Failed { failure: Failure, broken: bool },
+    /// The connection was lost, and nobody is to blame.
+    Lost(Error),
+}
+
+impl From<Failure> for NotHandled {
+    fn from(failure: Failure) -> Self {
+        Self::Failed { failure, broken: false }
+    }
+}
+
+/// Calls the handler of a delivery, or computes its row.
 pub(crate) async fn call<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     item: &Item<E::Conn>,
     attempt: u32,
     depth: u32,
-) -> Result<(), (Failure, bool)> {
+) -> Result<(), NotHandled> {
     match &item.work {
         Work::Unreadable(reason) => {
-            Err((Failure { verdict: Verdict::Unreadable, error: reason.clone().into() }, false))
+            Err(Failure { verdict: Verdict::Unreadable, error: reason.clone().into() }.into())
         }
-        Work::Refresh(key) => refresh_rows(executor, subscriber, std::slice::from_ref(key))
-            .await
-            .map_err(|failure| (failure, false)),
+        Work::Refresh(key) => Ok(refresh_rows(executor, subscriber, std::slice::from_ref(key)).await?),
         Work::Call(work) => {
             let span = telemetry::handle(&subscriber.name, item.event, attempt);
             let place = item.place(&subscriber.name, attempt);
             let called = guarded::<DB, E>(work.call(place, executor.conn()), subscriber.timeout);
             match telemetry::within(span, called).await {
-                Called::Returned(result) => {
-                    if executor.depth().ok() != Some(depth) {
-                        return Err((Failure::retry(Broken::Transaction), true));
-                    }
-                    result.map_err(|failure| (failure, false))
-                }
-                Called::Broken(broken) => Err((Failure::retry(broken), true)),
+                Called::Returned(result) => match executor.depth() {
+                    Ok(now) if now == depth => Ok(result?),
+                    Ok(_) => Err(broken(Broken::Transaction)),
+                    // Diesel does not know the state of a transaction whose connection is gone.
+                    Err(error) => Err(NotHandled::Lost(failed(error))),
+                },
+                Called::Broken(reason) => Err(broken(reason)),
             }
         }
     }
+}
+
+fn broken(reason: Broken) -> NotHandled {
+    NotHandled::Failed { failure: Failure::retry(reason), broken: true }
 }
 
 /// Computes the rows of some keys of a derived table.
@@ -55,8 +71,15 @@ pub(crate) async fn refresh_rows<DB: EventedBackend, E: Lend<DB>>(
         return Err(Failure::dead(reason));
     };
     if table.inline {
-        for lock in lock_rows::<DB>(table, keys) {
-            executor.load::<Nothing>(lock).await?;
+        // A write of the user's may hold some of the rows and wait for others, in its own order. So a batch waits for none of
+        // them: if one is locked, the rows are computed one by one.
+        let waits = keys.len() == 1;
+        for lock in lock_rows::<DB>(table, keys, waits) {
+            let locked = executor.load::<Fenced>(lock).await?;
+            if !locked.first().is_some_and(|row| row.0) {
+                let reason: BoxError = "a write computes one of the rows".into();
+                return Err(Failure { verdict: Verdict::Conflict, error: reason });
+            }
         }
     }
     for keys in keys.chunks(KEYS_PER_STATEMENT) {

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
+    /// The name in quotation marks.
+    pub(crate) quoted: String,
     pub(crate) key: &'static str,
     pub(crate) columns: Vec<&'static str>,
     /// Whether writes compute the rows in their own transactions, too.
@@ -14,7 +16,8 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(name: &'static str, key: &'static str) -> Self {
-        Self { name, key, columns: Vec::new(), inline: false, select: Vec::new() }
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        Self { name, quoted, key, columns: Vec::new(), inline: false, select: Vec::new() }
     }
 
     pub(crate) fn set_select(&mut self, select: &'static str) {
@@ -28,8 +31,14 @@ impl Table {
 
     /// Returns what is wrong with the declaration.
     pub(crate) fn fault(&self) -> Option<String> {
-        (self.select.len() < 2)
-            .then(|| format!("the SELECT of `{}` has no condition of the form `… IN ({{keys}})`", self.name))
+        let is_faulty = self.select.len() < 2 || self.select.iter().any(|part| part.contains("{keys}"));
+        let fault = || {
+            let name = self.name;
+            format!(
+                "the SELECT of `{name}` needs conditions of the form `… IN ({{keys}})`, and `{{keys}}` nowhere else"
+            )
+        };
+        is_faulty.then(fault)
     }
 }
 

@@ -2,15 +2,16 @@
 
 use evented_core::LogOffset;
 use evented_diesel::Error;
-use evented_diesel::spi::{EventedBackend, database_id};
+use evented_diesel::spi::{EventedBackend, database_id, wake};
 
-use crate::batch::{Part, Undone, lock, next_state, roll_back, unmark};
+use crate::batch::{Part, Undone, blame, lock, roll_back, unmark};
 use crate::call::call;
 use crate::failure::Failure;
-use crate::item::Item;
+use crate::item::{Item, Work};
 use crate::lend::Lend;
-use crate::register::just_before;
-use crate::store::{self, DeferredRow, State, failed, load, write};
+use crate::next_state::next_state;
+use crate::register::{just_before, lock_waiting};
+use crate::store::{self, DeferredRow, Keyed, State, failed, load, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 use crate::telemetry;
@@ -37,16 +38,24 @@ pub(crate) async fn try_again<DB: EventedBackend, E: Lend<DB>>(
     part: Part<'_>,
     row: &DeferredRow,
 ) -> Result<bool, Undone> {
-    let item = find(executor, subscriber, part, row).await?;
+    let items = find(executor, subscriber, part, row).await?;
     let depth = executor.depth().map_err(failed)?;
     executor.begin().await.map_err(failed)?;
-    match in_transaction(executor, subscriber, part, row, item.as_ref(), depth + 1).await {
-        Ok(done) => {
-            executor.commit().await.map_err(failed)?;
-            Ok(done)
-        }
-        Err(undone) => Err(roll_back(executor, depth, undone).await),
-    }
+    let undone = match in_transaction(executor, subscriber, part, row, &items, depth + 1).await {
+        Ok(done) => match executor.commit().await {
+            Ok(()) => {
+                // The handler may have written events.
+                if done && subscriber.table.is_none() && depth == 0 {
+                    wake();
+                }
+                return Ok(done);
+            }
+            Err(error) => Undone::Database(failed(error)),
+        },
+        Err(undone) => undone,
+    };
+    let undone = roll_back(executor, depth, undone).await;
+    Err(blame(executor, undone).await)
 }
 
 async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
@@ -54,48 +63,75 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     row: &DeferredRow,
-    item: Option<&Item<E::Conn>>,
+    items: &[Item<E::Conn>],
     depth: u32,
 ) -> Result<bool, Undone> {
-    lock(executor, subscriber, part).await?;
+    let locked = lock(executor, subscriber, part).await?;
     let name = subscriber.name.as_str();
     // Removed first: then the row is locked, and nobody skips it meanwhile.
     if write(executor, store::forget(name, row.part, row.number)).await? == 0 {
         return Ok(false);
     }
-    // Without the item, the subscriber's filters no longer accept the event: there is nothing to do.
-    if let Some(item) = item {
-        let attempt = u32::try_from(row.attempts.saturating_add(1)).unwrap_or(u32::MAX);
-        call(executor, subscriber, item, attempt, depth)
-            .await
-            .map_err(|(failure, broken)| Undone::Failed { index: 0, failure, broken })?;
+    // Without an item, the subscriber's filters no longer accept the event: there is nothing to do.
+    for item in items {
+        if item.key == row.key || matches!(item.work, Work::Unreadable(_)) {
+            let attempt = u32::try_from(row.attempts.saturating_add(1)).unwrap_or(u32::MAX);
+            let called = call(executor, subscriber, item, attempt, depth).await;
+            called.map_err(|failed| failed.into_undone(Some(0)))?;
+        } else {
+            // The event could not be read, so its own key was not known. It lines up there.
+            requeue(executor, subscriber, row, item, locked.parts).await?;
+        }
     }
-    write(executor, store::promote(name, row.part, &row.key)).await.map_err(|error| Undone::Failed {
-        index: 0,
-        failure: Failure::from(error),
-        broken: false,
-    })?;
+    write(executor, store::promote(name, row.part, &row.key)).await?;
     unmark(executor, name, part).await?;
     Ok(true)
 }
 
-/// Reads the event of a delivery from its log.
+/// Sets a delivery aside under its own key, in the part of that key.
+async fn requeue<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    row: &DeferredRow,
+    item: &Item<E::Conn>,
+    parts: i32,
+) -> Result<(), Undone> {
+    let (name, part) = (subscriber.name.as_str(), item.key.part(parts));
+    if part != row.part {
+        lock_waiting(executor, name, part).await?;
+    }
+    let waiting = load::<Keyed, _, _>(executor, store::waiting_keys(name, part)).await?;
+    let waits = waiting.iter().any(|key| key.0 == item.key);
+    let (state, retry_in) = if waits { (State::Behind, None) } else { (State::Retry, Some(0)) };
+    let moved = DeferredRow { part, key: item.key.clone(), state, ..row.clone() };
+    write(executor, store::defer(name, &moved, retry_in)).await?;
+    Ok(())
+}
+
+/// Reads the event of a delivery from its log. A readable event can have deliveries under other keys than the one under
+/// which it was set aside when it could not be read.
 async fn find<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     row: &DeferredRow,
-) -> Result<Option<Item<E::Conn>>, Undone> {
-    let Some(stream) = part.streams.iter().position(|stream| *stream == row.stream) else { return Ok(None) };
-    let Some(log) = subscriber.logs().get(stream).copied() else { return Ok(None) };
+) -> Result<Vec<Item<E::Conn>>, Undone> {
+    let Some(stream) = part.streams.iter().position(|stream| *stream == row.stream) else {
+        return Ok(Vec::new());
+    };
+    let Some(log) = subscriber.logs().get(stream).copied() else { return Ok(Vec::new()) };
     let database = database_id(executor, log.name).await?;
     let offset: LogOffset = just_before(row.offset);
     let place = Place { offset, anchor: 0, epoch: database.cast_signed() };
-    let Some(mut tail) = Tail::new(subscriber, stream, database, place) else { return Ok(None) };
+    let Some(mut tail) = Tail::new(subscriber, stream, database, place) else { return Ok(Vec::new()) };
     let read = tail.read(executor, None, 1).await?;
-    let is_it =
-        |item: &Item<E::Conn>| item.offset == row.offset && item.input == row.input && item.key == row.key;
-    Ok(read.items.into_iter().find(is_it))
+    let mut items = read.items;
+    items.retain(|item| item.offset == row.offset && item.input == row.input);
+    if row.state != State::Unreadable && items.iter().any(|item| item.key == row.key) {
+        // One of the two rows of a move: the other one has a delivery of its own.
+        items.retain(|item| item.key == row.key);
+    }
+    Ok(items)
 }
 
 /// Stores that a delivery failed again.
@@ -124,7 +160,7 @@ async fn settled<DB: EventedBackend, E: Lend<DB>>(
     lock(executor, subscriber, part).await?;
     let name = subscriber.name.as_str();
     unmark(executor, name, part).await?;
-    let error = Some(failure.to_string());
+    let error = Some(failure.text());
     match next_state(subscriber, failure, row.attempts) {
         Some((State::Retry, attempts, retry_in)) => {
             let row = DeferredRow { attempts, error, ..row.clone() };

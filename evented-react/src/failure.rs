@@ -75,6 +75,17 @@ impl Failure {
         Self { verdict: Verdict::Discard, error: why.into() }
     }
 
+    /// Returns a failure with the same text.
+    pub(crate) fn copy(&self) -> Self {
+        Self { verdict: self.verdict, error: self.error.to_string().into() }
+    }
+
+    /// Returns the text of the reason as it is stored: databases keep no NUL, and nobody reads more than this.
+    pub(crate) fn text(&self) -> String {
+        const LONGEST: usize = 4_000;
+        self.error.to_string().chars().take(LONGEST).filter(|char| *char != '\0').collect()
+    }
+
     /// The reason.
     #[must_use]
     pub fn error(&self) -> &(dyn StdError + Send + Sync + 'static) {

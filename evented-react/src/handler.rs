@@ -111,7 +111,8 @@ pub(crate) mod sealed {
             delivery: Delivery<'a, T>,
             conn: &'a mut C,
         ) -> BoxFuture<'a, Result<(), Failure>> {
-            Box::pin(self.0.handle(delivery, conn))
+            // Also what runs before the first `await` runs within what catches its panics.
+            Box::pin(async move { self.0.handle(delivery, conn).await })
         }
     }
 

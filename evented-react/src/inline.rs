@@ -53,6 +53,9 @@ use crate::subscriber::Subscriber;
 /// # }
 /// ```
 ///
+/// Two commands in one transaction of yours lock their rows one after the other. Two such transactions can therefore wait for
+/// each other, and PostgreSQL ends one of them with a serialization failure: run it again.
+///
 /// # Errors
 ///
 /// Errors of the database, also that the derived table does not fit the projection. The write is rolled back.
@@ -71,9 +74,9 @@ where
     if keys.is_empty() {
         return Ok(());
     }
-    // Two writes that concern one row wait for each other here, in one order. Statements after the lock see what the other
-    // one has committed.
-    for lock in lock_rows::<DB>(table, &keys) {
+    // Two writes that concern one row wait for each other here. Under READ COMMITTED, statements after the lock see what the
+    // other one has committed. At a higher isolation level the statement below fails with a serialization failure.
+    for lock in lock_rows::<DB>(table, &keys, true) {
         load::<Nothing, _, _>(conn, lock).await?;
     }
     for statement in refresh::<DB>(table, &keys) {

@@ -18,7 +18,7 @@ type KeyOf<M> = Arc<dyn Fn(&Change<M>) -> Option<KeyValue> + Send + Sync>;
 ///     .into_input()
 ///     .changing(["status"])                        // updates of other fields are not delivered
 ///     .when(|ticket| ticket.actor().is_some())
-///     .key(|ticket| ticket.after().map(|it| it.project_id))
+///     .key(|ticket| ticket.after().or(ticket.before()).map(|it| it.project_id))
 /// ```
 pub struct Input<M: Evented> {
     channel: Channel<M>,

@@ -96,7 +96,8 @@ impl OrderKey {
     pub(crate) fn of(key: &KeyValue) -> Self {
         Self(match key {
             KeyValue::Uuid(key) => format!("u:{key}"),
-            KeyValue::Text(key) => format!("t:{key}"),
+            // Databases keep no NUL. The text only orders.
+            KeyValue::Text(key) => format!("t:{}", key.replace('\0', "\u{fffd}")),
             KeyValue::Int(key) => format!("n:{key}"),
             KeyValue::BigInt(key) => format!("n:{key}"),
             // A kind of a later version.

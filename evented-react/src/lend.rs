@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use diesel::QueryResult;
 use diesel::connection::{Connection, LoadConnection, TransactionManager};
-use evented_diesel::spi::{BlockingExecutor, EventedBackend, Executor};
+use evented_diesel::spi::{BlockingExecutor, EventedBackend, Executor, ready};
 
 use crate::failure::Failure;
 
@@ -20,11 +20,11 @@ pub(crate) trait Lend<DB: EventedBackend>: Executor<DB> {
     fn conn(&mut self) -> &mut Self::Conn;
     /// Returns how many transactions and savepoints are open.
     fn depth(&mut self) -> QueryResult<u32>;
-    /// Runs a future for at most this time; `None` if it took longer.
+    /// Runs a future for at most this time.
     fn limit<T: Send>(
         work: impl Future<Output = T> + Send,
         time: Duration,
-    ) -> impl Future<Output = Option<T>> + Send;
+    ) -> impl Future<Output = Result<T, Broken>> + Send;
 }
 
 impl<DB, P> Lend<DB> for BlockingExecutor<P>
@@ -45,10 +45,10 @@ where
     }
 
     // A blocking handler cannot be stopped: it is noticed when it returns.
-    async fn limit<T: Send>(work: impl Future<Output = T> + Send, time: Duration) -> Option<T> {
+    async fn limit<T: Send>(work: impl Future<Output = T> + Send, time: Duration) -> Result<T, Broken> {
         let began = Instant::now();
-        let done = work.await;
-        (began.elapsed() <= time).then_some(done)
+        let done = ready(work).ok_or(Broken::Waits)?;
+        if began.elapsed() <= time { Ok(done) } else { Err(Broken::TimedOut(time)) }
     }
 }
 
@@ -61,7 +61,7 @@ mod asynchronous {
     use diesel_async::{AsyncConnection, TransactionManager};
     use evented_diesel::spi::{AsyncExecutor, EventedBackend};
 
-    use crate::lend::Lend;
+    use crate::lend::{Broken, Lend};
 
     impl<DB, P> Lend<DB> for AsyncExecutor<P>
     where
@@ -81,8 +81,8 @@ mod asynchronous {
             Ok(status.transaction_depth()?.map_or(0, std::num::NonZero::get))
         }
 
-        async fn limit<T: Send>(work: impl Future<Output = T> + Send, time: Duration) -> Option<T> {
-            tokio::time::timeout(time, work).await.ok()
+        async fn limit<T: Send>(work: impl Future<Output = T> + Send, time: Duration) -> Result<T, Broken> {
+            tokio::time::timeout(time, work).await.map_err(|_| Broken::TimedOut(time))
         }
     }
 }
@@ -94,6 +94,8 @@ pub(crate) enum Broken {
     Panicked(String),
     #[error("the handler took longer than {0:?}")]
     TimedOut(Duration),
+    #[error("the handler waits as only async handlers do, and its connection is blocking")]
+    Waits,
     #[error("the handler left a transaction open, or ended the one that it was called in")]
     Transaction,
 }
@@ -132,8 +134,8 @@ pub(crate) async fn guarded<DB: EventedBackend, E: Lend<DB>>(
     time: Duration,
 ) -> Called {
     match E::limit(CatchPanic(Box::pin(work)), time).await {
-        Some(Ok(result)) => Called::Returned(result),
-        Some(Err(panic)) => Called::Broken(Broken::Panicked(panic)),
-        None => Called::Broken(Broken::TimedOut(time)),
+        Ok(Ok(result)) => Called::Returned(result),
+        Ok(Err(panic)) => Called::Broken(Broken::Panicked(panic)),
+        Err(broken) => Called::Broken(broken),
     }
 }

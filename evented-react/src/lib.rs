@@ -14,6 +14,7 @@ mod input;
 mod item;
 mod key;
 mod lend;
+mod next_state;
 mod operations;
 mod projection;
 mod refresh;

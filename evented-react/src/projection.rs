@@ -90,6 +90,13 @@ impl<C: Send + 'static> Projection<C> {
         self
     }
 
+    /// Sets where the projection begins when it is registered for the first time. Default: [`From::Beginning`]. For tables
+    /// with a long history, begin with [`From::Now`], and compute the rows that are there by [`rebuild`](crate::rebuild).
+    pub fn from(mut self, from: From) -> Self {
+        self.subscriber = self.subscriber.from(from);
+        self
+    }
+
     /// Sets the name of the subscriber. Default: the name of the table.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.subscriber.name = name.into();

@@ -18,6 +18,8 @@ fn push_select<'q, DB: SqlTypes>(statement: &mut Statement<'q, DB>, table: &'q T
         }
         statement.sql(part);
     }
+    // The text may end in a comment.
+    statement.sql("\n");
 }
 
 /// Returns the statements that compute the rows of these keys: rows that differ are written, rows that are no more are
@@ -54,37 +56,49 @@ pub(crate) fn refresh<'q, DB: SqlTypes>(table: &'q Table, keys: &'q [KeyValue]) 
     }
 }
 
-/// The class of the advisory locks of rows.
-const ROW_LOCKS: i32 = i32::from_be_bytes(*b"evtr");
 /// How many locks the rows of a derived table share.
 const LOCKS_OF_TABLE: u64 = 1_024;
 
 /// Returns the statements that lock the rows of these keys until the end of the transaction, in one order. On SQLite there
 /// is one writer at a time, and none is needed.
 ///
+/// If `waits` is not set, a statement returns whether its lock was free.
+///
 /// The rows of a table share some locks, so that a batch that computes many rows does not fill the server's table of locks.
-pub(crate) fn lock_rows<'q, DB: SqlTypes>(table: &Table, keys: &[KeyValue]) -> Vec<Statement<'q, DB>> {
+pub(crate) fn lock_rows<'q, DB: SqlTypes>(
+    table: &'q Table,
+    keys: &[KeyValue],
+    waits: bool,
+) -> Vec<Statement<'q, DB>> {
     if DB::DATABASE == Database::Sqlite {
         return Vec::new();
     }
-    let hash = |key: &KeyValue| stable_hash(format!("{} {key}", table.name).as_bytes()) % LOCKS_OF_TABLE;
-    lock_numbers(table, keys.iter().map(hash).collect())
+    let hash = |key: &KeyValue| stable_hash(key.to_string().as_bytes()) % LOCKS_OF_TABLE;
+    lock_numbers(table, keys.iter().map(hash).collect(), waits)
 }
 
 /// Returns the statements that lock all rows of a derived table.
-pub(crate) fn lock_all_rows<'q, DB: SqlTypes>(table: &Table) -> Vec<Statement<'q, DB>> {
+pub(crate) fn lock_all_rows<'q, DB: SqlTypes>(table: &'q Table) -> Vec<Statement<'q, DB>> {
     if DB::DATABASE == Database::Sqlite {
         return Vec::new();
     }
-    lock_numbers(table, (0..LOCKS_OF_TABLE).collect())
+    lock_numbers(table, (0..LOCKS_OF_TABLE).collect(), true)
 }
 
-fn lock_numbers<'q, DB: SqlTypes>(table: &Table, numbers: BTreeSet<u64>) -> Vec<Statement<'q, DB>> {
-    let of_table = stable_hash(table.name.as_bytes()) % (1 << 20) * LOCKS_OF_TABLE;
+fn lock_numbers<'q, DB: SqlTypes>(
+    table: &'q Table,
+    numbers: BTreeSet<u64>,
+    waits: bool,
+) -> Vec<Statement<'q, DB>> {
     let lock = |number: u64| {
-        let mut statement = Statement::new("SELECT pg_advisory_xact_lock(");
-        let number = i32::try_from((of_table + number) % (1 << 31)).unwrap_or(0);
-        statement.value(ROW_LOCKS).sql(", ").value(number).sql(")");
+        let mut statement = Statement::new(if waits {
+            "SELECT true FROM pg_advisory_xact_lock("
+        } else {
+            "SELECT pg_try_advisory_xact_lock("
+        });
+        // The upper half is the table, so that tables of one name in two schemas have locks of their own.
+        statement.sql("(CAST(CAST(").value(table.quoted.as_str());
+        statement.sql(" AS regclass) AS oid)::bigint << 32) | ").value(number.cast_signed()).sql(")");
         statement
     };
     numbers.into_iter().map(lock).collect()
@@ -139,6 +153,8 @@ fn push_whole<'q, DB: SqlTypes>(statement: &mut Statement<'q, DB>, table: &'q Ta
         }
         statement.sql(part);
     }
+    // The text may end in a comment.
+    statement.sql("\n");
 }
 
 /// Returns the statements that compute all rows: one that deletes those that are no more, and one that writes those that

@@ -27,6 +27,12 @@ pub enum RegisterError {
         /// What is wrong.
         error: InputError,
     },
+    /// The subscriber subscribes to nothing.
+    #[error("subscriber `{subscriber}` has no input: call `on`, or `keyed` of a projection")]
+    NoInput {
+        /// The name of the subscriber.
+        subscriber: String,
+    },
     /// The declaration of a projection cannot be used.
     #[error("subscriber `{subscriber}`: {fault}")]
     Projection {
@@ -109,6 +115,9 @@ pub(crate) async fn registered<DB: EventedBackend, C, E: Executor<DB>>(
     let name = &subscriber.name;
     if let Some(fault) = subscriber.table.as_ref().and_then(Table::fault) {
         return Err(RegisterError::Projection { subscriber: name.clone(), fault });
+    }
+    if subscriber.sources.is_empty() {
+        return Err(RegisterError::NoInput { subscriber: name.clone() });
     }
     subscriber.check().map_err(|error| RegisterError::Input { subscriber: name.clone(), error })?;
     let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
@@ -211,11 +220,17 @@ async fn renew<DB: EventedBackend, C, E: Executor<DB>>(
     if version < registered {
         return Err(RegisterError::Older { subscriber: name.clone(), version, registered });
     }
+    let parts = subscriber.parts.unwrap_or(row.parts);
+    if digest == row.digest && parts == row.parts {
+        // Each delivery stays in its part: what differs is what the handlers do.
+        write(executor, store::update_subscriber(name, version, digest, parts)).await?;
+        free_parts(executor, name).await?;
+        return Ok(SubscriberRow { version, ..row });
+    }
     // With these locks no worker of the older version is within a batch.
     for part in 0..row.parts {
         lock_waiting(executor, name, part).await?;
     }
-    let parts = subscriber.parts.unwrap_or(row.parts);
     let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
     let aside = load::<store::DeferredRow, _, _>(executor, store::deferred_of(name, None, 1)).await?;
     let is_settled = aside.is_empty() && are_equal(&cursors);
@@ -252,10 +267,7 @@ async fn rewrite_parts<DB: EventedBackend, C, E: Executor<DB>>(
     for part in 0..parts {
         write(executor, store::insert_part(name, part)).await?;
     }
-    let rows = load::<store::PartRow, _, _>(executor, store::part_rows(name)).await?;
-    for row in rows {
-        write(executor, store::take_part(name, row.part, None, row.fence)).await?;
-    }
+    free_parts(executor, name).await?;
     for log in subscriber.logs() {
         let stream = stream_name(&log);
         let slowest =
@@ -273,6 +285,14 @@ async fn rewrite_parts<DB: EventedBackend, C, E: Executor<DB>>(
             let cursor = CursorRow { part, ..first.clone() };
             write(executor, store::insert_cursor(name, &cursor)).await?;
         }
+    }
+    Ok(())
+}
+
+/// Takes all parts from their owners, whose version is older.
+async fn free_parts<DB: EventedBackend, E: Executor<DB>>(executor: &mut E, name: &str) -> Result<(), Error> {
+    for row in load::<store::PartRow, _, _>(executor, store::part_rows(name)).await? {
+        write(executor, store::take_part(name, row.part, None, row.fence)).await?;
     }
     Ok(())
 }

@@ -96,7 +96,10 @@ impl<M: Model, C: Send + 'static> Source<C> for ModelSource<M, C> {
     }
 
     fn describe(&self) -> Vec<String> {
-        self.routes.iter().map(|route| format!("{} {}", route.index, route.input.describe())).collect()
+        let log = SourceLog::of::<M::Log>();
+        let log = (log.name.schema, log.name.table);
+        let route = |route: &Route<M, C>| format!("{} {} of {log:?}", route.index, route.input.describe());
+        self.routes.iter().map(route).collect()
     }
 
     fn consumer(&self, stream: usize, database: u64, cache: NonZeroUsize) -> Box<dyn ItemConsumer<C>> {

@@ -15,7 +15,8 @@ use crate::lend::Lend;
 use crate::store::{self, DeferredRow, write};
 use crate::subscriber::Subscriber;
 
-/// How many events one transaction handles at first.
+/// How many events one transaction handles at first, and how many are run alone after a death. If the event that ended the
+/// process comes later, another process dies, and the ones before it are done by then.
 const EVENTS_PER_BATCH: usize = 100;
 /// The most events that one transaction handles, while the part lags and its handlers are fast. A batch holds locks, and
 /// holds back the readers of all logs.
@@ -26,6 +27,8 @@ const LONGEST_BATCH: Duration = Duration::from_millis(50);
 const CONFLICTS: u32 = 3;
 /// How many deliveries must fail in a row, with none that succeeds, so that something else than them is to blame.
 const OUTAGE: u32 = 16;
+/// How often a connection may be lost in a row.
+const LOST: u32 = 10;
 /// How often a delivery may end its process.
 const STRIKES: i32 = 3;
 
@@ -39,6 +42,8 @@ pub(crate) struct Pace {
     /// The deliveries of the next event that failed alone.
     aside: Vec<Aside>,
     conflicts: u32,
+    /// How often the connection was lost in a row while the next event was run alone.
+    lost_in_a_row: u32,
     failed_in_a_row: u32,
     /// How often the next event was tried during an outage.
     outage_rounds: u32,
@@ -57,6 +62,7 @@ impl Pace {
             most: MOST_EVENTS_PER_BATCH,
             aside: Vec::new(),
             conflicts: 0,
+            lost_in_a_row: 0,
             failed_in_a_row: 0,
             outage_rounds: 0,
             suspects: 0,
@@ -76,10 +82,20 @@ impl Pace {
         self.suspects > 0
     }
 
+    /// Counts that the connection was lost. Returns whether that happened so often that the event must be to blame: its
+    /// handler ends its own connection.
+    fn is_worn_out(&mut self, error: &Error) -> bool {
+        if self.events > 1 || error.is_retryable() {
+            return false;
+        }
+        self.lost_in_a_row = self.lost_in_a_row.saturating_add(1);
+        self.lost_in_a_row > LOST
+    }
+
     /// The part was taken from an owner that died. `trying` is the event that it had marked.
     pub(crate) fn after_death(trying: Option<String>, strikes: i32) -> Self {
         let struck = trying.map(|event| (event, strikes));
-        Self { suspects: MOST_EVENTS_PER_BATCH, events: 1, struck, ..Self::new() }
+        Self { suspects: EVENTS_PER_BATCH, events: 1, struck, ..Self::new() }
     }
 }
 
@@ -120,12 +136,17 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
             Next::Took { taken: items.len(), handled: done.handled, set_aside: done.set_aside }
         }
         Err(Undone::Failed { index, failure, broken }) => {
-            let wait = failed(subscriber, index, failure, pace);
+            let wait = failed(subscriber, (index, items.len()), failure, pace);
             if broken {
                 Next::Reconnect("a handler broke its connection".to_owned())
             } else {
                 Next::Again(wait)
             }
+        }
+        Err(Undone::Database(error)) if pace.is_worn_out(&error) => {
+            let reason = error.to_string();
+            failed(subscriber, (None, items.len()), Failure::from(error), pace);
+            Next::Reconnect(reason)
         }
         Err(other) => {
             pace.events = 1;
@@ -229,7 +250,7 @@ async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
     mark: &str,
     pace: &Pace,
 ) -> Result<(), Next> {
-    let Some(fence) = part.fence else { return Ok(()) };
+    let Some((_, fence)) = part.owner else { return Ok(()) };
     // Counted when it begins: a worker that dies before it has come to the event says nothing about it.
     let strikes = strikes_of(mark, pace).saturating_add(1);
     let statement = store::try_event(&subscriber.name, part.number, fence, Some(mark), strikes);
@@ -243,7 +264,7 @@ async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
 /// A batch was done in this time. The next one is larger, or smaller if it took long.
 fn succeeded(is_success: bool, took: Duration, pace: &mut Pace) {
     pace.aside.clear();
-    (pace.conflicts, pace.outage_rounds) = (0, 0);
+    (pace.conflicts, pace.lost_in_a_row, pace.outage_rounds) = (0, 0, 0);
     if is_success {
         pace.failed_in_a_row = 0;
     }
@@ -260,7 +281,12 @@ fn succeeded(is_success: bool, took: Duration, pace: &mut Pace) {
 }
 
 /// A handler failed. Returns how long to wait before the next batch.
-fn failed<C>(subscriber: &Subscriber<C>, index: usize, failure: Failure, pace: &mut Pace) -> Duration {
+fn failed<C>(
+    subscriber: &Subscriber<C>,
+    (index, items): (Option<usize>, usize),
+    failure: Failure,
+    pace: &mut Pace,
+) -> Duration {
     if pace.events > 1 {
         // Which delivery is to blame shows when each event is run alone.
         pace.events = 1;
@@ -280,7 +306,11 @@ fn failed<C>(subscriber: &Subscriber<C>, index: usize, failure: Failure, pace: &
         }
         pace.outage_rounds = 0;
     }
-    pace.aside.push(Aside { index, failure });
+    match index {
+        Some(index) => pace.aside.push(Aside { index, failure }),
+        // Which of the event's deliveries is to blame is not known.
+        None => pace.aside = (0..items).map(|index| Aside { index, failure: failure.copy() }).collect(),
+    }
     Duration::ZERO
 }
 

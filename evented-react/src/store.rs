@@ -9,7 +9,7 @@ mod workers;
 pub(crate) use cursors::{CursorRow, cursors_of, insert_cursor, move_cursor, move_idle};
 pub(crate) use deferred::{
     DeferredRow, DuePart, Keyed, State, bury, defer, deferred_at, deferred_of, due, due_parts, forget,
-    postpone, promote, revive, revive_unreadable, waiting_keys,
+    postpone, promote, promote_orphans, revive, revive_unreadable, waiting_keys,
 };
 pub(crate) use parts::{
     Fenced, LockedPart, PartRow, free_part, insert_part, lock_part, locked_part, part_rows, take_part,

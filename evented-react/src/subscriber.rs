@@ -79,7 +79,7 @@ impl<C: Send + 'static> Subscriber<C> {
 
     /// Adds an input with its handler: a [`Handle`](crate::Handle), a [`HandleAsync`](crate::HandleAsync) or a closure.
     ///
-    /// A change that matches two inputs is handled by both handlers, in one transaction.
+    /// A change that matches two inputs is handled by both handlers: in one transaction, if their keys are the same.
     #[must_use]
     pub fn on<M: Model, K>(
         mut self,

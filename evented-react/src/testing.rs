@@ -37,7 +37,7 @@ use crate::item::Item;
 use crate::lend::Lend;
 use crate::register::{RegisterError, registered, stream_name};
 use crate::step::{Next, Pace, step, step_due};
-use crate::store::{self, CursorRow, DeferredRow, load, write};
+use crate::store::{self, CursorRow, DeferredRow, PartRow, load, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 
@@ -112,7 +112,7 @@ where
     blocking(run(&mut BlockingExecutor(conn), subscriber, Stop::AtEnd))
 }
 
-/// Handles the deliveries of the next event alone.
+/// Handles the deliveries of one event: the next one of the first part that has one.
 ///
 /// # Errors
 ///
@@ -187,6 +187,8 @@ enum Stop {
     AfterOne,
 }
 
+/// Within how many milliseconds an owner was seen that counts as alive.
+const SEEN_WITHIN: i64 = 10_000;
 /// How many events are read at once.
 const PAGE: i64 = 1_000;
 
@@ -196,6 +198,10 @@ async fn run<DB: EventedBackend, E: Lend<DB>>(
     stop: Stop,
 ) -> Result<Drained, DrainError> {
     let parts = registered(executor, subscriber).await?.parts;
+    let owned = load::<PartRow, _, _>(executor, store::part_rows(&subscriber.name)).await?;
+    if owned.iter().any(|part| part.unseen.is_some_and(|unseen| unseen < SEEN_WITHIN)) {
+        return Err(DrainError::InUse { subscriber: subscriber.name.clone() });
+    }
     let streams: Vec<String> = subscriber.logs().iter().map(stream_name).collect();
     let mut run = Run { subscriber, streams: &streams, stop, drained: Drained::default() };
     for number in 0..parts {
@@ -220,7 +226,7 @@ struct Run<'r, C> {
 
 impl<C: Send + 'static> Run<'_, C> {
     fn part(&self, number: i32) -> Part<'_> {
-        Part { number, fence: None, streams: self.streams, marked: false }
+        Part { number, owner: None, streams: self.streams, marked: false }
     }
 
     /// Tries the deliveries of a part again whose time has come. Returns whether the run ends.

@@ -137,6 +137,8 @@ pub struct StillRunning(pub Duration);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStatus {
+    /// Whether it runs. It stops by itself if one of its threads or tasks panics, for example in `connect`.
+    pub running: bool,
     /// How many parts of subscribers it owns.
     pub parts: usize,
     /// How many deliveries it has read and not handled.

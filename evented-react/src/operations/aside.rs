@@ -10,6 +10,7 @@ use evented_diesel::spi::{EventedBackend, Executor, Operation, sealed};
 use serde::Serialize;
 
 use crate::key::{IntoKey, OrderKey};
+use crate::register::lock_waiting;
 use crate::store::{self, DeferredRow, State, failed, load, write};
 
 /// A delivery that was set aside.
@@ -245,6 +246,8 @@ async fn skip_one<DB: EventedBackend, E: Executor<DB>>(
     subscriber: &str,
     row: &DeferredRow,
 ) -> Result<usize, Error> {
+    // Not while a batch lines up deliveries behind this one.
+    lock_waiting(executor, subscriber, row.part).await?;
     let skipped = write(executor, store::forget(subscriber, row.part, row.number)).await?;
     if skipped > 0 {
         write(executor, store::promote(subscriber, row.part, &row.key)).await?;

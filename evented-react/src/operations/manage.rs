@@ -63,7 +63,8 @@ impl<DB: EventedBackend> Operation<DB> for Subscribers {
         let mut all = Vec::new();
         for row in load::<SubscriberRow, _, _>(executor, store::subscribers()).await? {
             let workers =
-                load::<LiveRow, _, _>(executor, store::live_workers(&row.name, SEEN_WITHIN)).await?;
+                load::<LiveRow, _, _>(executor, store::live_workers(&row.name, row.version, SEEN_WITHIN))
+                    .await?;
             let aside =
                 load::<DeferredRow, _, _>(executor, store::deferred_of(&row.name, None, i64::MAX)).await?;
             let is_dead =

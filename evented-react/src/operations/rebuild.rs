@@ -74,11 +74,14 @@ async fn prepared<'s, DB: EventedBackend, C, E: Executor<DB>>(
     projection: &'s Subscriber<C>,
 ) -> Result<(&'s Table, i32), RegisterError> {
     let parts = registered(executor, projection).await?.parts;
-    let table = projection.table.as_ref().ok_or_else(|| RegisterError::Projection {
-        subscriber: projection.name.clone(),
-        fault: "it is a subscriber with handlers, and keeps no derived table".to_owned(),
-    })?;
-    Ok((table, parts))
+    Ok((table_of(projection)?, parts))
+}
+
+fn table_of<C>(projection: &Subscriber<C>) -> Result<&Table, RegisterError> {
+    let refused = |fault: String| RegisterError::Projection { subscriber: projection.name.clone(), fault };
+    let none = || refused("it is a subscriber with handlers, and keeps no derived table".to_owned());
+    let table = projection.table.as_ref().ok_or_else(none)?;
+    table.fault().map_or(Ok(table), |fault| Err(refused(fault)))
 }
 
 async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
@@ -102,11 +105,11 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
     Ok(Rebuilt { written, deleted })
 }
 
-/// Compares every row of a projection's table with what its `SELECT` returns. Writes nothing.
+/// Compares every row of a projection's table with what its `SELECT` returns. Writes nothing, and registers nothing.
 ///
 /// # Errors
 ///
-/// As [`rebuild`].
+/// Running it: errors of the database. The result is a [`RegisterError`] if the projection cannot be used.
 pub fn verify<C>(projection: &Subscriber<C>) -> Verify<'_, C> {
     Verify(projection)
 }
@@ -168,9 +171,8 @@ impl<DB: EventedBackend, C> Operation<DB> for Verify<'_, C> {
     type Output = Result<Differences, RegisterError>;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Self::Output, Error> {
-        let (table, _) = match prepared(executor, self.0).await {
-            Ok(prepared) => prepared,
-            Err(RegisterError::Database(error)) => return Err(error),
+        let table = match table_of(self.0) {
+            Ok(table) => table,
             Err(error) => return Ok(Err(error)),
         };
         // Counted first: an event that comes later can only make a row differ that is counted as a fault then, if the

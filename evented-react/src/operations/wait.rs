@@ -60,14 +60,14 @@ impl<DB: EventedBackend> Operation<DB> for WaitFor {
     type Output = Waited;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Waited, Error> {
-        let until = Instant::now() + self.timeout;
+        let until = Instant::now().checked_add(self.timeout);
         let (mut pause, longest) = PAUSES;
         loop {
             let registered = match look(executor, &self.subscriber, self.position).await? {
                 Look::Done(waited) => return Ok(waited),
                 Look::NotYet { registered } => registered,
             };
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Ok(Waited::TimedOut { registered });
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_core::LogOffset;
-use evented_diesel::spi::{SqlTypes, Statement, optional};
+use evented_diesel::spi::{Database, SqlTypes, Statement, optional};
 
 use crate::key::OrderKey;
 use crate::store::{now_sql, number, small, text};
@@ -180,8 +180,17 @@ pub(crate) fn defer<'q, DB: SqlTypes>(
          attempts, error, retry_at, deferred_at) SELECT ",
     );
     statement.value(subscriber).sql(", ").value(row.part);
-    statement.sql(", COALESCE((SELECT max(d.number) FROM evented_deferred d WHERE d.subscriber = ");
+    // Not below the time: the number of a delivery that is gone is not given to another one.
+    statement.sql(match DB::DATABASE {
+        Database::Postgres => {
+            ", GREATEST(COALESCE((SELECT max(d.number) FROM evented_deferred d WHERE d.subscriber = "
+        }
+        Database::Sqlite => {
+            ", max(COALESCE((SELECT max(d.number) FROM evented_deferred d WHERE d.subscriber = "
+        }
+    });
     statement.value(subscriber).sql(" AND d.part = ").value(row.part).sql("), 0) + 1, ");
+    statement.sql(now_sql::<DB>()).sql("), ");
     statement.value(row.stream.as_str()).sql(", ").value(row.offset.txid).sql(", ");
     statement.value(row.offset.position).sql(", ").value(row.input).sql(", ").value(row.key.as_str());
     statement.sql(", ").value(row.state.name()).sql(", ").value(row.attempts).sql(", ");
@@ -261,6 +270,18 @@ pub(crate) fn promote<'q, DB: SqlTypes>(
     );
     statement.value(subscriber).sql(" AND d.part = ").value(part).sql(" AND d.key = ").value(key.as_str());
     statement.sql(" AND d.state <> 'passed')");
+    statement
+}
+
+/// Makes deliveries of a part due that wait for an earlier one which is not there.
+pub(crate) fn promote_orphans<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_deferred SET state = 'retry', retry_at = ");
+    statement.sql(now_sql::<DB>()).sql(" WHERE subscriber = ").value(subscriber);
+    statement.sql(" AND part = ").value(part).sql(
+        " AND state = 'behind' AND number = (SELECT min(d.number) FROM evented_deferred d \
+         WHERE d.subscriber = evented_deferred.subscriber AND d.part = evented_deferred.part \
+         AND d.key = evented_deferred.key AND d.state <> 'passed')",
+    );
     statement
 }
 

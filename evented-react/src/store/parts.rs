@@ -7,24 +7,21 @@ use uuid::Uuid;
 
 use crate::store::{now_sql, number, small};
 
-/// The class of the advisory locks of parts.
-const LOCK_CLASS: i32 = i32::from_be_bytes(*b"evtd");
-
 /// Locks the work of a part until the end of the transaction. On PostgreSQL it returns whether the lock was free, and
 /// takes no transaction number: a handler that only reads holds back no reader of a log. On SQLite it takes the write
 /// lock of the database, and changes no row.
 pub(crate) fn lock_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, wait: bool) -> Statement<'q, DB> {
     match DB::DATABASE {
         Database::Postgres => {
-            let lock = if wait {
+            let mut statement = Statement::new(if wait {
                 "SELECT true FROM pg_advisory_xact_lock("
             } else {
                 "SELECT pg_try_advisory_xact_lock("
-            };
-            let mut statement = Statement::new(lock);
-            let hash = stable_hash(format!("{subscriber}/{part}").as_bytes());
-            let [a, b, c, d, ..] = hash.to_be_bytes();
-            statement.value(LOCK_CLASS).sql(", ").value(i32::from_be_bytes([a, b, c, d])).sql(")");
+            });
+            // The upper half is the table, so that the tables of two schemas have locks of their own.
+            statement.sql("(CAST(CAST('evented_parts' AS regclass) AS oid)::bigint << 32) | ");
+            let hash = stable_hash(format!("{subscriber}/{part}").as_bytes()) >> 32;
+            statement.value(hash.cast_signed()).sql(")");
             statement
         }
         Database::Sqlite => {
@@ -52,6 +49,8 @@ pub(crate) struct LockedPart {
     /// How many deliveries are set aside.
     pub(crate) deferred: i64,
     pub(crate) version: i32,
+    /// How many parts the subscriber has.
+    pub(crate) parts: i32,
 }
 
 impl<DB: SqlTypes> QueryableByName<DB> for LockedPart {
@@ -61,6 +60,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for LockedPart {
             owner: optional(row, 1, DB::read_uuid)?,
             deferred: number(row, 2)?,
             version: small(row, 3)?,
+            parts: small(row, 4)?,
         })
     }
 }
@@ -69,7 +69,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for LockedPart {
 pub(crate) fn locked_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
     let mut statement = Statement::new(
         "SELECT p.fence, p.owner, (SELECT count(*) FROM evented_deferred d WHERE d.subscriber = p.subscriber \
-         AND d.part = p.part AND d.state <> 'passed'), s.version FROM evented_parts p \
+         AND d.part = p.part AND d.state <> 'passed'), s.version, s.parts FROM evented_parts p \
          JOIN evented_subscribers s ON s.name = p.subscriber WHERE p.subscriber = ",
     );
     statement.value(subscriber).sql(" AND p.part = ").value(part);
@@ -113,10 +113,11 @@ pub(crate) fn part_rows<'q, DB: SqlTypes>(subscriber: &'q str) -> Statement<'q, 
     statement
 }
 
-/// Adds a part, unless it exists.
+/// Adds a part, unless it exists. Its fence begins at the time, so that it is higher than that of a part which was removed.
 pub(crate) fn insert_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
-    let mut statement = Statement::new("INSERT INTO evented_parts (subscriber, part) VALUES (");
-    statement.value(subscriber).sql(", ").value(part).sql(") ON CONFLICT DO NOTHING");
+    let mut statement = Statement::new("INSERT INTO evented_parts (subscriber, part, fence) VALUES (");
+    statement.value(subscriber).sql(", ").value(part).sql(", ").sql(now_sql::<DB>());
+    statement.sql(") ON CONFLICT DO NOTHING");
     statement
 }
 

@@ -38,7 +38,8 @@ pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str, lock: bool) -> Sta
     let mut statement = Statement::new(COLUMNS);
     statement.sql(" WHERE s.name = ").value(name);
     if lock && !DB::LOCKS_FIRST {
-        statement.sql(" FOR UPDATE");
+        // Not stronger: rows that refer to it can be inserted meanwhile.
+        statement.sql(" FOR NO KEY UPDATE");
     }
     statement
 }

@@ -22,11 +22,22 @@ impl<DB: SqlTypes> QueryableByName<DB> for LiveRow {
     }
 }
 
-/// Reads the workers that serve a subscriber and were seen within these milliseconds.
-pub(crate) fn live_workers<'q, DB: SqlTypes>(subscriber: &'q str, within: i64) -> Statement<'q, DB> {
+/// Reads the workers that serve this version of a subscriber and were seen within these milliseconds.
+pub(crate) fn live_workers<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    version: i32,
+    within: i64,
+) -> Statement<'q, DB> {
     let mut statement = Statement::new("SELECT w.host, w.pid, ");
     statement.sql(now_sql::<DB>()).sql(" - w.seen_at FROM evented_workers w WHERE w.subscriber = ");
-    statement.value(subscriber).sql(" AND w.seen_at > ").sql(now_sql::<DB>()).sql(" - ").value(within);
+    statement
+        .value(subscriber)
+        .sql(" AND w.version = ")
+        .value(version)
+        .sql(" AND w.seen_at > ")
+        .sql(now_sql::<DB>())
+        .sql(" - ")
+        .value(within);
     statement.sql(" ORDER BY w.worker");
     statement
 }

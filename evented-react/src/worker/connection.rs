@@ -8,6 +8,9 @@ use evented_feed::spi::{BoxError, Connector, LONGEST_PAUSE, Pace, pauses};
 use crate::store::{Nothing, load};
 use crate::worker::shared::Shared;
 
+/// The longest timeout that PostgreSQL takes, in milliseconds.
+const LONGEST_TIMEOUT: u128 = 2_147_483_647;
+
 /// Opens a connection, and sets its timeouts.
 ///
 /// PostgreSQL ends a transaction that stays idle for the time of the lease, for example because its process was stopped.
@@ -17,20 +20,35 @@ pub(crate) async fn open<DB: EventedBackend, K: Connector<DB>>(
     idle: Duration,
 ) -> Result<K::Executor, BoxError> {
     let mut executor = connector.connect().await?;
-    let millis = idle.as_millis().to_string();
+    let millis = idle.as_millis().min(LONGEST_TIMEOUT).to_string();
     match DB::DATABASE {
         Database::Postgres => {
-            // The second setting does not exist before version 14.
-            let mut statement = Statement::new("SELECT set_config(s.name, ");
-            statement.value(millis.as_str()).sql(
-                ", false) FROM pg_settings s WHERE s.name IN \
-                 ('idle_in_transaction_session_timeout', 'client_connection_check_interval')",
-            );
-            load::<Nothing, _, _>(&mut executor, statement).await?;
+            let set = |name: &'static str| {
+                let mut statement = Statement::new("SELECT set_config('");
+                statement.sql(name).sql("', ").value(millis.as_str()).sql(", false)");
+                statement
+            };
+            load::<Nothing, _, _>(&mut executor, set("idle_in_transaction_session_timeout")).await?;
+            // Some systems and old versions do not have it. Without it, a connection is found dead a little later.
+            let _ = executor.load::<Nothing>(set("client_connection_check_interval")).await;
         }
         Database::Sqlite => executor.batch("PRAGMA busy_timeout = 5000").await?,
     }
     Ok(executor)
+}
+
+/// Waits before a loop connects again that could not work, longer each time.
+pub(crate) async fn rest<C>(
+    pauses: &mut impl Iterator<Item = Duration>,
+    pace: &impl Pace,
+    shared: &Shared<C>,
+) {
+    let mut left = pauses.next().unwrap_or(LONGEST_PAUSE);
+    while !left.is_zero() && !shared.is_stopping() {
+        let part = left.min(Duration::from_millis(50));
+        pace.sleep(part).await;
+        left = left.saturating_sub(part);
+    }
 }
 
 /// Opens a connection after the old one was lost, with growing pauses. `None` if the worker stops meanwhile.
@@ -46,14 +64,9 @@ pub(crate) async fn reopen<DB: EventedBackend, K: Connector<DB>, C>(
             Ok(executor) => return Some(executor),
             Err(error) => shared.failed(&error.to_string()),
         }
-        let mut left = pauses.next().unwrap_or(LONGEST_PAUSE);
-        while !left.is_zero() {
-            if shared.is_stopping() {
-                return None;
-            }
-            let part = left.min(Duration::from_millis(50));
-            pace.sleep(part).await;
-            left = left.saturating_sub(part);
+        rest(&mut pauses, pace, shared).await;
+        if shared.is_stopping() {
+            return None;
         }
     }
 }

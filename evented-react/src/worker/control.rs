@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use evented_diesel::Error;
 use evented_diesel::spi::{Database, EventedBackend, Executor};
-use evented_feed::spi::{Connector, Pace as Waiting};
+use evented_feed::spi::{Connector, Pace as Waiting, pauses as of_pauses};
 use uuid::Uuid;
 
 use crate::lend::Lend;
 use crate::step::Pace;
 use crate::store::{self, CursorRow, Fenced, LiveRow, PartRow, SubscriberRow, failed, load, write};
 use crate::tail::Place;
-use crate::worker::connection::reopen;
+use crate::worker::connection::{reopen, rest};
 use crate::worker::seat::{Seat, SeatId};
-use crate::worker::shared::{Served, Shared};
+use crate::worker::shared::{LoopGuard, Served, Shared};
 
 /// The longest time between two beats.
 const LONGEST_BEAT: Duration = Duration::from_secs(1);
@@ -31,7 +31,9 @@ pub(super) async fn run<DB, K, P>(
     K: Connector<DB, Executor: Lend<DB>>,
     P: Waiting,
 {
+    let _guard = LoopGuard(shared);
     let beat = (shared.lease / 5).min(LONGEST_BEAT);
+    let mut pauses = of_pauses();
     loop {
         let control = shared.listen_for_control();
         let began = Instant::now();
@@ -43,11 +45,14 @@ pub(super) async fn run<DB, K, P>(
         match done {
             Ok(true) => return,
             Ok(false) => {
+                pauses = of_pauses();
                 let wait = beat.saturating_sub(began.elapsed());
                 pace.wait_for(control, wait).await;
             }
             Err(error) => {
                 shared.failed(&error.to_string());
+                drop(executor);
+                rest(&mut pauses, &pace, shared).await;
                 match reopen(&mut connector, &pace, shared, shared.lease).await {
                     Some(opened) => executor = opened,
                     // The worker stops and has no connection: its parts are free after the lease.
@@ -133,7 +138,8 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
         }
     }
     let parts = load::<PartRow, _, _>(executor, store::part_rows(name)).await?;
-    let live = load::<LiveRow, _, _>(executor, store::live_workers(name, lease_millis(shared))).await?;
+    let live =
+        load::<LiveRow, _, _>(executor, store::live_workers(name, row.version, lease_millis(shared))).await?;
     let mine = keep(shared, index, &parts);
     let share = parts.len().div_ceil(live.len().max(1));
     if mine.len() > share {
@@ -212,13 +218,18 @@ async fn take<DB: EventedBackend, E: Executor<DB>, C>(
     };
     executor.commit().await.map_err(failed)?;
     let of_stream = |stream: &String| cursors.iter().find(|cursor| cursor.stream == *stream).map(Place::from);
-    let cursors: Vec<Place> = served.streams.iter().filter_map(of_stream).collect();
+    let Some(cursors) = served.streams.iter().map(of_stream).collect::<Option<Vec<Place>>>() else {
+        shared.failed(&format!("`{}` has no cursor in one of its logs", served.subscriber.name));
+        return Ok(false);
+    };
     let pace = match part.owner {
         // A derived table runs no code of the user's that could end a process.
-        Some(_) if served.subscriber.table.is_none() => Pace::after_death(part.trying.clone(), part.strikes),
+        Some(owner) if owner != shared.id && served.subscriber.table.is_none() => {
+            Pace::after_death(part.trying.clone(), part.strikes)
+        }
         _ => Pace::new(),
     };
-    if part.owner.is_some() {
+    if part.owner.is_some_and(|owner| owner != shared.id) {
         crate::telemetry::taken_over(&served.subscriber.name, part.part);
     }
     let id = SeatId { subscriber: index, part: part.part, fence: part.fence + 1 };
@@ -253,6 +264,7 @@ async fn take_locked<DB: EventedBackend, E: Executor<DB>, C>(
         return Ok(None);
     }
     write(executor, store::revive_unreadable(name, part.part)).await?;
+    write(executor, store::promote_orphans(name, part.part)).await?;
     load::<CursorRow, _, _>(executor, store::cursors_of(name, Some(part.part))).await.map(Some)
 }
 

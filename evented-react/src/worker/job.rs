@@ -64,7 +64,10 @@ impl<C> Shared<C> {
                 continue;
             }
             let Some(pace) = seat.pace.take() else { continue };
-            let is_due = seat.due_at.is_some_and(|due| due <= now);
+            // In turn: neither new deliveries nor those that are due again wait for ever.
+            let is_due =
+                seat.due_at.is_some_and(|due| due <= now) && (seat.queue.is_empty() || !seat.was_due);
+            seat.was_due = is_due;
             let work = if is_due {
                 seat.due_at = None;
                 JobWork::Due

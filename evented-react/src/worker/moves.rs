@@ -9,6 +9,7 @@ use evented_diesel::spi::{EventedBackend, Executor};
 
 use crate::store::{self, CursorRow, failed, write};
 use crate::tail::Place;
+use crate::worker::seat::Seat;
 use crate::worker::shared::Shared;
 
 /// The shortest time between two moves: they are transactions, and the log moves often.
@@ -107,8 +108,10 @@ impl Move {
 fn planned<C>(shared: &Shared<C>) -> Vec<Move> {
     let state = shared.state();
     let mut moves: Vec<Move> = Vec::new();
-    for seat in state.seats.iter().filter(|seat| seat.is_idle() && seat.queue.is_empty() && !seat.is_leaving)
-    {
+    let is_waiting = |seat: &&Seat<C>| {
+        seat.is_idle() && seat.queue.is_empty() && !seat.is_leaving && state.goes_on(seat.id.subscriber)
+    };
+    for seat in state.seats.iter().filter(is_waiting) {
         for (stream, (cursor, read_to)) in seat.cursors.iter().zip(&seat.read_to).enumerate() {
             if cursor.offset >= read_to.offset || read_to.offset == LogOffset::default() {
                 continue;

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use evented_diesel::Error;
 use evented_diesel::spi::{CommitMark, EventedBackend, Executor, check_log, commit_mark, database_id};
-use evented_feed::spi::{Connector, Pace, PollInterval, WaitsFor, hint, listen_to_commits};
+use evented_feed::spi::{
+    Connector, Pace, PollInterval, WaitsFor, hint, listen_to_commits, pauses as of_pauses,
+};
 
 use crate::lend::Lend;
 use crate::store::{self, write};
 use crate::tail::{Place, Read, Tail, check_start};
-use crate::worker::connection::reopen;
+use crate::worker::connection::{reopen, rest};
 use crate::worker::moves::Moves;
 use crate::worker::seat::{QUEUE, Seat};
-use crate::worker::shared::{Served, Shared};
+use crate::worker::shared::{LoopGuard, Served, Shared};
 
 /// How many events are read at once.
 const PAGE: i64 = 1_000;
@@ -35,6 +37,8 @@ pub(super) async fn run<DB, K, P>(
     P: Pace,
 {
     listen_to_commits();
+    let _guard = LoopGuard(shared);
+    let mut pauses = of_pauses();
     let mut reader = Reader::new(shared);
     let mut hinted = false;
     loop {
@@ -45,8 +49,9 @@ pub(super) async fn run<DB, K, P>(
         }
         let polled = Instant::now();
         match reader.poll(&mut executor, hinted).await {
-            Ok(true) => {}
+            Ok(true) => pauses = of_pauses(),
             Ok(false) => {
+                pauses = of_pauses();
                 let wait = reader.wait();
                 hinted = if reader.is_full {
                     pace.wait_for(reading, wait).await
@@ -62,6 +67,8 @@ pub(super) async fn run<DB, K, P>(
             Err(error) => {
                 shared.failed(&error.to_string());
                 reader = Reader::new(shared);
+                drop(executor);
+                rest(&mut pauses, &pace, shared).await;
                 match reopen(&mut connector, &pace, shared, shared.lease).await {
                     Some(opened) => executor = opened,
                     None => return,
@@ -137,6 +144,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         self.is_blocked = mark.oldest_running.is_some() && mark.oldest_running != mark.next;
         self.is_full = false;
         let (mut more, mut found) = (false, false);
+        let mut first_error = None;
         let shared = self.shared;
         for (subscriber, served) in shared.served.iter().enumerate() {
             for stream in 0..served.logs.len() {
@@ -149,7 +157,11 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
                     Err(error) if is_final(&error) => {
                         stall(shared, executor, subscriber, &error.to_string()).await?;
                     }
-                    Err(error) => return Err(error),
+                    // A log that cannot be read stops no other subscriber.
+                    Err(error) => {
+                        self.forget(subscriber, stream);
+                        first_error.get_or_insert(error);
+                    }
                 }
             }
         }
@@ -160,9 +172,16 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         self.moves.run(executor, shared).await?;
         if Instant::now() >= self.check_at {
             self.check_at = Instant::now() + STALLED;
-            self.wake_stalled(executor).await?;
+            self.wake_stalled();
         }
-        Ok(more)
+        first_error.map_or(Ok(more), Err)
+    }
+
+    /// Drops a reading: it has taken a part of a page.
+    fn forget(&mut self, subscriber: usize, stream: usize) {
+        if let Some(reading) = self.reading(subscriber, stream) {
+            *reading = Reading::none();
+        }
     }
 
     /// Reads a log for a subscriber; `None` if there is nothing to read.
@@ -175,9 +194,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         mark: &CommitMark,
     ) -> Result<Option<Progress>, Error> {
         let Some(demand) = self.demand(subscriber, stream) else {
-            if let Some(reading) = self.reading(subscriber, stream) {
-                *reading = Reading::none();
-            }
+            self.forget(subscriber, stream);
             return Ok(None);
         };
         if demand.is_full {
@@ -193,6 +210,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
                 check_start(executor, &log, database, mark, demand.from).await?;
                 reading.tail = Tail::new(&served.subscriber, stream, database, demand.from);
                 reading.drained = None;
+                write(executor, store::set_stalled(&served.subscriber.name, None)).await?;
             }
             // A part was taken that is behind.
             Some(tail) if demand.from.offset < tail.place().offset => {
@@ -206,6 +224,10 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         }
         let Some(tail) = &mut reading.tail else { return Ok(None) };
         let before = tail.place();
+        if !DB::NUMBERS_TRANSACTIONS {
+            // A file can be restored under an open connection. SQLite then assigns the same numbers again.
+            check_start(executor, &log, before.epoch.cast_unsigned(), mark, before).await?;
+        }
         let read = tail.read(executor, mark.oldest_running, PAGE).await?;
         reading.drained = (!read.more).then(|| mark.clone());
         let progress = Progress { found: read.to != before, more: read.more };
@@ -257,20 +279,15 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         }
     }
 
-    /// Lets stalled subscribers try again: their cursors may have been adopted, or the database restored.
-    async fn wake_stalled<DB: EventedBackend, E: Executor<DB>>(
-        &mut self,
-        executor: &mut E,
-    ) -> Result<(), Error> {
-        for (subscriber, served) in self.shared.served.iter().enumerate() {
-            let was = self.shared.state().stalled.get_mut(subscriber).and_then(Option::take);
-            if was.is_some() {
+    /// Lets stalled subscribers try again: the database may have been restored.
+    fn wake_stalled(&self) {
+        let mut state = self.shared.state();
+        for subscriber in 0..self.shared.served.len() {
+            if state.stalled.get_mut(subscriber).and_then(Option::take).is_some() {
                 // The parts are taken again, with the cursors that are stored now.
-                self.shared.state().seats.retain(|seat| seat.id.subscriber != subscriber);
-                write(executor, store::set_stalled(&served.subscriber.name, None)).await?;
+                state.seats.retain(|seat| seat.id.subscriber != subscriber);
             }
         }
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::step::{Next, Pace as StepPace, step, step_due};
 use crate::subscriber::Subscriber;
 use crate::worker::connection::reopen;
 use crate::worker::job::{Job, JobResult, JobWork};
-use crate::worker::shared::Shared;
+use crate::worker::shared::{LoopGuard, Shared};
 
 /// The longest time that a runner waits before it looks for work again.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -28,6 +28,7 @@ pub(super) async fn run<DB, K, P>(
     K: Connector<DB, Executor: Lend<DB>>,
     P: Waiting,
 {
+    let _guard = LoopGuard(shared);
     loop {
         let work = shared.listen_for_work();
         if shared.is_stopping() {
@@ -42,6 +43,8 @@ pub(super) async fn run<DB, K, P>(
             }
         };
         if !one::<DB, K::Executor>(shared, &mut executor, job).await {
+            // A pool may lend no other connection before this one is back.
+            drop(executor);
             match reopen(&mut connector, &pace, shared, shared.longest()).await {
                 Some(opened) => executor = opened,
                 None => return,
@@ -57,8 +60,12 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
     mut job: Job<'_, E::Conn>,
 ) -> bool {
     let Some(served) = shared.served.get(job.id.subscriber) else { return true };
-    let part =
-        Part { number: job.id.part, fence: Some(job.id.fence), streams: &served.streams, marked: false };
+    let part = Part {
+        number: job.id.part,
+        owner: Some((shared.id, job.id.fence)),
+        streams: &served.streams,
+        marked: false,
+    };
     let (next, is_due) = match &job.work {
         JobWork::Items(items) => {
             (step(executor, &served.subscriber, part, items, &mut job.pace).await, false)

@@ -34,6 +34,8 @@ pub(super) struct Seat<C> {
     pub(super) not_before: Option<Instant>,
     /// The time at which to look for deliveries that are due again.
     pub(super) due_at: Option<Instant>,
+    /// Whether the last job was about deliveries that were due.
+    pub(super) was_due: bool,
     /// Whether the part is given back as soon as no runner works on it.
     pub(super) is_leaving: bool,
 }
@@ -49,6 +51,7 @@ impl<C> Seat<C> {
             not_before: None,
             // Deliveries may have been set aside by the last owner.
             due_at: Some(Instant::now()),
+            was_due: false,
             is_leaving: false,
         }
     }

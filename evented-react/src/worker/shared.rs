@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use event_listener::{Event, EventListener};
 use evented_diesel::spi::SourceLog;
+use evented_feed::spi::poll_now;
 use uuid::Uuid;
 
 use crate::register::stream_name;
@@ -68,6 +69,18 @@ impl<C> State<C> {
     }
 }
 
+/// Stops the worker if one of its loops ends by itself, by a panic: otherwise its parts would be owned and not served.
+pub(super) struct LoopGuard<'s, C>(pub(super) &'s Shared<C>);
+
+impl<C> Drop for LoopGuard<'_, C> {
+    fn drop(&mut self) {
+        if !self.0.is_stopping() {
+            self.0.failed("a loop of the worker has ended; the worker stops");
+            self.0.stop();
+        }
+    }
+}
+
 impl<C> Shared<C> {
     pub(super) fn new(subscribers: Vec<Subscriber<C>>, lease: Duration) -> Self {
         let served: Vec<Served<C>> = subscribers
@@ -114,7 +127,7 @@ impl<C> Shared<C> {
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.work.notify(usize::MAX);
-        self.reading.notify(usize::MAX);
+        self.announce_reading();
         self.control.notify(usize::MAX);
     }
 
@@ -136,6 +149,8 @@ impl<C> Shared<C> {
 
     pub(super) fn announce_reading(&self) {
         self.reading.notify(usize::MAX);
+        // Where no queue is full, the reader waits for a hint.
+        poll_now();
     }
 
     pub(super) fn listen_for_control(&self) -> EventListener {
@@ -170,6 +185,7 @@ impl<C> Shared<C> {
             queued: state.seats.iter().map(|seat| seat.queue.len()).sum(),
             handled: self.handled.load(Ordering::Relaxed),
             set_aside: self.set_aside.load(Ordering::Relaxed),
+            running: !self.is_stopping(),
             error: state.error.clone(),
             stalled: stalled
                 .filter_map(|(served, reason)| Some((served.subscriber.name.clone(), reason.clone()?)))

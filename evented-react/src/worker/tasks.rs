@@ -15,6 +15,7 @@ use crate::worker::threads::Running;
 use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
 
 /// A worker that runs on tokio tasks. It stops when this is dropped: the batches that run are finished.
+#[must_use = "the worker stops when this is dropped"]
 pub struct WorkerTasks {
     running: Arc<dyn Running>,
     tasks: JoinSet<()>,

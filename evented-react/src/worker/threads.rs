@@ -14,6 +14,7 @@ use crate::worker::shared::Shared;
 use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
 
 /// A worker that runs on threads. It stops when this is dropped.
+#[must_use = "the worker stops when this is dropped"]
 pub struct WorkerThreads {
     running: Arc<dyn Running>,
     threads: Vec<JoinHandle<()>>,
@@ -111,9 +112,9 @@ impl WorkerThreads {
     /// [`StillRunning`] if that takes longer than `deadline`. The threads end when their batches do.
     pub fn stop(mut self, deadline: Duration) -> Result<(), StillRunning> {
         self.running.stop();
-        let until = Instant::now() + deadline;
+        let until = Instant::now().checked_add(deadline);
         while self.threads.iter().any(|thread| !thread.is_finished()) {
-            if Instant::now() >= until {
+            if until.is_some_and(|until| Instant::now() >= until) {
                 return Err(StillRunning(deadline));
             }
             std::thread::sleep(Duration::from_millis(2));

@@ -106,6 +106,7 @@ pub fn tables(database: Database) -> String {
          CREATE TABLE post_votes (post_id INTEGER PRIMARY KEY, votes BIGINT NOT NULL, points BIGINT NOT NULL);
          CREATE TABLE seen (number {key}, subscriber TEXT NOT NULL, event TEXT NOT NULL, ordered_by TEXT NOT NULL,
              text TEXT NOT NULL, attempt INTEGER NOT NULL);
+         CREATE TABLE refs (id INTEGER REFERENCES posts (id) DEFERRABLE INITIALLY DEFERRED);
          {migrations}"
     )
 }
@@ -129,6 +130,9 @@ pub const POST_COUNTS: &str = "SELECT p.id AS post_id, p.title, count(c.id) AS c
 pub const WRONG_COUNTS: &str = "SELECT (SELECT count(*) FROM posts p WHERE NOT EXISTS (SELECT 1 FROM post_counts k \
      WHERE k.post_id = p.id AND k.title = p.title AND k.comments = (SELECT count(*) FROM comments c WHERE c.post_id = p.id))) \
      + (SELECT count(*) FROM post_counts k WHERE NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = k.post_id))";
+
+/// Ends the connection of a handler, on PostgreSQL.
+const CUT: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
 
 /// A handler that writes a row for each delivery, and then does what the comment's text says.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +159,7 @@ impl Record {
             "once" if comment.attempt() == 1 => Err(Failure::retry("the first time")),
             "dead" => Err(Failure::dead("it is dead")),
             "discard" => Err(Failure::discard("of no use")),
+            "nul" => Err(Failure::dead("a\0b")),
             "snooze" => Err(Failure::snooze(Duration::from_secs(3_600))),
             "panic" => panic!("the test wants this panic"),
             "kill" => std::process::abort(),
@@ -169,6 +174,8 @@ impl<C: diesel::Connection> Handle<Change<Comment>, C> for Record {
         match comment.after().map(|comment| comment.text.as_str()) {
             Some("open") => SimpleConnection::batch_execute(conn, "COMMIT")?,
             Some("slow") => std::thread::sleep(Duration::from_millis(300)),
+            Some("deferred") => SimpleConnection::batch_execute(conn, "INSERT INTO refs VALUES (-1)")?,
+            Some("cut") => drop(SimpleConnection::batch_execute(conn, CUT)),
             Some("swallow") => drop(SimpleConnection::batch_execute(conn, "SELECT nothing FROM nowhere")),
             _ => {}
         }
@@ -182,6 +189,10 @@ impl<C: diesel_async::AsyncConnection> HandleAsync<Change<Comment>, C> for Recor
         match comment.after().map(|comment| comment.text.as_str()) {
             Some("open") => SimpleAsyncConnection::batch_execute(conn, "COMMIT").await?,
             Some("slow") => tokio::time::sleep(Duration::from_millis(300)).await,
+            Some("deferred") => {
+                SimpleAsyncConnection::batch_execute(conn, "INSERT INTO refs VALUES (-1)").await?;
+            }
+            Some("cut") => drop(SimpleAsyncConnection::batch_execute(conn, CUT).await),
             Some("swallow") => {
                 drop(SimpleAsyncConnection::batch_execute(conn, "SELECT nothing FROM nowhere").await);
             }

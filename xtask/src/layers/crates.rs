@@ -86,7 +86,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["input", "item"],
             &["source"],
             &["subscriber"],
-            &["call", "inline", "projection", "register", "tail"],
+            &["call", "inline", "next_state", "projection", "register", "tail"],
             &["batch"],
             &["due"],
             &["step"],

@@ -85,7 +85,8 @@ async fn a_failure_is_tried_again_until_the_attempts_end() {
 async fn a_discarded_delivery_counts_as_handled() {
     let mut db = fresh::<Conn>().await;
     comments(&mut db, &[(1, "discard"), (1, "after")]).await;
-    db.conn.drain_tolerant(&audit()).await.unwrap();
+    let done = db.conn.drain(&audit()).await.unwrap();
+    assert_eq!((done.handled, done.set_aside), (2, 0));
     assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
     assert_eq!((seen(&mut db, "discard").await, seen(&mut db, "after").await), (0, 1));
 }
@@ -128,4 +129,87 @@ async fn a_swallowed_error_is_a_failure_where_it_aborts_the_transaction() {
     let is_postgres = Db::<Conn>::DATABASE == evented_diesel::migrations::Database::Postgres;
     assert_eq!(done.set_aside, usize::from(is_postgres));
     assert_eq!(seen(&mut db, "a").await + seen(&mut db, "b").await, 2);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_a_failure_of_its_delivery() {
+    let mut db = fresh::<Conn>().await;
+    comments(&mut db, &[(1, "a"), (2, "deferred"), (3, "b")]).await;
+    let done = db.conn.drain_tolerant(&audit()).await.unwrap();
+    assert_eq!((done.handled, done.set_aside), (2, 1));
+    assert_eq!(seen(&mut db, "deferred").await, 0);
+    assert_eq!(db.number("SELECT count(*) FROM refs").await, 0);
+}
+
+#[tokio::test]
+async fn a_swallowed_error_of_one_of_two_handlers_stops_nobody_else() {
+    let mut db = fresh::<Conn>().await;
+    let both = Subscriber::<Conn>::new("both")
+        .on(Comment::changes(), Record)
+        .on(Comment::changes(), Record)
+        .from(From::Beginning)
+        .retry(Retry::NEVER);
+    comments(&mut db, &[(1, "swallow"), (2, "b")]).await;
+    db.conn.drain_tolerant(&both).await.unwrap();
+    assert_eq!(seen(&mut db, "b").await, 2);
+}
+
+#[tokio::test]
+async fn a_failure_whose_text_no_database_keeps_is_stored() {
+    let mut db = fresh::<Conn>().await;
+    comments(&mut db, &[(1, "nul"), (2, "b")]).await;
+    let done = db.conn.drain_tolerant(&audit()).await.unwrap();
+    assert_eq!((done.handled, done.set_aside), (1, 1));
+    assert_eq!(db.run(set_aside("audit")).await.unwrap()[0].error.as_deref(), Some("ab"));
+}
+
+#[tokio::test]
+async fn an_event_that_can_be_read_again_lines_up_under_its_own_key() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let mut db = fresh::<Conn>().await;
+    let broken = Arc::new(AtomicBool::new(true));
+    let is_broken = Arc::clone(&broken);
+    let audit = Subscriber::<Conn>::new("audit")
+        .on(
+            Comment::changes()
+                .when(move |_| if is_broken.load(Ordering::Relaxed) { panic!("the test wants it") } else { true })
+                .key(|change| change.after().map(|comment| format!("post {}", comment.post_id))),
+            Record,
+        )
+        .from(From::Beginning)
+        .parts(7);
+    comments(&mut db, &[(1, "a"), (2, "b")]).await;
+    assert_eq!(db.conn.drain_tolerant(&audit).await.unwrap().set_aside, 2);
+    let aside = db.run(set_aside("audit")).await.unwrap();
+    assert!(aside.iter().all(|row| row.state == SetAsideState::Unreadable), "{aside:?}");
+    broken.store(false, Ordering::Relaxed);
+    assert_eq!(db.run(retry("audit", Which::All)).await.unwrap(), 2);
+    db.conn.drain_tolerant(&audit).await.unwrap();
+    db.conn.drain_tolerant(&audit).await.unwrap();
+    assert_eq!(db.number("SELECT count(*) FROM seen WHERE ordered_by LIKE 't:post%'").await, 2);
+    assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_number_is_not_given_twice() {
+    let mut db = fresh::<Conn>().await;
+    let one_part = || audit().parts(1);
+    comments(&mut db, &[(1, "dead")]).await;
+    db.conn.drain_tolerant(&one_part()).await.unwrap();
+    let first = db.run(set_aside("audit")).await.unwrap()[0].id;
+    db.run(skip("audit", Which::One(first))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    comments(&mut db, &[(1, "dead")]).await;
+    db.conn.drain_tolerant(&one_part()).await.unwrap();
+    assert_ne!(db.run(set_aside("audit")).await.unwrap()[0].id, first);
+    assert_eq!(db.run(skip("audit", Which::One(first))).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_subscriber_without_inputs_is_refused() {
+    let mut db = fresh::<Conn>().await;
+    let error = db.conn.drain(&Subscriber::<Conn>::new("nothing")).await.unwrap_err();
+    assert!(error.to_string().contains("has no input"), "{error}");
 }

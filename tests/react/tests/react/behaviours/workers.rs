@@ -136,3 +136,49 @@ async fn a_paused_subscriber_misses_nothing() {
     eventually(&mut db, SEEN, 1).await;
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_version_takes_every_part() {
+    let mut db = fresh::<Conn>().await;
+    let of = |version| {
+        let audit = Conn::recorder("audit").from(From::Beginning).parts(4).version(version);
+        Worker::new().subscribe(audit).lease(Duration::from_millis(800))
+    };
+    let old = Conn::start(of(1), &db.url).await;
+    eventually(&mut db, "SELECT count(*) FROM evented_parts WHERE owner IS NOT NULL", 4).await;
+    write(&mut db, 1, "old").await;
+    eventually(&mut db, SEEN, 1).await;
+    let new = Conn::start(of(2), &db.url).await;
+    // The older worker lives, and serves nothing.
+    for _ in 0..500 {
+        if new.status().parts == 4 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(new.status().parts, 4);
+    for number in 0..8 {
+        write(&mut db, number, "new").await;
+    }
+    eventually(&mut db, SEEN, 9).await;
+    while old.status().parts > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_ends_its_connection_is_found_out() {
+    let mut db = fresh::<Conn>().await;
+    let audit = Conn::recorder("audit").retry(Retry::NEVER);
+    let worker = Conn::start(Worker::new().subscribe(audit).concurrency(1), &db.url).await;
+    for text in ["cut", "fine"] {
+        write(&mut db, 1, text).await;
+    }
+    let is_postgres = Db::<Conn>::DATABASE == evented_diesel::migrations::Database::Postgres;
+    eventually(&mut db, "SELECT count(*) FROM evented_deferred WHERE state = 'dead'", is_postgres.into()).await;
+    eventually(&mut db, "SELECT count(*) FROM seen WHERE text = 'fine'", 1).await;
+    assert!(worker.status().running);
+    worker.stop().await;
+}
