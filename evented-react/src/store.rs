@@ -85,5 +85,10 @@ where
 
 /// Returns the error of a statement about subscribers.
 pub(crate) fn failed(error: diesel::result::Error) -> Error {
-    Error::database(Subject::Object { kind: "subscriber", name: String::new() }, error)
+    Error::database(subject(""), error)
+}
+
+/// Names a subscriber in errors; empty for the tables of all.
+pub(crate) fn subject(subscriber: &str) -> Subject {
+    Subject::Object { kind: "subscriber", name: subscriber.to_owned() }
 }

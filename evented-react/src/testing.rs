@@ -37,7 +37,7 @@ use crate::item::Item;
 use crate::lend::Lend;
 use crate::register::{RegisterError, registered, stream_name};
 use crate::step::{Next, Pace, step, step_due};
-use crate::store::{self, CursorRow, DeferredRow, PartRow, load, write};
+use crate::store::{self, CursorRow, DeferredRow, PartRow, failed, load, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 
@@ -124,12 +124,35 @@ where
     blocking(run(&mut BlockingExecutor(conn), subscriber, Stop::AfterOne))
 }
 
+/// Handles the deliveries of one event, and rolls back what the handlers wrote: a failure is the error.
+///
+/// # Errors
+///
+/// As [`drain`].
+pub fn try_once<C>(subscriber: &Subscriber<C>, conn: &mut C) -> Result<Drained, DrainError>
+where
+    C: LoadConnection<Backend: EventedBackend> + Send + 'static,
+{
+    blocking(rolled_back(&mut BlockingExecutor(conn), subscriber))
+}
+
+async fn rolled_back<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+) -> Result<Drained, DrainError> {
+    registered(executor, subscriber).await?;
+    executor.begin().await.map_err(failed)?;
+    let tried = run(executor, subscriber, Stop::AfterOne).await;
+    executor.rollback().await.map_err(failed)?;
+    tried
+}
+
 fn blocking<T>(work: impl Future<Output = Result<T, DrainError>>) -> Result<T, DrainError> {
     ready(work).unwrap_or(Err(DrainError::Database(Error::NotReady)))
 }
 
 #[cfg(feature = "__async")]
-pub use asynchronous::{drain_async, drain_tolerant_async, step_once_async};
+pub use asynchronous::{drain_async, drain_tolerant_async, step_once_async, try_once_async};
 
 #[cfg(feature = "__async")]
 mod asynchronous {
@@ -137,7 +160,7 @@ mod asynchronous {
     use evented_diesel::spi::{AsyncExecutor, EventedBackend};
 
     use crate::subscriber::Subscriber;
-    use crate::testing::{DrainError, Drained, Stop, run};
+    use crate::testing::{DrainError, Drained, Stop, rolled_back, run};
 
     /// Like [`drain`](super::drain), on an async connection.
     ///
@@ -164,6 +187,18 @@ mod asynchronous {
         C: AsyncConnection<Backend: EventedBackend> + Send + 'static,
     {
         run(&mut AsyncExecutor(conn), subscriber, Stop::AtEnd).await
+    }
+
+    /// Like [`try_once`](super::try_once), on an async connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`drain`](super::drain).
+    pub async fn try_once_async<C>(subscriber: &Subscriber<C>, conn: &mut C) -> Result<Drained, DrainError>
+    where
+        C: AsyncConnection<Backend: EventedBackend> + Send + 'static,
+    {
+        rolled_back(&mut AsyncExecutor(conn), subscriber).await
     }
 
     /// Like [`step_once`](super::step_once), on an async connection.

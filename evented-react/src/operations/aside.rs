@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use evented_core::LogOffset;
 use evented_diesel::Error;
-use evented_diesel::spi::{EventedBackend, Executor, Operation, sealed};
+use evented_diesel::spi::{EventedBackend, Executor, Operation, Transaction, sealed};
 use serde::Serialize;
 
 use crate::key::{IntoKey, OrderKey};
 use crate::register::lock_waiting;
-use crate::store::{self, DeferredRow, State, failed, load, write};
+use crate::store::{self, DeferredRow, State, load, subject, write};
 
 /// A delivery that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -224,18 +224,10 @@ impl<DB: EventedBackend> Operation<DB> for Skip {
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<usize, Error> {
         let mut count = 0;
         for row in heads(executor, &self.subscriber, &self.which).await? {
-            executor.begin().await.map_err(failed)?;
-            match skip_one(executor, &self.subscriber, &row).await {
-                Ok(skipped) => {
-                    executor.commit().await.map_err(failed)?;
-                    count += skipped;
-                }
-                Err(error) => {
-                    // The first error is the one that matters.
-                    let _ = executor.rollback().await;
-                    return Err(error);
-                }
-            }
+            let name = subject(&self.subscriber);
+            let transaction = Transaction::around(executor, &name, true).await?;
+            let skipped = skip_one(executor, &self.subscriber, &row).await;
+            count += transaction.close(executor, &name, skipped).await?;
         }
         Ok(count)
     }

@@ -1,11 +1,11 @@
 //! Lists subscribers, pauses them, and removes them.
 
 use evented_diesel::Error;
-use evented_diesel::spi::{EventedBackend, Executor, Operation, sealed};
+use evented_diesel::spi::{EventedBackend, Executor, Operation, Transaction, sealed};
 use serde::Serialize;
 
 use crate::operations::aside::duration;
-use crate::store::{self, DeferredRow, LiveRow, State, SubscriberRow, failed, load, write};
+use crate::store::{self, DeferredRow, LiveRow, State, SubscriberRow, load, subject, write};
 
 /// A registered subscriber.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -138,18 +138,10 @@ impl<DB: EventedBackend> Operation<DB> for Unsubscribe {
     type Output = bool;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<bool, Error> {
-        executor.begin().await.map_err(failed)?;
-        match remove(executor, &self.subscriber).await {
-            Ok(removed) => {
-                executor.commit().await.map_err(failed)?;
-                Ok(removed > 0)
-            }
-            Err(error) => {
-                // The first error is the one that matters.
-                let _ = executor.rollback().await;
-                Err(error)
-            }
-        }
+        let name = subject(&self.subscriber);
+        let transaction = Transaction::around(executor, &name, true).await?;
+        let removed = remove(executor, &self.subscriber).await;
+        Ok(transaction.close(executor, &name, removed).await? > 0)
     }
 }
 

@@ -3,14 +3,14 @@
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_diesel::Error;
-use evented_diesel::spi::{EventedBackend, Executor, Operation, SqlTypes, sealed};
+use evented_diesel::spi::{EventedBackend, Executor, Operation, SqlTypes, Transaction, sealed};
 use serde::Serialize;
 
 use crate::derived_table::Table;
 use crate::operations::lag::lags;
 use crate::refresh::{compare, lock_all_rows, rebuild_all};
 use crate::register::{RegisterError, lock_waiting, registered};
-use crate::store::{Nothing, failed, load, text, write};
+use crate::store::{Nothing, load, subject, text, write};
 use crate::subscriber::Subscriber;
 
 /// Computes every row of a projection's table anew, and writes those that differ, in one transaction. Readers see the old
@@ -53,18 +53,10 @@ impl<DB: EventedBackend, C> Operation<DB> for Rebuild<'_, C> {
             Err(RegisterError::Database(error)) => return Err(error),
             Err(error) => return Ok(Err(error)),
         };
-        executor.begin().await.map_err(failed)?;
-        match in_transaction(executor, self.0, table, parts).await {
-            Ok(done) => {
-                executor.commit().await.map_err(failed)?;
-                Ok(Ok(done))
-            }
-            Err(error) => {
-                // The first error is the one that matters.
-                let _ = executor.rollback().await;
-                Err(error)
-            }
-        }
+        let name = subject(&self.0.name);
+        let transaction = Transaction::around(executor, &name, true).await?;
+        let done = in_transaction(executor, self.0, table, parts).await;
+        transaction.close(executor, &name, done).await.map(Ok)
     }
 }
 

@@ -250,7 +250,7 @@ impl Running {
     }
 
     pub async fn stop(self) {
-        let deadline = Duration::from_secs(20);
+        let deadline = Duration::from_secs(60);
         match self {
             Self::Threads(worker) => worker.stop(deadline).expect("the worker stops"),
             Self::Tasks(worker) => worker.stop(deadline).await.expect("the worker stops"),
@@ -264,6 +264,7 @@ pub trait Kit: Face + Send + 'static {
     async fn drain(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError>;
     async fn drain_tolerant(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError>;
     async fn step_once(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError>;
+    async fn try_once(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError>;
     /// Creates a subscriber to comments with [`Record`].
     fn recorder(name: &str) -> Subscriber<Self>;
     async fn start(worker: Worker<Self>, url: &str) -> Running;
@@ -280,6 +281,9 @@ macro_rules! blocking {
             }
             async fn step_once(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError> {
                 testing::step_once(subscriber, self)
+            }
+            async fn try_once(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError> {
+                testing::try_once(subscriber, self)
             }
             fn recorder(name: &str) -> Subscriber<Self> {
                 Subscriber::new(name).on(Comment::changes(), Record)
@@ -304,6 +308,9 @@ macro_rules! awaiting {
             }
             async fn step_once(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError> {
                 testing::step_once_async(subscriber, self).await
+            }
+            async fn try_once(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError> {
+                testing::try_once_async(subscriber, self).await
             }
             fn recorder(name: &str) -> Subscriber<Self> {
                 Subscriber::new(name).on(Comment::changes(), Record)
@@ -332,15 +339,15 @@ pub async fn fresh<C: Kit>() -> Db<C> {
     db
 }
 
-/// Waits until a query returns a number, for at most 20 seconds.
+/// Waits until a query returns a number, for at most a minute.
 pub async fn eventually<C: Kit>(db: &mut Db<C>, sql: &str, expected: i64) {
-    for _ in 0..2_000 {
+    for _ in 0..6_000 {
         if db.number(sql).await == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("{sql} is {} after 20 seconds, not {expected}", db.number(sql).await);
+    panic!("{sql} is {} after a minute, not {expected}", db.number(sql).await);
 }
 
 /// Checks that every event of a comment was recorded once by the subscriber `audit`, and that the derived table equals a

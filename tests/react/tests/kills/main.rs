@@ -53,7 +53,7 @@ macro_rules! settings {
                 }
                 let mut workers = Workers::start(concat!(module_path!(), "::worker"), &db.url, 1);
                 let found = "SELECT count(*) FROM evented_deferred WHERE state = 'dead' AND error LIKE '%process%'";
-                for _ in 0..600 {
+                for _ in 0..1_200 {
                     workers.fill();
                     if db.number(found).await == 1 {
                         break;

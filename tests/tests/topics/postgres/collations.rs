@@ -23,6 +23,6 @@ async fn each_row_finds_its_events_by_an_index() {
     assert!(db.run(Page::verify_table()).await.unwrap().is_empty());
     db.sql("SELECT pg_stat_force_next_flush()").await;
     let scanned = db.number(SCANNED).await;
-    // A few scans of the whole log are fine.
-    assert!(scanned < 100_000, "scans have read {scanned} rows of a log with 6,000");
+    // A few scans of the whole log for each statement are fine, as statistics have it. A scan for each row reads millions.
+    assert!(scanned < 1_000_000, "scans have read {scanned} rows of a log with 6,000");
 }

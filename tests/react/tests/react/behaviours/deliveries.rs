@@ -152,6 +152,21 @@ async fn one_event_is_a_step() {
 }
 
 #[tokio::test]
+async fn a_try_leaves_nothing_behind() {
+    let mut db = fresh::<Conn>().await;
+    let audit = Conn::recorder("audit").from(From::Beginning);
+    db.run(Comment::insert(comment(1, "one"))).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(db.conn.try_once(&audit).await.unwrap().handled, 1);
+        assert_eq!(db.number(SEEN).await, 0);
+    }
+    db.run(Comment::insert(comment(2, "dead"))).await.unwrap();
+    assert_eq!(db.conn.step_once(&audit).await.unwrap().handled, 1);
+    assert!(db.conn.try_once(&audit).await.is_err() || db.conn.try_once(&audit).await.is_err());
+    assert_eq!(db.number("SELECT count(*) FROM evented_deferred").await, 0);
+}
+
+#[tokio::test]
 async fn a_setting_without_effect_is_an_error() {
     let mut db = fresh::<Conn>().await;
     let field = Subscriber::<Conn>::new("field").on(Comment::changes().changing(["txet"]), Record);

@@ -10,7 +10,7 @@ use evented_tests::db::Db;
 use super::Conn;
 
 const SEEN: &str = "SELECT count(*) FROM seen";
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(60);
 
 async fn write(db: &mut Db<Conn>, post_id: i32, text: &str) -> Position {
     let new = NewComment { post_id, text: text.to_owned() };
@@ -150,7 +150,7 @@ async fn a_newer_version_takes_every_part() {
     eventually(&mut db, SEEN, 1).await;
     let new = Conn::start(of(2), &db.url).await;
     // The older worker lives, and serves nothing.
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         if new.status().parts == 4 {
             break;
         }
