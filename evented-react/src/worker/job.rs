@@ -9,6 +9,10 @@ use crate::tail::Place;
 use crate::worker::seat::{QUEUE, SeatId};
 use crate::worker::shared::Shared;
 
+/// The shortest time between two batches of a part that has caught up. While the log moves, its events are handled together
+/// and not one by one: each batch is a transaction, which the writers beside it feel.
+const GAP: Duration = Duration::from_millis(5);
+
 /// The work of a runner on one part. While it exists, no other runner works on the part.
 pub(super) struct Job<'s, C> {
     pub(super) shared: &'s Shared<C>,
@@ -112,6 +116,9 @@ impl<C> Drop for Job<'_, C> {
                     }
                 }
                 has_room = seat.queue.is_empty() || (was_full && seat.queue.len() < QUEUE);
+                if taken > 0 && seat.queue.is_empty() {
+                    seat.not_before = Some(Instant::now() + GAP);
+                }
                 if set_aside > 0 {
                     seat.due_at = Some(Instant::now());
                 }
