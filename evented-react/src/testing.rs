@@ -24,6 +24,9 @@
 //! Within a transaction of the test, the subscriber also sees what the transaction has written and not committed. A
 //! function touches only the subscriber that it is called with.
 
+#[cfg(feature = "__async")]
+mod asynchronous;
+
 use std::sync::Arc;
 
 use diesel::connection::LoadConnection;
@@ -153,66 +156,6 @@ fn blocking<T>(work: impl Future<Output = Result<T, DrainError>>) -> Result<T, D
 
 #[cfg(feature = "__async")]
 pub use asynchronous::{drain_async, drain_tolerant_async, step_once_async, try_once_async};
-
-#[cfg(feature = "__async")]
-mod asynchronous {
-    use diesel_async::AsyncConnection;
-    use evented_diesel::spi::{AsyncExecutor, EventedBackend};
-
-    use crate::subscriber::Subscriber;
-    use crate::testing::{DrainError, Drained, Stop, rolled_back, run};
-
-    /// Like [`drain`](super::drain), on an async connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`drain`](super::drain).
-    pub async fn drain_async<C>(subscriber: &Subscriber<C>, conn: &mut C) -> Result<Drained, DrainError>
-    where
-        C: AsyncConnection<Backend: EventedBackend> + Send + 'static,
-    {
-        run(&mut AsyncExecutor(conn), subscriber, Stop::AtFailure).await
-    }
-
-    /// Like [`drain_tolerant`](super::drain_tolerant), on an async connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`drain_tolerant`](super::drain_tolerant).
-    pub async fn drain_tolerant_async<C>(
-        subscriber: &Subscriber<C>,
-        conn: &mut C,
-    ) -> Result<Drained, DrainError>
-    where
-        C: AsyncConnection<Backend: EventedBackend> + Send + 'static,
-    {
-        run(&mut AsyncExecutor(conn), subscriber, Stop::AtEnd).await
-    }
-
-    /// Like [`try_once`](super::try_once), on an async connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`drain`](super::drain).
-    pub async fn try_once_async<C>(subscriber: &Subscriber<C>, conn: &mut C) -> Result<Drained, DrainError>
-    where
-        C: AsyncConnection<Backend: EventedBackend> + Send + 'static,
-    {
-        rolled_back(&mut AsyncExecutor(conn), subscriber).await
-    }
-
-    /// Like [`step_once`](super::step_once), on an async connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`drain`](super::drain).
-    pub async fn step_once_async<C>(subscriber: &Subscriber<C>, conn: &mut C) -> Result<Drained, DrainError>
-    where
-        C: AsyncConnection<Backend: EventedBackend> + Send + 'static,
-    {
-        run(&mut AsyncExecutor(conn), subscriber, Stop::AfterOne).await
-    }
-}
 
 /// When a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
