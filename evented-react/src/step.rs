@@ -27,6 +27,8 @@ const LONGEST_BATCH: Duration = Duration::from_millis(50);
 const CONFLICTS: u32 = 3;
 /// How many deliveries must fail in a row, with none that succeeds, so that something else than them is to blame.
 const OUTAGE: u32 = 16;
+/// After how many batches without a conflict they may be larger.
+const CALM: u32 = 100;
 /// How often a connection may be lost in a row.
 const LOST: u32 = 10;
 /// How often a delivery may end its process.
@@ -37,8 +39,10 @@ const STRIKES: i32 = 3;
 pub(crate) struct Pace {
     /// How many events the next batch has.
     events: usize,
-    /// How many events a batch has at most.
+    /// How many events a batch has at most: fewer after a conflict with another transaction.
     most: usize,
+    /// How many batches were done since the last conflict, or since `most` has grown.
+    calm: u32,
     /// The deliveries of the next event that failed alone.
     aside: Vec<Aside>,
     conflicts: u32,
@@ -60,6 +64,7 @@ impl Pace {
         Self {
             events: EVENTS_PER_BATCH,
             most: MOST_EVENTS_PER_BATCH,
+            calm: 0,
             aside: Vec::new(),
             conflicts: 0,
             lost_in_a_row: 0,
@@ -273,6 +278,11 @@ fn succeeded(is_success: bool, took: Duration, pace: &mut Pace) {
         pace.struck = None;
         return;
     }
+    pace.calm += 1;
+    if pace.calm >= CALM && pace.most > 1 {
+        pace.most = (pace.most * 2).min(MOST_EVENTS_PER_BATCH);
+        pace.calm = 0;
+    }
     if took > LONGEST_BATCH {
         pace.events = (pace.events / 2).max(1);
     } else if took < LONGEST_BATCH / 2 {
@@ -288,6 +298,11 @@ fn failed<C>(
     pace: &mut Pace,
 ) -> Duration {
     if pace.events > 1 {
+        if failure.verdict == Verdict::Conflict {
+            // Handlers of other parts write the same rows: a deadlock takes the server a second to find.
+            pace.most = (pace.events / 4).max(2);
+            pace.calm = 0;
+        }
         // Which delivery is to blame shows when each event is run alone.
         pace.events = 1;
         return Duration::ZERO;
