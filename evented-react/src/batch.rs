@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evented_core::KeyValue;
 use evented_diesel::Error;
-use evented_diesel::spi::{Database, EventedBackend, Statement, wake};
+use evented_diesel::spi::{EventedBackend, Statement, wake};
 use uuid::Uuid;
 
 use crate::call::{NotHandled, call, refresh_rows};
@@ -16,7 +16,7 @@ use crate::key::OrderKey;
 use crate::lend::Lend;
 use crate::next_state::next_state;
 use crate::store::{
-    self, CursorRow, DeferredRow, Fenced, Keyed, LockedPart, Nothing, State, failed, load, write,
+    self, CursorRow, DeferredRow, Keyed, LockedPart, Nothing, Patience, State, failed, load, lock_part, write,
 };
 use crate::subscriber::Subscriber;
 use crate::telemetry;
@@ -41,9 +41,9 @@ pub(crate) enum Undone {
     /// Another transaction works on the part.
     Locked,
     /// A handler has not handled the delivery with this index, or did so in a way that leaves the connection useless.
-    /// `None`: one of the deliveries is to blame, and which one is not known.
+    /// `None`: which of the deliveries is the cause is not known.
     Failed { index: Option<usize>, failure: Failure, broken: bool },
-    /// The database failed. Nobody is blamed.
+    /// The database failed, and no delivery is the cause.
     Database(Error),
 }
 
@@ -54,7 +54,7 @@ impl From<Error> for Undone {
 }
 
 impl NotHandled {
-    /// Says who is to blame: the delivery with this index.
+    /// Converts the reason into that of the batch. The delivery has this index.
     pub(crate) fn into_undone(self, index: Option<usize>) -> Undone {
         match self {
             Self::Failed { failure, broken } => Undone::Failed { index, failure, broken },
@@ -104,12 +104,12 @@ pub(crate) async fn run<DB: EventedBackend, E: Lend<DB>>(
     };
     let undone = roll_back(executor, depth, undone).await;
     let was_called = batch.called.load(Ordering::Relaxed);
-    Err(if was_called { blame(executor, undone).await } else { undone })
+    Err(if was_called { attribute(executor, undone).await } else { undone })
 }
 
-/// Decides who is to blame for an error of the database after a handler ran. If the connection still answers, a handler
-/// left something behind: an aborted transaction, or a row that a deferred constraint refuses at the commit.
-pub(crate) async fn blame<DB: EventedBackend, E: Lend<DB>>(executor: &mut E, undone: Undone) -> Undone {
+/// Attributes an error of the database to a handler, if one ran and the connection still answers. The handler has left an
+/// aborted transaction, or a row that a deferred constraint refuses at the commit.
+pub(crate) async fn attribute<DB: EventedBackend, E: Lend<DB>>(executor: &mut E, undone: Undone) -> Undone {
     match undone {
         Undone::Database(error) if !error.is_retryable() && answers(executor).await => {
             Undone::Failed { index: None, failure: Failure::from(error), broken: false }
@@ -122,7 +122,7 @@ async fn answers<DB: EventedBackend, E: Lend<DB>>(executor: &mut E) -> bool {
     executor.load::<Nothing>(Statement::new("SELECT 1")).await.is_ok()
 }
 
-/// Rolls back to a depth. If that fails, the connection is lost, and whatever failed is not to blame.
+/// Rolls back to a depth. If that fails, the connection is lost, and no delivery is the cause.
 pub(crate) async fn roll_back<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     depth: u32,
@@ -162,7 +162,8 @@ impl<C: Send + 'static> Batch<'_, C> {
         executor: &mut E,
     ) -> Result<Done, Undone> {
         let name = self.subscriber.name.as_str();
-        let locked = lock(executor, self.subscriber, self.part).await?;
+        let patience = if self.is_of_one_event() { Patience::None } else { Patience::NoneAndBriefly };
+        let locked = lock(executor, self.subscriber, self.part, patience).await?;
         let cursors = store::cursors_of(name, Some(self.part.number));
         let cursors = load::<CursorRow, _, _>(executor, cursors).await?;
         let mut waiting = HashSet::new();
@@ -339,19 +340,11 @@ pub(crate) async fn lock<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
+    patience: Patience,
 ) -> Result<LockedPart, Undone> {
     let name = subscriber.name.as_str();
-    let lock = store::lock_part(name, part.number, false);
-    match DB::DATABASE {
-        Database::Postgres => {
-            let locked = load::<Fenced, _, _>(executor, lock).await?;
-            if !locked.first().is_some_and(|row| row.0) {
-                return Err(Undone::Locked);
-            }
-        }
-        Database::Sqlite => {
-            write(executor, lock).await?;
-        }
+    if !lock_part(executor, name, part.number, patience).await? {
+        return Err(Undone::Locked);
     }
     // A statement of its own: what the last holder of the lock has committed is visible to it.
     let rows = load::<LockedPart, _, _>(executor, store::locked_part(name, part.number)).await?;
@@ -368,7 +361,7 @@ pub(crate) async fn unmark<DB: EventedBackend, E: Lend<DB>>(
     part: Part<'_>,
 ) -> Result<(), Undone> {
     if let Some((_, fence)) = part.owner.filter(|_| part.marked) {
-        write(executor, store::try_event(subscriber, part.number, fence, None, 0)).await?;
+        write(executor, store::mark_event(subscriber, part.number, fence, None, 0)).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::failure::{BoxError, Failure, Verdict};
 use crate::item::{Item, Work};
 use crate::lend::{Broken, Called, Lend, guarded};
 use crate::refresh::{KEYS_PER_STATEMENT, lock_rows, refresh};
-use crate::store::{Fenced, failed};
+use crate::store::{IsLocked, failed};
 use crate::subscriber::Subscriber;
 use crate::telemetry;
 
@@ -16,7 +16,7 @@ use crate::telemetry;
 pub(crate) enum NotHandled {
     /// The handler failed. `broken`: the connection is of no further use.
     Failed { failure: Failure, broken: bool },
-    /// The connection was lost, and nobody is to blame.
+    /// The connection was lost, and the handler is not the cause.
     Lost(Error),
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn refresh_rows<DB: EventedBackend, E: Lend<DB>>(
         // them: if one is locked, the rows are computed one by one.
         let waits = keys.len() == 1;
         for lock in lock_rows::<DB>(table, keys, waits) {
-            let locked = executor.load::<Fenced>(lock).await?;
+            let locked = executor.load::<IsLocked>(lock).await?;
             if !locked.first().is_some_and(|row| row.0) {
                 let reason: BoxError = "a write computes one of the rows".into();
                 return Err(Failure { verdict: Verdict::Conflict, error: reason });

@@ -4,14 +4,14 @@ use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, database_id, wake};
 
-use crate::batch::{Part, Undone, blame, lock, roll_back, unmark};
+use crate::batch::{Part, Undone, attribute, lock, roll_back, unmark};
 use crate::call::call;
 use crate::failure::Failure;
 use crate::item::{Item, Work};
 use crate::lend::Lend;
 use crate::next_state::next_state;
-use crate::register::{just_before, lock_waiting};
-use crate::store::{self, DeferredRow, Keyed, State, failed, load, write};
+use crate::register::just_before;
+use crate::store::{self, DeferredRow, Keyed, Patience, State, failed, load, lock_part, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 use crate::telemetry;
@@ -55,7 +55,7 @@ pub(crate) async fn try_again<DB: EventedBackend, E: Lend<DB>>(
         Err(undone) => undone,
     };
     let undone = roll_back(executor, depth, undone).await;
-    Err(blame(executor, undone).await)
+    Err(attribute(executor, undone).await)
 }
 
 async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
@@ -66,7 +66,7 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
     items: &[Item<E::Conn>],
     depth: u32,
 ) -> Result<bool, Undone> {
-    let locked = lock(executor, subscriber, part).await?;
+    let locked = lock(executor, subscriber, part, Patience::None).await?;
     let name = subscriber.name.as_str();
     // Removed first: then the row is locked, and nobody skips it meanwhile.
     if write(executor, store::forget(name, row.part, row.number)).await? == 0 {
@@ -83,7 +83,7 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
             requeue(executor, subscriber, row, item, locked.parts).await?;
         }
     }
-    write(executor, store::promote(name, row.part, &row.key)).await?;
+    write(executor, store::promote(name, row.part, Some(&row.key))).await?;
     unmark(executor, name, part).await?;
     Ok(true)
 }
@@ -98,7 +98,7 @@ async fn requeue<DB: EventedBackend, E: Lend<DB>>(
 ) -> Result<(), Undone> {
     let (name, part) = (subscriber.name.as_str(), item.key.part(parts));
     if part != row.part {
-        lock_waiting(executor, name, part).await?;
+        lock_part(executor, name, part, Patience::Waits).await?;
     }
     let waiting = load::<Keyed, _, _>(executor, store::waiting_keys(name, part)).await?;
     let waits = waiting.iter().any(|key| key.0 == item.key);
@@ -157,7 +157,7 @@ async fn settled<DB: EventedBackend, E: Lend<DB>>(
     row: &DeferredRow,
     failure: &Failure,
 ) -> Result<(), Undone> {
-    lock(executor, subscriber, part).await?;
+    lock(executor, subscriber, part, Patience::None).await?;
     let name = subscriber.name.as_str();
     unmark(executor, name, part).await?;
     let error = Some(failure.text());
@@ -171,12 +171,12 @@ async fn settled<DB: EventedBackend, E: Lend<DB>>(
             let buried = DeferredRow { state, attempts, error, ..row.clone() };
             write(executor, store::bury(name, &buried)).await?;
             if state == State::Passed {
-                write(executor, store::promote(name, row.part, &row.key)).await?;
+                write(executor, store::promote(name, row.part, Some(&row.key))).await?;
             }
         }
         None => {
             write(executor, store::forget(name, row.part, row.number)).await?;
-            write(executor, store::promote(name, row.part, &row.key)).await?;
+            write(executor, store::promote(name, row.part, Some(&row.key))).await?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::subscriber::{From, Subscriber};
 
 /// A derived table, declared by its key, the changes that concern it, and one `SELECT` for a set of keys.
 ///
-/// Whenever a record changes, the rows that it concerns are computed anew: the row of its key before the change, and that
+/// Whenever a record changes, a worker recomputes the rows that it concerns: the row of its key before the change, and that
 /// of its key after it. So a comment that moves to another post changes the rows of both. Changes that concern the same
 /// row are computed once.
 ///

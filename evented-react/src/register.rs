@@ -9,7 +9,7 @@ use evented_diesel::spi::{
 
 use crate::derived_table::Table;
 use crate::input::InputError;
-use crate::store::{self, CursorRow, SubscriberRow, failed, load, write};
+use crate::store::{self, CursorRow, Patience, SubscriberRow, failed, load, lock_part, write};
 use crate::subscriber::{From, Subscriber};
 
 /// Why a subscriber cannot be registered.
@@ -229,10 +229,10 @@ async fn renew<DB: EventedBackend, C, E: Executor<DB>>(
     }
     // With these locks no worker of the older version is within a batch.
     for part in 0..row.parts {
-        lock_waiting(executor, name, part).await?;
+        lock_part(executor, name, part, Patience::Waits).await?;
     }
     let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
-    let aside = load::<store::DeferredRow, _, _>(executor, store::deferred_of(name, None, 1)).await?;
+    let aside = load::<store::DeferredRow, _, _>(executor, store::deferred_of(name, 1)).await?;
     let is_settled = aside.is_empty() && are_equal(&cursors);
     let repeats = subscriber.table.is_some();
     if !is_settled && !repeats {
@@ -259,8 +259,7 @@ async fn rewrite_parts<DB: EventedBackend, C, E: Executor<DB>>(
     cursors: &[CursorRow],
 ) -> Result<(), Error> {
     let name = &subscriber.name;
-    let deferred =
-        load::<store::DeferredRow, _, _>(executor, store::deferred_of(name, None, i64::MAX)).await?;
+    let deferred = load::<store::DeferredRow, _, _>(executor, store::deferred_of(name, i64::MAX)).await?;
     write(executor, store::remove_parts("evented_cursors", name, 0)).await?;
     write(executor, store::remove_parts("evented_deferred", name, 0)).await?;
     write(executor, store::remove_parts("evented_parts", name, parts)).await?;
@@ -300,17 +299,4 @@ async fn free_parts<DB: EventedBackend, E: Executor<DB>>(executor: &mut E, name:
 /// Returns the offset after which the event at an offset is the next one.
 pub(crate) fn just_before(offset: LogOffset) -> LogOffset {
     LogOffset { position: offset.position - 1, ..offset }
-}
-
-/// Waits for the lock of a part.
-pub(crate) async fn lock_waiting<DB: EventedBackend, E: Executor<DB>>(
-    executor: &mut E,
-    subscriber: &str,
-    part: i32,
-) -> Result<(), Error> {
-    let lock = store::lock_part(subscriber, part, true);
-    match DB::DATABASE {
-        Database::Postgres => load::<store::Fenced, _, _>(executor, lock).await.map(drop),
-        Database::Sqlite => write(executor, lock).await.map(drop),
-    }
 }

@@ -262,7 +262,7 @@ fn works_of<M: Model, C: Send + 'static>(
             let key = route.input.key_of(&change);
             let key = order_key(key.as_ref().or(record));
             let handler = Arc::clone(handler);
-            vec![(key, Work::Call(Box::new(ChangeCall { change, handler })))]
+            vec![(key, Work::Call(Box::new(HandlerCall { value: change, handler })))]
         }
         Effect::HandleAction(handler) => {
             let key = route.input.key_of(&change);
@@ -284,15 +284,15 @@ fn works_of<M: Model, C: Send + 'static>(
     }
 }
 
-/// A handler with the change that it receives.
-struct ChangeCall<M: Model, C> {
-    change: Change<M>,
-    handler: Arc<dyn Reaction<Change<M>, C>>,
+/// A handler with what it receives.
+struct HandlerCall<T, C> {
+    value: T,
+    handler: Arc<dyn Reaction<T, C>>,
 }
 
-impl<M: Model, C: Send> Call<C> for ChangeCall<M, C> {
+impl<T: Send + Sync, C: Send> Call<C> for HandlerCall<T, C> {
     fn call<'a>(&'a self, place: Place<'a>, conn: &'a mut C) -> BoxFuture<'a, Result<(), Failure>> {
-        self.handler.react(Delivery { value: &self.change, place }, conn)
+        self.handler.react(Delivery { value: &self.value, place }, conn)
     }
 }
 
@@ -323,20 +323,8 @@ impl<M: Model, A: ActionOf<M>, C: Send + 'static> ActionReaction<M, C> for OfAct
     ) -> Result<Option<Box<dyn Call<C>>>, String> {
         let action = data.decode_action::<M, A>().map_err(|error| error.to_string())?;
         let call = |action| -> Box<dyn Call<C>> {
-            Box::new(ActionCall { value: ActionChange { action, change }, handler: Arc::clone(&self.0) })
+            Box::new(HandlerCall { value: ActionChange { action, change }, handler: Arc::clone(&self.0) })
         };
         Ok(action.map(call))
-    }
-}
-
-/// A handler with the action and the change that it receives.
-struct ActionCall<M: Model, A, C> {
-    value: ActionChange<M, A>,
-    handler: Arc<dyn Reaction<ActionChange<M, A>, C>>,
-}
-
-impl<M: Model, A: ActionOf<M>, C: Send> Call<C> for ActionCall<M, A, C> {
-    fn call<'a>(&'a self, place: Place<'a>, conn: &'a mut C) -> BoxFuture<'a, Result<(), Failure>> {
-        self.handler.react(Delivery { value: &self.value, place }, conn)
     }
 }

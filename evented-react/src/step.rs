@@ -25,18 +25,18 @@ pub(crate) const MOST_EVENTS_PER_BATCH: usize = 1_000;
 const LONGEST_BATCH: Duration = Duration::from_millis(50);
 /// How often a delivery is tried again at once after a conflict with another transaction.
 const CONFLICTS: u32 = 3;
-/// How many deliveries must fail in a row, with none that succeeds, so that something else than them is to blame.
+/// How many deliveries must fail in a row, with none that succeeds, so that the cause is something that they share.
 const OUTAGE: u32 = 16;
 /// After how many batches without a conflict they may be larger.
 const CALM: u32 = 100;
 /// How often a connection may be lost in a row.
 const LOST: u32 = 10;
 /// How often a delivery may end its process.
-const STRIKES: i32 = 3;
+const MOST_BEGUN: i32 = 3;
 
 /// What is known about the deliveries of a part from its last batches.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct Batching {
     /// How many events the next batch has.
     events: usize,
     /// How many events a batch has at most: fewer after a conflict with another transaction.
@@ -52,14 +52,14 @@ pub(crate) struct Pace {
     /// How often the next event was tried during an outage.
     outage_rounds: u32,
     /// How many events are run alone, each marked before, because the last owner of the part died.
-    suspects: usize,
+    alone: usize,
     /// The event that the last owner tried alone, and how often it was begun and never ended.
-    struck: Option<(String, i32)>,
+    marked: Option<(String, i32)>,
     /// A delivery that was tried again and failed, before this is stored.
     failed_again: Option<(DeferredRow, Failure)>,
 }
 
-impl Pace {
+impl Batching {
     pub(crate) fn new() -> Self {
         Self {
             events: EVENTS_PER_BATCH,
@@ -70,8 +70,8 @@ impl Pace {
             lost_in_a_row: 0,
             failed_in_a_row: 0,
             outage_rounds: 0,
-            suspects: 0,
-            struck: None,
+            alone: 0,
+            marked: None,
             failed_again: None,
         }
     }
@@ -83,13 +83,13 @@ impl Pace {
     }
 
     /// Returns whether the next event is run alone because the last owner of the part died.
-    pub(crate) fn is_suspicious(&self) -> bool {
-        self.suspects > 0
+    pub(crate) fn runs_alone(&self) -> bool {
+        self.alone > 0
     }
 
-    /// Counts that the connection was lost. Returns whether that happened so often that the event must be to blame: its
-    /// handler ends its own connection.
-    fn is_worn_out(&mut self, error: &Error) -> bool {
+    /// Counts that the connection was lost. Returns whether that happened so often that the handler of the event must be the
+    /// cause.
+    fn is_lost_too_often(&mut self, error: &Error) -> bool {
         if self.events > 1 || error.is_retryable() {
             return false;
         }
@@ -97,10 +97,10 @@ impl Pace {
         self.lost_in_a_row > LOST
     }
 
-    /// The part was taken from an owner that died. `trying` is the event that it had marked.
-    pub(crate) fn after_death(trying: Option<String>, strikes: i32) -> Self {
-        let struck = trying.map(|event| (event, strikes));
-        Self { suspects: EVENTS_PER_BATCH, events: 1, struck, ..Self::new() }
+    /// The part was taken from an owner that died. `marked` is the event that it had marked.
+    pub(crate) fn after_death(marked: Option<String>, begun: i32) -> Self {
+        let marked = marked.map(|event| (event, begun));
+        Self { alone: EVENTS_PER_BATCH, events: 1, marked, ..Self::new() }
     }
 }
 
@@ -123,38 +123,38 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     queue: &[Arc<Item<E::Conn>>],
-    pace: &mut Pace,
+    batching: &mut Batching,
 ) -> Next {
-    let items = first_events(queue, pace.events);
+    let items = first_events(queue, batching.events);
     let Some(first) = items.first() else { return Next::Took { taken: 0, handled: 0, set_aside: 0 } };
-    let part = Part { marked: pace.suspects > 0, ..part };
+    let part = Part { marked: batching.alone > 0, ..part };
     if part.marked {
         let mark = mark_of(part, first);
-        if let Err(next) = suspect(executor, subscriber, part, &mark, items, pace).await {
+        if let Err(next) = begin_alone(executor, subscriber, part, &mark, items, batching).await {
             return next;
         }
     }
     let began = Instant::now();
-    match run(executor, subscriber, part, items, &pace.aside).await {
+    match run(executor, subscriber, part, items, &batching.aside).await {
         Ok(done) => {
-            succeeded(done.handled > 0, began.elapsed(), pace);
+            succeeded(done.handled > 0, began.elapsed(), batching);
             Next::Took { taken: items.len(), handled: done.handled, set_aside: done.set_aside }
         }
         Err(Undone::Failed { index, failure, broken }) => {
-            let wait = failed(subscriber, (index, items.len()), failure, pace);
+            let wait = failed(subscriber, (index, items.len()), failure, batching);
             if broken {
                 Next::Reconnect("a handler broke its connection".to_owned())
             } else {
                 Next::Again(wait)
             }
         }
-        Err(Undone::Database(error)) if pace.is_worn_out(&error) => {
+        Err(Undone::Database(error)) if batching.is_lost_too_often(&error) => {
             let reason = error.to_string();
-            failed(subscriber, (None, items.len()), Failure::from(error), pace);
+            failed(subscriber, (None, items.len()), Failure::from(error), batching);
             Next::Reconnect(reason)
         }
         Err(other) => {
-            pace.events = 1;
+            batching.events = 1;
             undone(other)
         }
     }
@@ -166,40 +166,40 @@ pub(crate) async fn step_due<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     row: &DeferredRow,
-    pace: &mut Pace,
+    batching: &mut Batching,
 ) -> Next {
-    let part = Part { marked: pace.suspects > 0, ..part };
-    if let Some(next) = settle_failed(executor, subscriber, part, pace).await {
+    let part = Part { marked: batching.alone > 0, ..part };
+    if let Some(next) = settle_failed(executor, subscriber, part, batching).await {
         return next;
     }
     if part.marked {
         let mark = format!("{}/{}/{}", row.stream, row.offset.txid, row.offset.position);
-        if strikes_of(&mark, pace) >= STRIKES {
-            pace.failed_again = Some((row.clone(), Failure::dead(KILLED)));
-            return settle_failed(executor, subscriber, part, pace)
+        if begun_before(&mark, batching) >= MOST_BEGUN {
+            batching.failed_again = Some((row.clone(), Failure::dead(KILLED)));
+            return settle_failed(executor, subscriber, part, batching)
                 .await
                 .unwrap_or(Next::Again(Duration::ZERO));
         }
-        if let Err(next) = mark_suspect(executor, subscriber, part, &mark, pace).await {
+        if let Err(next) = store_mark(executor, subscriber, part, &mark, batching).await {
             return next;
         }
     }
     match try_again(executor, subscriber, part, row).await {
         Ok(handled) => {
-            succeeded(handled, Duration::ZERO, pace);
+            succeeded(handled, Duration::ZERO, batching);
             Next::Took { taken: 1, handled: usize::from(handled), set_aside: 0 }
         }
         Err(Undone::Failed { failure, broken, .. }) => {
-            if failure.verdict == Verdict::Conflict && pace.conflicts < CONFLICTS {
-                pace.conflicts += 1;
-                return Next::Again(jitter(pace.conflicts));
+            if failure.verdict == Verdict::Conflict && batching.conflicts < CONFLICTS {
+                batching.conflicts += 1;
+                return Next::Again(jitter(batching.conflicts));
             }
-            pace.conflicts = 0;
-            pace.failed_again = Some((row.clone(), failure));
+            batching.conflicts = 0;
+            batching.failed_again = Some((row.clone(), failure));
             if broken {
                 return Next::Reconnect("a handler broke its connection".to_owned());
             }
-            settle_failed(executor, subscriber, part, pace).await.unwrap_or(Next::Again(Duration::ZERO))
+            settle_failed(executor, subscriber, part, batching).await.unwrap_or(Next::Again(Duration::ZERO))
         }
         Err(other) => undone(other),
     }
@@ -210,13 +210,13 @@ async fn settle_failed<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
-    pace: &mut Pace,
+    batching: &mut Batching,
 ) -> Option<Next> {
-    let (row, failure) = pace.failed_again.take()?;
+    let (row, failure) = batching.failed_again.take()?;
     match settle(executor, subscriber, part, &row, &failure).await {
         Ok(()) => Some(Next::Took { taken: 1, handled: 0, set_aside: 1 }),
         Err(other) => {
-            pace.failed_again = Some((row, failure));
+            batching.failed_again = Some((row, failure));
             Some(undone(other))
         }
     }
@@ -229,36 +229,37 @@ fn mark_of<C>(part: Part<'_>, item: &Item<C>) -> String {
     format!("{stream}/{}/{}", item.offset.txid, item.offset.position)
 }
 
-fn strikes_of(mark: &str, pace: &Pace) -> i32 {
-    pace.struck.as_ref().filter(|(event, _)| event == mark).map_or(0, |(_, strikes)| *strikes)
+fn begun_before(mark: &str, batching: &Batching) -> i32 {
+    batching.marked.as_ref().filter(|(event, _)| event == mark).map_or(0, |(_, begun)| *begun)
 }
 
 /// Marks the next event before it is run alone. If it has ended the process often enough, its deliveries are set aside.
-async fn suspect<DB: EventedBackend, E: Lend<DB>>(
+async fn begin_alone<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     mark: &str,
     items: &[Arc<Item<E::Conn>>],
-    pace: &mut Pace,
+    batching: &mut Batching,
 ) -> Result<(), Next> {
-    if strikes_of(mark, pace) >= STRIKES && pace.aside.is_empty() {
-        pace.aside = (0..items.len()).map(|index| Aside { index, failure: Failure::dead(KILLED) }).collect();
+    if begun_before(mark, batching) >= MOST_BEGUN && batching.aside.is_empty() {
+        batching.aside =
+            (0..items.len()).map(|index| Aside { index, failure: Failure::dead(KILLED) }).collect();
     }
-    mark_suspect(executor, subscriber, part, mark, pace).await
+    store_mark(executor, subscriber, part, mark, batching).await
 }
 
-async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
+async fn store_mark<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     mark: &str,
-    pace: &Pace,
+    batching: &Batching,
 ) -> Result<(), Next> {
     let Some((_, fence)) = part.owner else { return Ok(()) };
     // Counted when it begins: a worker that dies before it has come to the event says nothing about it.
-    let strikes = strikes_of(mark, pace).saturating_add(1);
-    let statement = store::try_event(&subscriber.name, part.number, fence, Some(mark), strikes);
+    let begun = begun_before(mark, batching).saturating_add(1);
+    let statement = store::mark_event(&subscriber.name, part.number, fence, Some(mark), begun);
     match write(executor, statement).await {
         Ok(0) => Err(Next::Lost),
         Ok(_) => Ok(()),
@@ -267,26 +268,26 @@ async fn mark_suspect<DB: EventedBackend, E: Lend<DB>>(
 }
 
 /// A batch was done in this time. The next one is larger, or smaller if it took long.
-fn succeeded(is_success: bool, took: Duration, pace: &mut Pace) {
-    pace.aside.clear();
-    (pace.conflicts, pace.lost_in_a_row, pace.outage_rounds) = (0, 0, 0);
+fn succeeded(is_success: bool, took: Duration, batching: &mut Batching) {
+    batching.aside.clear();
+    (batching.conflicts, batching.lost_in_a_row, batching.outage_rounds) = (0, 0, 0);
     if is_success {
-        pace.failed_in_a_row = 0;
+        batching.failed_in_a_row = 0;
     }
-    if pace.suspects > 0 {
-        pace.suspects -= 1;
-        pace.struck = None;
+    if batching.alone > 0 {
+        batching.alone -= 1;
+        batching.marked = None;
         return;
     }
-    pace.calm += 1;
-    if pace.calm >= CALM && pace.most > 1 {
-        pace.most = (pace.most * 2).min(MOST_EVENTS_PER_BATCH);
-        pace.calm = 0;
+    batching.calm += 1;
+    if batching.calm >= CALM && batching.most > 1 {
+        batching.most = (batching.most * 2).min(MOST_EVENTS_PER_BATCH);
+        batching.calm = 0;
     }
     if took > LONGEST_BATCH {
-        pace.events = (pace.events / 2).max(1);
+        batching.events = (batching.events / 2).max(1);
     } else if took < LONGEST_BATCH / 2 {
-        pace.events = (pace.events * 2).min(pace.most);
+        batching.events = (batching.events * 2).min(batching.most);
     }
 }
 
@@ -295,36 +296,36 @@ fn failed<C>(
     subscriber: &Subscriber<C>,
     (index, items): (Option<usize>, usize),
     failure: Failure,
-    pace: &mut Pace,
+    batching: &mut Batching,
 ) -> Duration {
-    if pace.events > 1 {
+    if batching.events > 1 {
         if failure.verdict == Verdict::Conflict {
             // Handlers of other parts write the same rows: a deadlock takes the server a second to find.
-            pace.most = (pace.events / 4).max(2);
-            pace.calm = 0;
+            batching.most = (batching.events / 4).max(2);
+            batching.calm = 0;
         }
-        // Which delivery is to blame shows when each event is run alone.
-        pace.events = 1;
+        // Run alone, each event shows whether it is the cause.
+        batching.events = 1;
         return Duration::ZERO;
     }
-    if failure.verdict == Verdict::Conflict && pace.conflicts < CONFLICTS {
-        pace.conflicts += 1;
-        return jitter(pace.conflicts);
+    if failure.verdict == Verdict::Conflict && batching.conflicts < CONFLICTS {
+        batching.conflicts += 1;
+        return jitter(batching.conflicts);
     }
-    pace.conflicts = 0;
+    batching.conflicts = 0;
     if matches!(failure.verdict, Verdict::Retry | Verdict::Conflict) {
-        pace.failed_in_a_row = pace.failed_in_a_row.saturating_add(1);
+        batching.failed_in_a_row = batching.failed_in_a_row.saturating_add(1);
         // In an outage the part waits, instead of setting everything aside. It slows down, and does not stop for ever.
-        if pace.failed_in_a_row > OUTAGE && pace.outage_rounds < CONFLICTS {
-            pace.outage_rounds += 1;
-            return subscriber.retry.pause_after(pace.outage_rounds).unwrap_or(Duration::from_secs(1));
+        if batching.failed_in_a_row > OUTAGE && batching.outage_rounds < CONFLICTS {
+            batching.outage_rounds += 1;
+            return subscriber.retry.pause_after(batching.outage_rounds).unwrap_or(Duration::from_secs(1));
         }
-        pace.outage_rounds = 0;
+        batching.outage_rounds = 0;
     }
     match index {
-        Some(index) => pace.aside.push(Aside { index, failure }),
-        // Which of the event's deliveries is to blame is not known.
-        None => pace.aside = (0..items).map(|index| Aside { index, failure: failure.copy() }).collect(),
+        Some(index) => batching.aside.push(Aside { index, failure }),
+        // Which of the event's deliveries is the cause is not known.
+        None => batching.aside = (0..items).map(|index| Aside { index, failure: failure.copy() }).collect(),
     }
     Duration::ZERO
 }
@@ -344,14 +345,10 @@ fn undone(undone: Undone) -> Next {
     match undone {
         Undone::Lost => Next::Lost,
         Undone::Locked => Next::Again(LOCKED),
-        Undone::Database(error) if is_transient(&error) => Next::Again(jitter(1)),
+        Undone::Database(error) if error.is_retryable() => Next::Again(jitter(1)),
         Undone::Database(error) => Next::Reconnect(error.to_string()),
         Undone::Failed { failure, .. } => Next::Reconnect(failure.to_string()),
     }
-}
-
-fn is_transient(error: &Error) -> bool {
-    error.is_retryable()
 }
 
 /// Returns the deliveries of the first events of a queue.

@@ -9,17 +9,17 @@ mod workers;
 pub(crate) use cursors::{CursorRow, cursors_of, insert_cursor, move_cursor, move_idle};
 pub(crate) use deferred::{
     DeferredRow, DuePart, Keyed, State, bury, defer, deferred_at, deferred_of, due, due_parts, forget,
-    postpone, promote, promote_orphans, revive, revive_unreadable, waiting_keys,
+    postpone, promote, revive, revive_unreadable, waiting_keys,
 };
 pub(crate) use parts::{
-    Fenced, LockedPart, PartRow, free_part, insert_part, lock_part, locked_part, part_rows, take_part,
-    try_event,
+    IsLocked, LockedPart, PartRow, Patience, free_part, insert_part, lock_part, locked_part, mark_event,
+    part_rows, take_part,
 };
 pub(crate) use subscribers::{
     SubscriberRow, insert_subscriber, pause, remove_parts, set_stalled, subscriber_row, subscribers,
     unsubscribe, update_subscriber,
 };
-pub(crate) use workers::{LiveRow, beat, insert_worker, live_workers, remove_worker, sweep};
+pub(crate) use workers::{LiveRow, insert_worker, live_workers, remove_worker, sweep};
 
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;

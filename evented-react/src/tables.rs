@@ -64,8 +64,8 @@ const TABLES: [(&str, &str); 5] = [
     "part" INTEGER NOT NULL,
     "owner" {uuid},
     "fence" {big} NOT NULL DEFAULT 0,
-    "trying" TEXT,
-    "strikes" INTEGER NOT NULL DEFAULT 0,
+    "marked" TEXT,
+    "begun" INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY ("subscriber", "part")
 "#,
     ),

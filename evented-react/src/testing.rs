@@ -35,11 +35,10 @@ use evented_diesel::spi::{BlockingExecutor, EventedBackend, database_id, ready};
 
 use crate::batch::Part;
 use crate::due::due_now;
-use crate::failure::BoxError;
 use crate::item::Item;
 use crate::lend::Lend;
 use crate::register::{RegisterError, registered, stream_name};
-use crate::step::{Next, Pace, step, step_due};
+use crate::step::{Batching, Next, step, step_due};
 use crate::store::{self, CursorRow, DeferredRow, PartRow, failed, load, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
@@ -216,8 +215,8 @@ impl<C: Send + 'static> Run<'_, C> {
         loop {
             let (rows, _) = due_now(executor, self.subscriber, part).await?;
             let Some(row) = rows.first() else { return Ok(false) };
-            let mut pace = Pace::new();
-            let next = step_due(executor, self.subscriber, self.part(part), row, &mut pace).await;
+            let mut batching = Batching::new();
+            let next = step_due(executor, self.subscriber, self.part(part), row, &mut batching).await;
             if self.took(executor, next).await?.is_none() {
                 continue;
             }
@@ -287,11 +286,11 @@ impl<C: Send + 'static> Run<'_, C> {
         part: i32,
         items: &[Arc<Item<C>>],
     ) -> Result<bool, DrainError> {
-        let mut pace = if self.stop == Stop::AfterOne { Pace::one_by_one() } else { Pace::new() };
+        let mut batching = if self.stop == Stop::AfterOne { Batching::one_by_one() } else { Batching::new() };
         let mut queue = items;
         while !queue.is_empty() {
             let before = self.drained.clone();
-            let next = step(executor, self.subscriber, self.part(part), queue, &mut pace).await;
+            let next = step(executor, self.subscriber, self.part(part), queue, &mut batching).await;
             let Some(taken) = self.took(executor, next).await? else { continue };
             queue = queue.get(taken..).unwrap_or_default();
             // Events that were handled before are read again, and are no step.
@@ -331,7 +330,7 @@ impl<C: Send + 'static> Run<'_, C> {
         &self,
         executor: &mut E,
     ) -> Result<DrainError, Error> {
-        let statement = store::deferred_of(&self.subscriber.name, None, i64::MAX);
+        let statement = store::deferred_of(&self.subscriber.name, i64::MAX);
         let rows = load::<DeferredRow, _, _>(executor, statement).await?;
         let failed = rows.into_iter().rev().find(|row| row.error.is_some());
         let (key, error) = failed.map_or_else(
@@ -341,7 +340,7 @@ impl<C: Send + 'static> Run<'_, C> {
         Ok(DrainError::Failed { subscriber: self.subscriber.name.clone(), key, error })
     }
 
-    fn broken(&self, reason: impl Into<BoxError>) -> DrainError {
-        DrainError::Broken { subscriber: self.subscriber.name.clone(), reason: reason.into().to_string() }
+    fn broken(&self, reason: String) -> DrainError {
+        DrainError::Broken { subscriber: self.subscriber.name.clone(), reason }
     }
 }

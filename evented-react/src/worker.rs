@@ -13,9 +13,9 @@ mod connection;
 mod control;
 mod job;
 mod moves;
+mod owned_part;
 mod reader;
 mod runner;
-mod seat;
 mod shared;
 #[cfg(feature = "__async")]
 mod tasks;
@@ -128,7 +128,7 @@ pub enum StartError {
     NotReady,
 }
 
-/// What a worker did until the deadline of [`stop`](WorkerThreads::stop).
+/// The error of a worker that has not stopped by the deadline of [`stop`](WorkerThreads::stop).
 #[derive(Debug, thiserror::Error)]
 #[error("the worker did not finish within {0:?}; its parts are free after the lease")]
 pub struct StillRunning(pub Duration);

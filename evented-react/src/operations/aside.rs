@@ -10,8 +10,7 @@ use evented_diesel::spi::{EventedBackend, Executor, Operation, Transaction, seal
 use serde::Serialize;
 
 use crate::key::{IntoKey, OrderKey};
-use crate::register::lock_waiting;
-use crate::store::{self, DeferredRow, State, load, subject, write};
+use crate::store::{self, DeferredRow, Patience, State, load, lock_part, subject, write};
 
 /// A delivery that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -170,7 +169,7 @@ impl<DB: EventedBackend> Operation<DB> for ListAside {
     type Output = Vec<SetAside>;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Vec<SetAside>, Error> {
-        let statement = store::deferred_of(&self.subscriber, None, LISTED);
+        let statement = store::deferred_of(&self.subscriber, LISTED);
         let rows = load::<DeferredRow, _, _>(executor, statement).await?;
         Ok(rows.into_iter().map(SetAside::from).collect())
     }
@@ -239,10 +238,10 @@ async fn skip_one<DB: EventedBackend, E: Executor<DB>>(
     row: &DeferredRow,
 ) -> Result<usize, Error> {
     // Not while a batch lines up deliveries behind this one.
-    lock_waiting(executor, subscriber, row.part).await?;
+    lock_part(executor, subscriber, row.part, Patience::Waits).await?;
     let skipped = write(executor, store::forget(subscriber, row.part, row.number)).await?;
     if skipped > 0 {
-        write(executor, store::promote(subscriber, row.part, &row.key)).await?;
+        write(executor, store::promote(subscriber, row.part, Some(&row.key))).await?;
     }
     Ok(skipped)
 }
@@ -253,7 +252,7 @@ async fn heads<DB: EventedBackend, E: Executor<DB>>(
     subscriber: &str,
     which: &Which,
 ) -> Result<Vec<DeferredRow>, Error> {
-    let rows = load::<DeferredRow, _, _>(executor, store::deferred_of(subscriber, None, i64::MAX)).await?;
+    let rows = load::<DeferredRow, _, _>(executor, store::deferred_of(subscriber, i64::MAX)).await?;
     Ok(rows.into_iter().filter(|row| row.state != State::Behind && which.includes(row)).collect())
 }
 

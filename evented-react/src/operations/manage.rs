@@ -65,8 +65,7 @@ impl<DB: EventedBackend> Operation<DB> for Subscribers {
             let workers =
                 load::<LiveRow, _, _>(executor, store::live_workers(&row.name, row.version, SEEN_WITHIN))
                     .await?;
-            let aside =
-                load::<DeferredRow, _, _>(executor, store::deferred_of(&row.name, None, i64::MAX)).await?;
+            let aside = load::<DeferredRow, _, _>(executor, store::deferred_of(&row.name, i64::MAX)).await?;
             let is_dead =
                 |row: &&DeferredRow| matches!(row.state, State::Dead | State::Passed | State::Unreadable);
             let workers = workers.into_iter().map(|worker| LiveWorker {

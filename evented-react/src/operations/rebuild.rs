@@ -1,4 +1,4 @@
-//! Computes a derived table anew, and compares it with what its `SELECT` returns.
+//! Recomputes a derived table, and compares it with what its `SELECT` returns.
 
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
@@ -9,11 +9,11 @@ use serde::Serialize;
 use crate::derived_table::Table;
 use crate::operations::lag::lags;
 use crate::refresh::{compare, lock_all_rows, rebuild_all};
-use crate::register::{RegisterError, lock_waiting, registered};
-use crate::store::{Nothing, load, subject, text, write};
+use crate::register::{RegisterError, registered};
+use crate::store::{Nothing, Patience, load, lock_part, subject, text, write};
 use crate::subscriber::Subscriber;
 
-/// Computes every row of a projection's table anew, and writes those that differ, in one transaction. Readers see the old
+/// Recomputes every row of a projection's table, and writes those that differ, in one transaction. Readers see the old
 /// rows or the new ones.
 ///
 /// The workers of the projection wait meanwhile, and so do the writes that compute its rows
@@ -27,7 +27,7 @@ pub fn rebuild<C>(projection: &Subscriber<C>) -> Rebuild<'_, C> {
     Rebuild(projection)
 }
 
-/// Computes a derived table anew. Returned by [`rebuild`].
+/// Recomputes a derived table. Returned by [`rebuild`].
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
 pub struct Rebuild<'s, C>(&'s Subscriber<C>);
@@ -84,7 +84,7 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
 ) -> Result<Rebuilt, Error> {
     // With these locks no worker computes rows from an older snapshot and writes them later.
     for part in 0..parts {
-        lock_waiting(executor, &projection.name, part).await?;
+        lock_part(executor, &projection.name, part, Patience::Waits).await?;
     }
     if table.inline {
         for lock in lock_all_rows::<DB>(table) {

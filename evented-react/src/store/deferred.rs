@@ -1,7 +1,5 @@
 //! Statements about `evented_deferred`: deliveries that were set aside.
 
-use std::fmt;
-
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_core::LogOffset;
@@ -44,12 +42,6 @@ impl State {
             "unreadable" => Self::Unreadable,
             _ => Self::Dead,
         }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -107,16 +99,9 @@ pub(crate) fn due<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, limit: i64) 
     statement
 }
 
-/// Reads what a subscriber has set aside, in the order in which it happened: all, or those of a state.
-pub(crate) fn deferred_of<'q, DB: SqlTypes>(
-    subscriber: &'q str,
-    state: Option<State>,
-    limit: i64,
-) -> Statement<'q, DB> {
+/// Reads what a subscriber has set aside, in the order in which it happened.
+pub(crate) fn deferred_of<'q, DB: SqlTypes>(subscriber: &'q str, limit: i64) -> Statement<'q, DB> {
     let mut statement = select(subscriber);
-    if let Some(state) = state {
-        statement.sql(" AND d.state = ").value(state.name());
-    }
     statement.sql(" ORDER BY d.deferred_at, d.part, d.number LIMIT ").value(limit);
     statement
 }
@@ -211,13 +196,17 @@ fn push_time<DB: SqlTypes>(statement: &mut Statement<'_, DB>, from_now: Option<i
     };
 }
 
+fn push_part<'q, DB: SqlTypes>(statement: &mut Statement<'q, DB>, subscriber: &'q str, part: i32) {
+    statement.sql(" WHERE subscriber = ").value(subscriber).sql(" AND part = ").value(part);
+}
+
 fn push_which<'q, DB: SqlTypes>(
     statement: &mut Statement<'q, DB>,
     subscriber: &'q str,
     part: i32,
     number: i64,
 ) {
-    statement.sql(" WHERE subscriber = ").value(subscriber).sql(" AND part = ").value(part);
+    push_part(statement, subscriber, part);
     statement.sql(" AND number = ").value(number);
 }
 
@@ -251,33 +240,19 @@ pub(crate) fn forget<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, number: i
     statement
 }
 
-/// Makes the first delivery of a key due that waited for the ones before it.
+/// Makes the first delivery of a key due, if it waits for an earlier one that is not there any more. `None`: of each key.
 pub(crate) fn promote<'q, DB: SqlTypes>(
     subscriber: &'q str,
     part: i32,
-    key: &'q OrderKey,
+    key: Option<&'q OrderKey>,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_deferred SET state = 'retry', retry_at = ");
-    statement
-        .sql(now_sql::<DB>())
-        .sql(" WHERE subscriber = ")
-        .value(subscriber)
-        .sql(" AND part = ")
-        .value(part);
+    statement.sql(now_sql::<DB>());
+    push_part(&mut statement, subscriber, part);
+    if let Some(key) = key {
+        statement.sql(" AND key = ").value(key.as_str());
+    }
     statement.sql(
-        " AND state = 'behind' AND number = (SELECT min(d.number) FROM evented_deferred d \
-                   WHERE d.subscriber = ",
-    );
-    statement.value(subscriber).sql(" AND d.part = ").value(part).sql(" AND d.key = ").value(key.as_str());
-    statement.sql(" AND d.state <> 'passed')");
-    statement
-}
-
-/// Makes deliveries of a part due that wait for an earlier one which is not there.
-pub(crate) fn promote_orphans<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
-    let mut statement = Statement::new("UPDATE evented_deferred SET state = 'retry', retry_at = ");
-    statement.sql(now_sql::<DB>()).sql(" WHERE subscriber = ").value(subscriber);
-    statement.sql(" AND part = ").value(part).sql(
         " AND state = 'behind' AND number = (SELECT min(d.number) FROM evented_deferred d \
          WHERE d.subscriber = evented_deferred.subscriber AND d.part = evented_deferred.part \
          AND d.key = evented_deferred.key AND d.state <> 'passed')",
@@ -288,12 +263,8 @@ pub(crate) fn promote_orphans<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) 
 /// Makes the deliveries of a part due at once whose events could not be read: this program may be newer.
 pub(crate) fn revive_unreadable<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_deferred SET retry_at = ");
-    statement
-        .sql(now_sql::<DB>())
-        .sql(" WHERE subscriber = ")
-        .value(subscriber)
-        .sql(" AND part = ")
-        .value(part);
+    statement.sql(now_sql::<DB>());
+    push_part(&mut statement, subscriber, part);
     statement.sql(" AND state = 'unreadable'");
     statement
 }

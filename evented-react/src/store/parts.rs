@@ -2,40 +2,62 @@
 
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_diesel::spi::{Database, SqlTypes, Statement, optional, stable_hash};
+use evented_diesel::Error;
+use evented_diesel::spi::{Database, Executor, SqlTypes, Statement, optional, stable_hash};
 use uuid::Uuid;
 
-use crate::store::{now_sql, number, small};
+use crate::store::{load, now_sql, number, small, write};
 
-/// Locks the work of a part until the end of the transaction. On PostgreSQL it returns whether the lock was free, and
-/// takes no transaction number: a handler that only reads holds back no reader of a log. On SQLite it takes the write
-/// lock of the database, and changes no row.
-pub(crate) fn lock_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, wait: bool) -> Statement<'q, DB> {
-    match DB::DATABASE {
-        Database::Postgres => {
-            let mut statement = Statement::new(if wait {
-                "SELECT true FROM pg_advisory_xact_lock("
-            } else {
-                "SELECT pg_try_advisory_xact_lock("
-            });
-            // The upper half is the table, so that the tables of two schemas have locks of their own.
-            statement.sql("(CAST(CAST('evented_parts' AS regclass) AS oid)::bigint << 32) | ");
-            let hash = stable_hash(format!("{subscriber}/{part}").as_bytes()) >> 32;
-            statement.value(hash.cast_signed()).sql(")");
-            statement
-        }
-        Database::Sqlite => {
-            let mut statement = Statement::new("UPDATE evented_parts SET fence = fence WHERE subscriber = ");
-            statement.value(subscriber).sql(" AND part = ").value(part);
-            statement
-        }
-    }
+/// How long a lock is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// The lock of the part is not waited for.
+    None,
+    /// Like `None`. In addition, the transaction waits only briefly for locks of other transactions: it handles several
+    /// events, and can give up without harm.
+    NoneAndBriefly,
+    /// The lock of the part is waited for.
+    Waits,
 }
 
-/// The answer of [`lock_part`] on PostgreSQL.
-pub(crate) struct Fenced(pub(crate) bool);
+/// How long a batch of several events waits for a lock, in milliseconds. PostgreSQL looks for a deadlock after a second.
+const BRIEFLY: &str = "50";
 
-impl<DB: SqlTypes> QueryableByName<DB> for Fenced {
+/// Locks the work of a part until the end of the transaction. Returns whether the lock was free.
+///
+/// On PostgreSQL this takes no transaction number, so a handler that only reads holds back no reader of a log. On SQLite it
+/// takes the write lock of the database, and changes no row.
+pub(crate) async fn lock_part<DB: SqlTypes, E: Executor<DB>>(
+    executor: &mut E,
+    subscriber: &str,
+    part: i32,
+    patience: Patience,
+) -> Result<bool, Error> {
+    if DB::DATABASE == Database::Sqlite {
+        let mut statement = Statement::new("UPDATE evented_parts SET fence = fence WHERE subscriber = ");
+        statement.value(subscriber).sql(" AND part = ").value(part);
+        return write(executor, statement).await.map(|_| true);
+    }
+    let mut statement = Statement::new(if patience == Patience::Waits {
+        "SELECT true FROM pg_advisory_xact_lock("
+    } else {
+        "SELECT pg_try_advisory_xact_lock("
+    });
+    // The upper half is the table, so that the tables of two schemas have locks of their own.
+    statement.sql("(CAST(CAST('evented_parts' AS regclass) AS oid)::bigint << 32) | ");
+    let hash = stable_hash(format!("{subscriber}/{part}").as_bytes()) >> 32;
+    statement.value(hash.cast_signed()).sql(")");
+    if patience == Patience::NoneAndBriefly {
+        statement.sql(", set_config('lock_timeout', ").value(BRIEFLY).sql(", true)");
+    }
+    let locked = load::<IsLocked, _, _>(executor, statement).await?;
+    Ok(locked.first().is_some_and(|row| row.0))
+}
+
+/// Whether a lock was free.
+pub(crate) struct IsLocked(pub(crate) bool);
+
+impl<DB: SqlTypes> QueryableByName<DB> for IsLocked {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
         Ok(Self(optional(row, 0, DB::read_bool)?.unwrap_or(false)))
     }
@@ -85,8 +107,8 @@ pub(crate) struct PartRow {
     /// The milliseconds since the owner was seen; `None` if there is no owner, or it is not known.
     pub(crate) unseen: Option<i64>,
     /// The event that the owner tried alone, as text of its position.
-    pub(crate) trying: Option<String>,
-    pub(crate) strikes: i32,
+    pub(crate) marked: Option<String>,
+    pub(crate) begun: i32,
 }
 
 impl<DB: SqlTypes> QueryableByName<DB> for PartRow {
@@ -96,8 +118,8 @@ impl<DB: SqlTypes> QueryableByName<DB> for PartRow {
             owner: optional(row, 1, DB::read_uuid)?,
             fence: number(row, 2)?,
             unseen: optional(row, 3, DB::read_big_int)?,
-            trying: optional(row, 4, DB::read_text)?,
-            strikes: small(row, 5)?,
+            marked: optional(row, 4, DB::read_text)?,
+            begun: small(row, 5)?,
         })
     }
 }
@@ -107,7 +129,7 @@ pub(crate) fn part_rows<'q, DB: SqlTypes>(subscriber: &'q str) -> Statement<'q, 
     let mut statement = Statement::new("SELECT p.part, p.owner, p.fence, ");
     statement.sql(now_sql::<DB>()).sql(
         " - (SELECT w.seen_at FROM evented_workers w WHERE w.worker = p.owner AND w.subscriber = p.subscriber), \
-         p.trying, p.strikes FROM evented_parts p WHERE p.subscriber = ",
+         p.marked, p.begun FROM evented_parts p WHERE p.subscriber = ",
     );
     statement.value(subscriber).sql(" ORDER BY p.part");
     statement
@@ -156,19 +178,19 @@ pub(crate) fn free_part<'q, DB: SqlTypes>(
 }
 
 /// Stores the event that a part tries alone, and forgets it with `None`.
-pub(crate) fn try_event<'q, DB: SqlTypes>(
+pub(crate) fn mark_event<'q, DB: SqlTypes>(
     subscriber: &'q str,
     part: i32,
     fence: i64,
     event: Option<&'q str>,
-    strikes: i32,
+    begun: i32,
 ) -> Statement<'q, DB> {
-    let mut statement = Statement::new("UPDATE evented_parts SET trying = ");
+    let mut statement = Statement::new("UPDATE evented_parts SET marked = ");
     match event {
         Some(event) => statement.value(event),
         None => statement.sql("NULL"),
     };
-    statement.sql(", strikes = ").value(strikes).sql(" WHERE subscriber = ").value(subscriber);
+    statement.sql(", begun = ").value(begun).sql(" WHERE subscriber = ").value(subscriber);
     statement.sql(" AND part = ").value(part).sql(" AND fence = ").value(fence);
     statement
 }

@@ -42,7 +42,7 @@ pub(crate) fn live_workers<'q, DB: SqlTypes>(
     statement
 }
 
-/// Registers that a worker serves a subscriber.
+/// Stores that a worker lives and serves a subscriber.
 pub(crate) fn insert_worker<'q, DB: SqlTypes>(
     worker: Uuid,
     subscriber: &'q str,
@@ -56,13 +56,6 @@ pub(crate) fn insert_worker<'q, DB: SqlTypes>(
     statement.value(worker).sql(", ").value(subscriber).sql(", ").value(version).sql(", ").value(host);
     statement.sql(", ").value(pid).sql(", ").sql(now_sql::<DB>()).sql(", ").sql(now_sql::<DB>());
     statement.sql(") ON CONFLICT (worker, subscriber) DO UPDATE SET seen_at = excluded.seen_at");
-    statement
-}
-
-/// Stores that a worker lives.
-pub(crate) fn beat<'q, DB: SqlTypes>(worker: Uuid) -> Statement<'q, DB> {
-    let mut statement = Statement::new("UPDATE evented_workers SET seen_at = ");
-    statement.sql(now_sql::<DB>()).sql(" WHERE worker = ").value(worker);
     statement
 }
 

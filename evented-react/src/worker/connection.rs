@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::ExponentialBackoff;
 use evented_diesel::spi::{Database, EventedBackend, Executor, Statement};
 use evented_feed::spi::{BoxError, Connector, LONGEST_PAUSE, Pace, pauses};
 
@@ -15,7 +16,7 @@ const LONGEST_TIMEOUT: u128 = 2_147_483_647;
 ///
 /// PostgreSQL ends a transaction that stays idle for the time of the lease, for example because its process was stopped.
 /// So a worker that is no longer seen holds no lock of a part.
-pub(crate) async fn open<DB: EventedBackend, K: Connector<DB>>(
+async fn open<DB: EventedBackend, K: Connector<DB>>(
     connector: &mut K,
     idle: Duration,
 ) -> Result<K::Executor, BoxError> {
@@ -37,36 +38,58 @@ pub(crate) async fn open<DB: EventedBackend, K: Connector<DB>>(
     Ok(executor)
 }
 
-/// Waits before a loop connects again that could not work, longer each time.
-pub(crate) async fn rest<C>(
-    pauses: &mut impl Iterator<Item = Duration>,
-    pace: &impl Pace,
-    shared: &Shared<C>,
-) {
-    let mut left = pauses.next().unwrap_or(LONGEST_PAUSE);
-    while !left.is_zero() && !shared.is_stopping() {
-        let part = left.min(Duration::from_millis(50));
-        pace.sleep(part).await;
-        left = left.saturating_sub(part);
-    }
+/// The connection of a loop. It is opened again after it was lost.
+pub(super) struct Link<DB: EventedBackend, K: Connector<DB>, P> {
+    executor: Option<K::Executor>,
+    connector: K,
+    /// How the loop waits.
+    pub(super) pace: P,
+    /// How long a transaction of the connection may be idle.
+    idle: Duration,
+    pauses: ExponentialBackoff,
 }
 
-/// Opens a connection after the old one was lost, with growing pauses. `None` if the worker stops meanwhile.
-pub(crate) async fn reopen<DB: EventedBackend, K: Connector<DB>, C>(
-    connector: &mut K,
-    pace: &impl Pace,
-    shared: &Shared<C>,
-    idle: Duration,
-) -> Option<K::Executor> {
-    let mut pauses = pauses();
-    loop {
-        match open(connector, idle).await {
-            Ok(executor) => return Some(executor),
-            Err(error) => shared.failed(&error.to_string()),
+impl<DB: EventedBackend, K: Connector<DB>, P: Pace> Link<DB, K, P> {
+    /// Opens the connection.
+    pub(super) async fn open(mut connector: K, pace: P, idle: Duration) -> Result<Self, BoxError> {
+        let executor = open(&mut connector, idle).await?;
+        Ok(Self { executor: Some(executor), connector, pace, idle, pauses: pauses() })
+    }
+
+    /// Returns the connection. If it was lost, this opens it again, with a pause before each attempt. `None` if the worker
+    /// stops meanwhile.
+    pub(super) async fn executor<C>(&mut self, shared: &Shared<C>) -> Option<&mut K::Executor> {
+        while self.executor.is_none() {
+            self.rest(shared).await;
+            if shared.is_stopping() {
+                return None;
+            }
+            match open(&mut self.connector, self.idle).await {
+                Ok(executor) => self.executor = Some(executor),
+                Err(error) => shared.failed(&error.to_string()),
+            }
         }
-        rest(&mut pauses, pace, shared).await;
-        if shared.is_stopping() {
-            return None;
+        self.executor.as_mut()
+    }
+
+    /// Drops the connection. A pool may lend no other one before this one is back.
+    pub(super) fn lose<C>(&mut self, shared: &Shared<C>, reason: &str) {
+        shared.failed(reason);
+        self.executor = None;
+    }
+
+    /// Stores that the connection works: the next pause is short again.
+    pub(super) fn works(&mut self) {
+        self.pauses = pauses();
+    }
+
+    /// Waits before the next attempt, longer each time.
+    async fn rest<C>(&mut self, shared: &Shared<C>) {
+        let mut left = self.pauses.next().unwrap_or(LONGEST_PAUSE);
+        while !left.is_zero() && !shared.is_stopping() {
+            let part = left.min(Duration::from_millis(50));
+            self.pace.sleep(part).await;
+            left = left.saturating_sub(part);
         }
     }
 }

@@ -3,16 +3,18 @@
 use std::time::{Duration, Instant};
 
 use evented_diesel::Error;
-use evented_diesel::spi::{Database, EventedBackend, Executor};
-use evented_feed::spi::{Connector, Pace as Waiting, pauses as of_pauses};
+use evented_diesel::spi::{EventedBackend, Executor, Transaction};
+use evented_feed::spi::{Connector, Pace};
 use uuid::Uuid;
 
 use crate::lend::Lend;
-use crate::step::Pace;
-use crate::store::{self, CursorRow, Fenced, LiveRow, PartRow, SubscriberRow, failed, load, write};
+use crate::step::Batching;
+use crate::store::{
+    self, CursorRow, LiveRow, PartRow, Patience, SubscriberRow, load, lock_part, subject, write,
+};
 use crate::tail::Place;
-use crate::worker::connection::{reopen, rest};
-use crate::worker::seat::{Seat, SeatId};
+use crate::worker::connection::Link;
+use crate::worker::owned_part::{OwnedPart, OwnedPartId};
 use crate::worker::shared::{LoopGuard, Served, Shared};
 
 /// The longest time between two beats.
@@ -21,44 +23,32 @@ const LONGEST_BEAT: Duration = Duration::from_secs(1);
 const FORGOTTEN: i64 = 20;
 
 /// Runs until the worker stops, and its parts are given back.
-pub(super) async fn run<DB, K, P>(
-    shared: &Shared<<K::Executor as Lend<DB>>::Conn>,
-    mut executor: K::Executor,
-    mut connector: K,
-    pace: P,
-) where
+pub(super) async fn run<DB, K, P>(shared: &Shared<<K::Executor as Lend<DB>>::Conn>, mut link: Link<DB, K, P>)
+where
     DB: EventedBackend,
     K: Connector<DB, Executor: Lend<DB>>,
-    P: Waiting,
+    P: Pace,
 {
     let _guard = LoopGuard(shared);
     let beat = (shared.lease / 5).min(LONGEST_BEAT);
-    let mut pauses = of_pauses();
     loop {
         let control = shared.listen_for_control();
         let began = Instant::now();
+        // A worker that stops and has no connection cannot give its parts back: they are free after the lease.
+        let Some(executor) = link.executor(shared).await else { return };
         let done = if shared.is_stopping() {
-            leave(&mut executor, shared).await
+            leave(executor, shared).await
         } else {
-            one_beat(&mut executor, shared).await
+            one_beat(executor, shared).await
         };
         match done {
             Ok(true) => return,
             Ok(false) => {
-                pauses = of_pauses();
+                link.works();
                 let wait = beat.saturating_sub(began.elapsed());
-                pace.wait_for(control, wait).await;
+                link.pace.wait_for(control, wait).await;
             }
-            Err(error) => {
-                shared.failed(&error.to_string());
-                drop(executor);
-                rest(&mut pauses, &pace, shared).await;
-                match reopen(&mut connector, &pace, shared, shared.lease).await {
-                    Some(opened) => executor = opened,
-                    // The worker stops and has no connection: its parts are free after the lease.
-                    None => return,
-                }
-            }
+            Err(error) => link.lose(shared, &error.to_string()),
         }
     }
 }
@@ -68,11 +58,11 @@ async fn leave<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
 ) -> Result<bool, Error> {
-    for seat in &mut shared.state().seats {
-        seat.is_leaving = true;
+    for owned in &mut shared.state().owned_parts {
+        owned.is_leaving = true;
     }
     give_back(executor, shared).await?;
-    if !shared.state().seats.is_empty() {
+    if !shared.state().owned_parts.is_empty() {
         return Ok(false);
     }
     write(executor, store::remove_worker(shared.id)).await?;
@@ -90,7 +80,6 @@ async fn one_beat<DB: EventedBackend, E: Executor<DB>, C>(
         let row = store::insert_worker(shared.id, &subscriber.name, subscriber.version, &host, pid);
         write(executor, row).await?;
     }
-    write(executor, store::beat(shared.id)).await?;
     for (index, served) in shared.served.iter().enumerate() {
         divide(executor, shared, index, served).await?;
     }
@@ -122,7 +111,7 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
     // A newer version fences this one out, and a subscriber that was removed has no parts.
     let row = row.into_iter().next().filter(|row| row.version == served.subscriber.version);
     let Some(row) = row else {
-        shared.state().seats.retain(|seat| seat.id.subscriber != index);
+        shared.state().owned_parts.retain(|owned| owned.id.subscriber != index);
         return Ok(());
     };
     {
@@ -145,8 +134,8 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
     if mine.len() > share {
         let mut state = shared.state();
         for id in mine.iter().skip(share) {
-            if let Some(seat) = state.seat(*id) {
-                seat.is_leaving = true;
+            if let Some(owned) = state.owned(*id) {
+                owned.is_leaving = true;
             }
         }
     }
@@ -169,7 +158,7 @@ fn is_free<C>(shared: &Shared<C>, index: usize, part: &PartRow) -> bool {
         None => true,
         Some(owner) if owner == shared.id => {
             let state = shared.state();
-            !state.seats.iter().any(|seat| (seat.id.subscriber, seat.id.part) == (index, part.part))
+            !state.owned_parts.iter().any(|owned| (owned.id.subscriber, owned.id.part) == (index, part.part))
         }
         Some(_) => part.unseen.is_none_or(|unseen| unseen > lease_millis(shared)),
     }
@@ -183,16 +172,17 @@ fn spread(parts: &[PartRow], worker: Uuid) -> impl Iterator<Item = &PartRow> {
 }
 
 /// Drops the parts that belong to somebody else now, and returns those that this worker owns.
-fn keep<C>(shared: &Shared<C>, index: usize, parts: &[PartRow]) -> Vec<SeatId> {
+fn keep<C>(shared: &Shared<C>, index: usize, parts: &[PartRow]) -> Vec<OwnedPartId> {
     let mut state = shared.state();
-    state.seats.retain(|seat| {
+    state.owned_parts.retain(|owned| {
         let is_mine = |part: &PartRow| {
-            (part.part, part.fence, part.owner) == (seat.id.part, seat.id.fence, Some(shared.id))
+            (part.part, part.fence, part.owner) == (owned.id.part, owned.id.fence, Some(shared.id))
         };
-        seat.id.subscriber != index || parts.iter().any(is_mine)
+        owned.id.subscriber != index || parts.iter().any(is_mine)
     });
-    let of_subscriber = state.seats.iter().filter(|seat| seat.id.subscriber == index && !seat.is_leaving);
-    of_subscriber.map(|seat| seat.id).collect()
+    let of_subscriber =
+        state.owned_parts.iter().filter(|owned| owned.id.subscriber == index && !owned.is_leaving);
+    of_subscriber.map(|owned| owned.id).collect()
 }
 
 /// Takes a part. Returns whether it is this worker's now.
@@ -203,37 +193,22 @@ async fn take<DB: EventedBackend, E: Executor<DB>, C>(
     served: &Served<C>,
     part: &PartRow,
 ) -> Result<bool, Error> {
-    executor.begin().await.map_err(failed)?;
-    let taken = match take_locked(executor, shared, served, part).await {
-        Ok(taken) => taken,
-        Err(error) => {
-            // The first error is the one that matters.
-            let _ = executor.rollback().await;
-            return Err(error);
-        }
-    };
-    let Some(cursors) = taken else {
-        executor.rollback().await.map_err(failed)?;
-        return Ok(false);
-    };
-    executor.commit().await.map_err(failed)?;
-    let of_stream = |stream: &String| cursors.iter().find(|cursor| cursor.stream == *stream).map(Place::from);
-    let Some(cursors) = served.streams.iter().map(of_stream).collect::<Option<Vec<Place>>>() else {
-        shared.failed(&format!("`{}` has no cursor in one of its logs", served.subscriber.name));
-        return Ok(false);
-    };
-    let pace = match part.owner {
+    let name = subject(&served.subscriber.name);
+    let transaction = Transaction::around(executor, &name, true).await?;
+    let taken = take_locked(executor, shared, served, part).await;
+    let Some(cursors) = transaction.close(executor, &name, taken).await? else { return Ok(false) };
+    let batching = match part.owner {
         // A derived table runs no code of the user's that could end a process.
         Some(owner) if owner != shared.id && served.subscriber.table.is_none() => {
-            Pace::after_death(part.trying.clone(), part.strikes)
+            Batching::after_death(part.marked.clone(), part.begun)
         }
-        _ => Pace::new(),
+        _ => Batching::new(),
     };
     if part.owner.is_some_and(|owner| owner != shared.id) {
         crate::telemetry::taken_over(&served.subscriber.name, part.part);
     }
-    let id = SeatId { subscriber: index, part: part.part, fence: part.fence + 1 };
-    shared.state().seats.push(Seat::new(id, cursors, pace));
+    let id = OwnedPartId { subscriber: index, part: part.part, fence: part.fence + 1 };
+    shared.state().owned_parts.push(OwnedPart::new(id, cursors, batching));
     shared.announce_reading();
     shared.announce_work();
     Ok(true)
@@ -244,28 +219,25 @@ async fn take_locked<DB: EventedBackend, E: Executor<DB>, C>(
     shared: &Shared<C>,
     served: &Served<C>,
     part: &PartRow,
-) -> Result<Option<Vec<CursorRow>>, Error> {
+) -> Result<Option<Vec<Place>>, Error> {
     let name = served.subscriber.name.as_str();
-    let lock = store::lock_part(name, part.part, false);
-    match DB::DATABASE {
-        // An owner that is slow in a transaction that lives is not robbed.
-        Database::Postgres => {
-            let locked = load::<Fenced, _, _>(executor, lock).await?;
-            if !locked.first().is_some_and(|row| row.0) {
-                return Ok(None);
-            }
-        }
-        Database::Sqlite => {
-            write(executor, lock).await?;
-        }
+    // An owner that is slow in a transaction that lives keeps its part.
+    if !lock_part(executor, name, part.part, Patience::None).await? {
+        return Ok(None);
     }
+    let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, Some(part.part))).await?;
+    let of_stream = |stream: &String| cursors.iter().find(|cursor| cursor.stream == *stream).map(Place::from);
+    let Some(places) = served.streams.iter().map(of_stream).collect() else {
+        shared.failed(&format!("`{name}` has no cursor in one of its logs"));
+        return Ok(None);
+    };
     let take = store::take_part(name, part.part, Some(shared.id), part.fence);
     if write(executor, take).await? == 0 {
         return Ok(None);
     }
     write(executor, store::revive_unreadable(name, part.part)).await?;
-    write(executor, store::promote_orphans(name, part.part)).await?;
-    load::<CursorRow, _, _>(executor, store::cursors_of(name, Some(part.part))).await.map(Some)
+    write(executor, store::promote(name, part.part, None)).await?;
+    Ok(Some(places))
 }
 
 /// Gives back the parts that leave and that no runner works on.
@@ -273,11 +245,11 @@ async fn give_back<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
 ) -> Result<(), Error> {
-    let leaving: Vec<SeatId> = {
+    let leaving: Vec<OwnedPartId> = {
         let mut state = shared.state();
-        let leaves = |seat: &Seat<C>| seat.is_leaving && seat.is_idle();
-        let leaving = state.seats.iter().filter(|seat| leaves(seat)).map(|seat| seat.id).collect();
-        state.seats.retain(|seat| !leaves(seat));
+        let leaves = |owned: &OwnedPart<C>| owned.is_leaving && owned.is_idle();
+        let leaving = state.owned_parts.iter().filter(|owned| leaves(owned)).map(|owned| owned.id).collect();
+        state.owned_parts.retain(|owned| !leaves(owned));
         leaving
     };
     for id in leaving {
@@ -299,9 +271,9 @@ async fn due<DB: EventedBackend, E: Executor<DB>, C>(
     let mut state = shared.state();
     let now = Instant::now();
     let mut any = false;
-    for seat in state.seats.iter_mut().filter(|seat| seat.id.subscriber == index) {
-        if parts.iter().any(|part| part.0 == seat.id.part) {
-            seat.due_at = Some(now);
+    for owned in state.owned_parts.iter_mut().filter(|owned| owned.id.subscriber == index) {
+        if parts.iter().any(|part| part.0 == owned.id.part) {
+            owned.due_at = Some(now);
             any = true;
         }
     }

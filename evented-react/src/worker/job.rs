@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::item::Item;
-use crate::step::{MOST_EVENTS_PER_BATCH, Pace};
+use crate::step::{Batching, MOST_EVENTS_PER_BATCH};
 use crate::tail::Place;
-use crate::worker::seat::{QUEUE, SeatId};
+use crate::worker::owned_part::{OwnedPartId, QUEUE};
 use crate::worker::shared::Shared;
 
 /// The shortest time between two batches of a part that has caught up. While the log moves, its events are handled together
@@ -16,8 +16,8 @@ const GAP: Duration = Duration::from_millis(5);
 /// The work of a runner on one part. While it exists, no other runner works on the part.
 pub(super) struct Job<'s, C> {
     pub(super) shared: &'s Shared<C>,
-    pub(super) id: SeatId,
-    pub(super) pace: Pace,
+    pub(super) id: OwnedPartId,
+    pub(super) batching: Batching,
     pub(super) work: JobWork<C>,
     result: Option<JobResult>,
 }
@@ -50,40 +50,41 @@ impl<C> Shared<C> {
         if self.is_stopping() {
             return Err(None);
         }
-        let (now, count) = (Instant::now(), state.seats.len());
-        let has_suspect = state.suspect.is_some();
+        let (now, count) = (Instant::now(), state.owned_parts.len());
+        let one_runs_alone = state.alone.is_some();
         let mut next: Option<Instant> = None;
         for step in 0..count {
             // In turn, so that no part starves.
             let index = (state.turn + step) % count;
-            let goes_on = state.seats.get(index).is_some_and(|seat| state.goes_on(seat.id.subscriber));
-            let Some(seat) = state.seats.get_mut(index).filter(|_| goes_on) else { continue };
-            let Some(ready) = seat.ready_at(now) else { continue };
+            let goes_on =
+                state.owned_parts.get(index).is_some_and(|owned| state.goes_on(owned.id.subscriber));
+            let Some(owned) = state.owned_parts.get_mut(index).filter(|_| goes_on) else { continue };
+            let Some(ready) = owned.ready_at(now) else { continue };
             if ready > now {
                 next = Some(next.map_or(ready, |next| next.min(ready)));
                 continue;
             }
-            let is_suspicious = seat.pace.as_ref().is_some_and(Pace::is_suspicious);
-            if is_suspicious && has_suspect {
+            let runs_alone = owned.batching.as_ref().is_some_and(Batching::runs_alone);
+            if runs_alone && one_runs_alone {
                 continue;
             }
-            let Some(pace) = seat.pace.take() else { continue };
+            let Some(batching) = owned.batching.take() else { continue };
             // In turn: neither new deliveries nor those that are due again wait for ever.
             let is_due =
-                seat.due_at.is_some_and(|due| due <= now) && (seat.queue.is_empty() || !seat.was_due);
-            seat.was_due = is_due;
+                owned.due_at.is_some_and(|due| due <= now) && (owned.queue.is_empty() || !owned.was_due);
+            owned.was_due = is_due;
             let work = if is_due {
-                seat.due_at = None;
+                owned.due_at = None;
                 JobWork::Due
             } else {
-                JobWork::Items(seat.first_events(MOST_EVENTS_PER_BATCH))
+                JobWork::Items(owned.first_events(MOST_EVENTS_PER_BATCH))
             };
-            let id = seat.id;
-            if is_suspicious {
-                state.suspect = Some(id);
+            let id = owned.id;
+            if runs_alone {
+                state.alone = Some(id);
             }
             state.turn = index + 1;
-            return Ok(Job { shared: self, id, pace, work, result: None });
+            return Ok(Job { shared: self, id, batching, work, result: None });
         }
         Err(next)
     }
@@ -99,43 +100,43 @@ impl<C> Job<'_, C> {
 // On drop, so that a runner that panics or is stopped gives the part back, too.
 impl<C> Drop for Job<'_, C> {
     fn drop(&mut self) {
-        let pace = std::mem::replace(&mut self.pace, Pace::new());
+        let batching = std::mem::replace(&mut self.batching, Batching::new());
         let mut state = self.shared.state();
-        state.suspect.take_if(|suspect| *suspect == self.id);
-        let Some(seat) = state.seat(self.id) else { return };
-        seat.pace = Some(pace);
-        seat.not_before = None;
+        state.alone.take_if(|alone| *alone == self.id);
+        let Some(owned) = state.owned(self.id) else { return };
+        owned.batching = Some(batching);
+        owned.not_before = None;
         let mut has_room = false;
         match self.result.take() {
             Some(JobResult::Took { taken, set_aside }) => {
-                let was_full = seat.queue.len() >= QUEUE;
-                for item in seat.queue.drain(..taken.min(seat.queue.len())) {
+                let was_full = owned.queue.len() >= QUEUE;
+                for item in owned.queue.drain(..taken.min(owned.queue.len())) {
                     let place = Place::of(item.position);
-                    if let Some(cursor) = seat.cursors.get_mut(item.stream) {
+                    if let Some(cursor) = owned.cursors.get_mut(item.stream) {
                         *cursor = place;
                     }
                 }
-                has_room = seat.queue.is_empty() || (was_full && seat.queue.len() < QUEUE);
-                if taken > 0 && seat.queue.is_empty() {
-                    seat.not_before = Some(Instant::now() + GAP);
+                has_room = owned.queue.is_empty() || (was_full && owned.queue.len() < QUEUE);
+                if taken > 0 && owned.queue.is_empty() {
+                    owned.not_before = Some(Instant::now() + GAP);
                 }
                 if set_aside > 0 {
-                    seat.due_at = Some(Instant::now());
+                    owned.due_at = Some(Instant::now());
                 }
             }
             Some(JobResult::Due { next }) => {
                 // Another job may have set a time meanwhile.
                 let next = next.map(|time| Instant::now() + time);
-                seat.due_at = [seat.due_at, next].into_iter().flatten().min();
+                owned.due_at = [owned.due_at, next].into_iter().flatten().min();
             }
-            Some(JobResult::Again(wait)) => seat.not_before = Some(Instant::now() + wait),
+            Some(JobResult::Again(wait)) => owned.not_before = Some(Instant::now() + wait),
             Some(JobResult::Lost) => {
                 let id = self.id;
-                state.seats.retain(|seat| seat.id != id);
+                state.owned_parts.retain(|owned| owned.id != id);
             }
-            None => seat.not_before = Some(Instant::now() + Duration::from_millis(100)),
+            None => owned.not_before = Some(Instant::now() + Duration::from_millis(100)),
         }
-        let leaves = state.seat(self.id).is_some_and(|seat| seat.is_leaving);
+        let leaves = state.owned(self.id).is_some_and(|owned| owned.is_leaving);
         drop(state);
         if has_room {
             self.shared.announce_reading();

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use evented_core::LogOffset;
 use evented_diesel::Error;
-use evented_diesel::spi::{EventedBackend, Executor};
+use evented_diesel::spi::{EventedBackend, Executor, Transaction};
 
-use crate::store::{self, CursorRow, failed, write};
+use crate::store::{self, CursorRow, subject, write};
 use crate::tail::Place;
-use crate::worker::seat::Seat;
+use crate::worker::owned_part::OwnedPart;
 use crate::worker::shared::Shared;
 
 /// The shortest time between two moves: they are transactions, and the log moves often.
@@ -53,26 +53,27 @@ impl Moves {
             return Ok(());
         }
         self.last = Some(Instant::now());
-        executor.begin().await.map_err(failed)?;
-        let mut result = Ok(());
-        for planned in &moves {
-            result = one(executor, shared, planned).await;
-            if result.is_err() {
-                break;
-            }
-        }
-        if let Err(error) = result {
-            // The first error is the one that matters.
-            let _ = executor.rollback().await;
-            return Err(error);
-        }
-        executor.commit().await.map_err(failed)?;
+        let name = subject("");
+        let transaction = Transaction::around(executor, &name, true).await?;
+        let moved = all(executor, shared, &moves).await;
+        transaction.close(executor, &name, moved).await?;
         for planned in &moves {
             planned.store(shared);
         }
         self.pending = false;
         Ok(())
     }
+}
+
+async fn all<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+    moves: &[Move],
+) -> Result<(), Error> {
+    for planned in moves {
+        one(executor, shared, planned).await?;
+    }
+    Ok(())
 }
 
 async fn one<DB: EventedBackend, E: Executor<DB>, C>(
@@ -92,10 +93,10 @@ impl Move {
     /// Stores that the cursors were moved.
     fn store<C>(&self, shared: &Shared<C>) {
         let mut state = shared.state();
-        for seat in &mut state.seats {
-            if seat.id.subscriber == self.subscriber
-                && self.parts.contains(&seat.id.part)
-                && let Some(cursor) = seat.cursors.get_mut(self.stream)
+        for owned in &mut state.owned_parts {
+            if owned.id.subscriber == self.subscriber
+                && self.parts.contains(&owned.id.part)
+                && let Some(cursor) = owned.cursors.get_mut(self.stream)
                 && cursor.offset < self.to.offset
             {
                 *cursor = self.to;
@@ -108,21 +109,21 @@ impl Move {
 fn planned<C>(shared: &Shared<C>) -> Vec<Move> {
     let state = shared.state();
     let mut moves: Vec<Move> = Vec::new();
-    let is_waiting = |seat: &&Seat<C>| {
-        seat.is_idle() && seat.queue.is_empty() && !seat.is_leaving && state.goes_on(seat.id.subscriber)
+    let is_waiting = |owned: &&OwnedPart<C>| {
+        owned.is_idle() && owned.queue.is_empty() && !owned.is_leaving && state.goes_on(owned.id.subscriber)
     };
-    for seat in state.seats.iter().filter(is_waiting) {
-        for (stream, (cursor, read_to)) in seat.cursors.iter().zip(&seat.read_to).enumerate() {
+    for owned in state.owned_parts.iter().filter(is_waiting) {
+        for (stream, (cursor, read_to)) in owned.cursors.iter().zip(&owned.read_to).enumerate() {
             if cursor.offset >= read_to.offset || read_to.offset == LogOffset::default() {
                 continue;
             }
-            let subscriber = seat.id.subscriber;
+            let subscriber = owned.id.subscriber;
             let known = moves
                 .iter_mut()
                 .find(|known| (known.subscriber, known.stream, known.to) == (subscriber, stream, *read_to));
             match known {
-                Some(known) => known.parts.push(seat.id.part),
-                None => moves.push(Move { subscriber, stream, to: *read_to, parts: vec![seat.id.part] }),
+                Some(known) => known.parts.push(owned.id.part),
+                None => moves.push(Move { subscriber, stream, to: *read_to, parts: vec![owned.id.part] }),
             }
         }
     }

@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 
 use evented_diesel::Error;
 use evented_diesel::spi::{CommitMark, EventedBackend, Executor, check_log, commit_mark, database_id};
-use evented_feed::spi::{
-    Connector, Pace, PollInterval, WaitsFor, hint, listen_to_commits, pauses as of_pauses,
-};
+use evented_feed::spi::{Connector, Pace, PollInterval, WaitsFor, hint, listen_to_commits};
 
 use crate::lend::Lend;
 use crate::store::{self, write};
 use crate::tail::{Place, Read, Tail, check_start};
-use crate::worker::connection::{reopen, rest};
+use crate::worker::connection::Link;
 use crate::worker::moves::Moves;
-use crate::worker::seat::{QUEUE, Seat};
+use crate::worker::owned_part::{OwnedPart, QUEUE};
 use crate::worker::shared::{LoopGuard, Served, Shared};
 
 /// How many events are read at once.
@@ -26,19 +24,14 @@ const MIN_GAP: Duration = Duration::from_millis(1);
 const STALLED: Duration = Duration::from_secs(5);
 
 /// Runs until the worker stops.
-pub(super) async fn run<DB, K, P>(
-    shared: &Shared<<K::Executor as Lend<DB>>::Conn>,
-    mut executor: K::Executor,
-    mut connector: K,
-    pace: P,
-) where
+pub(super) async fn run<DB, K, P>(shared: &Shared<<K::Executor as Lend<DB>>::Conn>, mut link: Link<DB, K, P>)
+where
     DB: EventedBackend,
     K: Connector<DB, Executor: Lend<DB>>,
     P: Pace,
 {
     listen_to_commits();
     let _guard = LoopGuard(shared);
-    let mut pauses = of_pauses();
     let mut reader = Reader::new(shared);
     let mut hinted = false;
     loop {
@@ -48,31 +41,26 @@ pub(super) async fn run<DB, K, P>(
             return;
         }
         let polled = Instant::now();
-        match reader.poll(&mut executor, hinted).await {
-            Ok(true) => pauses = of_pauses(),
+        let Some(executor) = link.executor(shared).await else { return };
+        match reader.poll(executor, hinted).await {
+            Ok(true) => link.works(),
             Ok(false) => {
-                pauses = of_pauses();
+                link.works();
                 let wait = reader.wait();
                 hinted = if reader.is_full {
-                    pace.wait_for(reading, wait).await
+                    link.pace.wait_for(reading, wait).await
                 } else {
-                    pace.wait_for(hint, wait).await
+                    link.pace.wait_for(hint, wait).await
                 };
                 let left = MIN_GAP.saturating_sub(polled.elapsed());
                 if !left.is_zero() {
-                    pace.sleep(left).await;
+                    link.pace.sleep(left).await;
                 }
             }
-            Err(Error::Busy { .. }) => pace.sleep(Duration::from_millis(4)).await,
+            Err(Error::Busy { .. }) => link.pace.sleep(Duration::from_millis(4)).await,
             Err(error) => {
-                shared.failed(&error.to_string());
+                link.lose(shared, &error.to_string());
                 reader = Reader::new(shared);
-                drop(executor);
-                rest(&mut pauses, &pace, shared).await;
-                match reopen(&mut connector, &pace, shared, shared.lease).await {
-                    Some(opened) => executor = opened,
-                    None => return,
-                }
             }
         }
     }
@@ -245,9 +233,12 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         if !state.goes_on(subscriber) {
             return None;
         }
-        let seats = || state.seats.iter().filter(|seat| seat.id.subscriber == subscriber && !seat.is_leaving);
-        let from = seats().filter_map(|seat| seat.read_to.get(stream)).min_by_key(|place| place.offset)?;
-        let is_full = seats().any(|seat| seat.queue.len() >= QUEUE);
+        let owned_parts = || {
+            state.owned_parts.iter().filter(|owned| owned.id.subscriber == subscriber && !owned.is_leaving)
+        };
+        let from =
+            owned_parts().filter_map(|owned| owned.read_to.get(stream)).min_by_key(|place| place.offset)?;
+        let is_full = owned_parts().any(|owned| owned.queue.len() >= QUEUE);
         Some(Demand { from: *from, is_full })
     }
 
@@ -257,21 +248,21 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         let parts = state.parts.get(subscriber).copied().unwrap_or(1);
         // A part that was taken meanwhile may be behind what was read: it gets nothing of this, and the next reading begins
         // there. A part that is ahead gets only what it does not have.
-        let is_reached = |seat: &&mut Seat<C>| {
-            seat.id.subscriber == subscriber
-                && seat.read_to.get(stream).is_some_and(|place| place.offset >= read.from)
+        let is_reached = |owned: &&mut OwnedPart<C>| {
+            owned.id.subscriber == subscriber
+                && owned.read_to.get(stream).is_some_and(|place| place.offset >= read.from)
         };
-        let mut seats: Vec<_> = state.seats.iter_mut().filter(is_reached).collect();
+        let mut owned_parts: Vec<_> = state.owned_parts.iter_mut().filter(is_reached).collect();
         for item in read.items {
             let part = item.key.part(parts);
-            let seat = seats.iter_mut().find(|seat| seat.id.part == part);
-            let Some(seat) = seat else { continue };
-            if seat.read_to.get(stream).is_some_and(|place| item.offset > place.offset) {
-                seat.queue.push_back(Arc::new(item));
+            let owned = owned_parts.iter_mut().find(|owned| owned.id.part == part);
+            let Some(owned) = owned else { continue };
+            if owned.read_to.get(stream).is_some_and(|place| item.offset > place.offset) {
+                owned.queue.push_back(Arc::new(item));
             }
         }
-        for seat in seats {
-            if let Some(place) = seat.read_to.get_mut(stream)
+        for owned in owned_parts {
+            if let Some(place) = owned.read_to.get_mut(stream)
                 && place.offset < read.to.offset
             {
                 *place = read.to;
@@ -285,7 +276,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         for subscriber in 0..self.shared.served.len() {
             if state.stalled.get_mut(subscriber).and_then(Option::take).is_some() {
                 // The parts are taken again, with the cursors that are stored now.
-                state.seats.retain(|seat| seat.id.subscriber != subscriber);
+                state.owned_parts.retain(|owned| owned.id.subscriber != subscriber);
             }
         }
     }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use evented_diesel::spi::EventedBackend;
-use evented_feed::spi::{Connector, Pace as Waiting};
+use evented_feed::spi::{Connector, Pace};
 
 use crate::batch::Part;
 use crate::due::due_now;
 use crate::lend::Lend;
-use crate::step::{Next, Pace as StepPace, step, step_due};
+use crate::step::{Batching, Next, step, step_due};
 use crate::subscriber::Subscriber;
-use crate::worker::connection::reopen;
+use crate::worker::connection::Link;
 use crate::worker::job::{Job, JobResult, JobWork};
 use crate::worker::shared::{LoopGuard, Shared};
 
@@ -18,15 +18,11 @@ use crate::worker::shared::{LoopGuard, Shared};
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until the worker stops.
-pub(super) async fn run<DB, K, P>(
-    shared: &Shared<<K::Executor as Lend<DB>>::Conn>,
-    mut executor: K::Executor,
-    mut connector: K,
-    pace: P,
-) where
+pub(super) async fn run<DB, K, P>(shared: &Shared<<K::Executor as Lend<DB>>::Conn>, mut link: Link<DB, K, P>)
+where
     DB: EventedBackend,
     K: Connector<DB, Executor: Lend<DB>>,
-    P: Waiting,
+    P: Pace,
 {
     let _guard = LoopGuard(shared);
     loop {
@@ -38,28 +34,31 @@ pub(super) async fn run<DB, K, P>(
             Ok(job) => job,
             Err(next) => {
                 let wait = next.map_or(LONGEST_WAIT, |next| next.saturating_duration_since(Instant::now()));
-                pace.wait_for(work, wait.min(LONGEST_WAIT)).await;
+                link.pace.wait_for(work, wait.min(LONGEST_WAIT)).await;
                 continue;
             }
         };
-        if !one::<DB, K::Executor>(shared, &mut executor, job).await {
-            // A pool may lend no other connection before this one is back.
-            drop(executor);
-            match reopen(&mut connector, &pace, shared, shared.longest()).await {
-                Some(opened) => executor = opened,
-                None => return,
-            }
+        let Some(executor) = link.executor(shared).await else { return };
+        let done = one::<DB, K::Executor>(shared, executor, job).await;
+        // The part has pauses of its own: those of the connection must not grow with each job that loses it.
+        link.works();
+        if let Err(reason) = done {
+            link.lose(shared, &reason);
         }
     }
 }
 
-/// Does a job. Returns whether the connection can still be used.
+/// Does a job.
+///
+/// # Errors
+///
+/// The reason why the connection is of no further use.
 async fn one<DB: EventedBackend, E: Lend<DB>>(
     shared: &Shared<E::Conn>,
     executor: &mut E,
     mut job: Job<'_, E::Conn>,
-) -> bool {
-    let Some(served) = shared.served.get(job.id.subscriber) else { return true };
+) -> Result<(), String> {
+    let Some(served) = shared.served.get(job.id.subscriber) else { return Ok(()) };
     let part = Part {
         number: job.id.part,
         owner: Some((shared.id, job.id.fence)),
@@ -68,13 +67,13 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
     };
     let (next, is_due) = match &job.work {
         JobWork::Items(items) => {
-            (step(executor, &served.subscriber, part, items, &mut job.pace).await, false)
+            (step(executor, &served.subscriber, part, items, &mut job.batching).await, false)
         }
-        JobWork::Due => match try_due(executor, &served.subscriber, part, &mut job.pace).await {
+        JobWork::Due => match try_due(executor, &served.subscriber, part, &mut job.batching).await {
             Due::Tried(next) => (next, true),
             Due::None { next } => {
                 job.end(JobResult::Due { next });
-                return true;
+                return Ok(());
             }
         },
     };
@@ -82,24 +81,24 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
         shared.succeeded();
         shared.count(handled, set_aside);
     }
-    let (result, is_usable) = match next {
+    let mut lost = None;
+    let result = match next {
         // At once again: this may have made the next delivery of the key due.
-        Next::Took { .. } if is_due => (JobResult::Due { next: Some(Duration::ZERO) }, true),
-        Next::Took { taken, set_aside, .. } => (JobResult::Took { taken, set_aside }, true),
-        Next::Again(wait) if is_due => (JobResult::Due { next: Some(wait) }, true),
-        Next::Again(wait) => (JobResult::Again(wait), true),
+        Next::Took { .. } if is_due => JobResult::Due { next: Some(Duration::ZERO) },
+        Next::Took { taken, set_aside, .. } => JobResult::Took { taken, set_aside },
+        Next::Again(wait) if is_due => JobResult::Due { next: Some(wait) },
+        Next::Again(wait) => JobResult::Again(wait),
         Next::Lost => {
             crate::telemetry::lost(&served.subscriber.name, job.id.part);
-            (JobResult::Lost, true)
+            JobResult::Lost
         }
         Next::Reconnect(reason) => {
-            shared.failed(&reason);
-            let again = if is_due { JobResult::Due { next: Some(SOON) } } else { JobResult::Again(SOON) };
-            (again, false)
+            lost = Some(reason);
+            if is_due { JobResult::Due { next: Some(SOON) } } else { JobResult::Again(SOON) }
         }
     };
     job.end(result);
-    is_usable
+    lost.map_or(Ok(()), Err)
 }
 
 /// The time after which a part is tried again whose connection was lost.
@@ -119,11 +118,11 @@ async fn try_due<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
-    pace: &mut StepPace,
+    batching: &mut Batching,
 ) -> Due {
     match due_now(executor, subscriber, part.number).await {
         Ok((rows, next)) => match rows.first() {
-            Some(row) => Due::Tried(step_due(executor, subscriber, part, row, pace).await),
+            Some(row) => Due::Tried(step_due(executor, subscriber, part, row, batching).await),
             None => {
                 Due::None { next: next.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs())) }
             }

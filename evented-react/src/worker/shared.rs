@@ -5,14 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event_listener::{Event, EventListener};
-use evented_diesel::spi::SourceLog;
-use evented_feed::spi::poll_now;
+use evented_diesel::spi::{EventedBackend, SourceLog};
+use evented_feed::spi::{Connector, Pace, poll_now};
 use uuid::Uuid;
 
-use crate::register::stream_name;
+use crate::lend::Lend;
+use crate::register::{RegisterError, registered, stream_name};
 use crate::subscriber::Subscriber;
 use crate::worker::WorkerStatus;
-use crate::worker::seat::{Seat, SeatId};
+use crate::worker::connection::Link;
+use crate::worker::owned_part::{OwnedPart, OwnedPartId};
 
 /// A subscriber that the worker serves.
 pub(super) struct Served<C> {
@@ -42,7 +44,7 @@ pub(super) struct Shared<C> {
 
 /// What changes while the worker runs.
 pub(super) struct State<C> {
-    pub(super) seats: Vec<Seat<C>>,
+    pub(super) owned_parts: Vec<OwnedPart<C>>,
     /// For each subscriber: whether it is paused.
     pub(super) paused: Vec<bool>,
     /// For each subscriber: how many parts it has.
@@ -50,16 +52,16 @@ pub(super) struct State<C> {
     /// For each subscriber: why it does not go on.
     pub(super) stalled: Vec<Option<String>>,
     error: Option<String>,
-    /// The part whose next event is suspected of having ended a process, while a runner works on it. One at a time: what
-    /// runs beside it when it ends the process again is not to blame.
-    pub(super) suspect: Option<SeatId>,
-    /// The seat that the next search for work begins with.
+    /// The part that a runner works on whose events run alone, because they may end the process. One at a time: otherwise the
+    /// marks of other parts would stay behind when it does.
+    pub(super) alone: Option<OwnedPartId>,
+    /// The part that the next search for work begins with.
     pub(super) turn: usize,
 }
 
 impl<C> State<C> {
-    pub(super) fn seat(&mut self, id: SeatId) -> Option<&mut Seat<C>> {
-        self.seats.iter_mut().find(|seat| seat.id == id)
+    pub(super) fn owned(&mut self, id: OwnedPartId) -> Option<&mut OwnedPart<C>> {
+        self.owned_parts.iter_mut().find(|owned| owned.id == id)
     }
 
     /// Returns whether the deliveries of a subscriber are handled at present.
@@ -81,6 +83,39 @@ impl<C> Drop for LoopGuard<'_, C> {
     }
 }
 
+/// A worker without the type of its connections.
+pub(super) trait Running: Send + Sync {
+    fn stop(&self);
+    fn status(&self) -> WorkerStatus;
+}
+
+impl<C: Send + 'static> Running for Shared<C> {
+    fn stop(&self) {
+        Self::stop(self);
+    }
+
+    fn status(&self) -> WorkerStatus {
+        Self::status(self)
+    }
+}
+
+/// Registers the subscribers of a worker that starts.
+pub(super) async fn register_all<DB, K, P>(
+    shared: &Shared<<K::Executor as Lend<DB>>::Conn>,
+    link: &mut Link<DB, K, P>,
+) -> Result<(), RegisterError>
+where
+    DB: EventedBackend,
+    K: Connector<DB, Executor: Lend<DB>>,
+    P: Pace,
+{
+    let Some(executor) = link.executor(shared).await else { return Ok(()) };
+    for served in &shared.served {
+        registered(executor, &served.subscriber).await?;
+    }
+    Ok(())
+}
+
 impl<C> Shared<C> {
     pub(super) fn new(subscribers: Vec<Subscriber<C>>, lease: Duration) -> Self {
         let served: Vec<Served<C>> = subscribers
@@ -91,12 +126,12 @@ impl<C> Shared<C> {
             })
             .collect();
         let state = State {
-            seats: Vec::new(),
+            owned_parts: Vec::new(),
             paused: vec![false; served.len()],
             parts: vec![1; served.len()],
             stalled: vec![None; served.len()],
             error: None,
-            suspect: None,
+            alone: None,
             turn: 0,
         };
         Self {
@@ -181,8 +216,8 @@ impl<C> Shared<C> {
         let state = self.state();
         let stalled = self.served.iter().zip(&state.stalled);
         WorkerStatus {
-            parts: state.seats.len(),
-            queued: state.seats.iter().map(|seat| seat.queue.len()).sum(),
+            parts: state.owned_parts.len(),
+            queued: state.owned_parts.iter().map(|owned| owned.queue.len()).sum(),
             handled: self.handled.load(Ordering::Relaxed),
             set_aside: self.set_aside.load(Ordering::Relaxed),
             running: !self.is_stopping(),

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_async::AsyncConnection;
-use evented_diesel::spi::{AsyncExecutor, EventedBackend};
+use evented_diesel::spi::EventedBackend;
 use evented_feed::spi::{BoxError, Task, TaskConnector};
 use tokio::task::JoinSet;
 
-use crate::register::registered;
-use crate::worker::connection::open;
-use crate::worker::threads::Running;
+use crate::worker::connection::Link;
+use crate::worker::shared::{Running, register_all};
 use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
 
 /// A worker that runs on tokio tasks. It stops when this is dropped: the batches that run are finished.
@@ -20,8 +19,6 @@ pub struct WorkerTasks {
     running: Arc<dyn Running>,
     tasks: JoinSet<()>,
 }
-
-type Executor<C> = AsyncExecutor<Box<C>>;
 
 impl<C> Worker<C>
 where
@@ -41,37 +38,22 @@ where
     {
         let (shared, concurrency) = self.share()?;
         let connect = Arc::new(connect);
-        let connector = || {
+        let open = async |idle| {
             let connect = Arc::clone(&connect);
-            TaskConnector::new(move || connect())
+            let connector = TaskConnector::new(move || connect());
+            Link::<C::Backend, _, _>::open(connector, Task, idle).await.map_err(StartError::Connect)
         };
-        let mut tasks = JoinSet::new();
-        let mut of_control = connector();
-        let mut executor =
-            open::<C::Backend, _>(&mut of_control, shared.lease).await.map_err(StartError::Connect)?;
-        for served in &shared.served {
-            registered::<C::Backend, _, Executor<C>>(&mut executor, &served.subscriber).await?;
-        }
-        let of_task = Arc::clone(&shared);
-        tasks.spawn(
-            async move { control::run::<C::Backend, _, _>(&of_task, executor, of_control, Task).await },
-        );
-        let mut worker = WorkerTasks { running: Arc::clone(&shared) as Arc<dyn Running>, tasks };
-        let mut of_reader = connector();
-        let executor =
-            open::<C::Backend, _>(&mut of_reader, shared.lease).await.map_err(StartError::Connect)?;
-        let of_task = Arc::clone(&shared);
-        worker
-            .tasks
-            .spawn(async move { reader::run::<C::Backend, _, _>(&of_task, executor, of_reader, Task).await });
+        let mut link = open(shared.lease).await?;
+        register_all(&shared, &mut link).await?;
+        let mut worker =
+            WorkerTasks { running: Arc::clone(&shared) as Arc<dyn Running>, tasks: JoinSet::new() };
+        let of_control = Arc::clone(&shared);
+        worker.tasks.spawn(async move { control::run(&of_control, link).await });
+        let (link, of_reader) = (open(shared.lease).await?, Arc::clone(&shared));
+        worker.tasks.spawn(async move { reader::run(&of_reader, link).await });
         for _ in 0..concurrency {
-            let mut of_runner = connector();
-            let executor =
-                open::<C::Backend, _>(&mut of_runner, shared.longest()).await.map_err(StartError::Connect)?;
-            let of_task = Arc::clone(&shared);
-            worker.tasks.spawn(async move {
-                runner::run::<C::Backend, _, _>(&of_task, executor, of_runner, Task).await;
-            });
+            let (link, of_runner) = (open(shared.longest()).await?, Arc::clone(&shared));
+            worker.tasks.spawn(async move { runner::run(&of_runner, link).await });
         }
         Ok(worker)
     }

@@ -5,12 +5,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
-use evented_diesel::spi::{BlockingExecutor, EventedBackend, ready};
+use evented_diesel::spi::{EventedBackend, ready};
 use evented_feed::spi::{BoxError, Thread, ThreadConnector};
 
-use crate::register::registered;
-use crate::worker::connection::open;
-use crate::worker::shared::Shared;
+use crate::worker::connection::Link;
+use crate::worker::shared::{Running, register_all};
 use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
 
 /// A worker that runs on threads. It stops when this is dropped.
@@ -19,24 +18,6 @@ pub struct WorkerThreads {
     running: Arc<dyn Running>,
     threads: Vec<JoinHandle<()>>,
 }
-
-/// A worker without the type of its connections.
-pub(super) trait Running: Send + Sync {
-    fn stop(&self);
-    fn status(&self) -> WorkerStatus;
-}
-
-impl<C: Send + 'static> Running for Shared<C> {
-    fn stop(&self) {
-        Self::stop(self);
-    }
-
-    fn status(&self) -> WorkerStatus {
-        Self::status(self)
-    }
-}
-
-type Executor<C> = BlockingExecutor<Box<C>>;
 
 impl<C> Worker<C>
 where
@@ -55,36 +36,28 @@ where
     {
         let (shared, concurrency) = self.share()?;
         let connect = Arc::new(connect);
-        let connector = || {
-            let connect = Arc::clone(&connect);
-            ThreadConnector(move || connect())
-        };
         let open = |idle| {
-            let mut connector = connector();
-            let opened = ready(open::<C::Backend, _>(&mut connector, idle)).ok_or(StartError::NotReady)?;
-            Ok::<_, StartError>((opened.map_err(StartError::Connect)?, connector))
+            let connect = Arc::clone(&connect);
+            let connector = ThreadConnector(move || connect());
+            let link = ready(Link::<C::Backend, _, _>::open(connector, Thread, idle));
+            link.ok_or(StartError::NotReady)?.map_err(StartError::Connect)
         };
-        let (mut executor, connector) = open(shared.lease)?;
-        for served in &shared.served {
-            let done = ready(registered::<C::Backend, _, Executor<C>>(&mut executor, &served.subscriber));
-            done.ok_or(StartError::NotReady)??;
-        }
+        let mut link = open(shared.lease)?;
+        ready(register_all(&shared, &mut link)).ok_or(StartError::NotReady)??;
         let mut worker =
             WorkerThreads { running: Arc::clone(&shared) as Arc<dyn Running>, threads: Vec::new() };
         let of_control = Arc::clone(&shared);
         worker.run("control", move || {
-            let _ = ready(control::run::<C::Backend, _, _>(&of_control, executor, connector, Thread));
+            let _ = ready(control::run(&of_control, link));
         })?;
-        let (executor, connector) = open(shared.lease)?;
-        let of_reader = Arc::clone(&shared);
+        let (link, of_reader) = (open(shared.lease)?, Arc::clone(&shared));
         worker.run("reader", move || {
-            let _ = ready(reader::run::<C::Backend, _, _>(&of_reader, executor, connector, Thread));
+            let _ = ready(reader::run(&of_reader, link));
         })?;
         for _ in 0..concurrency {
-            let (executor, connector) = open(shared.longest())?;
-            let of_runner = Arc::clone(&shared);
+            let (link, of_runner) = (open(shared.longest())?, Arc::clone(&shared));
             worker.run("runner", move || {
-                let _ = ready(runner::run::<C::Backend, _, _>(&of_runner, executor, connector, Thread));
+                let _ = ready(runner::run(&of_runner, link));
             })?;
         }
         Ok(worker)

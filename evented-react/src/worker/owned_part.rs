@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::item::Item;
-use crate::step::Pace;
+use crate::step::Batching;
 use crate::tail::Place;
 
 /// The most deliveries that a part has in its queue before the reader waits.
@@ -13,15 +13,15 @@ pub(super) const QUEUE: usize = 2_000;
 
 /// Names a part that this worker owns. After the part was lost and taken again, it has another fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SeatId {
+pub(super) struct OwnedPartId {
     pub(super) subscriber: usize,
     pub(super) part: i32,
     pub(super) fence: i64,
 }
 
 /// A part that this worker owns.
-pub(super) struct Seat<C> {
-    pub(super) id: SeatId,
+pub(super) struct OwnedPart<C> {
+    pub(super) id: OwnedPartId,
     /// The deliveries that were read and not handled, in the order of each log.
     pub(super) queue: VecDeque<Arc<Item<C>>>,
     /// For each log: the stored cursor, as far as this worker knows.
@@ -29,7 +29,7 @@ pub(super) struct Seat<C> {
     /// For each log: how far the reader has read for this part.
     pub(super) read_to: Vec<Place>,
     /// What is known about the deliveries; `None` while a runner works on the part.
-    pub(super) pace: Option<Pace>,
+    pub(super) batching: Option<Batching>,
     /// The time before which no batch is run.
     pub(super) not_before: Option<Instant>,
     /// The time at which to look for deliveries that are due again.
@@ -40,14 +40,14 @@ pub(super) struct Seat<C> {
     pub(super) is_leaving: bool,
 }
 
-impl<C> Seat<C> {
-    pub(super) fn new(id: SeatId, cursors: Vec<Place>, pace: Pace) -> Self {
+impl<C> OwnedPart<C> {
+    pub(super) fn new(id: OwnedPartId, cursors: Vec<Place>, batching: Batching) -> Self {
         Self {
             id,
             queue: VecDeque::new(),
             read_to: cursors.clone(),
             cursors,
-            pace: Some(pace),
+            batching: Some(batching),
             not_before: None,
             // Deliveries may have been set aside by the last owner.
             due_at: Some(Instant::now()),
@@ -57,7 +57,7 @@ impl<C> Seat<C> {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.pace.is_some()
+        self.batching.is_some()
     }
 
     /// Returns the deliveries of the first events of the queue: all of each event, because a batch has whole events.
