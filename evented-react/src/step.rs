@@ -27,8 +27,6 @@ const LONGEST_BATCH: Duration = Duration::from_millis(50);
 const CONFLICTS: u32 = 3;
 /// How many deliveries must fail in a row, with none that succeeds, so that the cause is something that they share.
 const OUTAGE: u32 = 16;
-/// After how many batches without a conflict they may be larger.
-const CALM: u32 = 100;
 /// How often a connection may be lost in a row.
 const LOST: u32 = 10;
 /// How often a delivery may end its process.
@@ -39,10 +37,8 @@ const MOST_BEGUN: i32 = 3;
 pub(crate) struct Batching {
     /// How many events the next batch has.
     events: usize,
-    /// How many events a batch has at most: fewer after a conflict with another transaction.
+    /// How many events a batch has at most.
     most: usize,
-    /// How many batches were done since the last conflict, or since `most` has grown.
-    calm: u32,
     /// The deliveries of the next event that failed alone.
     aside: Vec<Aside>,
     conflicts: u32,
@@ -64,7 +60,6 @@ impl Batching {
         Self {
             events: EVENTS_PER_BATCH,
             most: MOST_EVENTS_PER_BATCH,
-            calm: 0,
             aside: Vec::new(),
             conflicts: 0,
             lost_in_a_row: 0,
@@ -279,11 +274,6 @@ fn succeeded(is_success: bool, took: Duration, batching: &mut Batching) {
         batching.marked = None;
         return;
     }
-    batching.calm += 1;
-    if batching.calm >= CALM && batching.most > 1 {
-        batching.most = (batching.most * 2).min(MOST_EVENTS_PER_BATCH);
-        batching.calm = 0;
-    }
     if took > LONGEST_BATCH {
         batching.events = (batching.events / 2).max(1);
     } else if took < LONGEST_BATCH / 2 {
@@ -299,11 +289,6 @@ fn failed<C>(
     batching: &mut Batching,
 ) -> Duration {
     if batching.events > 1 {
-        if failure.verdict == Verdict::Conflict {
-            // Handlers of other parts write the same rows: a deadlock takes the server a second to find.
-            batching.most = (batching.events / 4).max(2);
-            batching.calm = 0;
-        }
         // Run alone, each event shows whether it is the cause.
         batching.events = 1;
         return Duration::ZERO;
