@@ -4,7 +4,7 @@
 //!
 //! | name | kind and level | fields | when |
 //! |---|---|---|---|
-//! | `evented.command` | span, debug | `schema`, `action`, `record`, `revision`, `error` | a command runs |
+//! | `evented.command` | span, debug | `schema`, `action`, `record`, `revision`, `event`, `error` | a command runs; `event` is the id of the event that it wrote |
 //! | `evented.batch` | span, debug | `schema`, `commands`, `error` | a batch runs; its commands have spans of their own only if they run one by one |
 //! | `evented.many_rows` | span, debug | `schema`, `action`, `records`, `error` | all rows that a filter matches, or a chunk of them, are changed or deleted |
 //! | `evented.replay` | span, debug | `schema`, `record`, `events`, `error` | a read query replays a record |
@@ -26,12 +26,21 @@ use evented_core::KeyValue;
 
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
+use uuid::Uuid;
 
 use crate::error::Error;
 
 /// Creates the span of a command.
 pub(crate) fn command(schema: &'static str, action: &str) -> Span {
-    tracing::debug_span!("evented.command", schema, action, record = Empty, revision = Empty, error = Empty)
+    tracing::debug_span!(
+        "evented.command",
+        schema,
+        action,
+        record = Empty,
+        revision = Empty,
+        event = Empty,
+        error = Empty
+    )
 }
 
 /// Creates the span of a batch.
@@ -70,6 +79,12 @@ where
 /// Records a field in the current span once its value is known.
 pub(crate) fn record(field: &'static str, value: impl Display) {
     Span::current().record(field, display(value));
+}
+
+/// Records in the span of a command which event it wrote. The span of a handler of that event has it as its `cause`.
+pub(crate) fn written(span: &Span, event: Uuid, revision: i64) {
+    span.record("revision", revision);
+    span.record("event", display(event));
 }
 
 /// Reports that a command expected another revision.

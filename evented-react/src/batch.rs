@@ -25,6 +25,8 @@ use crate::telemetry;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub(crate) number: i32,
+    /// The number of the division that the part belongs to.
+    pub(crate) division: i32,
     /// The worker that owns the part, and the fence that it holds; `None` for a test, which needs to own nothing.
     pub(crate) owner: Option<(Uuid, i64)>,
     /// The names of the logs, by their index.
@@ -36,7 +38,7 @@ pub(crate) struct Part<'a> {
 /// Why a batch was not done. Nothing of it was written.
 #[derive(Debug)]
 pub(crate) enum Undone {
-    /// The part belongs to somebody else now, or the subscriber is gone or has another version.
+    /// The part belongs to somebody else now, or the subscriber is gone, has another version, or was resized.
     Lost,
     /// Another transaction works on the part.
     Locked,
@@ -174,10 +176,7 @@ impl<C: Send + 'static> Batch<'_, C> {
         let mut done = Done::default();
         let mut rows: Vec<KeyValue> = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
-            let is_done = cursors.iter().any(|cursor| {
-                Some(&cursor.stream) == self.part.streams.get(item.stream) && item.offset <= cursor.offset
-            });
-            if is_done {
+            if self.is_done(&locked, &cursors, item) {
                 continue;
             }
             self.one(executor, index, item, &mut waiting, &mut rows, &mut done).await?;
@@ -186,6 +185,13 @@ impl<C: Send + 'static> Batch<'_, C> {
         self.move_cursors(executor, &cursors).await?;
         unmark(executor, name, self.part).await?;
         Ok(done)
+    }
+
+    /// Returns whether a delivery was handled already, in this division or before a resize.
+    fn is_done(&self, locked: &LockedPart, cursors: &[CursorRow], item: &Item<C>) -> bool {
+        let Some(stream) = self.part.streams.get(item.stream) else { return true };
+        let is_passed = |cursor: &CursorRow| cursor.stream == *stream && item.offset <= cursor.offset;
+        cursors.iter().any(is_passed) || locked.division.is_handled(&item.key, stream, item.offset)
     }
 
     /// Handles one delivery, or sets it aside.
@@ -351,7 +357,8 @@ pub(crate) async fn lock<DB: EventedBackend, E: Lend<DB>>(
     let Some(locked) = rows.into_iter().next() else { return Err(Undone::Lost) };
     let is_mine =
         part.owner.is_none_or(|(owner, fence)| fence == locked.fence && locked.owner == Some(owner));
-    if is_mine && locked.version == subscriber.version { Ok(locked) } else { Err(Undone::Lost) }
+    let is_current = locked.version == subscriber.version && locked.division.number == part.division;
+    if is_mine && is_current { Ok(locked) } else { Err(Undone::Lost) }
 }
 
 /// Takes the mark of the event away that was run alone, if it was marked.

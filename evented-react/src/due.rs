@@ -6,12 +6,13 @@ use evented_diesel::spi::{EventedBackend, database_id, wake};
 
 use crate::batch::{Part, Undone, attribute, lock, roll_back, unmark};
 use crate::call::call;
+use crate::division::Division;
 use crate::failure::Failure;
 use crate::item::{Item, Work};
 use crate::lend::Lend;
 use crate::next_state::next_state;
 use crate::register::just_before;
-use crate::store::{self, DeferredRow, Keyed, Patience, State, failed, load, lock_part, write};
+use crate::store::{self, CursorRow, DeferredRow, Keyed, Patience, State, failed, load, lock_part, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 use crate::telemetry;
@@ -80,7 +81,7 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
             called.map_err(|failed| failed.into_undone(Some(0)))?;
         } else {
             // The event could not be read, so its own key was not known. It lines up there.
-            requeue(executor, subscriber, row, item, locked.parts).await?;
+            requeue(executor, subscriber, row, item, &locked.division).await?;
         }
     }
     write(executor, store::promote(name, row.part, Some(&row.key))).await?;
@@ -88,17 +89,23 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
     Ok(true)
 }
 
-/// Sets a delivery aside under its own key, in the part of that key.
+/// Sets a delivery aside under its own key, in the part of that key. If that part has not come to the event yet, it finds the
+/// event by itself.
 async fn requeue<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     row: &DeferredRow,
     item: &Item<E::Conn>,
-    parts: i32,
+    division: &Division,
 ) -> Result<(), Undone> {
-    let (name, part) = (subscriber.name.as_str(), item.key.part(parts));
+    let (name, part) = (subscriber.name.as_str(), division.part(&item.key));
     if part != row.part {
         lock_part(executor, name, part, Patience::Waits).await?;
+    }
+    let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, Some(part))).await?;
+    let is_ahead = |cursor: &CursorRow| cursor.stream == row.stream && row.offset > cursor.offset;
+    if cursors.iter().any(is_ahead) && !division.is_handled(&item.key, &row.stream, row.offset) {
+        return Ok(());
     }
     let waiting = load::<Keyed, _, _>(executor, store::waiting_keys(name, part)).await?;
     let waits = waiting.iter().any(|key| key.0 == item.key);

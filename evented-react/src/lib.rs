@@ -6,6 +6,8 @@ mod batch;
 mod call;
 mod delivery;
 mod derived_table;
+mod divide;
+mod division;
 mod due;
 mod failure;
 mod handler;
@@ -40,9 +42,9 @@ pub use input::{ChannelExt, Input, InputError, IntoInput};
 pub use key::IntoKey;
 pub use operations::{
     Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause,
-    Rebuild, Rebuilt, RetryAside, SetAside, SetAsideId, SetAsideState, Skip, SubscriberStatus, Subscribers,
-    Unsubscribe, Verify, WaitFor, Waited, Which, lag, pause, rebuild, resume, retry, set_aside, skip,
-    subscribers, unsubscribe, verify, wait_for,
+    Rebuild, Rebuilt, Resize, RetryAside, SetAside, SetAsideId, SetAsideState, Skip, SubscriberStatus,
+    Subscribers, Unsubscribe, Verify, WaitFor, Waited, Which, lag, pause, rebuild, resize, resume, retry,
+    set_aside, skip, subscribers, unsubscribe, verify, wait_for,
 };
 pub use projection::Projection;
 pub use register::{Register, RegisterError, register};

@@ -4,6 +4,7 @@ mod aside;
 mod lag;
 mod manage;
 mod rebuild;
+mod resize;
 mod wait;
 
 pub use aside::{
@@ -15,4 +16,5 @@ pub use manage::{
     LiveWorker, Pause, SubscriberStatus, Subscribers, Unsubscribe, pause, resume, subscribers, unsubscribe,
 };
 pub use rebuild::{Difference, DifferenceKind, Differences, Rebuild, Rebuilt, Verify, rebuild, verify};
+pub use resize::{Resize, resize};
 pub use wait::{WaitFor, Waited, wait_for};

@@ -8,8 +8,10 @@ use evented_diesel::spi::{
 };
 
 use crate::derived_table::Table;
+use crate::divide::{divide, free_parts, lock_all, slowest, store_division};
+use crate::division::Division;
 use crate::input::InputError;
-use crate::store::{self, CursorRow, Patience, SubscriberRow, failed, load, lock_part, write};
+use crate::store::{self, CursorRow, SubscriberRow, failed, load, write};
 use crate::subscriber::{From, Subscriber};
 
 /// Why a subscriber cannot be registered.
@@ -64,8 +66,8 @@ pub enum RegisterError {
         /// The version in the database.
         registered: i32,
     },
-    /// The subscriber has a new version, but its parts stand at different events, or deliveries are set aside. With other
-    /// keys or parts a delivery could be lost or repeated.
+    /// The subscriber has a new version with other inputs or keys, but its parts stand at different events, or deliveries are
+    /// set aside. A delivery could be lost or repeated.
     #[error(
         "subscriber `{subscriber}`: its parts stand at different events, or deliveries are set aside; let a worker \
              of version {registered} finish them before version {version} begins"
@@ -145,7 +147,7 @@ pub(crate) async fn registered<DB: EventedBackend, C, E: Executor<DB>>(
 fn is_same<C>(row: &SubscriberRow, subscriber: &Subscriber<C>, digest: &str) -> bool {
     row.version == subscriber.version
         && row.digest == digest
-        && subscriber.parts.is_none_or(|parts| parts == row.parts)
+        && subscriber.parts.is_none_or(|parts| parts == row.declared_parts)
 }
 
 async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
@@ -220,34 +222,38 @@ async fn renew<DB: EventedBackend, C, E: Executor<DB>>(
     if version < registered {
         return Err(RegisterError::Older { subscriber: name.clone(), version, registered });
     }
-    let parts = subscriber.parts.unwrap_or(row.parts);
-    if digest == row.digest && parts == row.parts {
-        // Each delivery stays in its part: what differs is what the handlers do.
-        write(executor, store::update_subscriber(name, version, digest, parts)).await?;
+    // A subscriber that was resized keeps its parts, unless the declaration has another number of them.
+    let declared_parts = subscriber.parts.unwrap_or(row.declared_parts);
+    let parts = if declared_parts == row.declared_parts { row.division.parts } else { declared_parts };
+    write(executor, store::update_subscriber(name, version, digest, declared_parts)).await?;
+    let row = SubscriberRow { version, declared_parts, ..row };
+    if digest == row.digest {
+        // Each key stays what it is: what differs is what the handlers do, or the number of parts.
         free_parts(executor, name).await?;
-        return Ok(SubscriberRow { version, ..row });
+        return Ok(divide(executor, row, parts).await?);
     }
     // With these locks no worker of the older version is within a batch.
-    for part in 0..row.parts {
-        lock_part(executor, name, part, Patience::Waits).await?;
-    }
+    lock_all(executor, name, row.division.parts).await?;
     let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
     let aside = load::<store::DeferredRow, _, _>(executor, store::deferred_of(name, 1)).await?;
-    let is_settled = aside.is_empty() && are_equal(&cursors);
+    let is_settled = aside.is_empty() && are_settled(&row.division, &cursors);
     let repeats = subscriber.table.is_some();
     if !is_settled && !repeats {
         return Err(RegisterError::Unsettled { subscriber: name.clone(), version, registered });
     }
-    write(executor, store::update_subscriber(name, version, digest, parts)).await?;
-    rewrite_parts(executor, subscriber, parts, &cursors).await?;
-    Ok(SubscriberRow { version, digest: digest.to_owned(), parts, ..row })
+    let division = row.division.renewed(parts);
+    rewrite_parts(executor, subscriber, &division, &cursors).await?;
+    Ok(SubscriberRow { digest: digest.to_owned(), division, ..row })
 }
 
-/// Returns whether all parts stand at the same event of each log.
-fn are_equal(cursors: &[CursorRow]) -> bool {
-    cursors
-        .iter()
-        .all(|one| cursors.iter().all(|other| one.stream != other.stream || one.offset == other.offset))
+/// Returns whether all parts stand at the same event of each log, and have handled everything before it.
+fn are_settled(division: &Division, cursors: &[CursorRow]) -> bool {
+    let slowest = slowest(cursors);
+    let is_slowest = |cursor: &CursorRow| {
+        slowest.iter().any(|slowest| (&slowest.stream, slowest.offset) == (&cursor.stream, cursor.offset))
+    };
+    let offsets = slowest.iter().map(|cursor| (cursor.stream.clone(), cursor.offset)).collect();
+    cursors.iter().all(is_slowest) && division.is_settled(&offsets)
 }
 
 /// Writes the parts of a new version: each begins where the slowest part of the older version stood. Deliveries of a
@@ -255,22 +261,17 @@ fn are_equal(cursors: &[CursorRow]) -> bool {
 async fn rewrite_parts<DB: EventedBackend, C, E: Executor<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<C>,
-    parts: i32,
+    division: &Division,
     cursors: &[CursorRow],
 ) -> Result<(), Error> {
     let name = &subscriber.name;
     let deferred = load::<store::DeferredRow, _, _>(executor, store::deferred_of(name, i64::MAX)).await?;
     write(executor, store::remove_parts("evented_cursors", name, 0)).await?;
     write(executor, store::remove_parts("evented_deferred", name, 0)).await?;
-    write(executor, store::remove_parts("evented_parts", name, parts)).await?;
-    for part in 0..parts {
-        write(executor, store::insert_part(name, part)).await?;
-    }
-    free_parts(executor, name).await?;
+    store_division(executor, name, division).await?;
     for log in subscriber.logs() {
         let stream = stream_name(&log);
-        let slowest =
-            cursors.iter().filter(|cursor| cursor.stream == stream).min_by_key(|cursor| cursor.offset);
+        let slowest = slowest(cursors).into_iter().find(|cursor| cursor.stream == stream);
         let mut first = match slowest {
             Some(cursor) => cursor.clone(),
             None => first_cursor(executor, &log, subscriber.from).await?,
@@ -280,18 +281,10 @@ async fn rewrite_parts<DB: EventedBackend, C, E: Executor<DB>>(
         if let Some(before) = aside.map(just_before).filter(|before| *before < first.offset) {
             (first.offset, first.anchor) = (before, 0);
         }
-        for part in 0..parts {
+        for part in 0..division.parts {
             let cursor = CursorRow { part, ..first.clone() };
             write(executor, store::insert_cursor(name, &cursor)).await?;
         }
-    }
-    Ok(())
-}
-
-/// Takes all parts from their owners, whose version is older.
-async fn free_parts<DB: EventedBackend, E: Executor<DB>>(executor: &mut E, name: &str) -> Result<(), Error> {
-    for row in load::<store::PartRow, _, _>(executor, store::part_rows(name)).await? {
-        write(executor, store::take_part(name, row.part, None, row.fence)).await?;
     }
     Ok(())
 }

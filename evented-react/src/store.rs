@@ -9,15 +9,15 @@ mod workers;
 pub(crate) use cursors::{CursorRow, cursors_of, insert_cursor, move_cursor, move_idle};
 pub(crate) use deferred::{
     DeferredRow, DuePart, Keyed, State, bury, defer, deferred_at, deferred_of, due, due_parts, forget,
-    postpone, promote, revive, revive_unreadable, waiting_keys,
+    postpone, promote, renumber, revive, revive_unreadable, waiting_keys,
 };
 pub(crate) use parts::{
     IsLocked, LockedPart, PartRow, Patience, free_part, insert_part, lock_part, locked_part, mark_event,
     part_rows, take_part,
 };
 pub(crate) use subscribers::{
-    SubscriberRow, insert_subscriber, pause, remove_parts, set_stalled, subscriber_row, subscribers,
-    unsubscribe, update_subscriber,
+    SubscriberRow, division, insert_subscriber, lock_subscriber, pause, remove_parts, set_division,
+    set_stalled, subscriber_row, subscribers, unsubscribe, update_subscriber,
 };
 pub(crate) use workers::{LiveRow, insert_worker, live_workers, remove_worker, sweep};
 

@@ -151,7 +151,7 @@ impl<C: Send + 'static> Subscriber<C> {
 
     /// Sets the number of parts: how many deliveries, of different keys, are handled at the same time over all workers.
     /// Default: 8 on PostgreSQL, 1 on SQLite, which has one writer at a time. Another number is a new
-    /// [`version`](Self::version).
+    /// [`version`](Self::version); [`resize`](crate::resize) changes it without one.
     #[must_use]
     pub fn parts(mut self, parts: u16) -> Self {
         self.parts = Some(i32::from(parts.max(1)));

@@ -51,7 +51,10 @@ const TABLES: [(&str, &str); 5] = [
     "name" TEXT NOT NULL PRIMARY KEY,
     "version" INTEGER NOT NULL,
     "digest" TEXT NOT NULL,
+    "declared_parts" INTEGER NOT NULL,
     "parts" INTEGER NOT NULL,
+    "division" INTEGER NOT NULL DEFAULT 0,
+    "earlier" TEXT,
     "paused" INTEGER NOT NULL DEFAULT 0,
     "stalled" TEXT,
     "registered_at" {big} NOT NULL

@@ -34,6 +34,7 @@ use evented_diesel::Error;
 use evented_diesel::spi::{BlockingExecutor, EventedBackend, database_id, ready};
 
 use crate::batch::Part;
+use crate::division::Division;
 use crate::due::due_now;
 use crate::item::Item;
 use crate::lend::Lend;
@@ -174,20 +175,21 @@ async fn run<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &Subscriber<E::Conn>,
     stop: Stop,
 ) -> Result<Drained, DrainError> {
-    let parts = registered(executor, subscriber).await?.parts;
+    let division = registered(executor, subscriber).await?.division;
     let owned = load::<PartRow, _, _>(executor, store::part_rows(&subscriber.name)).await?;
     if owned.iter().any(|part| part.unseen.is_some_and(|unseen| unseen < SEEN_WITHIN)) {
         return Err(DrainError::InUse { subscriber: subscriber.name.clone() });
     }
     let streams: Vec<String> = subscriber.logs().iter().map(stream_name).collect();
-    let mut run = Run { subscriber, streams: &streams, stop, drained: Drained::default() };
+    let parts = division.parts;
+    let mut run = Run { subscriber, division, streams: &streams, stop, drained: Drained::default() };
     for number in 0..parts {
         if run.due(executor, number).await? {
             return Ok(run.drained);
         }
     }
     for stream in 0..streams.len() {
-        if run.log(executor, stream, parts).await? {
+        if run.log(executor, stream).await? {
             break;
         }
     }
@@ -196,6 +198,7 @@ async fn run<DB: EventedBackend, E: Lend<DB>>(
 
 struct Run<'r, C> {
     subscriber: &'r Subscriber<C>,
+    division: Division,
     streams: &'r [String],
     stop: Stop,
     drained: Drained,
@@ -203,7 +206,7 @@ struct Run<'r, C> {
 
 impl<C: Send + 'static> Run<'_, C> {
     fn part(&self, number: i32) -> Part<'_> {
-        Part { number, owner: None, streams: self.streams, marked: false }
+        Part { number, division: self.division.number, owner: None, streams: self.streams, marked: false }
     }
 
     /// Tries the deliveries of a part again whose time has come. Returns whether the run ends.
@@ -231,7 +234,6 @@ impl<C: Send + 'static> Run<'_, C> {
         &mut self,
         executor: &mut E,
         stream: usize,
-        parts: i32,
     ) -> Result<bool, DrainError> {
         let name = self.subscriber.name.as_str();
         let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
@@ -245,9 +247,9 @@ impl<C: Send + 'static> Run<'_, C> {
         loop {
             // Without a horizon: what the test's own transaction wrote is not final yet.
             let read = tail.read(executor, None, PAGE).await?;
-            let mut by_part: Vec<Vec<Arc<Item<C>>>> = (0..parts).map(|_| Vec::new()).collect();
+            let mut by_part: Vec<Vec<Arc<Item<C>>>> = (0..self.division.parts).map(|_| Vec::new()).collect();
             for item in read.items {
-                let part = usize::try_from(item.key.part(parts)).unwrap_or(0);
+                let part = usize::try_from(self.division.part(&item.key)).unwrap_or(0);
                 if let Some(items) = by_part.get_mut(part) {
                     items.push(Arc::new(item));
                 }
@@ -257,7 +259,7 @@ impl<C: Send + 'static> Run<'_, C> {
                     return Ok(true);
                 }
             }
-            self.move_all(executor, stream, parts, read.to).await?;
+            self.move_all(executor, stream, read.to).await?;
             if !read.more {
                 return Ok(false);
             }
@@ -269,14 +271,14 @@ impl<C: Send + 'static> Run<'_, C> {
         &self,
         executor: &mut E,
         stream: usize,
-        parts: i32,
         to: Place,
     ) -> Result<(), DrainError> {
         let Some(stream) = self.streams.get(stream) else { return Ok(()) };
-        let parts: Vec<i32> = (0..parts).collect();
+        let parts: Vec<i32> = (0..self.division.parts).collect();
         let Place { offset, anchor, epoch } = to;
         let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor, epoch };
-        write(executor, store::move_idle(&self.subscriber.name, &parts, &to, None)).await?;
+        write(executor, store::move_idle(&self.subscriber.name, (self.division.number, &parts), &to, None))
+            .await?;
         Ok(())
     }
 

@@ -1,5 +1,10 @@
 //! Says what an upsert or a save did.
 
+use tracing::Span;
+
+use crate::telemetry;
+use crate::write::recorded::Recorded;
+
 /// What an upsert or a save did, with the record as the database stores it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome<M> {
@@ -12,6 +17,12 @@ pub enum Outcome<M> {
 }
 
 impl<M> Outcome<M> {
+    /// Converts what a command within an upsert or a save wrote, and records it in the span of the operation.
+    pub(crate) fn of(done: Recorded<M>, outcome: fn(M) -> Self) -> Self {
+        telemetry::written(&Span::current(), done.event_id, done.revision);
+        outcome(done.record)
+    }
+
     /// Returns the record.
     #[must_use]
     pub fn record(&self) -> &M {

@@ -48,7 +48,7 @@ async fn traced<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let done = telemetry::within(span.clone(), Box::pin(run(executor, command))).await?;
     commit_hint(executor);
     span.record("record", tracing::field::display(M::key_value(&done.record.key())));
-    span.record("revision", done.revision);
+    telemetry::written(&span, done.event_id, done.revision);
     Ok(done)
 }
 

@@ -137,6 +137,6 @@ impl<M: Model + Savable> Save<M> {
             return from.into_live(record).map(|(row, ..)| Some(Outcome::Kept(row)));
         };
         let done = change::of_resolved(executor, record, from, &changes, &self.options).await?;
-        Ok(done.map(|done| Outcome::Changed(done.record)))
+        Ok(done.map(|done| Outcome::of(done, Outcome::Changed)))
     }
 }

@@ -79,7 +79,7 @@ impl<DB: EventedBackend> Operation<DB> for Subscribers {
                 dead: aside.iter().filter(is_dead).count(),
                 name: row.name,
                 version: row.version,
-                parts: row.parts,
+                parts: row.division.parts,
                 paused: row.paused,
                 stalled: row.stalled,
             });

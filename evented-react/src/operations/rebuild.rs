@@ -7,10 +7,11 @@ use evented_diesel::spi::{EventedBackend, Executor, Operation, SqlTypes, Transac
 use serde::Serialize;
 
 use crate::derived_table::Table;
+use crate::divide::lock_all;
 use crate::operations::lag::lags;
 use crate::refresh::{compare, lock_all_rows, rebuild_all};
 use crate::register::{RegisterError, registered};
-use crate::store::{Nothing, Patience, load, lock_part, subject, text, write};
+use crate::store::{Nothing, load, subject, text, write};
 use crate::subscriber::Subscriber;
 
 /// Recomputes every row of a projection's table, and writes those that differ, in one transaction. Readers see the old
@@ -65,7 +66,7 @@ async fn prepared<'s, DB: EventedBackend, C, E: Executor<DB>>(
     executor: &mut E,
     projection: &'s Subscriber<C>,
 ) -> Result<(&'s Table, i32), RegisterError> {
-    let parts = registered(executor, projection).await?.parts;
+    let parts = registered(executor, projection).await?.division.parts;
     Ok((table_of(projection)?, parts))
 }
 
@@ -83,9 +84,7 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
     parts: i32,
 ) -> Result<Rebuilt, Error> {
     // With these locks no worker computes rows from an older snapshot and writes them later.
-    for part in 0..parts {
-        lock_part(executor, &projection.name, part, Patience::Waits).await?;
-    }
+    lock_all(executor, &projection.name, parts).await?;
     if table.inline {
         for lock in lock_all_rows::<DB>(table) {
             load::<Nothing, _, _>(executor, lock).await?;

@@ -78,10 +78,11 @@ pub(crate) fn move_cursor<'q, DB: SqlTypes>(
     statement
 }
 
-/// Moves the cursors of parts where nothing happened, of which `owner` is the owner if one is given, and never backwards.
+/// Moves the cursors of parts where nothing happened, and never backwards: in the division with this number, and of parts of
+/// which `owner` is the owner if one is given.
 pub(crate) fn move_idle<'q, DB: SqlTypes>(
     subscriber: &'q str,
-    parts: &[i32],
+    (division, parts): (i32, &[i32]),
     to: &'q CursorRow,
     owner: Option<Uuid>,
 ) -> Statement<'q, DB> {
@@ -99,7 +100,9 @@ pub(crate) fn move_idle<'q, DB: SqlTypes>(
     for (index, part) in parts.iter().enumerate() {
         statement.sql(if index == 0 { " AND part IN (" } else { ", " }).value(*part);
     }
-    statement.sql(")");
+    statement
+        .sql(") AND EXISTS (SELECT 1 FROM evented_subscribers s WHERE s.name = evented_cursors.subscriber");
+    statement.sql(" AND s.division = ").value(division).sql(")");
     if let Some(owner) = owner {
         statement.sql(
             " AND EXISTS (SELECT 1 FROM evented_parts p WHERE p.subscriber = evented_cursors.subscriber \

@@ -233,6 +233,18 @@ pub(crate) fn bury<'q, DB: SqlTypes>(subscriber: &'q str, row: &'q DeferredRow) 
     statement
 }
 
+/// Gives a delivery to another part, under another number.
+pub(crate) fn renumber<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    row: &DeferredRow,
+    (part, number): (i32, i64),
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_deferred SET part = ");
+    statement.value(part).sql(", number = ").value(number);
+    push_which(&mut statement, subscriber, row.part, row.number);
+    statement
+}
+
 /// Removes a delivery that was handled, or skipped.
 pub(crate) fn forget<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, number: i64) -> Statement<'q, DB> {
     let mut statement = Statement::new("DELETE FROM evented_deferred");

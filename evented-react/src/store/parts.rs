@@ -6,7 +6,8 @@ use evented_diesel::Error;
 use evented_diesel::spi::{Database, Executor, SqlTypes, Statement, optional, stable_hash};
 use uuid::Uuid;
 
-use crate::store::{load, now_sql, number, small, write};
+use crate::division::Division;
+use crate::store::{division, load, now_sql, number, small, write};
 
 /// How long a lock is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +65,14 @@ impl<DB: SqlTypes> QueryableByName<DB> for IsLocked {
 }
 
 /// A part whose work is locked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct LockedPart {
     pub(crate) fence: i64,
     pub(crate) owner: Option<Uuid>,
     /// How many deliveries are set aside.
     pub(crate) deferred: i64,
     pub(crate) version: i32,
-    /// How many parts the subscriber has.
-    pub(crate) parts: i32,
+    pub(crate) division: Division,
 }
 
 impl<DB: SqlTypes> QueryableByName<DB> for LockedPart {
@@ -82,7 +82,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for LockedPart {
             owner: optional(row, 1, DB::read_uuid)?,
             deferred: number(row, 2)?,
             version: small(row, 3)?,
-            parts: small(row, 4)?,
+            division: division(row, 4)?,
         })
     }
 }
@@ -91,7 +91,8 @@ impl<DB: SqlTypes> QueryableByName<DB> for LockedPart {
 pub(crate) fn locked_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> Statement<'q, DB> {
     let mut statement = Statement::new(
         "SELECT p.fence, p.owner, (SELECT count(*) FROM evented_deferred d WHERE d.subscriber = p.subscriber \
-         AND d.part = p.part AND d.state <> 'passed'), s.version, s.parts FROM evented_parts p \
+         AND d.part = p.part AND d.state <> 'passed'), s.version, s.division, s.parts, s.earlier \
+         FROM evented_parts p \
          JOIN evented_subscribers s ON s.name = p.subscriber WHERE p.subscriber = ",
     );
     statement.value(subscriber).sql(" AND p.part = ").value(part);

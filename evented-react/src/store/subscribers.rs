@@ -4,6 +4,7 @@ use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_diesel::spi::{SqlTypes, Statement, optional};
 
+use crate::division::Division;
 use crate::store::{now_sql, small, text};
 
 /// A registered subscriber.
@@ -12,7 +13,9 @@ pub(crate) struct SubscriberRow {
     pub(crate) name: String,
     pub(crate) version: i32,
     pub(crate) digest: String,
-    pub(crate) parts: i32,
+    /// The number of parts that the program declared; [`Division::parts`] differs from it after a resize.
+    pub(crate) declared_parts: i32,
+    pub(crate) division: Division,
     pub(crate) paused: bool,
     pub(crate) stalled: Option<String>,
 }
@@ -23,15 +26,25 @@ impl<DB: SqlTypes> QueryableByName<DB> for SubscriberRow {
             name: text(row, 0)?,
             version: small(row, 1)?,
             digest: text(row, 2)?,
-            parts: small(row, 3)?,
-            paused: small(row, 4)? != 0,
-            stalled: optional(row, 5, DB::read_text)?,
+            declared_parts: small(row, 3)?,
+            division: division(row, 4)?,
+            paused: small(row, 7)? != 0,
+            stalled: optional(row, 8, DB::read_text)?,
         })
     }
 }
 
-const COLUMNS: &str =
-    "SELECT s.name, s.version, s.digest, s.parts, s.paused, s.stalled FROM evented_subscribers s";
+/// Reads a division from three columns, of which this is the first: its number, its parts, and the earlier divisions.
+pub(crate) fn division<'a, DB: SqlTypes>(
+    row: &impl NamedRow<'a, DB>,
+    index: usize,
+) -> deserialize::Result<Division> {
+    let earlier = optional(row, index + 2, DB::read_text)?;
+    Ok(Division::stored(small(row, index)?, small(row, index + 1)?, earlier.as_deref())?)
+}
+
+const COLUMNS: &str = "SELECT s.name, s.version, s.digest, s.declared_parts, s.division, s.parts, s.earlier, s.paused, \
+     s.stalled FROM evented_subscribers s";
 
 /// Reads one subscriber. `lock`: until the end of the transaction nobody else changes it.
 pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str, lock: bool) -> Statement<'q, DB> {
@@ -41,6 +54,13 @@ pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str, lock: bool) -> Sta
         // Not stronger: rows that refer to it can be inserted meanwhile.
         statement.sql(" FOR NO KEY UPDATE");
     }
+    statement
+}
+
+/// Locks a subscriber until the end of the transaction. On SQLite this takes the write lock of the database.
+pub(crate) fn lock_subscriber<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_subscribers SET version = version WHERE name = ");
+    statement.value(name);
     statement
 }
 
@@ -59,9 +79,10 @@ pub(crate) fn insert_subscriber<'q, DB: SqlTypes>(
     parts: i32,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new(
-        "INSERT INTO evented_subscribers (name, version, digest, parts, registered_at) VALUES (",
+        "INSERT INTO evented_subscribers (name, version, digest, declared_parts, parts, registered_at) VALUES (",
     );
     statement.value(name).sql(", ").value(version).sql(", ").value(digest).sql(", ").value(parts);
+    statement.sql(", ").value(parts);
     statement.sql(", ").sql(now_sql::<DB>()).sql(") ON CONFLICT DO NOTHING");
     statement
 }
@@ -71,10 +92,31 @@ pub(crate) fn update_subscriber<'q, DB: SqlTypes>(
     name: &'q str,
     version: i32,
     digest: &'q str,
-    parts: i32,
+    declared_parts: i32,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_subscribers SET version = ");
-    statement.value(version).sql(", digest = ").value(digest).sql(", parts = ").value(parts);
+    statement
+        .value(version)
+        .sql(", digest = ")
+        .value(digest)
+        .sql(", declared_parts = ")
+        .value(declared_parts);
+    statement.sql(" WHERE name = ").value(name);
+    statement
+}
+
+/// Stores another division of a subscriber's keys.
+pub(crate) fn set_division<'q, DB: SqlTypes>(
+    name: &'q str,
+    division: &Division,
+    earlier: Option<&'q str>,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_subscribers SET division = ");
+    statement.value(division.number).sql(", parts = ").value(division.parts).sql(", earlier = ");
+    match earlier {
+        Some(earlier) => statement.value(earlier),
+        None => statement.sql("NULL"),
+    };
     statement.sql(" WHERE name = ").value(name);
     statement
 }

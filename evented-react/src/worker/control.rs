@@ -119,8 +119,12 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
         if let Some(paused) = state.paused.get_mut(index) {
             *paused = row.paused;
         }
-        if let Some(parts) = state.parts.get_mut(index) {
-            *parts = row.parts;
+        // The subscriber was resized: its parts are taken again.
+        state
+            .owned_parts
+            .retain(|owned| owned.id.subscriber != index || owned.division == row.division.number);
+        if let Some(division) = state.divisions.get_mut(index) {
+            *division = Some(row.division.clone());
         }
         if state.stalled.get(index).is_some_and(Option::is_some) {
             return Ok(());
@@ -144,7 +148,9 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
         if wanted == 0 {
             break;
         }
-        if is_free(shared, index, part) && take(executor, shared, index, served, part).await? {
+        if is_free(shared, index, part)
+            && take(executor, shared, (index, row.division.number), served, part).await?
+        {
             wanted -= 1;
         }
     }
@@ -189,7 +195,7 @@ fn keep<C>(shared: &Shared<C>, index: usize, parts: &[PartRow]) -> Vec<OwnedPart
 async fn take<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
-    index: usize,
+    (index, division): (usize, i32),
     served: &Served<C>,
     part: &PartRow,
 ) -> Result<bool, Error> {
@@ -208,7 +214,7 @@ async fn take<DB: EventedBackend, E: Executor<DB>, C>(
         crate::telemetry::taken_over(&served.subscriber.name, part.part);
     }
     let id = OwnedPartId { subscriber: index, part: part.part, fence: part.fence + 1 };
-    shared.state().owned_parts.push(OwnedPart::new(id, cursors, batching));
+    shared.state().owned_parts.push(OwnedPart::new(id, division, cursors, batching));
     shared.announce_reading();
     shared.announce_work();
     Ok(true)

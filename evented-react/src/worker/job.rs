@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::item::Item;
 use crate::step::{Batching, MOST_EVENTS_PER_BATCH};
 use crate::tail::Place;
-use crate::worker::owned_part::{OwnedPartId, QUEUE};
+use crate::worker::owned_part::{OwnedPartId, QUEUE, REFILL};
 use crate::worker::shared::Shared;
 
 /// The shortest time between two batches of a part that has caught up. While the log moves, its events are handled together
@@ -17,6 +17,8 @@ const GAP: Duration = Duration::from_millis(5);
 pub(super) struct Job<'s, C> {
     pub(super) shared: &'s Shared<C>,
     pub(super) id: OwnedPartId,
+    /// The number of the division that the part belongs to.
+    pub(super) division: i32,
     pub(super) batching: Batching,
     pub(super) work: JobWork<C>,
     result: Option<JobResult>,
@@ -79,12 +81,12 @@ impl<C> Shared<C> {
             } else {
                 JobWork::Items(owned.first_events(MOST_EVENTS_PER_BATCH))
             };
-            let id = owned.id;
+            let (id, division) = (owned.id, owned.division);
             if runs_alone {
                 state.alone = Some(id);
             }
             state.turn = index + 1;
-            return Ok(Job { shared: self, id, batching, work, result: None });
+            return Ok(Job { shared: self, id, division, batching, work, result: None });
         }
         Err(next)
     }
@@ -109,14 +111,14 @@ impl<C> Drop for Job<'_, C> {
         let mut has_room = false;
         match self.result.take() {
             Some(JobResult::Took { taken, set_aside }) => {
-                let was_full = owned.queue.len() >= QUEUE;
+                let had = owned.queue.len();
                 for item in owned.queue.drain(..taken.min(owned.queue.len())) {
                     let place = Place::of(item.position);
                     if let Some(cursor) = owned.cursors.get_mut(item.stream) {
                         *cursor = place;
                     }
                 }
-                has_room = owned.queue.is_empty() || (was_full && owned.queue.len() < QUEUE);
+                has_room = [1, REFILL, QUEUE].iter().any(|least| had >= *least && owned.queue.len() < *least);
                 if taken > 0 && owned.queue.is_empty() {
                     owned.not_before = Some(Instant::now() + GAP);
                 }

@@ -27,6 +27,8 @@ struct Move {
     subscriber: usize,
     stream: usize,
     to: Place,
+    /// The number of their division.
+    division: i32,
     parts: Vec<i32>,
 }
 
@@ -85,7 +87,8 @@ async fn one<DB: EventedBackend, E: Executor<DB>, C>(
     let Some(stream) = served.streams.get(planned.stream) else { return Ok(()) };
     let Place { offset, anchor, epoch } = planned.to;
     let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor, epoch };
-    let statement = store::move_idle(&served.subscriber.name, &planned.parts, &to, Some(shared.id));
+    let parts = (planned.division, planned.parts.as_slice());
+    let statement = store::move_idle(&served.subscriber.name, parts, &to, Some(shared.id));
     write(executor, statement).await.map(drop)
 }
 
@@ -95,6 +98,7 @@ impl Move {
         let mut state = shared.state();
         for owned in &mut state.owned_parts {
             if owned.id.subscriber == self.subscriber
+                && owned.division == self.division
                 && self.parts.contains(&owned.id.part)
                 && let Some(cursor) = owned.cursors.get_mut(self.stream)
                 && cursor.offset < self.to.offset
@@ -117,13 +121,14 @@ fn planned<C>(shared: &Shared<C>) -> Vec<Move> {
             if cursor.offset >= read_to.offset || read_to.offset == LogOffset::default() {
                 continue;
             }
-            let subscriber = owned.id.subscriber;
-            let known = moves
-                .iter_mut()
-                .find(|known| (known.subscriber, known.stream, known.to) == (subscriber, stream, *read_to));
-            match known {
+            let (subscriber, division, to) = (owned.id.subscriber, owned.division, *read_to);
+            let is_same = |known: &&mut Move| {
+                (known.subscriber, known.division, known.stream, known.to)
+                    == (subscriber, division, stream, to)
+            };
+            match moves.iter_mut().find(is_same) {
                 Some(known) => known.parts.push(owned.id.part),
-                None => moves.push(Move { subscriber, stream, to: *read_to, parts: vec![owned.id.part] }),
+                None => moves.push(Move { subscriber, stream, to, division, parts: vec![owned.id.part] }),
             }
         }
     }

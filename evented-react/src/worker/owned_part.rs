@@ -8,8 +8,10 @@ use crate::item::Item;
 use crate::step::Batching;
 use crate::tail::Place;
 
-/// The most deliveries that a part has in its queue before the reader waits.
+/// The most deliveries that a part has in its queue before it gets no more.
 pub(super) const QUEUE: usize = 2_000;
+/// How few deliveries a part has that missed some, before the reader goes back for them.
+pub(super) const REFILL: usize = QUEUE / 4;
 
 /// Names a part that this worker owns. After the part was lost and taken again, it has another fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(super) struct OwnedPartId {
 /// A part that this worker owns.
 pub(super) struct OwnedPart<C> {
     pub(super) id: OwnedPartId,
+    /// The number of the division that the part belongs to.
+    pub(super) division: i32,
     /// The deliveries that were read and not handled, in the order of each log.
     pub(super) queue: VecDeque<Arc<Item<C>>>,
     /// For each log: the stored cursor, as far as this worker knows.
@@ -41,9 +45,10 @@ pub(super) struct OwnedPart<C> {
 }
 
 impl<C> OwnedPart<C> {
-    pub(super) fn new(id: OwnedPartId, cursors: Vec<Place>, batching: Batching) -> Self {
+    pub(super) fn new(id: OwnedPartId, division: i32, cursors: Vec<Place>, batching: Batching) -> Self {
         Self {
             id,
+            division,
             queue: VecDeque::new(),
             read_to: cursors.clone(),
             cursors,

@@ -13,7 +13,7 @@ use crate::store::{self, write};
 use crate::tail::{Place, Read, Tail, check_start};
 use crate::worker::connection::Link;
 use crate::worker::moves::Moves;
-use crate::worker::owned_part::{OwnedPart, QUEUE};
+use crate::worker::owned_part::{OwnedPart, QUEUE, REFILL};
 use crate::worker::shared::{LoopGuard, Served, Shared};
 
 /// How many events are read at once.
@@ -73,7 +73,7 @@ struct Reader<'s, C> {
     readings: Vec<Vec<Reading<C>>>,
     interval: PollInterval,
     moves: Moves,
-    /// Whether a queue is full.
+    /// Whether all parts of a subscriber have enough.
     is_full: bool,
     is_blocked: bool,
     /// When stalled subscribers are looked at again.
@@ -181,28 +181,33 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         stream: usize,
         mark: &CommitMark,
     ) -> Result<Option<Progress>, Error> {
-        let Some(demand) = self.demand(subscriber, stream) else {
-            self.forget(subscriber, stream);
-            return Ok(None);
+        let read_to =
+            self.reading(subscriber, stream).and_then(|reading| Some(reading.tail.as_ref()?.place()));
+        let from = match self.demand(subscriber, stream, read_to) {
+            Demand::None => {
+                self.forget(subscriber, stream);
+                return Ok(None);
+            }
+            Demand::Full => {
+                self.is_full = true;
+                return Ok(None);
+            }
+            Demand::From(from) => from,
         };
-        if demand.is_full {
-            self.is_full = true;
-            return Ok(None);
-        }
         let Some(log) = served.logs.get(stream).copied() else { return Ok(None) };
         let Some(reading) = self.reading(subscriber, stream) else { return Ok(None) };
         match &mut reading.tail {
             None => {
                 check_log(executor, log.name).await?;
                 let database = database_id(executor, log.name).await?;
-                check_start(executor, &log, database, mark, demand.from).await?;
-                reading.tail = Tail::new(&served.subscriber, stream, database, demand.from);
+                check_start(executor, &log, database, mark, from).await?;
+                reading.tail = Tail::new(&served.subscriber, stream, database, from);
                 reading.drained = None;
                 write(executor, store::set_stalled(&served.subscriber.name, None)).await?;
             }
-            // A part was taken that is behind.
-            Some(tail) if demand.from.offset < tail.place().offset => {
-                tail.seek(demand.from);
+            // A part is behind that was taken or has room again, or the part that was behind is full.
+            Some(tail) if from.offset != tail.place().offset => {
+                tail.seek(from);
                 reading.drained = None;
             }
             Some(_) => {}
@@ -227,34 +232,38 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         self.readings.get_mut(subscriber)?.get_mut(stream)
     }
 
-    /// Returns where to read from for the parts that this worker owns; `None` if it owns none.
-    fn demand(&self, subscriber: usize, stream: usize) -> Option<Demand> {
+    /// Returns where to read from for the parts that this worker owns. A part that is full does not hold up the others: it falls
+    /// behind, and what it has missed is read again when it has room.
+    fn demand(&self, subscriber: usize, stream: usize, read_to: Option<Place>) -> Demand {
         let state = self.shared.state();
-        if !state.goes_on(subscriber) {
-            return None;
+        let is_served = |owned: &&OwnedPart<C>| owned.id.subscriber == subscriber && !owned.is_leaving;
+        let mut owned_parts = state.owned_parts.iter().filter(is_served).peekable();
+        if !state.goes_on(subscriber) || owned_parts.peek().is_none() {
+            return Demand::None;
         }
-        let owned_parts = || {
-            state.owned_parts.iter().filter(|owned| owned.id.subscriber == subscriber && !owned.is_leaving)
-        };
-        let from =
-            owned_parts().filter_map(|owned| owned.read_to.get(stream)).min_by_key(|place| place.offset)?;
-        let is_full = owned_parts().any(|owned| owned.queue.len() >= QUEUE);
-        Some(Demand { from: *from, is_full })
+        let is_behind = |place: &Place| read_to.is_some_and(|read_to| place.offset < read_to.offset);
+        let wanted = owned_parts.filter_map(|owned| {
+            let place = owned.read_to.get(stream)?;
+            let most = if is_behind(place) { REFILL } else { QUEUE };
+            (owned.queue.len() < most).then_some(*place)
+        });
+        wanted.min_by_key(|place| place.offset).map_or(Demand::Full, Demand::From)
     }
 
     /// Gives the deliveries to the parts of their keys.
     fn distribute(&self, subscriber: usize, stream: usize, read: Read<C>) {
         let mut state = self.shared.state();
-        let parts = state.parts.get(subscriber).copied().unwrap_or(1);
+        let Some(division) = state.divisions.get(subscriber).cloned().flatten() else { return };
         // A part that was taken meanwhile may be behind what was read: it gets nothing of this, and the next reading begins
-        // there. A part that is ahead gets only what it does not have.
+        // there. So does a part that is full. A part that is ahead gets only what it does not have.
         let is_reached = |owned: &&mut OwnedPart<C>| {
             owned.id.subscriber == subscriber
+                && owned.queue.len() < QUEUE
                 && owned.read_to.get(stream).is_some_and(|place| place.offset >= read.from)
         };
         let mut owned_parts: Vec<_> = state.owned_parts.iter_mut().filter(is_reached).collect();
         for item in read.items {
-            let part = item.key.part(parts);
+            let part = division.part(&item.key);
             let owned = owned_parts.iter_mut().find(|owned| owned.id.part == part);
             let Some(owned) = owned else { continue };
             if owned.read_to.get(stream).is_some_and(|place| item.offset > place.offset) {
@@ -298,9 +307,13 @@ async fn stall<DB: EventedBackend, E: Executor<DB>, C>(
 }
 
 /// What is read for a subscriber.
-struct Demand {
-    from: Place,
-    is_full: bool,
+enum Demand {
+    /// Nothing: this worker owns none of its parts.
+    None,
+    /// Nothing: its parts have enough.
+    Full,
+    /// The events after this place.
+    From(Place),
 }
 
 /// What a reading of a page found.

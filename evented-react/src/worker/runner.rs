@@ -61,6 +61,7 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
     let Some(served) = shared.served.get(job.id.subscriber) else { return Ok(()) };
     let part = Part {
         number: job.id.part,
+        division: job.division,
         owner: Some((shared.id, job.id.fence)),
         streams: &served.streams,
         marked: false,

@@ -9,6 +9,7 @@ use evented_diesel::spi::{EventedBackend, SourceLog};
 use evented_feed::spi::{Connector, Pace, poll_now};
 use uuid::Uuid;
 
+use crate::division::Division;
 use crate::lend::Lend;
 use crate::register::{RegisterError, registered, stream_name};
 use crate::subscriber::Subscriber;
@@ -47,8 +48,8 @@ pub(super) struct State<C> {
     pub(super) owned_parts: Vec<OwnedPart<C>>,
     /// For each subscriber: whether it is paused.
     pub(super) paused: Vec<bool>,
-    /// For each subscriber: how many parts it has.
-    pub(super) parts: Vec<i32>,
+    /// For each subscriber: how its keys are divided; `None` until it is read.
+    pub(super) divisions: Vec<Option<Division>>,
     /// For each subscriber: why it does not go on.
     pub(super) stalled: Vec<Option<String>>,
     error: Option<String>,
@@ -128,7 +129,7 @@ impl<C> Shared<C> {
         let state = State {
             owned_parts: Vec::new(),
             paused: vec![false; served.len()],
-            parts: vec![1; served.len()],
+            divisions: vec![None; served.len()],
             stalled: vec![None; served.len()],
             error: None,
             alone: None,

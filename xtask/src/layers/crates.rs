@@ -82,8 +82,9 @@ pub(super) const CRATES: &[Layers] = &[
         package: "evented-react",
         layers: &[
             &["backoff", "delivery", "derived_table", "failure", "key", "tables"],
-            &["handler", "lend", "refresh", "store", "telemetry"],
-            &["input", "item"],
+            &["division", "handler"],
+            &["lend", "refresh", "store", "telemetry"],
+            &["divide", "input", "item"],
             &["source"],
             &["subscriber"],
             &["call", "inline", "next_state", "projection", "register", "tail"],

@@ -135,7 +135,7 @@ async fn without_lock<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     match (found, &command.existing) {
         (Some(found), Existing::Change(action)) => {
             let changed = change::of_current(executor, found, action.as_ref(), &command.options).await?;
-            Ok(changed.map(|done| Outcome::Changed(done.record)))
+            Ok(changed.map(|done| Outcome::of(done, Outcome::Changed)))
         }
         (Some(found), Existing::Keep) => {
             let mut row = found.row;
@@ -170,7 +170,7 @@ async fn locked<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         Existing::Change(action) => {
             let kind = Kind::Change(RecordRef::by_key(record.key), action.clone());
             let change = Command { kind, options: command.options.clone() };
-            Ok(Outcome::Changed(run_command::run(executor, &change).await?.record))
+            Ok(Outcome::of(run_command::run(executor, &change).await?, Outcome::Changed))
         }
         Existing::Keep => {
             let row = record.first::<RecordRow<M>, _, _>(executor, row_of::<DB, M>(&record.value)).await?;
@@ -191,5 +191,5 @@ async fn insert<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     command: &UpsertCommand<M>,
 ) -> Result<Outcome<M>, Error> {
     let created = create::run(executor, command.upsert.new.as_ref(), &command.options).await?;
-    Ok(Outcome::Inserted(created.record))
+    Ok(Outcome::of(created, Outcome::Inserted))
 }

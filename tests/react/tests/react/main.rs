@@ -21,6 +21,8 @@ macro_rules! settings {
             mod inline;
             #[path = "projections.rs"]
             mod projections;
+            #[path = "resizing.rs"]
+            mod resizing;
             #[path = "versions.rs"]
             mod versions;
             #[path = "workers.rs"]

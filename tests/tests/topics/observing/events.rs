@@ -35,7 +35,12 @@ async fn every_command_has_a_span_that_says_which_record_and_revision() {
     db.run(item.add_value(AddValue(1)).expecting(1)).await.unwrap_err();
     db.run(batch([item.add_value(AddValue(1))])).await.unwrap();
     db.run(item.delete()).await.unwrap();
-    let recorded = recorder.taken();
+    let mut recorded = recorder.taken();
+    let events = db.run(Item::history(id)).await.unwrap();
+    // The span of a command has the id of its event; that of a handler has it as its cause.
+    let named: Vec<_> = recorded.iter_mut().filter_map(|span| span.fields.remove("event")).collect();
+    let of = |revision: usize| events[revision - 1].event.id().to_string();
+    assert_eq!(named, [of(1), of(2), of(3), of(5)]);
     let spans: Vec<_> = lines(&recorded).into_iter().filter(|line| !line.contains("evented.batch")).collect();
     let found = [
         format!("evented.command action=insert record={id} revision=1 schema=items"),

@@ -1,17 +1,18 @@
 //! Registered subscribers whose declaration changes.
 
 use evented_diesel::prelude::*;
-use evented_react::{From, register, subscribers, unsubscribe};
-use evented_react_tests::{Comment, Kit, NewComment, fresh};
+use evented_react::{Change, Delivery, From, register, resize, subscribers, unsubscribe};
+use evented_react_tests::{Comment, Kit, NewComment, Post, fresh};
 
 use super::Conn;
 
 #[tokio::test]
-async fn another_number_of_parts_is_a_new_version() {
+async fn other_inputs_are_a_new_version_that_begins_when_all_parts_are_equal() {
     let mut db = fresh::<Conn>().await;
     let of = |version, parts| Conn::recorder("audit").from(From::Beginning).version(version).parts(parts);
+    let other = |version, parts| of(version, parts).on(Post::changes(), |_: Delivery<'_, Change<Post>>, _: &mut Conn| Ok(()));
     db.run(register(&of(1, 2))).await.unwrap().unwrap();
-    let error = db.run(register(&of(1, 4))).await.unwrap().unwrap_err();
+    let error = db.run(register(&other(1, 2))).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("higher version"), "{error}");
     for number in 0..20 {
         let text = number.to_string();
@@ -19,9 +20,16 @@ async fn another_number_of_parts_is_a_new_version() {
     }
     db.conn.step_once(&of(1, 2)).await.unwrap();
     // One part is ahead of the other: a delivery could be lost or repeated.
-    let error = db.run(register(&of(2, 4))).await.unwrap().unwrap_err();
+    let error = db.run(register(&other(2, 4))).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("different events"), "{error}");
     assert_eq!(db.run(subscribers()).await.unwrap()[0].version, 1);
+    // Nor when a resize has made the cursors equal, and one part has handled more than the others.
+    db.run(resize("audit", 3)).await.unwrap();
+    let error = db.run(register(&other(2, 4))).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("different events"), "{error}");
+    db.conn.drain(&of(1, 2)).await.unwrap();
+    db.run(register(&other(2, 4))).await.unwrap().unwrap();
+    assert_eq!(db.number("SELECT count(*) FROM seen").await, 20);
 }
 
 #[tokio::test]
