@@ -14,16 +14,20 @@ use crate::arguments::Arguments;
 use crate::commands::wal::Tables;
 use crate::connection::Connection;
 use crate::dispatch;
+#[cfg(feature = "react")]
+use crate::erased::AnyProjection;
 use crate::erased::{self, AnyLog, AnyModel};
 use crate::failure::{self, Failure};
 
-/// The admin command, with the models and logs that it knows. See the [crate documentation](crate).
+/// The admin command, with the models, logs and projections that it knows. See the [crate documentation](crate).
 ///
 /// `Conn` is a connection of Diesel or of diesel-async, to PostgreSQL or to SQLite.
 #[must_use = "the command does nothing until it is run"]
 pub struct Admin<Conn: Connection> {
     pub(crate) models: Vec<Box<dyn AnyModel<Conn::Executor>>>,
     pub(crate) logs: Vec<Box<dyn AnyLog<Conn::Executor>>>,
+    #[cfg(feature = "react")]
+    pub(crate) projections: Vec<Box<dyn AnyProjection<Conn::Executor>>>,
     pub(crate) migrations: Migrations,
     /// The tables to publish for each model.
     #[cfg(feature = "wal")]
@@ -41,6 +45,8 @@ impl<Conn: Connection> Default for Admin<Conn> {
         Self {
             models: Vec::new(),
             logs: Vec::new(),
+            #[cfg(feature = "react")]
+            projections: Vec::new(),
             migrations: Migrations::new(),
             #[cfg(feature = "wal")]
             published: Vec::new(),
@@ -70,6 +76,21 @@ impl<Conn: Connection> Admin<Conn> {
     pub fn react(mut self) -> Self {
         self.migrations = evented_react::MigrationsExt::react(self.migrations);
         self
+    }
+
+    /// Adds a projection, and the tables of subscribers to the migrations. Adding another one of the same name has no
+    /// effect.
+    ///
+    /// Declare it as the workers do: a rebuild registers a projection that is not registered, or has a higher version.
+    /// `C` can be any type, because the commands call no handler.
+    #[cfg(feature = "react")]
+    pub fn projection<C: 'static>(mut self, projection: impl Into<evented_react::Subscriber<C>>) -> Self {
+        let projection = projection.into();
+        let known = self.projections.iter().any(|known| known.name() == projection.name());
+        if !known {
+            self.projections.push(erased::projection::<Conn::Backend, C, _>(projection));
+        }
+        self.react()
     }
 
     /// Adds a log whose models this binary does not have. [`model`](Self::model) already adds the log of a model.

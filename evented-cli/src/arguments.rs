@@ -127,6 +127,10 @@ pub(super) enum Command {
     #[cfg(feature = "react")]
     #[command(subcommand)]
     Subscriber(Subscriber),
+    /// Recompute or verify the derived table of a projection
+    #[cfg(feature = "react")]
+    #[command(subcommand)]
+    Projection(Projection),
     /// Record what other SQL did to a model's table: rows that changed, that are new, and that are gone
     Adopt {
         /// The model's name in the log
@@ -308,6 +312,21 @@ pub(super) enum Subscriber {
         /// Confirm that the progress is lost
         #[arg(long)]
         yes: bool,
+    },
+}
+
+#[cfg(feature = "react")]
+#[derive(Debug, Subcommand)]
+pub(super) enum Projection {
+    /// Recompute every row of the derived table, and write those that differ, in one transaction
+    Rebuild {
+        /// The name of the projection
+        name: String,
+    },
+    /// List the rows of the derived table that differ from what its SELECT returns
+    Verify {
+        /// The name of the projection
+        name: String,
     },
 }
 

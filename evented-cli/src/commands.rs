@@ -7,6 +7,8 @@ pub(super) mod checkpoint;
 pub(super) mod diff;
 pub(super) mod log;
 pub(super) mod migrations;
+#[cfg(feature = "react")]
+pub(super) mod projections;
 pub(super) mod prove;
 pub(super) mod rebuild;
 pub(super) mod show;

@@ -9,6 +9,8 @@ use evented_core::KeyValue;
 
 use crate::admin::Admin;
 use crate::answer::Answer;
+#[cfg(feature = "react")]
+use crate::arguments::Projection as OnProjection;
 use crate::arguments::{Arguments, Command, Migrations, RecordArgument};
 #[cfg(feature = "wal")]
 use crate::arguments::{TablesArgument, Wal};
@@ -22,6 +24,8 @@ use crate::commands::verify::Verified;
 #[cfg(feature = "wal")]
 use crate::commands::wal::{Asked, Tables};
 use crate::connection::Connection;
+#[cfg(feature = "react")]
+use crate::erased::AnyProjection;
 use crate::erased::{AnyLog, AnyModel};
 use crate::failure::Failure;
 use crate::input;
@@ -69,6 +73,10 @@ where
     #[cfg(feature = "react")]
     if matches!(command, Command::Subscribers | Command::Subscriber(_)) {
         return run_on_subscribers::<Conn>(command, connect).await;
+    }
+    #[cfg(feature = "react")]
+    if let Command::Projection(asked) = command {
+        return run_on_projection(admin, asked, connect).await;
     }
     run(admin, command, connect).await
 }
@@ -183,6 +191,25 @@ async fn run_on_subscribers<Conn: Connection>(
     })
 }
 
+/// Runs a command about a derived table. The program must know its projection, which has the `SELECT`.
+#[cfg(feature = "react")]
+async fn run_on_projection<Conn: Connection>(
+    admin: &Admin<Conn>,
+    asked: OnProjection,
+    connect: impl AsyncFnOnce() -> Result<Conn::Executor, Failure>,
+) -> Answered {
+    Ok(match asked {
+        OnProjection::Rebuild { name } => {
+            let projection = admin.known_projection(&name)?;
+            boxed(projection.rebuild(&mut connect().await?).await?)
+        }
+        OnProjection::Verify { name } => {
+            let projection = admin.known_projection(&name)?;
+            boxed(projection.verify(&mut connect().await?).await?)
+        }
+    })
+}
+
 type Model<Conn> = dyn AnyModel<<Conn as Connection>::Executor>;
 type Log<Conn> = dyn AnyLog<<Conn as Connection>::Executor>;
 
@@ -233,6 +260,16 @@ impl<Conn: Connection> Admin<Conn> {
         model.map(AsRef::as_ref).ok_or_else(|| {
             let known: Vec<&str> = self.models.iter().map(|model| model.schema()).collect();
             unknown("model", schema, &known)
+        })
+    }
+
+    /// Finds a projection by the name of its subscriber.
+    #[cfg(feature = "react")]
+    fn known_projection(&self, name: &str) -> Result<&dyn AnyProjection<Conn::Executor>, Failure> {
+        let projection = self.projections.iter().find(|projection| projection.name() == name);
+        projection.map(AsRef::as_ref).ok_or_else(|| {
+            let known: Vec<&str> = self.projections.iter().map(|projection| projection.name()).collect();
+            unknown("projection", name, &known)
         })
     }
 

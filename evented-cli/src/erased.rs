@@ -20,6 +20,12 @@ use evented_diesel::checkpoints::Checkpoint;
 use evented_diesel::spi::{EventedBackend, Executor, Record};
 use evented_diesel::{EventLog, LogName, Model, ModelOn};
 
+#[cfg(feature = "react")]
+mod projection;
+
+#[cfg(feature = "react")]
+pub(super) use projection::{AnyProjection, projection};
+
 /// The future of a running command.
 pub(super) type Steps<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 

@@ -59,6 +59,8 @@
 //! evented subscribers                        the durable subscribers, their workers, and what they have set aside
 //! evented subscriber lag post_counts
 //! evented subscriber retry post_counts --all
+//! evented projection verify post_counts      every row of the derived table against its SELECT
+//! evented projection rebuild post_counts
 //! ```
 //!
 //! `--database-url` names the database. Default: the environment variable `DATABASE_URL`. With `--json` the command
@@ -68,7 +70,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | all is well |
-//! | 1 | a check found something, or work remains to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `backfill` and `adopt` that skipped rows, `log` of a record that cannot be replayed, `migrations check` and `status`, `wal check`, `wal slot-status` of a slot that is missing, lost, or about to be lost, `subscribers` if one is stalled or has dead deliveries |
+//! | 1 | a check found something, or work remains to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `backfill` and `adopt` that skipped rows, `log` of a record that cannot be replayed, `migrations check` and `status`, `wal check`, `wal slot-status` of a slot that is missing, lost, or about to be lost, `subscribers` if one is stalled or has dead deliveries, `projection verify` if rows differ |
 //! | 2 | the arguments are invalid, or the command failed: it writes the reason to standard error, with `--json` as `{"error": …}` |
 //!
 //! # Features
@@ -80,7 +82,7 @@
 //! | `sqlite`, `postgres` | blocking connections, with [`Admin::run`] |
 //! | `async-sqlite`, `async-postgres` | async connections, with `Admin::run_async` |
 //! | `wal` | the `wal` commands: publications and slots of PostgreSQL's write-ahead log |
-//! | `react` | the commands `subscribers` and `subscriber`: durable subscribers |
+//! | `react` | the commands `subscribers`, `subscriber` and `projection`: durable subscribers and derived tables |
 
 mod admin;
 mod answer;

@@ -18,6 +18,12 @@ impl Bar {
         )
     }
 
+    /// Creates a bar that shows how long one statement takes.
+    #[cfg(feature = "react")]
+    pub(super) fn waiting(what: String) -> Self {
+        Self::styled(ProgressBar::new_spinner(), "{spinner} {prefix}: {elapsed}", what)
+    }
+
     /// Creates a bar with a known total of rows.
     pub(super) fn to(rows: u64, what: String) -> Self {
         Self::styled(

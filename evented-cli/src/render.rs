@@ -1,5 +1,7 @@
 //! Renders each answer as text.
 
+#[cfg(feature = "react")]
+mod derived_rows;
 mod log_status;
 mod maintenance;
 mod proofs;
