@@ -305,6 +305,14 @@ pub(super) enum Subscriber {
         /// The name of the subscriber
         name: String,
     },
+    /// Divide a subscriber into another number of parts, while its workers run
+    Resize {
+        /// The name of the subscriber
+        name: String,
+        /// How many deliveries, of different keys, are handled at the same time over all workers
+        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+        parts: u16,
+    },
     /// Remove a subscriber with its progress and everything that it has set aside
     Unsubscribe {
         /// The name of the subscriber

@@ -130,6 +130,11 @@ impl<Conn: Face> Db<Conn> {
         self.conn.count(query).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// Runs a query, and returns the texts of its column `text`.
+    pub async fn texts(&mut self, sql: &str) -> Vec<String> {
+        self.conn.texts(sql.to_owned()).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     /// Records the statements that the connection sends from now on.
     pub fn watch(&mut self) -> Watch {
         let watch = Watch::default();
@@ -237,4 +242,11 @@ pub fn logs() -> Migrations {
 pub(crate) struct Count {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     pub(crate) count: i64,
+}
+
+/// A row with one text.
+#[derive(Debug, diesel::QueryableByName)]
+pub(crate) struct Text {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub(crate) text: String,
 }

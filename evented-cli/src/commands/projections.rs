@@ -21,7 +21,7 @@ pub(crate) struct Verified {
     pub(crate) projection: String,
     pub(crate) rows: Vec<Difference>,
     pub(crate) complete: bool,
-    pub(crate) unhandled: u64,
+    pub(crate) unhandled: Option<u64>,
 }
 
 /// The most rows that `evented_react::verify` lists.

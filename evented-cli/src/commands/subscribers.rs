@@ -29,6 +29,8 @@ pub(crate) enum Done {
     Skipped { subscriber: String, skipped: usize },
     /// `pause` and `resume`: whether the subscriber is paused now.
     Paused { subscriber: String, paused: bool },
+    /// `resize`: how many parts the subscriber has now.
+    Resized { subscriber: String, parts: u16 },
     /// `unsubscribe`: the subscriber was removed.
     Unsubscribed { subscriber: String, removed: bool },
 }
@@ -91,6 +93,12 @@ pub(crate) async fn run<DB: EventedBackend, E: Executor<DB>>(
                 return Err(unknown(executor, &name).await?);
             }
             Done::Paused { subscriber: name, paused: false }
+        }
+        Asked::Resize { name, parts } => {
+            if !evented_react::resize(&name, parts).perform(executor).await? {
+                return Err(unknown(executor, &name).await?);
+            }
+            Done::Resized { subscriber: name, parts }
         }
         Asked::Unsubscribe { name, yes: _ } => {
             if !evented_react::unsubscribe(&name).perform(executor).await? {

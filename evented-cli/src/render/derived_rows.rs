@@ -26,14 +26,17 @@ impl Answer for Verified {
 
     fn text(&self, screen: &Screen) -> String {
         let name = harmless(&self.projection);
-        let events = count(self.unhandled, "event", "events");
+        let events = match self.unhandled {
+            Some(events) => format!("{} not handled yet", count(events, "event", "events")),
+            None => "and it is not registered: no worker has served it".to_owned(),
+        };
         if self.rows.is_empty() {
-            return format!("{name}: every row is what its SELECT returns, {events} not handled yet");
+            return format!("{name}: every row is what its SELECT returns, {events}");
         }
         let at_least = if self.complete { "" } else { "at least " };
         let differ = count(self.rows.len() as u64, "row differs", "rows differ");
-        let because = if self.unhandled == 0 { "" } else { "; rows may differ because of them" };
-        format!("{}\n{name}: {at_least}{differ}, {events} not handled yet{because}", self.table(screen))
+        let because = if self.unhandled.unwrap_or(0) == 0 { "" } else { "; rows may differ because of them" };
+        format!("{}\n{name}: {at_least}{differ}, {events}{because}", self.table(screen))
     }
 
     fn is_well(&self) -> bool {

@@ -45,6 +45,9 @@ impl Answer for Done {
             }
             Self::Paused { subscriber, paused: true } => format!("{}: paused", harmless(subscriber)),
             Self::Paused { subscriber, paused: false } => format!("{}: resumed", harmless(subscriber)),
+            Self::Resized { subscriber, parts } => {
+                format!("{}: {}", harmless(subscriber), count((*parts).into(), "part", "parts"))
+            }
             Self::Unsubscribed { subscriber, .. } => format!("{}: removed", harmless(subscriber)),
         }
     }

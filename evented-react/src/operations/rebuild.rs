@@ -66,8 +66,8 @@ async fn prepared<'s, DB: EventedBackend, C, E: Executor<DB>>(
     executor: &mut E,
     projection: &'s Subscriber<C>,
 ) -> Result<(&'s Table, i32), RegisterError> {
-    let parts = registered(executor, projection).await?.division.parts;
-    Ok((table_of(projection)?, parts))
+    let table = table_of(projection)?;
+    Ok((table, registered(executor, projection).await?.division.parts))
 }
 
 fn table_of<C>(projection: &Subscriber<C>) -> Result<&Table, RegisterError> {
@@ -116,8 +116,9 @@ pub struct Verify<'s, C>(&'s Subscriber<C>);
 pub struct Differences {
     /// The rows that differ, at most 1,000.
     pub rows: Vec<Difference>,
-    /// How many events the workers have not handled. As long as there are any, rows may differ because of them.
-    pub unhandled: u64,
+    /// How many events the workers have not handled. As long as there are any, rows may differ because of them. `None` if the
+    /// projection is not registered.
+    pub unhandled: Option<u64>,
 }
 
 /// A row of a derived table that differs.
@@ -168,7 +169,8 @@ impl<DB: EventedBackend, C> Operation<DB> for Verify<'_, C> {
         };
         // Counted first: an event that comes later can only make a row differ that is counted as a fault then, if the
         // workers handle it before the comparison. They do not make rows differ.
-        let unhandled = lags(executor, &self.0.name).await?.iter().map(|lag| lag.events).sum();
+        let lags = lags(executor, &self.0.name).await?;
+        let unhandled = (!lags.is_empty()).then(|| lags.iter().map(|lag| lag.events).sum());
         let rows = load::<DifferenceRow, _, _>(executor, compare(table)).await?;
         Ok(Ok(Differences { rows: rows.into_iter().map(|row| row.0).collect(), unhandled }))
     }

@@ -18,6 +18,8 @@ use evented_react::{
 use evented_tests::db::{Db, Face};
 use serde::{Deserialize, Serialize};
 
+pub mod model;
+
 diesel::table! { posts (id) { id -> Integer, title -> Text, } }
 diesel::table! { comments (id) { id -> Integer, post_id -> Integer, text -> Text, } }
 

@@ -11,7 +11,7 @@ use evented_diesel::{Error, EventedBackend, Operation};
 use evented_feed::{Hub, HubBuilder, WalHubBuilder};
 use tempfile::TempDir;
 
-use super::{Count, Db};
+use super::{Count, Db, Text};
 use crate::watch::Watch;
 
 /// A connection, blocking or async.
@@ -27,6 +27,8 @@ pub trait Face: Sized {
     async fn execute(&mut self, sql: &str) -> QueryResult<()>;
     /// Runs plain SQL that returns one row with a column `count`.
     async fn count(&mut self, sql: String) -> QueryResult<i64>;
+    /// Runs plain SQL that returns rows with a column `text`.
+    async fn texts(&mut self, sql: String) -> QueryResult<Vec<String>>;
     /// Begins a transaction.
     async fn begin(&mut self) -> QueryResult<()>;
     /// Commits the transaction.
@@ -60,6 +62,10 @@ macro_rules! blocking {
             async fn count(&mut self, sql: String) -> QueryResult<i64> {
                 let row = diesel::RunQueryDsl::get_result::<Count>(diesel::sql_query(sql), self)?;
                 Ok(row.count)
+            }
+            async fn texts(&mut self, sql: String) -> QueryResult<Vec<String>> {
+                let rows = diesel::RunQueryDsl::load::<Text>(diesel::sql_query(sql), self)?;
+                Ok(rows.into_iter().map(|row| row.text).collect())
             }
             async fn begin(&mut self) -> QueryResult<()> {
                 use diesel::connection::{AnsiTransactionManager, TransactionManager};
@@ -120,6 +126,10 @@ macro_rules! awaiting {
                 let query = diesel::sql_query(sql);
                 let row = diesel_async::RunQueryDsl::get_result::<Count>(query, self).await?;
                 Ok(row.count)
+            }
+            async fn texts(&mut self, sql: String) -> QueryResult<Vec<String>> {
+                let rows = diesel_async::RunQueryDsl::load::<Text>(diesel::sql_query(sql), self).await?;
+                Ok(rows.into_iter().map(|row| row.text).collect())
             }
             async fn begin(&mut self) -> QueryResult<()> {
                 use diesel_async::{AsyncConnection, TransactionManager};

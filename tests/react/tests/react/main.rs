@@ -23,6 +23,8 @@ macro_rules! settings {
             mod projections;
             #[path = "resizing.rs"]
             mod resizing;
+            #[path = "schedules.rs"]
+            mod schedules;
             #[path = "versions.rs"]
             mod versions;
             #[path = "workers.rs"]

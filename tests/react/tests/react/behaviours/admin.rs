@@ -50,6 +50,11 @@ async fn an_operator_sees_and_decides() {
     assert_eq!(db.conn.drain_tolerant(&audit).await.unwrap().handled, 1);
     assert_eq!(db.number("SELECT count(*) FROM seen WHERE text = 'behind'").await, 1);
 
+    let (code, text) = admin(&["subscriber", "resize", "audit", "3"]);
+    assert_eq!((code, text.trim()), (0, "audit: 3 parts"));
+    assert_eq!(db.number("SELECT parts FROM evented_subscribers").await, 3);
+    assert_eq!(admin(&["subscriber", "resize", "audit", "0"]).0, 2);
+    assert_eq!(admin(&["subscriber", "resize", "nobody", "3"]).0, 2);
     let (code, _) = admin(&["subscriber", "pause", "audit"]);
     assert_eq!((code, db.number("SELECT CAST(paused AS BIGINT) FROM evented_subscribers").await), (0, 1));
     let (code, _) = admin(&["subscriber", "resume", "audit"]);
