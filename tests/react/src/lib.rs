@@ -136,6 +136,11 @@ pub const WRONG_COUNTS: &str = "SELECT (SELECT count(*) FROM posts p WHERE NOT E
 /// Ends the connection of a handler, on PostgreSQL.
 const CUT: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
 
+/// Waits until nobody holds the lock of [`GATE`], on PostgreSQL.
+const WAIT_AT_GATE: &str = "SELECT pg_advisory_xact_lock_shared(hashtext(current_schema()))";
+/// Makes handlers of comments with the text `gate` wait, on PostgreSQL.
+pub const GATE: &str = "SELECT pg_advisory_lock(hashtext(current_schema()))";
+
 /// A handler that writes a row for each delivery, and then does what the comment's text says.
 #[derive(Debug, Clone, Copy)]
 pub struct Record;
@@ -178,6 +183,7 @@ impl<C: diesel::Connection> Handle<Change<Comment>, C> for Record {
             Some("slow") => std::thread::sleep(Duration::from_millis(300)),
             Some("deferred") => SimpleConnection::batch_execute(conn, "INSERT INTO refs VALUES (-1)")?,
             Some("cut") => drop(SimpleConnection::batch_execute(conn, CUT)),
+            Some("gate") => SimpleConnection::batch_execute(conn, WAIT_AT_GATE)?,
             Some("swallow") => drop(SimpleConnection::batch_execute(conn, "SELECT nothing FROM nowhere")),
             _ => {}
         }
@@ -195,6 +201,7 @@ impl<C: diesel_async::AsyncConnection> HandleAsync<Change<Comment>, C> for Recor
                 SimpleAsyncConnection::batch_execute(conn, "INSERT INTO refs VALUES (-1)").await?;
             }
             Some("cut") => drop(SimpleAsyncConnection::batch_execute(conn, CUT).await),
+            Some("gate") => SimpleAsyncConnection::batch_execute(conn, WAIT_AT_GATE).await?,
             Some("swallow") => {
                 drop(SimpleAsyncConnection::batch_execute(conn, "SELECT nothing FROM nowhere").await);
             }

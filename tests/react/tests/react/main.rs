@@ -4,6 +4,8 @@
 #![allow(clippy::duplicate_mod, reason = "a module is compiled once for each setting")]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod sqlite;
+
 /// The tests of all behaviours, once for each setting.
 macro_rules! settings {
     ($($setting:ident: $conn:ty),*) => {$(

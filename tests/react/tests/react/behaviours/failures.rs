@@ -1,5 +1,7 @@
 //! What becomes of a delivery whose handler does not succeed, and of those after it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evented_diesel::prelude::*;
@@ -163,15 +165,10 @@ async fn a_failure_whose_text_no_database_keeps_is_stored() {
     assert_eq!(db.run(set_aside("audit")).await.unwrap()[0].error.as_deref(), Some("ab"));
 }
 
-#[tokio::test]
-async fn an_event_that_can_be_read_again_lines_up_under_its_own_key() {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    let mut db = fresh::<Conn>().await;
-    let broken = Arc::new(AtomicBool::new(true));
-    let is_broken = Arc::clone(&broken);
-    let audit = Subscriber::<Conn>::new("audit")
+/// Returns a subscriber that orders by the post, and cannot read an event as long as the flag is set.
+fn reads_unless(broken: &Arc<AtomicBool>) -> Subscriber<Conn> {
+    let is_broken = Arc::clone(broken);
+    Subscriber::<Conn>::new("audit")
         .on(
             Comment::changes()
                 .when(move |_| if is_broken.load(Ordering::Relaxed) { panic!("the test wants it") } else { true })
@@ -179,7 +176,14 @@ async fn an_event_that_can_be_read_again_lines_up_under_its_own_key() {
             Record,
         )
         .from(From::Beginning)
-        .parts(7);
+        .parts(7)
+}
+
+#[tokio::test]
+async fn an_event_that_can_be_read_again_lines_up_under_its_own_key() {
+    let mut db = fresh::<Conn>().await;
+    let broken = Arc::new(AtomicBool::new(true));
+    let audit = reads_unless(&broken);
     comments(&mut db, &[(1, "a"), (2, "b")]).await;
     assert_eq!(db.conn.drain_tolerant(&audit).await.unwrap().set_aside, 2);
     let aside = db.run(set_aside("audit")).await.unwrap();
@@ -190,6 +194,25 @@ async fn an_event_that_can_be_read_again_lines_up_under_its_own_key() {
     db.conn.drain_tolerant(&audit).await.unwrap();
     assert_eq!(db.number("SELECT count(*) FROM seen WHERE ordered_by LIKE 't:post%'").await, 2);
     assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_event_that_can_be_read_again_is_handled_once_where_its_own_part_is_behind() {
+    let mut db = fresh::<Conn>().await;
+    let broken = Arc::new(AtomicBool::new(true));
+    let audit = reads_unless(&broken);
+    comments(&mut db, &[(1, "a"), (2, "b"), (3, "c")]).await;
+    // The first event is set aside, and no other part has come to it.
+    db.conn.step_once(&audit).await.unwrap_err();
+    assert_eq!(db.run(set_aside("audit")).await.unwrap().len(), 1);
+    broken.store(false, Ordering::Relaxed);
+    assert_eq!(db.run(retry("audit", Which::All)).await.unwrap(), 1);
+    for _ in 0..3 {
+        db.conn.drain_tolerant(&audit).await.unwrap();
+    }
+    assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
+    assert_eq!(db.number("SELECT count(*) FROM seen").await, 3);
+    assert_eq!(db.number("SELECT count(DISTINCT event) FROM seen").await, 3);
 }
 
 #[tokio::test]

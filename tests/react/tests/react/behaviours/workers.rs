@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use evented_diesel::batch;
+use evented_diesel::migrations::Database;
 use evented_diesel::prelude::*;
-use evented_react::{From, Position, Retry, Waited, Which, Worker, lag, pause, register, resume, retry, wait_for};
-use evented_react_tests::{Comment, Kit, NewComment, NewPost, Post, WRONG_COUNTS, eventually, fresh, post_counts};
+use evented_react::{
+    ChannelExt as _, From, Position, Retry, Subscriber, Waited, Which, Worker, lag, pause, register,
+    resume, retry, wait_for,
+};
+use evented_react_tests::{Comment, GATE, Kit, NewComment, NewPost, Post, Record, WRONG_COUNTS, eventually, fresh, post_counts};
 use evented_tests::db::Db;
 
 use super::Conn;
@@ -181,4 +186,33 @@ async fn a_handler_that_ends_its_connection_is_found_out() {
     eventually(&mut db, "SELECT count(*) FROM seen WHERE text = 'fine'", 1).await;
     assert!(worker.status().running);
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_is_full_holds_up_no_other() {
+    let mut db = fresh::<Conn>().await;
+    if Db::<Conn>::DATABASE == Database::Sqlite {
+        // A handler holds the only write transaction, so nobody else could go on.
+        return;
+    }
+    let by_post = Comment::changes().key(|change| change.after().map(|comment| comment.post_id));
+    let audit = Subscriber::<Conn>::new("audit").on(by_post, Record).from(From::Beginning).parts(16);
+    let mut gate = db.connect().await;
+    gate.sql(GATE).await;
+    write(&mut db, 1, "gate").await;
+    for _ in 0..6 {
+        let new = |_| Comment::insert(NewComment { post_id: 1, text: "x".into() });
+        db.run(batch((0..500).map(new))).await.unwrap();
+    }
+    for post in 2..40 {
+        write(&mut db, post, "x").await;
+    }
+    let worker = Conn::start(Worker::new().subscribe(audit).concurrency(2), &db.url).await;
+    // Most of the posts are in other parts. Their events come after 3,000 of the first post.
+    eventually(&mut db, "SELECT CAST(count(*) >= 25 AS INTEGER) FROM seen", 1).await;
+    assert_eq!(db.number("SELECT count(*) FROM seen WHERE ordered_by = 'n:1'").await, 0);
+    drop(gate);
+    eventually(&mut db, SEEN, 3_039).await;
+    worker.stop().await;
+    assert_eq!(db.number("SELECT count(DISTINCT event) FROM seen").await, 3_039);
 }
