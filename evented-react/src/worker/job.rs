@@ -10,8 +10,8 @@ use crate::worker::owned_part::{OwnedPartId, QUEUE, REFILL};
 use crate::worker::shared::Shared;
 
 /// The shortest time between two batches of a part that has caught up. While the log moves, its events are handled together
-/// and not one by one: each batch is a transaction, which the writers beside it feel.
-const GAP: Duration = Duration::from_millis(5);
+/// and not one by one: each batch is a transaction, which the writers beside it feel. An event after a pause does not wait.
+const GAP: Duration = Duration::from_millis(20);
 
 /// The work of a runner on one part. While it exists, no other runner works on the part.
 pub(super) struct Job<'s, C> {
