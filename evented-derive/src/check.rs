@@ -2,6 +2,7 @@
 //! every violation.
 
 mod action_names;
+mod domain_events;
 mod fields;
 mod log_rules;
 mod logs;
@@ -9,6 +10,7 @@ mod versions;
 
 #[cfg(test)]
 pub(crate) use self::action_names::METHODS;
+pub(crate) use self::domain_events::{check_bus, check_event};
 pub(crate) use self::log_rules::check as check_log;
 use crate::errors::Errors;
 use crate::model::Model;

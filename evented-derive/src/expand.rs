@@ -9,6 +9,7 @@ use crate::model::{EventName, Field, FieldKind, Model, Owner};
 use crate::names::plain;
 
 mod action_impls;
+mod domain_impls;
 mod event;
 mod evented;
 mod formats;
@@ -21,6 +22,7 @@ mod rows;
 mod scopes;
 mod tables;
 
+pub(crate) use domain_impls::{expand_bus, expand_event};
 pub(crate) use log_impl::expand as expand_log;
 
 /// Generates all code of the derive.

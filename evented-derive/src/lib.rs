@@ -31,6 +31,40 @@ pub fn event_log(input: TokenStream) -> TokenStream {
     event_log_inner(&input).unwrap_or_else(|faults| faults.into_compile_error()).into()
 }
 
+#[doc = include_str!("../docs/domain_event.md")]
+#[proc_macro_derive(DomainEvent, attributes(domain_event))]
+pub fn domain_event(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    domain_event_inner(&input).unwrap_or_else(|faults| faults.into_compile_error()).into()
+}
+
+#[doc = include_str!("../docs/bus.md")]
+#[proc_macro_derive(Bus, attributes(bus))]
+pub fn bus(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    bus_inner(&input).unwrap_or_else(|faults| faults.into_compile_error()).into()
+}
+
+fn domain_event_inner(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
+    let mut errors = errors::Errors::new();
+    let event = parse::domain_event(input, &mut errors);
+    if let Some(event) = &event {
+        check::check_event(event, &mut errors);
+    }
+    errors.finish()?;
+    Ok(event.map(|event| expand::expand_event(&event)).unwrap_or_default())
+}
+
+fn bus_inner(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
+    let mut errors = errors::Errors::new();
+    let bus = parse::bus(input, &mut errors);
+    if let Some(bus) = &bus {
+        check::check_bus(bus, &mut errors);
+    }
+    errors.finish()?;
+    Ok(bus.map(|bus| expand::expand_bus(&bus)).unwrap_or_default())
+}
+
 fn event_log_inner(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let mut errors = errors::Errors::new();
     let log = parse::log(input, &mut errors);

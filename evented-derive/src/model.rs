@@ -2,8 +2,10 @@
 //!
 //! `parse` creates it from the syntax, `check` checks that its parts are consistent, `expand` reads it.
 
+mod domain;
 mod log;
 
+pub(crate) use domain::{Bus, DomainEvent};
 pub(crate) use log::{Log, LogLink, Shards};
 
 use proc_macro2::Span;

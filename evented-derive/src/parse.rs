@@ -4,11 +4,13 @@
 mod actions;
 mod container;
 mod diesel;
+mod domain_attributes;
 mod field;
 mod items;
 mod key;
 mod log_attributes;
 
+pub(crate) use self::domain_attributes::{bus, domain_event};
 pub(crate) use self::log_attributes::log;
 
 use syn::{Data, DeriveInput, Fields, FieldsNamed};

@@ -187,8 +187,7 @@
 //! - The library detects a change by other SQL when it next writes the record, not before ([`Drift`]).
 //! - Triggers keep a log append-only to prevent mistakes; the owner of the tables can drop them. Also revoke `UPDATE`
 //!   and `DELETE` from the program's role. A hashed log shows what was changed nevertheless.
-//! - There are no handlers and no derived tables yet.
-//! - A model has one key, of one column, and no generic parameters.
+//! - A model has no generic parameters.
 //! - MySQL is not supported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -201,6 +200,8 @@ pub mod async_prelude;
 #[cfg_attr(not(all(feature = "__pg", feature = "sqlite")), allow(dead_code, unused_imports, unused_macros))]
 mod backend;
 pub mod checkpoints;
+#[cfg_attr(not(all(feature = "__pg", feature = "sqlite")), allow(dead_code, unused_imports))]
+mod domain;
 mod dsl;
 mod error;
 mod exec;
@@ -223,6 +224,7 @@ pub mod verify;
 mod write;
 
 pub use backend::EventedBackend;
+pub use domain::{Bus, DomainEvent, DomainEvents, IntoKey};
 pub use dsl::{EventedDsl, EventedTableDsl};
 pub use error::{ConstraintKind, Error, FieldNames, Subject};
 /// The description of a model's fields, actions and versions: the trait, and the derive that implements it.
@@ -233,7 +235,7 @@ pub use evented_core::{
     Never, Policy, RawPayload, RecordRef, Retired, Scope, State, ValidationError, ValidationErrors,
     VersionSet,
 };
-pub use evented_derive::{EventLog, Evented};
+pub use evented_derive::{Bus, DomainEvent, EventLog, Evented};
 #[cfg(feature = "__async")]
 pub use exec::RunAsync;
 pub use exec::{Executor, Operation, Run};
@@ -246,5 +248,6 @@ pub use read::{Entry, LinkedEvents};
 pub use sql::{EventTable, LogName};
 pub use write::{
     Batch, Command, ConflictTarget, IndependentBatch, ManyChunk, ManyChunks, ManyRecords, ManyRows,
-    Materialize, Outcome, Recorded, Recording, Save, Upsert, UpsertCommand, batch, request_id,
+    Materialize, Outcome, Publish, PublishAll, Published, Recorded, Recording, Save, Upsert, UpsertCommand,
+    batch, publish, publish_all, request_id,
 };

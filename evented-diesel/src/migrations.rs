@@ -21,12 +21,14 @@ use diesel::migration::{
     Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion, Result as MigrationResult,
 };
 
+use crate::domain::Bus;
 use crate::error::Error;
 use crate::model::{EventLog, LinkShape, Model};
 use crate::sql::{LogName, SqlTypes};
 use evented_core::KeyKind;
 use table_set::Versioned;
 
+mod bus_tables;
 mod folder;
 mod log_sql;
 mod rights;
@@ -113,6 +115,11 @@ impl Migrations {
             None => self.logs.push(shape),
         }
         self
+    }
+
+    /// Adds the table of a bus of domain events, for example [`DomainEvents`](crate::DomainEvents).
+    pub fn bus<B: Bus>(self) -> Self {
+        self.tables(bus_tables::of::<B>())
     }
 
     /// Adds tables of another crate of the library.

@@ -2,6 +2,7 @@
 //! with `=`.
 
 pub use crate::backend::EventedBackend;
+pub use crate::domain::{decode_event, key_text};
 #[cfg(feature = "__async")]
 pub use crate::exec::AsyncExecutor;
 pub use crate::exec::{

@@ -10,6 +10,7 @@
 //! but no change is lost. SQLite allows one writer at a time, so the number alone gives this order.
 
 mod apply_page;
+mod bus_events;
 mod consumer;
 mod delivery;
 mod histories;
@@ -22,6 +23,7 @@ mod source_log;
 mod state_cache;
 
 pub use apply_page::{Cursor, apply_page};
+pub use bus_events::{PublishedEvents, published};
 pub use consumer::{Consumer, PageConsumer, Sink};
 pub use delivery::{Delivery, Interruption, Unreadable};
 pub use evented_core::{Change, ChangeEvent, ChangeKind, NotAPosition, Position, StreamId, Transaction};

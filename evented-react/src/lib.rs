@@ -3,12 +3,14 @@
 
 mod backoff;
 mod batch;
+mod bus_source;
 mod call;
 mod delivery;
 mod derived_table;
 mod divide;
 mod division;
 mod due;
+mod events;
 mod failure;
 mod handler;
 mod inline;
@@ -35,11 +37,12 @@ mod worker;
 pub use backoff::Retry;
 pub use delivery::Delivery;
 pub use evented_core::{Change, ChangeKind, Channel, Kinds, Position};
+pub use evented_diesel::IntoKey;
+pub use events::{AllEvents, AnyEvent, BusExt, DomainEventExt, EventInput, Events};
 pub use failure::Failure;
 pub use handler::{Asynchronous, Blocking, Handle, HandleAsync, IntoHandler};
 pub use inline::inline;
 pub use input::{ChannelExt, Input, InputError, IntoInput};
-pub use key::IntoKey;
 pub use operations::{
     Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause,
     Rebuild, Rebuilt, Resize, RetryAside, SetAside, SetAsideId, SetAsideState, Skip, SubscriberStatus,

@@ -285,9 +285,9 @@ fn works_of<M: Model, C: Send + 'static>(
 }
 
 /// A handler with what it receives.
-struct HandlerCall<T, C> {
-    value: T,
-    handler: Arc<dyn Reaction<T, C>>,
+pub(crate) struct HandlerCall<T, C> {
+    pub(crate) value: T,
+    pub(crate) handler: Arc<dyn Reaction<T, C>>,
 }
 
 impl<T: Send + Sync, C: Send> Call<C> for HandlerCall<T, C> {

@@ -9,7 +9,9 @@ use evented_diesel::Model;
 use evented_diesel::spi::{SourceLog, stable_hash};
 
 use crate::backoff::Retry;
+use crate::bus_source::{BusRoute, BusSource};
 use crate::derived_table::Table;
+use crate::events::EventInput;
 use crate::handler::IntoHandler;
 use crate::input::{InputError, IntoInput};
 use crate::source::{ActionChange, Effect, ModelSource, OfAction, Route, Source};
@@ -103,6 +105,34 @@ impl<C: Send + 'static> Subscriber<C> {
     ) -> Self {
         let handler = OfAction::<M, A, C>(handler.into_reaction());
         self.route(input, Effect::HandleAction(Arc::new(handler)));
+        self
+    }
+
+    /// Adds an input of domain events with its handler: `OrderPlaced::events()`, or `DomainEvents::all()` for every event of a
+    /// bus.
+    ///
+    /// ```ignore
+    /// Subscriber::new("invoices").on_event(OrderPlaced::events(), WriteInvoice)
+    /// ```
+    #[must_use]
+    pub fn on_event<T: Send + Sync + 'static, K>(
+        mut self,
+        input: impl Into<EventInput<T>>,
+        handler: impl IntoHandler<T, C, K>,
+    ) -> Self {
+        let input = input.into();
+        let log = input.log;
+        let route = BusRoute::new(self.inputs, input, handler.into_reaction());
+        self.inputs += 1;
+        let known = self
+            .sources
+            .iter_mut()
+            .filter_map(|source| source.as_any_mut().downcast_mut::<BusSource<C>>())
+            .find(|source| source.log.name == log.name);
+        match known {
+            Some(source) => source.routes.push(route),
+            None => self.sources.push(Box::new(BusSource { log, routes: vec![route] })),
+        }
         self
     }
 

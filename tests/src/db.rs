@@ -235,6 +235,7 @@ pub fn logs() -> Migrations {
         .log::<Healed>()
         .log::<Racer>()
         .log::<Stepped>()
+        .bus::<evented_diesel::DomainEvents>()
 }
 
 /// A row with one number, which a test can read in every setting.

@@ -175,7 +175,7 @@ pub(super) fn unknown(name: &Ident, forms: &[Form], there: &[Form], target: &str
     unknown_among(forms, "attribute", &word)
 }
 
-fn unknown_among(forms: &[Form], what: &str, word: &str) -> String {
+pub(super) fn unknown_among(forms: &[Form], what: &str, word: &str) -> String {
     let names = forms.iter().map(|(known, _)| *known);
     match names::nearest(word, names.clone()) {
         Some(near) => {

@@ -23,8 +23,8 @@ use crate::sql::{SqlTypes, Statement, Value, field, optional};
 use crate::statements::{
     Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, RowLock, Source,
     Written, WrittenRow, append_columns, insert_many, lock_rows, portions, push_append_values,
-    push_insert_columns, push_insert_values, push_is_record, push_record_of, push_set, read_written_offset,
-    update_many,
+    push_insert_columns, push_insert_values, push_is_record, push_published, push_record_of, push_set,
+    read_written_offset, update_many,
 };
 use row_checks::{push_must_be_written, push_must_have_key};
 
@@ -93,7 +93,8 @@ impl EventedBackend for Pg {
         row: &M,
     ) -> QueryResult<Inserted<M>> {
         let has_new_key = append.makes_key || append.fresh;
-        let rows = if append.fresh && append.table.shards.is_empty() {
+        let is_fixed = append.fresh && append.table.shards.is_empty() && append.published.is_empty();
+        let rows = if is_fixed {
             executor.load::<InsertedRow<M>>(insert_row_first(append, row).fixed::<M, FreshRow>()).await?
         } else if has_new_key {
             executor.load::<InsertedRow<M>>(insert_row_first(append, row)).await?
@@ -232,9 +233,10 @@ pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> 
     push_insert_columns::<Pg, M>(&mut statement, append);
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append, row);
-    statement.sql(" FROM appended RETURNING ").columns("", M::COLUMNS);
+    statement.sql(" FROM appended RETURNING ").columns("", M::COLUMNS).sql(")");
+    push_published(&mut statement, append.published);
     statement
-        .sql(") SELECT appended.txid, appended.position, appended.revision, ")
+        .sql(" SELECT appended.txid, appended.position, appended.revision, ")
         .columns("made.", M::COLUMNS);
     push_must_be_written(&mut statement, "appended.position", "made.one");
     push_must_have_key::<M>(&mut statement, append.record);
@@ -263,6 +265,7 @@ pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: 
     let revision = if append.fresh { append.known_revision() } else { Source::next_revision::<M>() };
     push_append_values(&mut statement, append, record, revision, false);
     statement.sql(" FROM made RETURNING txid, position, revision)");
+    push_published(&mut statement, append.published);
     statement
         .sql(" SELECT appended.txid, appended.position, appended.revision, ")
         .columns("made.", M::COLUMNS);
@@ -312,7 +315,9 @@ pub(super) fn update<'q, M: ModelOn<Pg>>(
     if !columns.is_empty() {
         statement.sql(" RETURNING ").columns("t.", M::COLUMNS);
     }
-    statement.sql(") SELECT a.txid, a.position, c.one, ").columns("c.", M::COLUMNS);
+    statement.sql(")");
+    push_published(&mut statement, append.published);
+    statement.sql(" SELECT a.txid, a.position, c.one, ").columns("c.", M::COLUMNS);
     push_must_be_written(&mut statement, "a.position", "c.one");
     statement.sql(" FROM (SELECT) nothing LEFT JOIN appended a ON true");
     statement.sql(" LEFT JOIN (SELECT 1 AS one, changed.* FROM changed) c ON true");
@@ -348,9 +353,10 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     statement.sql(" ON CONFLICT DO NOTHING RETURNING txid, position, revision), gone AS (DELETE FROM ");
     statement.table::<M>().sql(" t USING appended WHERE ");
     push_is_record::<Pg, M>(&mut statement, "t.", append.record);
-    statement.sql(" RETURNING 1 AS one) SELECT ");
+    statement.sql(" RETURNING 1 AS one)");
+    push_published(&mut statement, append.published);
     statement.sql(
-        "appended.txid, appended.position, appended.revision, e.revision, e.version, e.state, NULL, e.txid, k.one, ",
+        " SELECT appended.txid, appended.position, appended.revision, e.revision, e.version, e.state, NULL, e.txid, k.one, ",
     );
     statement.columns("k.", M::COLUMNS);
     push_must_be_written(&mut statement, "appended.position", "gone.one");

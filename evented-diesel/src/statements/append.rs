@@ -6,6 +6,7 @@ use diesel::row::{NamedRow, Row};
 use evented_core::{Digest, EventHash, Json, KeyValue, LogOffset, Meta};
 use uuid::Uuid;
 
+use crate::domain::{Publication, push_publications};
 use crate::model::ModelOn;
 use crate::sql::{EventTable, SqlTypes, Statement, Value, field, optional};
 use crate::statements::events::HeadRow;
@@ -36,6 +37,8 @@ pub struct Append<'a> {
     pub(crate) fresh: bool,
     /// Whether the caller wants the event's offset.
     pub(crate) placed: bool,
+    /// The domain events that are published if the event is appended.
+    pub(crate) published: &'a [Publication],
 }
 
 /// The condition that must still hold when a row is written.
@@ -268,7 +271,9 @@ impl<'q> Append<'q> {
 
 /// Appends an event and does not touch the row.
 pub(crate) fn append<'q, DB: SqlTypes>(append: &'q Append<'_>) -> Statement<'q, DB> {
-    let mut statement = Statement::new("");
+    // SQLite writes them in a statement of their own.
+    let publishes = DB::NUMBERS_TRANSACTIONS && !append.published.is_empty();
+    let mut statement = Statement::new(if publishes { "WITH appended AS (" } else { "" });
     append_columns(&mut statement, append.table, append.given_id, append.follows());
     statement.sql("VALUES (");
     push_append_values(
@@ -279,7 +284,41 @@ pub(crate) fn append<'q, DB: SqlTypes>(append: &'q Append<'_>) -> Statement<'q, 
         append.follows(),
     );
     statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision");
+    if publishes {
+        statement.sql(")");
+        push_published(&mut statement, append.published);
+        statement.sql(" SELECT txid, position, revision FROM appended");
+    }
     statement
+}
+
+/// Adds the parts of a `WITH` that publish domain events, one for each bus, if the part `appended` has a row.
+pub(crate) fn push_published<'q, DB: SqlTypes>(
+    statement: &mut Statement<'q, DB>,
+    published: &'q [Publication],
+) {
+    for (index, of_bus) in by_bus(published).into_iter().enumerate() {
+        // The names differ in length alone, because a statement consists of static texts.
+        statement.sql(", published").sql(PRIMES.get(..index).unwrap_or(PRIMES)).sql(" AS (");
+        push_publications(statement, &of_bus, " FROM appended");
+        statement.sql(")");
+    }
+}
+
+/// The end of the names of the parts that publish, one character for each bus before it.
+const PRIMES: &str = "________________________________";
+
+/// Groups events by their bus. The events of a bus keep their order.
+pub(crate) fn by_bus(published: &[Publication]) -> Vec<Vec<&Publication>> {
+    let mut groups: Vec<Vec<&Publication>> = Vec::new();
+    for publication in published {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| first.bus == publication.bus))
+        {
+            Some(group) => group.push(publication),
+            None => groups.push(vec![publication]),
+        }
+    }
+    groups
 }
 
 /// The result of [`append`].

@@ -34,6 +34,20 @@ pub struct UnreadableRow {
     pub(crate) source: Arc<Error>,
 }
 
+impl UnreadableRow {
+    /// Returns the offset of the row.
+    #[must_use]
+    pub fn offset(&self) -> LogOffset {
+        self.offset
+    }
+
+    /// Returns why it cannot be read.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.source.to_string()
+    }
+}
+
 impl LogPage {
     /// Returns whether the log has more events already.
     #[must_use]

@@ -82,6 +82,7 @@ pub(crate) fn next_event<'a, M: Model>(
         makes_key: false,
         fresh: false,
         placed: true,
+        published: &[],
     }
 }
 

@@ -13,7 +13,7 @@ use crate::write::drift::{self, Resolved};
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{after_write, before_append, contended, savepoint, state_store, write_links};
+use crate::write::{after_write, before_append, contended, published, savepoint, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -26,7 +26,7 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         return Ok(first);
     }
     let change = Change { record, action, options };
-    let several = takes_several_statements::<M>(options);
+    let several = takes_several_statements::<DB, M>(options);
     let reads_first = M::HAS_TABLE && !DB::LOCKS_FIRST && !M::IS_VIEW;
     if reads_first && !several && !contended::is_likely(record) {
         let from = match copy {
@@ -58,7 +58,7 @@ pub(crate) async fn of_current<DB: EventedBackend, M: ModelOn<DB>, E: Executor<D
     options: &Options,
 ) -> Result<Option<Recorded<M>>, Error> {
     let record = Record::new(found.row.key());
-    if takes_several_statements::<M>(options) || contended::is_likely(&record) {
+    if takes_several_statements::<DB, M>(options) || contended::is_likely(&record) {
         return Ok(None);
     }
     let Some(from) = drift::verified::<DB, M>(&record, found)? else { return Ok(None) };
@@ -85,8 +85,8 @@ pub(crate) async fn of_resolved<DB: EventedBackend, M: ModelOn<DB>, E: Executor<
 }
 
 /// Whether the write consists of more than an event and its row, so that it needs a transaction.
-pub(crate) fn takes_several_statements<M: Model>(options: &Options) -> bool {
-    M::RUNS_HOOK || !options.links.is_empty()
+pub(crate) fn takes_several_statements<DB: EventedBackend, M: Model>(options: &Options) -> bool {
+    M::RUNS_HOOK || !options.links.is_empty() || published::takes_a_statement::<DB>(options)
 }
 
 /// Uses the caller's own copy of the record, if it has a revision. The row's revision column is then the guard, and the
@@ -116,7 +116,7 @@ struct Change<'c, M: Model> {
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
     fn takes_several_statements(&self) -> bool {
-        takes_several_statements::<M>(self.options)
+        takes_several_statements::<DB, M>(self.options)
     }
 
     fn runs_hook(&self) -> bool {
@@ -166,7 +166,8 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         let content =
             EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
         let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
-        let append = Append { placed: options.placed, ..event };
+        let published = options.publications(&record.name(), &cx, &pending.meta)?;
+        let append = Append { placed: options.placed, published: &published, ..event };
         let revision = append.revision;
         decision.after.set_revision(revision);
         let columns = columns_to_write::<M>(old.differing(&decision.digests));
@@ -174,6 +175,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         let written = written.map_err(|error| record.failed(error))?;
         let Some(offset) = written.offset else { return Ok(None) };
         write_links::run(executor, record, cx.event_id, &pending.links).await?;
+        published::after(executor, &record.name(), &published).await?;
         let row = written.row.ok_or_else(|| Error::NotWritten { record: record.name() })?;
         let row = state_store::reconcile(executor, record, &decision.digests, row).await?;
         after_write::run(executor, Some(&before), Some(&row)).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evented_core::{AnyAction, Evented, IntoRecordRef, RecordRef};
 use uuid::Uuid;
 
+use crate::domain::{DomainEvent, NewPublication};
 use crate::model::{Link, Model, NewLink, NoFields};
 use crate::write::options::{Options, event_options};
 
@@ -103,6 +104,39 @@ impl<M: Evented> Command<M> {
     {
         let _ = link;
         self.options.links.push(NewLink::typed::<L>(event, data));
+        self
+    }
+
+    /// Publishes a domain event, in the statement that writes the change: it is published if and only if the event of the
+    /// command is recorded. A command can publish several, which keep their order.
+    ///
+    /// A repeated [`idempotent`](Self::idempotent) command publishes nothing, and neither does a command that fails. The
+    /// cause of the domain event is the event of the command. On SQLite the command uses a transaction.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # mod example {
+    /// use diesel::prelude::*;
+    /// use evented_diesel::prelude::*;
+    /// use evented_diesel::{DomainEvent, Error};
+    /// # use serde::{Deserialize, Serialize};
+    ///
+    /// # diesel::table! { orders (id) { id -> Integer, total -> Integer, } }
+    /// # #[derive(Evented, Clone, Debug)]
+    /// # #[diesel(table_name = orders)]
+    /// # struct Order { id: i32, total: i32 }
+    /// #[derive(DomainEvent, Serialize, Deserialize, Debug)]
+    /// #[domain_event(name = "order_raised", key = order)]
+    /// struct OrderRaised { order: i32, by: i32 }
+    ///
+    /// fn raise(order: &Order, by: i32, conn: &mut SqliteConnection) -> Result<Order, Error> {
+    ///     let changes = OrderChanges { total: Some(order.total + by) };
+    ///     order.update(changes).publish(OrderRaised { order: order.id, by }).run(conn)
+    /// }
+    /// # }
+    /// ```
+    pub fn publish<E: DomainEvent>(mut self, event: E) -> Self {
+        self.options.publishes.push(NewPublication::of(&event));
         self
     }
 

@@ -15,7 +15,7 @@ use crate::write::change::takes_several_statements;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{after_write, before_append, drift, row_first, state_store, write_links};
+use crate::write::{after_write, before_append, drift, published, row_first, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -152,7 +152,7 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     options: &Options,
     cx: Context,
 ) -> Result<Option<Recorded<M>>, Error> {
-    if takes_several_statements::<M>(options) {
+    if takes_several_statements::<DB, M>(options) {
         let transaction = Transaction::around(executor, &it.name, true).await?;
         let result = append(executor, it, decision, head, options, cx).await;
         transaction.close_attempt(executor, &it.name, result, M::RUNS_HOOK).await
@@ -184,7 +184,9 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let content =
         EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
     let event = next_event::<M>(&cx, &it.record.value, head, content, meta.as_ref());
-    let append = Append { placed: options.placed, makes_key: it.makes_key, fresh: it.fresh, ..event };
+    let published = options.publications(&it.name, &cx, &pending.meta)?;
+    let (makes_key, fresh) = (it.makes_key, it.fresh);
+    let append = Append { placed: options.placed, makes_key, fresh, published: &published, ..event };
     decision.after.set_revision(append.revision);
     let inserted = state_store::insert(executor, &append, &decision.after).await;
     let inserted = inserted.map_err(|error| Error::database(it.name.clone(), error))?;
@@ -197,6 +199,7 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         drift::write_revision(executor, &record, &row).await?;
     }
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
+    published::after(executor, &record.name(), &published).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
     after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

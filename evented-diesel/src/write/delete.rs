@@ -15,7 +15,7 @@ use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{after_write, state_store, write_links};
+use crate::write::{after_write, published, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -62,7 +62,10 @@ struct Delete<'d, M: Model> {
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Delete<'_, M> {
     fn takes_several_statements(&self) -> bool {
-        !self.options.links.is_empty() || M::HAS_CHILDREN || M::HAS_AFTER_WRITE
+        !self.options.links.is_empty()
+            || M::HAS_CHILDREN
+            || M::HAS_AFTER_WRITE
+            || published::takes_a_statement::<DB>(self.options)
     }
 
     fn runs_hook(&self) -> bool {
@@ -135,13 +138,15 @@ impl<M: Model> Delete<'_, M> {
         let given_id = options.event_id.is_some();
         let content =
             EventContent { action: names::DELETE, payload: &payload, state: &Digest::NOTHING, given_id };
-        let append = next_event::<M>(
+        let published = options.publications(&record.name(), &cx, &options.meta)?;
+        let event = next_event::<M>(
             &cx,
             &record.value,
             head.unwrap_or(Head { txid: None, ..Head::NONE }),
             content,
             meta.as_ref(),
         );
+        let append = Append { published: &published, ..event };
         let expecting = head.map(|head| head.revision).or(options.expecting);
         let known = if M::HAS_CHILDREN { state.as_ref().and_then(State::as_live).map(M::copy) } else { None };
         let removed = state_store::delete(executor, &append, expecting, state).await;
@@ -153,6 +158,7 @@ impl<M: Model> Delete<'_, M> {
             };
         };
         write_links::run(executor, record, cx.event_id, &options.links).await?;
+        published::after(executor, &record.name(), &published).await?;
         row.normalize();
         if M::HAS_TABLE {
             match row.state_digest() {
@@ -189,6 +195,7 @@ impl<M: Model> Delete<'_, M> {
         let appended = record.first::<Appended, _, _>(executor, append(event)).await?;
         let Some(Appended { offset, revision }) = appended else { return Ok(None) };
         write_links::run(executor, record, event.event_id, &self.options.links).await?;
+        published::after(executor, &record.name(), event.published).await?;
         after_write::run(executor, Some(&known), None).await?;
         Ok(Some(Recorded { record: known, event_id: event.event_id, revision, offset }))
     }

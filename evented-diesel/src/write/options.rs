@@ -5,7 +5,8 @@ use evented_core::{Context, Evented, Meta, micros};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::domain::{NewPublication, Publication};
+use crate::error::{Error, Subject};
 use crate::model::{Cascade, Model, NewLink, Record};
 use crate::telemetry;
 
@@ -60,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) placed: bool,
     /// The links of the event.
     pub(crate) links: Vec<NewLink>,
+    /// The domain events to publish with the event.
+    pub(crate) publishes: Vec<NewPublication>,
 }
 
 impl Options {
@@ -78,6 +81,23 @@ impl Options {
     /// The options of the events of children in a delete.
     pub(crate) fn of_children(cascade: &Cascade) -> Self {
         Self { meta: cascade.meta.clone(), at: cascade.at, ..Self::default() }
+    }
+
+    /// Makes the domain events of one attempt. Their cause is the event of the command.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Encode`] if one of them cannot be stored.
+    pub(crate) fn publications(
+        &self,
+        name: &Subject,
+        cx: &Context,
+        meta: &Meta,
+    ) -> Result<Vec<Publication>, Error> {
+        let meta = Meta { cause: Some(cx.event_id), own: serde_json::Map::new(), ..meta.clone() };
+        let make = |new: &NewPublication| new.publication(&meta, cx.at);
+        let made: Result<Vec<Publication>, String> = self.publishes.iter().map(make).collect();
+        made.map_err(|reason| Error::Encode { record: name.clone(), error: reason.into() })
     }
 
     /// Adds the fields of a JSON object to the metadata; another value under the key `value`.

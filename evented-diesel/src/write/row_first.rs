@@ -17,7 +17,7 @@ use crate::write::before_append::{self, Before};
 use crate::write::create::NewRecord;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
-use crate::write::{drift, state_store, write_links};
+use crate::write::{drift, published, state_store, write_links};
 
 /// Writes the row, the event and the links; `None` if the record or the event existed before.
 pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
@@ -71,10 +71,12 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let content =
         EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
     let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
-    let event = Append { placed: true, ..event };
+    let published = options.publications(&record.name(), &cx, &pending.meta)?;
+    let event = Append { placed: true, published: &published, ..event };
     let appended = record.first::<Appended, _, _>(executor, append(&event)).await?;
     let Some(Appended { offset, revision }) = appended else { return Ok(None) };
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
+    published::after(executor, &record.name(), &published).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
     after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

@@ -6,7 +6,7 @@ use crate::backend::EventedBackend;
 use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record};
-use crate::statements::{Appended, Guard, append, columns_to_write};
+use crate::statements::{Append, Appended, Guard, append, columns_to_write};
 use crate::telemetry;
 use crate::write::append_event::{EventContent, Head, next_event};
 use crate::write::attempts::{self, Attempt};
@@ -14,7 +14,7 @@ use crate::write::drift::Resolved;
 use crate::write::options::Options;
 use crate::write::recorded::Recorded;
 use crate::write::repeated::{self, Repeated};
-use crate::write::{state_store, write_links};
+use crate::write::{published, state_store, write_links};
 
 pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     executor: &mut E,
@@ -34,7 +34,7 @@ struct WriteSavepoint<'s, M: Model> {
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M> {
     fn takes_several_statements(&self) -> bool {
-        !self.options.links.is_empty()
+        !self.options.links.is_empty() || published::takes_a_statement::<DB>(self.options)
     }
 
     fn command(&self) -> Repeated<'_, M> {
@@ -53,7 +53,9 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M
         let meta = record.meta(&options.meta)?;
         let given_id = options.event_id.is_some();
         let content = EventContent { action: names::SAVEPOINT, payload: &payload, state: &digest, given_id };
-        let append = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
+        let published = options.publications(&record.name(), &cx, &options.meta)?;
+        let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
+        let append = Append { published: &published, ..event };
         let revision = append.revision;
         state.set_revision(revision);
         let columns = columns_to_write::<M>(Vec::new());
@@ -61,6 +63,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M
         let written = written.map_err(|error| record.failed(error))?;
         let Some(offset) = written.offset else { return Ok(None) };
         write_links::run(executor, record, cx.event_id, &options.links).await?;
+        published::after(executor, &record.name(), &published).await?;
         let row = written.row.unwrap_or(state);
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
     }

@@ -53,6 +53,8 @@ macro_rules! settings {
             mod many_rows;
             #[path = "before_append.rs"]
             mod before_append;
+            #[path = "publishing.rs"]
+            mod publishing;
             #[path = "reading.rs"]
             mod reading;
             #[path = "refusals.rs"]

@@ -17,6 +17,8 @@ macro_rules! settings {
             mod admin;
             #[path = "deliveries.rs"]
             mod deliveries;
+            #[path = "domain_events.rs"]
+            mod domain_events;
             #[path = "failures.rs"]
             mod failures;
             #[path = "inline.rs"]

@@ -1,0 +1,11 @@
+//! Domain events: what happened in the terms of the application, published with the write that made it happen.
+
+mod bus;
+mod domain_event;
+mod key;
+mod publication;
+
+pub use bus::{Bus, DomainEvents};
+pub use domain_event::{DomainEvent, decode_event};
+pub use key::{IntoKey, key_text};
+pub(crate) use publication::{NewPublication, Publication, push_publications};

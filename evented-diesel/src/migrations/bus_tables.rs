@@ -1,0 +1,59 @@
+//! The table of a bus: how it is created.
+
+use crate::domain::Bus;
+use crate::migrations::TableSet;
+use crate::migrations::log_sql::{beside, quoted};
+use crate::sql::Database;
+
+/// Returns the table of a bus.
+pub(super) fn of<B: Bus>() -> TableSet {
+    TableSet { name: B::TABLE, sql: sql::<B> }
+}
+
+/// Returns the SQL that creates the table, and the SQL that drops it. The table has the columns of a log, so that the readers
+/// of logs read it: `action` is the name of the event, and `record_id` its key.
+///
+/// On PostgreSQL the default of `txid` is the order of events: everything that the transaction could see published sorts
+/// before, and nothing is committed behind a reader, because the number is never below the transaction's own.
+fn sql<B: Bus>(database: Database) -> (String, String) {
+    let table = quoted(B::TABLE);
+    let unique = quoted(&beside(B::TABLE, "unique"));
+    let columns = match database {
+        Database::Postgres => {
+            r#"
+    "position" BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY,
+    "txid" BIGINT NOT NULL DEFAULT GREATEST(txid_current(), txid_snapshot_xmax(txid_current_snapshot()) - 1),
+    "revision" BIGINT NOT NULL DEFAULT 1,
+    "at" TIMESTAMPTZ NOT NULL,
+    "version" SMALLINT NOT NULL,
+    "record_id" TEXT NOT NULL,
+    "action" TEXT NOT NULL,
+    "payload" JSON NOT NULL,
+    "meta" JSON NOT NULL DEFAULT '{}',
+    "id" UUID NOT NULL,
+    "unique_key" TEXT,
+    PRIMARY KEY ("txid", "position")
+)"#
+        }
+        Database::Sqlite => {
+            r#"
+    "position" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "txid" INTEGER NOT NULL DEFAULT 0 CHECK ("txid" = 0),
+    "revision" INTEGER NOT NULL DEFAULT 1,
+    "at" TEXT NOT NULL,
+    "version" INTEGER NOT NULL,
+    "record_id" TEXT NOT NULL,
+    "action" TEXT NOT NULL,
+    "payload" TEXT NOT NULL,
+    "meta" TEXT NOT NULL DEFAULT '{}',
+    "id" BLOB NOT NULL,
+    "unique_key" TEXT
+) STRICT"#
+        }
+    };
+    let create = format!(
+        "CREATE TABLE {table} ({columns};\nCREATE UNIQUE INDEX {unique} ON {table} (\"unique_key\") \
+         WHERE \"unique_key\" IS NOT NULL;\n"
+    );
+    (create, format!("DROP TABLE {table};\n"))
+}

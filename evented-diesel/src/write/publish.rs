@@ -1,0 +1,184 @@
+//! Publishes domain events without a command.
+
+use diesel::deserialize::{self, QueryableByName};
+use diesel::row::NamedRow;
+use evented_core::{LogOffset, Position, micros};
+use uuid::Uuid;
+
+use crate::backend::EventedBackend;
+use crate::domain::{DomainEvent, NewPublication, push_publications};
+use crate::error::{Error, Subject};
+use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
+use crate::sql::{LogName, SqlTypes, Statement, field};
+use crate::write::options::{Options, event_options};
+
+/// Publishes a domain event, in the current transaction or in one of its own. A command publishes with
+/// [`Command::publish`](crate::Command::publish).
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # mod example {
+/// use diesel::prelude::*;
+/// use evented_diesel::prelude::*;
+/// use evented_diesel::{DomainEvent, Error, publish};
+/// # use serde::{Deserialize, Serialize};
+///
+/// #[derive(DomainEvent, Serialize, Deserialize, Debug)]
+/// #[domain_event(name = "payment_failed", key = order)]
+/// struct PaymentFailed { order: i32 }
+///
+/// fn failed(order: i32, conn: &mut SqliteConnection) -> Result<(), Error> {
+///     let stored = publish(PaymentFailed { order }).by("payments").unique(format!("failed:{order}")).run(conn)?;
+///     if stored.is_duplicate {
+///         println!("it was published before, with the id {}", stored.id);
+///     }
+///     Ok(())
+/// }
+/// # }
+/// ```
+pub fn publish<E: DomainEvent>(event: E) -> Publish {
+    Publish {
+        event: NewPublication::of(&event),
+        subject: Subject::Object { kind: "event", name: E::NAME.to_owned() },
+        options: Options::default(),
+        unique: None,
+    }
+}
+
+/// Publishes domain events, in their order: all of them or none.
+pub fn publish_all<E: DomainEvent>(events: impl IntoIterator<Item = E>) -> PublishAll {
+    PublishAll { events: events.into_iter().map(publish).collect() }
+}
+
+/// Publishes a domain event. Returned by [`publish`](publish()).
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct Publish {
+    event: NewPublication,
+    subject: Subject,
+    options: Options,
+    unique: Option<String>,
+}
+
+/// Publishes domain events. Returned by [`publish_all`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is run"]
+pub struct PublishAll {
+    events: Vec<Publish>,
+}
+
+/// A domain event that was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// The id of the event.
+    pub id: Uuid,
+    /// The position of the event in its bus.
+    pub position: Position,
+    /// Whether an event with the same [`unique`](Publish::unique) key was published before. Nothing was published then, and
+    /// id and position are those of the earlier event.
+    pub is_duplicate: bool,
+}
+
+impl Publish {
+    event_options!();
+
+    /// Publishes the event only if none was published on its bus with this key. If two transactions do so at the same time,
+    /// one waits for the other.
+    ///
+    /// The key stays taken as long as the bus has the event.
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.unique = Some(key.into());
+        self
+    }
+
+    async fn write<DB: EventedBackend, E: Executor<DB>>(&self, executor: &mut E) -> Result<Published, Error> {
+        let at = micros(self.options.at.unwrap_or_else(chrono::Utc::now));
+        let made = self.event.publication(&self.options.meta, at);
+        let mut event =
+            made.map_err(|reason| Error::Encode { record: self.subject.clone(), error: reason.into() })?;
+        event.unique.clone_from(&self.unique);
+        let failed = |error| Error::database(self.subject.clone(), error);
+        let mut statement = Statement::new("");
+        push_publications(&mut statement, &[&event], "");
+        if self.unique.is_some() {
+            // SQLite cannot tell the end of the `SELECT` from a join.
+            statement.sql(" WHERE true ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING");
+        }
+        statement.sql(" RETURNING id, txid, position");
+        let stored: Vec<Stored> = executor.load(statement).await.map_err(failed)?;
+        if let Some(stored) = stored.into_iter().next() {
+            return Ok(stored.published(event.bus, false));
+        }
+        let mut statement = Statement::new("SELECT e.id, e.txid, e.position FROM ");
+        statement
+            .log(event.bus)
+            .sql(" e WHERE e.unique_key = ")
+            .value(event.unique.as_deref().unwrap_or_default());
+        let stored: Vec<Stored> = executor.load(statement).await.map_err(failed)?;
+        let stored = stored.into_iter().next().ok_or_else(|| failed(diesel::NotFound))?;
+        Ok(stored.published(event.bus, true))
+    }
+}
+
+struct Stored {
+    id: Uuid,
+    offset: LogOffset,
+}
+
+impl Stored {
+    fn published(self, bus: LogName, is_duplicate: bool) -> Published {
+        let LogOffset { txid, position } = self.offset;
+        let anchor = self.id.as_u64_pair().1;
+        let position =
+            Position::new(bus.stream(), txid.cast_unsigned(), position.cast_unsigned()).anchored(anchor);
+        Published { id: self.id, position, is_duplicate }
+    }
+}
+
+impl<DB: SqlTypes> QueryableByName<DB> for Stored {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let offset =
+            LogOffset { txid: field(row, 1, DB::read_big_int)?, position: field(row, 2, DB::read_big_int)? };
+        Ok(Self { id: field(row, 0, DB::read_uuid)?, offset })
+    }
+}
+
+impl sealed::Operation for Publish {}
+impl sealed::Operation for PublishAll {}
+
+impl<DB: EventedBackend> Operation<DB> for Publish {
+    type Output = Published;
+
+    async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Published, Error> {
+        let transaction = Transaction::around(executor, &self.subject, true).await?;
+        let written = self.write(executor).await;
+        let published = transaction.close(executor, &self.subject, written).await?;
+        commit_hint(executor);
+        Ok(published)
+    }
+}
+
+impl<DB: EventedBackend> Operation<DB> for PublishAll {
+    type Output = Vec<Published>;
+
+    async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Vec<Published>, Error> {
+        let Some(first) = self.events.first() else { return Ok(Vec::new()) };
+        let transaction = Transaction::around(executor, &first.subject, true).await?;
+        let written = write_all(executor, &self.events).await;
+        let published = transaction.close(executor, &first.subject, written).await?;
+        commit_hint(executor);
+        Ok(published)
+    }
+}
+
+async fn write_all<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    events: &[Publish],
+) -> Result<Vec<Published>, Error> {
+    let mut published = Vec::with_capacity(events.len());
+    for event in events {
+        published.push(event.write(executor).await?);
+    }
+    Ok(published)
+}

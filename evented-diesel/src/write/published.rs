@@ -1,0 +1,46 @@
+//! Writes the domain events of a command, where the database does not write them in the statement of the command.
+
+use diesel::QueryResult;
+
+use crate::backend::EventedBackend;
+use crate::domain::{Publication, push_publications};
+use crate::error::{Error, Subject};
+use crate::exec::Executor;
+use crate::sql::{SqlTypes, Statement};
+use crate::statements::by_bus;
+use crate::write::options::Options;
+
+/// The most events that one statement writes: SQLite limits the parts of a `UNION ALL`.
+const EVENTS_PER_STATEMENT: usize = 100;
+
+/// Returns whether the domain events of a command take a statement of their own.
+pub(crate) fn takes_a_statement<DB: EventedBackend>(options: &Options) -> bool {
+    !DB::NUMBERS_TRANSACTIONS && !options.publishes.is_empty()
+}
+
+/// Writes the domain events of a command after its event, unless the statement of the command has done so.
+pub(crate) async fn after<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    name: &Subject,
+    published: &[Publication],
+) -> Result<(), Error> {
+    if DB::NUMBERS_TRANSACTIONS || published.is_empty() {
+        return Ok(());
+    }
+    write(executor, published).await.map_err(|error| Error::database(name.clone(), error))
+}
+
+/// Writes domain events.
+pub(crate) async fn write<DB: SqlTypes, E: Executor<DB>>(
+    executor: &mut E,
+    published: &[Publication],
+) -> QueryResult<()> {
+    for of_bus in by_bus(published) {
+        for events in of_bus.chunks(EVENTS_PER_STATEMENT) {
+            let mut statement = Statement::new("");
+            push_publications(&mut statement, events, "");
+            executor.execute(statement).await?;
+        }
+    }
+    Ok(())
+}
