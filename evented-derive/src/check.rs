@@ -6,6 +6,7 @@ mod domain_events;
 mod fields;
 mod log_rules;
 mod logs;
+mod publish_rules;
 mod versions;
 
 #[cfg(test)]
@@ -33,6 +34,8 @@ pub(crate) fn check(model: &Model, errors: &mut Errors) {
     logs::given_has_an_effect(model, errors);
     logs::without_a_table_there_is_no_row(model, errors);
     logs::savepoints_come_now_and_then(model, errors);
+    publish_rules::fields_are_of_the_model(model, errors);
+    publish_rules::actions_are_of_the_model(model, errors);
     fields::scopes_are_fields(model, errors);
     if fields::scopes_are_distinct(model, errors) {
         fields::scopes_can_be_named(model, errors);

@@ -18,6 +18,7 @@ mod keys;
 mod log_impl;
 mod log_only;
 mod methods;
+mod publishes;
 mod rows;
 mod scopes;
 mod tables;

@@ -38,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) log_only: Option<Span>,
     /// `before_append = path`: the hook that runs before an event is written.
     pub(crate) before_append: Option<Path>,
+    /// `publish(on(insert) = OrderPlaced)`: the domain events of its changes.
+    pub(crate) publishes: Vec<PublishOn>,
     /// `after_write = path`: the hook that runs after an event is written.
     pub(crate) after_write: Option<Path>,
     /// `cascade(Comment, Reply = (replies::shop_id, replies::number))`: the models whose records are deleted first.
@@ -79,6 +81,24 @@ pub(crate) struct ActionDef {
     /// a keyword. `None`: `method = _`, none is generated.
     pub(crate) method: Option<Ident>,
     pub(crate) span: Span,
+}
+
+/// One domain event of `publish(on(insert) = OrderPlaced, on(update(status)) = StatusChanged)`.
+#[derive(Debug)]
+pub(crate) struct PublishOn {
+    pub(crate) on: On,
+    pub(crate) event: Path,
+}
+
+/// The changes for which a domain event is published.
+#[derive(Debug)]
+pub(crate) enum On {
+    Insert,
+    /// A change of one of these fields; of any field if there are none.
+    Update(Vec<Ident>),
+    Delete,
+    /// An action.
+    Action(Path),
 }
 
 /// A model whose records are deleted before those that they refer to.

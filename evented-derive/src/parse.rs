@@ -9,6 +9,7 @@ mod field;
 mod items;
 mod key;
 mod log_attributes;
+mod publish;
 
 pub(crate) use self::domain_attributes::{bus, domain_event};
 pub(crate) use self::log_attributes::log;

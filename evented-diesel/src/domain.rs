@@ -4,8 +4,10 @@ mod bus;
 mod domain_event;
 mod key;
 mod publication;
+mod publish_for;
 
 pub use bus::{Bus, DomainEvents};
 pub use domain_event::{DomainEvent, decode_event};
 pub use key::{IntoKey, key_text};
 pub(crate) use publication::{NewPublication, Publication, push_publications};
+pub use publish_for::{Publications, PublishFor, Publishing};

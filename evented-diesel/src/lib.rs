@@ -224,7 +224,7 @@ pub mod verify;
 mod write;
 
 pub use backend::EventedBackend;
-pub use domain::{Bus, DomainEvent, DomainEvents, IntoKey};
+pub use domain::{Bus, DomainEvent, DomainEvents, IntoKey, PublishFor, Publishing};
 pub use dsl::{EventedDsl, EventedTableDsl};
 pub use error::{ConstraintKind, Error, FieldNames, Subject};
 /// The description of a model's fields, actions and versions: the trait, and the derive that implements it.

@@ -31,6 +31,7 @@ pub use crate::sql_types::Uid as LogUuid;
 pub use diesel::sql_types::Uuid as LogUuid;
 
 pub use crate::backend::EventedBackend;
+pub use crate::domain::{Publications, PublishFor, Publishing};
 pub use crate::error::Error;
 pub use crate::exec::Executor;
 pub use crate::model::{

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::Names;
+use super::{Names, publishes};
 use crate::model::{Field, FieldKind, KeyKind, Model};
 use crate::names::plain;
 
@@ -37,6 +37,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             const HAS_AFTER_WRITE: bool = true;
         )
     });
+    let publishes = publishes::expand(model, names);
     let is_view = model.view.is_some().then(|| {
         quote!(
             const IS_VIEW: bool = true;
@@ -96,6 +97,7 @@ pub(super) fn expand(model: &Model, names: &Names) -> TokenStream {
             type Events = #events;
             #has_hook
             #runs_after
+            #publishes
             #has_children
             #is_view
             #columns

@@ -6,8 +6,9 @@ use syn::{Attribute, DeriveInput, Ident, Path, token};
 
 use super::actions::Actions;
 use super::items::{self, Form};
+use super::publish;
 use crate::errors::Errors;
-use crate::model::{Child, Drift, EventName, Field, GeneratedNames, Model, Spanned};
+use crate::model::{Child, Drift, EventName, Field, GeneratedNames, Model, PublishOn, Spanned};
 use crate::names;
 
 /// Each attribute of the struct with its form. The first is the example for a name that resembles no attribute.
@@ -25,6 +26,7 @@ pub(super) const FORMS: &[Form] = &[
     ("savepoint", "#[evented(savepoint(every = 200, with = path::to::f))]"),
     ("before_append", "#[evented(before_append = path::to::f)]"),
     ("after_write", "#[evented(after_write = path::to::f)]"),
+    ("publish", "#[evented(publish(on(insert) = OrderPlaced))]"),
     ("cascade", "#[evented(cascade(Comment))]"),
     ("view", "#[evented(view)]"),
     ("upcast", "#[evented(upcast(0 = f, 1 = g))]"),
@@ -68,6 +70,7 @@ pub(super) struct Container {
     db_schema: Option<Spanned<String>>,
     before_append: Option<Path>,
     after_write: Option<Path>,
+    publishes: Vec<PublishOn>,
     cascade: Vec<Child>,
     view: Option<Span>,
     insert: Option<Path>,
@@ -108,6 +111,9 @@ impl Container {
             "log" => items::options(input, LOG, errors, |(name, _), input, _| self.log(name, input))?,
             "before_append" => self.before_append = Some(items::equals(input)?),
             "after_write" => self.after_write = Some(items::equals(input)?),
+            "publish" => {
+                self.publishes.extend(items::list(input, form, errors, |input, _| publish::on(input))?);
+            }
             "view" => self.view = Some(input.span()),
             "cascade" => self.cascade.extend(items::list(input, form, errors, |input, _| child(input))?),
             "insert" => self.insert = Some(items::equals(input)?),
@@ -184,6 +190,7 @@ impl Container {
             log_only: self.log_only,
             before_append: self.before_append,
             after_write: self.after_write,
+            publishes: self.publishes,
             cascade: self.cascade,
             view: self.view,
             log_table: self.log_table,

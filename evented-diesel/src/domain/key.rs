@@ -1,9 +1,7 @@
 //! Keys that order events: events of one key are handled one after the other.
 
-use evented_core::{Evented, KeyValue};
+use evented_core::KeyValue;
 use uuid::Uuid;
-
-use crate::model::Id;
 
 /// A value that orders deliveries, or names the row of a derived table: a key, or a column that refers to one.
 ///
@@ -22,12 +20,6 @@ impl IntoKey for KeyValue {
 impl IntoKey for Uuid {
     fn into_key(self) -> Option<KeyValue> {
         Some(KeyValue::Uuid(self))
-    }
-}
-
-impl<M: Evented<Key = Id<M>>> IntoKey for Id<M> {
-    fn into_key(self) -> Option<KeyValue> {
-        Some(M::key_value(&self))
     }
 }
 

@@ -5,6 +5,7 @@ use diesel::deserialize;
 use diesel::row::Row;
 use evented_core::{Evented, KeyValue};
 
+use crate::domain::{Publications, Publishing};
 use crate::error::{Error, FieldNames};
 use crate::exec::Executor;
 use crate::model::cascade::{Cascade, DeletingChildren};
@@ -41,6 +42,8 @@ pub trait Model: Evented {
     const HAS_BEFORE_APPEND: bool = false;
     /// Whether a hook runs after the model's events are written, `#[evented(after_write = …)]`. Default: `false`.
     const HAS_AFTER_WRITE: bool = false;
+    /// Whether changes of the model publish domain events, `#[evented(publish(…))]`. Default: `false`.
+    const PUBLISHES: bool = false;
     /// Whether a write runs a hook, and so consists of several statements.
     #[doc(hidden)]
     const RUNS_HOOK: bool = Self::HAS_BEFORE_APPEND || Self::HAS_AFTER_WRITE;
@@ -60,6 +63,11 @@ pub trait Model: Evented {
     fn is_uuid_text(part: usize) -> bool {
         let _ = part;
         false
+    }
+    /// Collects the domain events of a change.
+    #[doc(hidden)]
+    fn publish_for(change: &Publishing<'_, Self>, out: &mut Publications) {
+        let _ = (change, out);
     }
     /// Returns the table of a record's events.
     #[doc(hidden)]

@@ -11,9 +11,11 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{Binary, Text};
+use evented_core::{Evented, KeyValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::domain::IntoKey;
 use crate::sql_types::Uid;
 
 /// The key of a record of type `M`: a UUID that cannot be confused with the key of another model.
@@ -98,6 +100,12 @@ impl<M: 'static> FromStr for Id<M> {
         text.parse().map(Self::new)
     }
 }
+impl<M: Evented<Key = Id<M>>> IntoKey for Id<M> {
+    fn into_key(self) -> Option<KeyValue> {
+        Some(M::key_value(&self))
+    }
+}
+
 impl<M: 'static> Serialize for Id<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.uuid.serialize(serializer)

@@ -3,6 +3,7 @@
 use evented_core::{AnyAction, State, decide_change};
 
 use crate::backend::EventedBackend;
+use crate::domain::Publishing;
 use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{EventLog, Model, ModelOn, Record};
@@ -86,7 +87,7 @@ pub(crate) async fn of_resolved<DB: EventedBackend, M: ModelOn<DB>, E: Executor<
 
 /// Whether the write consists of more than an event and its row, so that it needs a transaction.
 pub(crate) fn takes_several_statements<DB: EventedBackend, M: Model>(options: &Options) -> bool {
-    M::RUNS_HOOK || !options.links.is_empty() || published::takes_a_statement::<DB>(options)
+    M::RUNS_HOOK || !options.links.is_empty() || published::takes_a_statement::<DB, M>(options)
 }
 
 /// Uses the caller's own copy of the record, if it has a revision. The row's revision column is then the guard, and the
@@ -166,7 +167,9 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         let content =
             EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
         let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
-        let published = options.publications(&record.name(), &cx, &pending.meta)?;
+        let change =
+            Publishing::new(decision.action, cx.actor.as_deref(), Some(&before), Some(&decision.after));
+        let published = options.publications(&record.name(), &cx, &pending.meta, &change)?;
         let append = Append { placed: options.placed, published: &published, ..event };
         let revision = append.revision;
         decision.after.set_revision(revision);

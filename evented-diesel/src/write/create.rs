@@ -4,6 +4,7 @@ use evented_core::{Context, Create, Decision, Evented, ExactKey, KeySource, Stat
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
+use crate::domain::Publishing;
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Transaction};
 use crate::model::{Model, ModelOn, Record, table_failed};
@@ -152,7 +153,7 @@ async fn write<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     options: &Options,
     cx: Context,
 ) -> Result<Option<Recorded<M>>, Error> {
-    if takes_several_statements::<DB, M>(options) {
+    if takes_several_statements::<DB, M>(options) || (it.makes_key && M::PUBLISHES) {
         let transaction = Transaction::around(executor, &it.name, true).await?;
         let result = append(executor, it, decision, head, options, cx).await;
         transaction.close_attempt(executor, &it.name, result, M::RUNS_HOOK).await
@@ -184,7 +185,11 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let content =
         EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
     let event = next_event::<M>(&cx, &it.record.value, head, content, meta.as_ref());
-    let published = options.publications(&it.name, &cx, &pending.meta)?;
+    // The key that the database makes is not known yet.
+    let is_late = it.makes_key && M::PUBLISHES;
+    let change = Publishing::new(decision.action, cx.actor.as_deref(), None, Some(&decision.after));
+    let published =
+        if is_late { Vec::new() } else { options.publications(&it.name, &cx, &pending.meta, &change)? };
     let (makes_key, fresh) = (it.makes_key, it.fresh);
     let append = Append { placed: options.placed, makes_key, fresh, published: &published, ..event };
     decision.after.set_revision(append.revision);
@@ -201,6 +206,11 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
     published::after(executor, &record.name(), &published).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
+    if is_late {
+        let change = Publishing::new(decision.action, cx.actor.as_deref(), None, Some(&row));
+        let published = options.publications(&record.name(), &cx, &pending.meta, &change)?;
+        published::write_for(executor, &record.name(), &published).await?;
+    }
     after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
 }

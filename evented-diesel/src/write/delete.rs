@@ -3,6 +3,7 @@
 use evented_core::{Digest, Drift, External, Json, State, names};
 
 use crate::backend::EventedBackend;
+use crate::domain::Publishing;
 use crate::error::Error;
 use crate::exec::{Executor, Transaction};
 use crate::model::{Cascade, EventLog, Model, ModelOn, Record};
@@ -33,7 +34,8 @@ pub(crate) async fn run<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         || M::Log::HASHED
         || !M::HAS_TABLE
         || M::HAS_CHILDREN
-        || M::HAS_AFTER_WRITE;
+        || M::HAS_AFTER_WRITE
+        || M::PUBLISHES;
     if !reads_first
         && options.links.is_empty()
         && let Some(done) = delete.from(executor, None).await.map_err(|error| error.of_write(true))?
@@ -65,7 +67,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Delete<'_, M> {
         !self.options.links.is_empty()
             || M::HAS_CHILDREN
             || M::HAS_AFTER_WRITE
-            || published::takes_a_statement::<DB>(self.options)
+            || published::takes_a_statement::<DB, M>(self.options)
     }
 
     fn runs_hook(&self) -> bool {
@@ -138,7 +140,9 @@ impl<M: Model> Delete<'_, M> {
         let given_id = options.event_id.is_some();
         let content =
             EventContent { action: names::DELETE, payload: &payload, state: &Digest::NOTHING, given_id };
-        let published = options.publications(&record.name(), &cx, &options.meta)?;
+        let before = state.as_ref().and_then(State::as_live);
+        let change = Publishing::new(names::DELETE, cx.actor.as_deref(), before, None);
+        let published = options.publications(&record.name(), &cx, &options.meta, &change)?;
         let event = next_event::<M>(
             &cx,
             &record.value,

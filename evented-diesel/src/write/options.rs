@@ -5,7 +5,7 @@ use evented_core::{Context, Evented, Meta, micros};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::{NewPublication, Publication};
+use crate::domain::{NewPublication, Publication, Publications, Publishing};
 use crate::error::{Error, Subject};
 use crate::model::{Cascade, Model, NewLink, Record};
 use crate::telemetry;
@@ -88,15 +88,22 @@ impl Options {
     /// # Errors
     ///
     /// [`Error::Encode`] if one of them cannot be stored.
-    pub(crate) fn publications(
+    pub(crate) fn publications<M: Model>(
         &self,
         name: &Subject,
         cx: &Context,
         meta: &Meta,
+        change: &Publishing<'_, M>,
     ) -> Result<Vec<Publication>, Error> {
+        let mut of_model = Publications::default();
+        M::publish_for(change, &mut of_model);
+        if of_model.0.is_empty() && self.publishes.is_empty() {
+            return Ok(Vec::new());
+        }
         let meta = Meta { cause: Some(cx.event_id), own: serde_json::Map::new(), ..meta.clone() };
         let make = |new: &NewPublication| new.publication(&meta, cx.at);
-        let made: Result<Vec<Publication>, String> = self.publishes.iter().map(make).collect();
+        let made: Result<Vec<Publication>, String> =
+            of_model.0.iter().chain(&self.publishes).map(make).collect();
         made.map_err(|reason| Error::Encode { record: name.clone(), error: reason.into() })
     }
 

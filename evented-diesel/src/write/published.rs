@@ -6,6 +6,7 @@ use crate::backend::EventedBackend;
 use crate::domain::{Publication, push_publications};
 use crate::error::{Error, Subject};
 use crate::exec::Executor;
+use crate::model::Model;
 use crate::sql::{SqlTypes, Statement};
 use crate::statements::by_bus;
 use crate::write::options::Options;
@@ -14,8 +15,8 @@ use crate::write::options::Options;
 const EVENTS_PER_STATEMENT: usize = 100;
 
 /// Returns whether the domain events of a command take a statement of their own.
-pub(crate) fn takes_a_statement<DB: EventedBackend>(options: &Options) -> bool {
-    !DB::NUMBERS_TRANSACTIONS && !options.publishes.is_empty()
+pub(crate) fn takes_a_statement<DB: EventedBackend, M: Model>(options: &Options) -> bool {
+    !DB::NUMBERS_TRANSACTIONS && (M::PUBLISHES || !options.publishes.is_empty())
 }
 
 /// Writes the domain events of a command after its event, unless the statement of the command has done so.
@@ -24,9 +25,15 @@ pub(crate) async fn after<DB: EventedBackend, E: Executor<DB>>(
     name: &Subject,
     published: &[Publication],
 ) -> Result<(), Error> {
-    if DB::NUMBERS_TRANSACTIONS || published.is_empty() {
-        return Ok(());
-    }
+    if DB::NUMBERS_TRANSACTIONS { Ok(()) } else { write_for(executor, name, published).await }
+}
+
+/// Writes the domain events of a command in a statement of their own.
+pub(crate) async fn write_for<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    name: &Subject,
+    published: &[Publication],
+) -> Result<(), Error> {
     write(executor, published).await.map_err(|error| Error::database(name.clone(), error))
 }
 

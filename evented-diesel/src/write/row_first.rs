@@ -6,6 +6,7 @@
 use evented_core::{Context, Create as _, Decision, Json, decide_create};
 
 use crate::backend::EventedBackend;
+use crate::domain::Publishing;
 use crate::error::Error;
 use crate::exec::{Executor, Transaction};
 use crate::model::{Model, ModelOn, Record};
@@ -71,7 +72,8 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let content =
         EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
     let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
-    let published = options.publications(&record.name(), &cx, &pending.meta)?;
+    let change = Publishing::new(decision.action, cx.actor.as_deref(), None, Some(&row));
+    let published = options.publications(&record.name(), &cx, &pending.meta, &change)?;
     let event = Append { placed: true, published: &published, ..event };
     let appended = record.first::<Appended, _, _>(executor, append(&event)).await?;
     let Some(Appended { offset, revision }) = appended else { return Ok(None) };

@@ -3,6 +3,7 @@
 use evented_core::{Json, State, names};
 
 use crate::backend::EventedBackend;
+use crate::domain::Publishing;
 use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record};
@@ -34,7 +35,7 @@ struct WriteSavepoint<'s, M: Model> {
 
 impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M> {
     fn takes_several_statements(&self) -> bool {
-        !self.options.links.is_empty() || published::takes_a_statement::<DB>(self.options)
+        !self.options.links.is_empty() || published::takes_a_statement::<DB, M>(self.options)
     }
 
     fn command(&self) -> Repeated<'_, M> {
@@ -53,7 +54,8 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M
         let meta = record.meta(&options.meta)?;
         let given_id = options.event_id.is_some();
         let content = EventContent { action: names::SAVEPOINT, payload: &payload, state: &digest, given_id };
-        let published = options.publications(&record.name(), &cx, &options.meta)?;
+        let change = Publishing::new(names::SAVEPOINT, cx.actor.as_deref(), Some(&state), Some(&state));
+        let published = options.publications(&record.name(), &cx, &options.meta, &change)?;
         let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
         let append = Append { published: &published, ..event };
         let revision = append.revision;

@@ -80,7 +80,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Many<'_, DB, M> {
         let last = keys.last().cloned();
         // A row that is deleted with its parent must not be gone before its own event is written.
         let by_parents = M::HAS_CHILDREN && usual.len() < keys.len();
-        if M::RUNS_HOOK || by_parents {
+        if M::RUNS_HOOK || M::PUBLISHES || by_parents {
             return Ok(Done { records: self.one_by_one(executor, &keys).await?, last });
         }
         let failed = |error| Error::database(name.clone(), error);

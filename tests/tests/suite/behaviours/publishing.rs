@@ -2,8 +2,8 @@
 
 use evented_diesel::stream::published;
 use evented_diesel::{
-    ActionOf, Bus, Command, DomainEvent, DomainEvents, Error, EventedDsl as _, Id, IntoRecordRef, ModelOn, batch,
-    publish, publish_all,
+    ActionOf, Bus, Command, DomainEvent, DomainEvents, Error, EventedDsl as _, EventedTableDsl as _, Id,
+    IntoRecordRef, ModelOn, PublishFor, Publishing, batch, publish, publish_all,
 };
 use evented_tests::models::shared::{
     Add, Card, Healer, Letter, Memo, Meter, Nick, Parcel, Person, Remark, Shop, Talk, Thing, Track,
@@ -215,4 +215,131 @@ async fn without_the_table_nothing_of_a_command_is_written() {
     }
     assert_eq!(db.number("SELECT count(*) FROM notes WHERE text = 'a'").await, 0);
     assert_eq!(db.number("SELECT count(*) FROM notes_events WHERE CAST(payload AS TEXT) LIKE '%\"a\"%'").await, 0);
+}
+
+mod tables {
+    diesel::table! {
+        use diesel::sql_types::*;
+        use evented_diesel::sql_types::Uid;
+        tickets (id) { id -> Uid, title -> Text, open -> Bool, }
+    }
+    diesel::table! { cases (id) { id -> Integer, title -> Text, open -> Bool, } }
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+struct Close;
+
+/// A model, whose changes publish what happened to it.
+macro_rules! publishing_model {
+    ($model:ident, $key:ty, $table:path, $new:ident, $changes:ident) => {
+        #[derive(evented_diesel::Evented, Clone, Debug, PartialEq)]
+        #[diesel(table_name = $table)]
+        #[evented(
+            actions(Close),
+            publish(
+                on(insert) = Told,
+                on(update(title)) = Retitled,
+                on(update) = Asked,
+                on(Close) = Told,
+                on(delete) = Told
+            )
+        )]
+        struct $model {
+            id: $key,
+            title: String,
+            open: bool,
+        }
+
+        impl evented_diesel::Action<$model> for Close {
+            fn apply(&self, it: &mut $model, _: &evented_diesel::Context) {
+                it.open = false;
+            }
+        }
+
+        impl PublishFor<$model> for Told {
+            fn of(change: &Publishing<'_, $model>) -> Option<Self> {
+                let it = change.after().or(change.before())?;
+                // `Nobody` publishes nothing.
+                let actor = change.actor().filter(|actor| *actor != "nobody")?;
+                let what = format!("{} {} {} by {actor}", change.action(), it.title, it.id);
+                Some(Self { about: 1, what })
+            }
+        }
+
+        impl PublishFor<$model> for Retitled {
+            fn of(change: &Publishing<'_, $model>) -> Option<Self> {
+                Some(Self(change.before()?.title.clone(), change.after()?.title.clone()))
+            }
+        }
+
+        impl PublishFor<$model> for Asked {
+            fn of(_: &Publishing<'_, $model>) -> Option<Self> {
+                Some(Self)
+            }
+        }
+    };
+}
+
+/// The title changed.
+#[derive(DomainEvent, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[domain_event(name = "retitled")]
+struct Retitled(String, String);
+
+publishing_model!(Ticket, Id<Ticket>, tables::tickets, NewTicket, TicketChanges);
+publishing_model!(Case, i32, tables::cases, NewCase, CaseChanges);
+
+macro_rules! publishes_by_itself {
+    ($db:ident, $model:ident, $new:ident, $changes:ident) => {{
+        let db = &mut $db;
+        let new = |title: &str| $new { title: title.into(), open: true };
+        let titled = |title: &str| $changes { title: Some(title.into()), open: None };
+        let it = db.run($model::insert(new("a")).by("me").publish(told("last"))).await.unwrap();
+        let it = db.run(it.update(titled("b")).by("me")).await.unwrap();
+        db.run(it.update(titled("b")).by("me")).await.unwrap();
+        db.run($model::savepoint(&it)).await.unwrap();
+        let it = db.run(it.close(Close).by("me")).await.unwrap();
+        let many = [$model::insert(new("c")).by("me"), $model::insert(new("d")).by("nobody")];
+        let made = db.run(batch(many)).await.unwrap();
+        db.run(it.delete().by("me")).await.unwrap();
+        let id = it.id;
+        let expected = [
+            format!("insert a {id} by me"),
+            "last".to_owned(),
+            format!("close b {id} by me"),
+            format!("insert c {} by me", made[0].id),
+            format!("delete b {id} by me"),
+        ];
+        assert_eq!(texts(db).await, expected);
+        let retitled = db.run(published::<Retitled>()).await.unwrap();
+        assert_eq!(retitled, [Retitled("a".into(), "b".into())]);
+        // Two updates, one of which changes nothing, and the action.
+        assert_eq!(db.run(published::<Asked>()).await.unwrap().len(), 3);
+        db.sql("DELETE FROM domain_events").await;
+        // Upserts, saves, and changes of many rows do so, too.
+        let mut kept = made[0].clone();
+        kept.title = "e".into();
+        db.run(kept.save()).await.unwrap();
+        let table = <$model as diesel::associations::HasTable>::table();
+        db.run($model::update_where(table, titled("f"))).await.unwrap();
+        assert_eq!(db.run(published::<Retitled>()).await.unwrap().len(), 3);
+    }};
+}
+
+#[tokio::test]
+async fn a_model_publishes_by_itself() {
+    use evented_diesel::migrations::{Database, Migrations};
+    let mut db = Db::new().await;
+    let (key, id) = match Db::DATABASE {
+        Database::Postgres => ("INTEGER PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY", "UUID PRIMARY KEY"),
+        Database::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB PRIMARY KEY"),
+    };
+    let logs = Migrations::new().log::<Ticket>().log::<Case>().up_sql(Db::DATABASE);
+    db.sql(&format!(
+        "CREATE TABLE tickets (id {id}, title TEXT NOT NULL, open BOOLEAN NOT NULL);
+         CREATE TABLE cases (id {key}, title TEXT NOT NULL, open BOOLEAN NOT NULL); {logs}"
+    ))
+    .await;
+    publishes_by_itself!(db, Ticket, NewTicket, TicketChanges);
+    db.sql("DELETE FROM domain_events").await;
+    publishes_by_itself!(db, Case, NewCase, CaseChanges);
 }

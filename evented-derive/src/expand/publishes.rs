@@ -1,0 +1,58 @@
+//! Generates which domain events a model publishes.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use super::Names;
+use crate::model::{Model, On, PublishOn};
+
+/// Generates the members of `impl Model`; `None` if the model publishes nothing by itself.
+pub(super) fn expand(model: &Model, names: &Names) -> Option<TokenStream> {
+    if model.publishes.is_empty() {
+        return None;
+    }
+    let private = &names.private;
+    let items = model.publishes.iter().map(|publish| item(publish, names));
+    Some(quote! {
+        const PUBLISHES: bool = true;
+
+        fn publish_for(change: &#private::Publishing<'_, Self>, out: &mut #private::Publications) {
+            #(#items)*
+        }
+    })
+}
+
+fn item(PublishOn { on, event }: &PublishOn, names: &Names) -> TokenStream {
+    let private = &names.private;
+    let publishing = quote!(#private::Publishing);
+    let condition = match on {
+        On::Insert => quote!(#publishing::before(change).is_none()),
+        On::Delete => quote!(#publishing::after(change).is_none()),
+        On::Action(action) => quote! {
+            #publishing::action(change) == <#action as #private::ActionOf<Self>>::NAME
+        },
+        On::Update(fields) => {
+            let differs = if fields.is_empty() {
+                quote!(#publishing::action(change) != "savepoint")
+            } else {
+                let differ =
+                    fields.iter().map(|field| quote_spanned!(field.span()=> before.#field != after.#field));
+                quote!(#(#differ)||*)
+            };
+            quote! {
+                ::core::matches!(
+                    (#publishing::before(change), #publishing::after(change)),
+                    (::core::option::Option::Some(before), ::core::option::Option::Some(after)) if #differs
+                )
+            }
+        }
+    };
+    // The span shows which event is not made of the model.
+    let add = quote_spanned!(event.span()=> #private::Publications::add::<Self, #event>(out, change););
+    quote! {
+        if #condition {
+            #add
+        }
+    }
+}
