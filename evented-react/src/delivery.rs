@@ -22,6 +22,8 @@ pub(crate) struct Place<'a> {
     pub(crate) event: Uuid,
     pub(crate) position: Position,
     pub(crate) key: &'a str,
+    /// The input, by its index among the inputs of the subscriber.
+    pub(crate) input: i32,
     pub(crate) attempt: u32,
 }
 
@@ -48,6 +50,14 @@ impl<T> Delivery<'_, T> {
     #[must_use]
     pub fn key(&self) -> &str {
         self.place.key
+    }
+
+    /// Returns a text that is the same at every attempt of this delivery, on every machine, and of no other delivery. Give it to
+    /// a service outside of the database, so that a delivery which is tried again has no second effect there.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        let Place { subscriber, event, input, key, .. } = self.place;
+        format!("{subscriber}/{event}/{input}/{key}")
     }
 
     /// Returns the number of the attempt, from 1. Attempts that did not count are not in it.

@@ -44,6 +44,13 @@ impl<C> Item<C> {
 
     /// Returns the place of the delivery, for its handler.
     pub(crate) fn place<'a>(&'a self, subscriber: &'a str, attempt: u32) -> Place<'a> {
-        Place { subscriber, event: self.event, position: self.position, key: self.key.as_str(), attempt }
+        Place {
+            subscriber,
+            event: self.event,
+            position: self.position,
+            key: self.key.as_str(),
+            input: self.input,
+            attempt,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Domain events are published if and only if the command's event is recorded.
 
+use diesel::ExpressionMethods as _;
 use evented_diesel::stream::published;
 use evented_diesel::{
     ActionOf, Bus, Command, DomainEvent, DomainEvents, Error, EventedDsl as _, EventedTableDsl as _, Id,
@@ -289,7 +290,7 @@ publishing_model!(Ticket, Id<Ticket>, tables::tickets, NewTicket, TicketChanges)
 publishing_model!(Case, i32, tables::cases, NewCase, CaseChanges);
 
 macro_rules! publishes_by_itself {
-    ($db:ident, $model:ident, $new:ident, $changes:ident) => {{
+    ($db:ident, $model:ident, $table:ident, $new:ident, $changes:ident) => {{
         let db = &mut $db;
         let new = |title: &str| $new { title: title.into(), open: true };
         let titled = |title: &str| $changes { title: Some(title.into()), open: None };
@@ -319,8 +320,8 @@ macro_rules! publishes_by_itself {
         let mut kept = made[0].clone();
         kept.title = "e".into();
         db.run(kept.save()).await.unwrap();
-        let table = <$model as diesel::associations::HasTable>::table();
-        db.run($model::update_where(table, titled("f"))).await.unwrap();
+        let all = tables::$table::title.ne("");
+        db.run($model::update_where(all, titled("f"))).await.unwrap();
         assert_eq!(db.run(published::<Retitled>()).await.unwrap().len(), 3);
     }};
 }
@@ -339,7 +340,7 @@ async fn a_model_publishes_by_itself() {
          CREATE TABLE cases (id {key}, title TEXT NOT NULL, open BOOLEAN NOT NULL); {logs}"
     ))
     .await;
-    publishes_by_itself!(db, Ticket, NewTicket, TicketChanges);
+    publishes_by_itself!(db, Ticket, tickets, NewTicket, TicketChanges);
     db.sql("DELETE FROM domain_events").await;
-    publishes_by_itself!(db, Case, NewCase, CaseChanges);
+    publishes_by_itself!(db, Case, cases, NewCase, CaseChanges);
 }
