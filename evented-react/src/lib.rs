@@ -44,10 +44,10 @@ pub use handler::{Asynchronous, Blocking, Handle, HandleAsync, IntoHandler};
 pub use inline::inline;
 pub use input::{ChannelExt, Input, InputError, IntoInput};
 pub use operations::{
-    Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause,
-    Rebuild, Rebuilt, Resize, RetryAside, SetAside, SetAsideId, SetAsideState, Skip, SubscriberStatus,
-    Subscribers, Unsubscribe, Verify, WaitFor, Waited, Which, lag, pause, rebuild, resize, resume, retry,
-    set_aside, skip, subscribers, unsubscribe, verify, wait_for,
+    Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause, Prune,
+    Pruned, Rebuild, Rebuilt, Resize, RetryAside, SetAside, SetAsideId, SetAsideState, Skip,
+    SubscriberStatus, Subscribers, Unsubscribe, Verify, WaitFor, Waited, Which, lag, pause, prune, rebuild,
+    resize, resume, retry, set_aside, skip, subscribers, unsubscribe, verify, wait_for,
 };
 pub use projection::Projection;
 pub use register::{Register, RegisterError, register};

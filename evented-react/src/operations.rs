@@ -3,6 +3,7 @@
 mod aside;
 mod lag;
 mod manage;
+mod prune;
 mod rebuild;
 mod resize;
 mod wait;
@@ -15,6 +16,7 @@ pub use lag::{Lag, LagOf, lag};
 pub use manage::{
     LiveWorker, Pause, SubscriberStatus, Subscribers, Unsubscribe, pause, resume, subscribers, unsubscribe,
 };
+pub use prune::{Prune, Pruned, prune};
 pub use rebuild::{Difference, DifferenceKind, Differences, Rebuild, Rebuilt, Verify, rebuild, verify};
 pub use resize::{Resize, resize};
 pub use wait::{WaitFor, Waited, wait_for};

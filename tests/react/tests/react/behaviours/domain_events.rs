@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use evented_diesel::prelude::*;
-use evented_diesel::{publish, publish_all};
+use evented_diesel::{DomainEvents, publish, publish_all};
 use evented_react::{
-    DomainEventExt as _, From, Retry, SetAsideState, Waited, Which, Worker, lag, retry, set_aside, wait_for,
+    DomainEventExt as _, From, Retry, SetAsideState, Waited, Which, Worker, lag, prune, register, retry, set_aside, skip,
+    wait_for,
 };
 use evented_react_tests::{Closed, Comment, Kit, NewComment, Reported, eventually, fresh};
 use evented_tests::db::Db;
@@ -112,4 +113,45 @@ async fn what_a_transaction_could_see_comes_before_what_it_publishes() {
     let reports = Conn::of_reports("reports", Reported::events()).from(From::Beginning);
     assert_eq!(db.conn.drain(&reports).await.unwrap().handled, 2);
     assert_eq!(texts(&mut db).await, ["first", "second"]);
+}
+
+#[tokio::test]
+async fn old_events_are_removed_that_everybody_has_handled() {
+    let mut db = fresh::<Conn>().await;
+    let at_once = || prune::<DomainEvents>(Duration::ZERO);
+    let (one, other) = (Conn::of_reports("one", Reported::events()), Conn::of_reports("other", Reported::events()));
+    let (one, other) = (one.from(From::Beginning).parts(2), other.from(From::Beginning).parts(3));
+    db.run(register(&other)).await.unwrap().unwrap();
+    db.run(publish_all([report(1, "a"), report(2, "dead"), report(3, "c"), report(4, "d")])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    db.conn.drain_tolerant(&one).await.unwrap();
+    // The other subscriber has handled nothing.
+    let pruned = db.run(at_once()).await.unwrap();
+    assert_eq!((pruned.removed, pruned.held_by.as_deref()), (0, Some("other")));
+    db.conn.drain_tolerant(&other).await.unwrap();
+    assert_eq!(db.run(prune::<DomainEvents>(Duration::from_secs(3_600))).await.unwrap().removed, 0);
+    // What is set aside stays, and the event at the cursors.
+    let pruned = db.run(at_once()).await.unwrap();
+    assert_eq!((pruned.removed, pruned.held_by), (2, None));
+    assert_eq!(db.texts("SELECT CAST(position AS TEXT) AS text FROM domain_events ORDER BY position").await, ["2", "4"]);
+    db.run(publish(report(5, "e"))).await.unwrap();
+    for subscriber in [&one, &other] {
+        assert_eq!(db.conn.drain_tolerant(subscriber).await.unwrap().handled, 1);
+    }
+    // A worker goes on after its cursor, whose event is there.
+    let worker = Conn::start(Worker::new().subscribe(one), &db.url).await;
+    let stored = db.run(publish(report(6, "f"))).await.unwrap();
+    let waited = db.run(wait_for("one", stored.position, Duration::from_secs(60))).await.unwrap();
+    assert_eq!((waited, worker.status().stalled), (Waited::Handled, Vec::new()));
+    worker.stop().await;
+    assert_eq!(db.run(skip("other", Which::All)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn many_old_events_are_removed_in_chunks() {
+    let mut db = fresh::<Conn>().await;
+    let many = (0..2_500).map(|number| report(number, "x"));
+    db.run(publish_all(many)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(db.run(prune::<DomainEvents>(Duration::ZERO)).await.unwrap().removed, 2_500);
 }
