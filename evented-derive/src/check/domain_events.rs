@@ -40,7 +40,7 @@ fn key_is_a_field(event: &DomainEvent, errors: &mut Errors) {
         let meant = names::did_you_mean(near);
         errors.push(
             key.span(),
-            format!("no field `{key}`{meant}; write `key = field`, with a field of the struct"),
+            format!("no field `{key}`{meant} write `key = field`, with a field of the struct"),
         );
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn fields_are_of_the_model(model: &Model, errors: &mut Errors) {
             let meant = names::did_you_mean(near);
             errors.push(
                 field.span(),
-                format!("no recorded field `{name}`{meant}; write `publish(on(update(field)) = Event)`"),
+                format!("no recorded field `{name}`{meant} write `publish(on(update(field)) = Event)`"),
             );
         }
     }

@@ -6,6 +6,10 @@ use uuid::Uuid;
 /// A value that orders deliveries, or names the row of a derived table: a key, or a column that refers to one.
 ///
 /// `None` names no row.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no key",
+    note = "keys are integers, texts, UUIDs and the ids of models, and options of them"
+)]
 pub trait IntoKey {
     /// Converts the value into a key.
     fn into_key(self) -> Option<KeyValue>;
