@@ -32,18 +32,19 @@ fn item(PublishOn { on, event }: &PublishOn, names: &Names) -> TokenStream {
         On::Action(action) => quote! {
             #publishing::action(change) == <#action as #private::ActionOf<Self>>::NAME
         },
+        // An update and an action have both sides, and so has a savepoint.
+        On::Update(fields) if fields.is_empty() => quote! {
+            #publishing::before(change).is_some()
+                && #publishing::after(change).is_some()
+                && #publishing::action(change) != "savepoint"
+        },
         On::Update(fields) => {
-            let differs = if fields.is_empty() {
-                quote!(#publishing::action(change) != "savepoint")
-            } else {
-                let differ =
-                    fields.iter().map(|field| quote_spanned!(field.span()=> before.#field != after.#field));
-                quote!(#(#differ)||*)
-            };
+            let differ =
+                fields.iter().map(|field| quote_spanned!(field.span()=> before.#field != after.#field));
             quote! {
                 ::core::matches!(
                     (#publishing::before(change), #publishing::after(change)),
-                    (::core::option::Option::Some(before), ::core::option::Option::Some(after)) if #differs
+                    (::core::option::Option::Some(before), ::core::option::Option::Some(after)) if #(#differ)||*
                 )
             }
         }

@@ -86,6 +86,16 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
         ("before_append", on_struct(quote!(#[evented(before_append = path::to::f)]))),
         ("after_write", on_struct(quote!(#[evented(after_write = path::to::f)]))),
         (
+            "publish",
+            on_struct(quote! {
+                #[evented(
+                    actions(Archive),
+                    publish(on(insert) = Made, on(update) = Changed, on(update(name)) = path::To::Renamed,
+                        on(Archive) = Archived, on(delete) = Gone)
+                )]
+            }),
+        ),
+        (
             "cascade",
             on_struct(
                 quote!(#[evented(cascade(Comment, path::To::Reply = replies::item_id, Item = items::parent))]),

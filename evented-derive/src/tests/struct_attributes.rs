@@ -13,9 +13,9 @@ fn names_of_attributes() {
             "unknown attribute `versoin`; did you mean `version`? write `#[evented(version = 1)]`",
         ),
         (
-            quote!(#[evented(publish(on(insert) = ItemAdded), schema = "i")]),
-            "unknown attribute `publish`; known here are `schema`, `version`, `actions`, `retired`, `scopes`, \
-             `log`, `insert`, `update`, `names`, `check`, `savepoint`, `before_append`, `after_write`, `cascade`, `view`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
+            quote!(#[evented(broadcast(on(insert) = ItemAdded), schema = "i")]),
+            "unknown attribute `broadcast`; known here are `schema`, `version`, `actions`, `retired`, `scopes`, \
+             `log`, `insert`, `update`, `names`, `check`, `savepoint`, `before_append`, `after_write`, `publish`, `cascade`, `view`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
         ),
         (quote!(#[evented(revision)]), "`revision` goes on a field; write `#[evented(revision)]` there"),
         (

@@ -81,7 +81,7 @@ async fn a_worker_handles_events_and_a_program_waits_for_them() {
     let mut db = fresh::<Conn>().await;
     let quickly = Retry::exponential(Duration::from_millis(5), Duration::from_millis(20)).attempts(5);
     let reports =
-        || Conn::of_reports("reports", Reported::events()).from(From::Beginning).retry(quickly.clone());
+        || Conn::of_reports("reports", Reported::events()).from(From::Beginning).retry(quickly);
     let worker = Conn::start(Worker::new().subscribe(reports()), &db.url).await;
     let stored = db.run(publish(report(1, "a"))).await.unwrap();
     let waited = db.run(wait_for("reports", stored.position, Duration::from_secs(60))).await.unwrap();
