@@ -29,6 +29,9 @@ struct Arguments {
     /// The number of rounds of each comparison.
     #[arg(long, default_value_t = 9)]
     rounds: usize,
+    /// The number of minutes of each run of `react/old-snapshot`.
+    #[arg(long, env = "EVENTED_BENCH_MINUTES", default_value_t = 1.0)]
+    minutes: f64,
     /// The URL of the PostgreSQL server.
     #[arg(long, env = "EVENTED_BENCH_POSTGRES")]
     url: String,
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<()> {
         pg_bin: arguments.pg_bin,
         rounds: arguments.rounds,
         suite: arguments.suite,
+        minutes: arguments.minutes,
     };
     record::run(&bench, &mut report)?;
     log::run(&bench, &mut report)?;

@@ -5,18 +5,26 @@ use crate::setup::Bench;
 
 mod drain;
 mod idle;
+mod inline;
 mod job_table;
 mod late;
+mod latency;
 mod model;
+mod old_snapshot;
 mod projection;
+mod rebuild;
 mod shared_rows;
 mod writers;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     drain::run(bench, report)?;
     projection::run(bench, report)?;
+    rebuild::run(bench, report)?;
+    inline::run(bench, report)?;
     shared_rows::run(bench, report)?;
     late::run(bench, report)?;
     idle::run(bench, report)?;
-    writers::run(bench, report)
+    latency::run(bench, report)?;
+    writers::run(bench, report)?;
+    old_snapshot::run(bench, report)
 }

@@ -8,6 +8,7 @@ mod contention;
 mod create;
 mod history;
 mod many_rows;
+mod publish;
 mod raw;
 mod rivals;
 mod sqlite;
@@ -26,5 +27,6 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     upsert::run(bench, report)?;
     whole_tables::run(bench, report)?;
     sqlite::run(bench, report)?;
+    publish::run(bench, report)?;
     crate::memory::run(bench, report)
 }

@@ -16,6 +16,8 @@ pub(crate) struct Bench {
     pub(crate) pg_bin: PathBuf,
     pub(crate) rounds: usize,
     pub(crate) suite: String,
+    /// How many minutes each run of a long comparison takes.
+    pub(crate) minutes: f64,
 }
 
 impl Bench {

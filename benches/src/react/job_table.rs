@@ -1,7 +1,13 @@
 //! A job table written by hand: a row for each event, which workers claim with `SKIP LOCKED`.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+
+/// How long a worker that serves the table waits when it has found no row.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Creates the table.
 pub(crate) fn create(url: &str) -> anyhow::Result<()> {
@@ -31,41 +37,61 @@ struct Claimed {
 /// Handles all rows with 8 workers, each of which claims `size` rows at a time, writes an effect for each, and
 /// acknowledges them.
 pub(crate) fn handle_all(url: &str, size: i64) -> anyhow::Result<()> {
-    let workers: Vec<_> = (0..8)
-        .map(|_| {
-            let url = url.to_owned();
-            std::thread::spawn(move || work(&url, size))
-        })
-        .collect();
-    for worker in workers {
-        worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??;
-    }
-    Ok(())
+    with_8_workers(|| {
+        let mut conn = PgConnection::establish(url)?;
+        while claim_and_handle(&mut conn, size)? > 0 {}
+        Ok(())
+    })
 }
 
-fn work(url: &str, size: i64) -> anyhow::Result<()> {
-    use diesel::sql_types::{Array, BigInt, Integer};
-    let mut conn = PgConnection::establish(url)?;
-    loop {
-        let claimed: Vec<Claimed> = diesel::sql_query(
-            "UPDATE job_rows SET state = 'running' WHERE id IN (SELECT id FROM job_rows WHERE state = 'available' \
-             ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id, comment",
-        )
-        .bind::<BigInt, _>(size)
-        .load(&mut conn)?;
-        if claimed.is_empty() {
-            return Ok(());
-        }
-        conn.transaction(|conn| {
-            for job in &claimed {
-                diesel::sql_query("INSERT INTO effects (comment) VALUES ($1)")
-                    .bind::<Integer, _>(job.comment)
-                    .execute(conn)?;
+/// Handles rows with 8 workers until `stop` is set, and counts those that are handled.
+pub(crate) fn serve(url: &str, size: i64, handled: &AtomicU64, stop: &AtomicBool) -> anyhow::Result<()> {
+    with_8_workers(|| {
+        let mut conn = PgConnection::establish(url)?;
+        while !stop.load(Ordering::Relaxed) {
+            match claim_and_handle(&mut conn, size)? {
+                0 => std::thread::sleep(PAUSE),
+                rows => {
+                    handled.fetch_add(u64::try_from(rows)?, Ordering::Relaxed);
+                }
             }
-            let ids: Vec<i64> = claimed.iter().map(|job| job.id).collect();
-            diesel::sql_query("DELETE FROM job_rows WHERE id = ANY($1)")
-                .bind::<Array<BigInt>, _>(ids)
-                .execute(conn)
-        })?;
+        }
+        Ok(())
+    })
+}
+
+fn with_8_workers(work: impl Fn() -> anyhow::Result<()> + Sync) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..8).map(|_| scope.spawn(&work)).collect();
+        for worker in workers {
+            worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??;
+        }
+        Ok(())
+    })
+}
+
+/// Handles the next rows, and returns how many there were.
+fn claim_and_handle(conn: &mut PgConnection, size: i64) -> anyhow::Result<usize> {
+    use diesel::sql_types::{Array, BigInt, Integer};
+    let claimed: Vec<Claimed> = diesel::sql_query(
+        "UPDATE job_rows SET state = 'running' WHERE id IN (SELECT id FROM job_rows WHERE state = 'available' \
+         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id, comment",
+    )
+    .bind::<BigInt, _>(size)
+    .load(conn)?;
+    if claimed.is_empty() {
+        return Ok(0);
     }
+    conn.transaction(|conn| {
+        for job in &claimed {
+            diesel::sql_query("INSERT INTO effects (comment) VALUES ($1)")
+                .bind::<Integer, _>(job.comment)
+                .execute(conn)?;
+        }
+        let ids: Vec<i64> = claimed.iter().map(|job| job.id).collect();
+        diesel::sql_query("DELETE FROM job_rows WHERE id = ANY($1)")
+            .bind::<Array<BigInt>, _>(ids)
+            .execute(conn)
+    })?;
+    Ok(claimed.len())
 }

@@ -10,7 +10,7 @@ use crate::react::model::Comment;
 use crate::report::Report;
 use crate::setup::Bench;
 
-const EVENTS: i32 = 50_000;
+const EVENTS: i32 = 100_000;
 
 fn read(url: &str) -> anyhow::Result<()> {
     let mut conn = PgConnection::establish(url)?;

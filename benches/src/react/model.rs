@@ -93,3 +93,27 @@ pub(crate) fn handle_all(
     worker.stop(Duration::from_secs(20))?;
     Ok(())
 }
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
+
+/// Returns the only number that a query names `number`.
+pub(crate) fn number(conn: &mut PgConnection, query: &str) -> anyhow::Result<i64> {
+    Ok(diesel::sql_query(query).get_result::<Number>(conn)?.number)
+}
+
+/// Fails if a table of counts is not a fresh count of the comments in another table.
+pub(crate) fn check_counts(conn: &mut PgConnection, counts: &str, comments: &str) -> anyhow::Result<()> {
+    let derived = format!("SELECT post_id, comments FROM {counts}");
+    let fresh = format!("SELECT post_id, count(*) AS comments FROM {comments} GROUP BY post_id");
+    for (what, ones, others) in [("wrong or extra", &derived, &fresh), ("wrong or missing", &fresh, &derived)]
+    {
+        let query = format!("SELECT count(*) AS number FROM ({ones} EXCEPT {others}) AS differences");
+        let rows = number(conn, &query)?;
+        anyhow::ensure!(rows == 0, "{rows} rows of {counts} are {what}");
+    }
+    Ok(())
+}
