@@ -57,6 +57,8 @@ pub use upgrade::{CheckFormats, LogState, LogStatus};
 pub struct Migrations {
     logs: Vec<LogShape>,
     sets: Vec<TableSet>,
+    /// The tables of buses, which are among the sets.
+    buses: Vec<&'static str>,
     /// The table of a log that is declared twice, with the two types.
     ambiguous: Option<(&'static str, &'static str, &'static str)>,
 }
@@ -118,7 +120,10 @@ impl Migrations {
     }
 
     /// Adds the table of a bus of domain events, for example [`DomainEvents`](crate::DomainEvents).
-    pub fn bus<B: Bus>(self) -> Self {
+    pub fn bus<B: Bus>(mut self) -> Self {
+        if !self.buses.contains(&B::TABLE) {
+            self.buses.push(B::TABLE);
+        }
         self.tables(bus_tables::of::<B>())
     }
 
@@ -160,7 +165,7 @@ impl Migrations {
     /// let sql = Migrations::new().rights("shop").sql();
     /// ```
     pub fn rights(&self, role: impl Into<String>) -> Rights {
-        Rights { logs: self.logs.clone(), role: role.into(), checkpoints: false }
+        Rights { logs: self.logs.clone(), buses: self.buses.clone(), role: role.into(), checkpoints: false }
     }
 
     /// Writes the missing migrations into a folder of Diesel migrations, each as `<now>_<name>/up.sql` and `down.sql`.

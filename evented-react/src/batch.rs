@@ -179,7 +179,7 @@ impl<C: Send + 'static> Batch<'_, C> {
             if self.is_done(&locked, &cursors, item) {
                 continue;
             }
-            self.one(executor, index, item, &mut waiting, &mut rows, &mut done).await?;
+            self.one(executor, &locked, (index, item), &mut waiting, &mut rows, &mut done).await?;
         }
         self.refresh(executor, rows).await?;
         self.move_cursors(executor, &cursors).await?;
@@ -191,26 +191,28 @@ impl<C: Send + 'static> Batch<'_, C> {
     fn is_done(&self, locked: &LockedPart, cursors: &[CursorRow], item: &Item<C>) -> bool {
         let Some(stream) = self.part.streams.get(item.stream) else { return true };
         let is_passed = |cursor: &CursorRow| cursor.stream == *stream && item.offset <= cursor.offset;
-        cursors.iter().any(is_passed) || locked.division.is_handled(&item.key, stream, item.offset)
+        // What was handled of an event that cannot be read is decided when its key is known.
+        let is_handled = || locked.division.is_handled(&item.key, stream, item.offset);
+        cursors.iter().any(is_passed) || (!item.is_anywhere() && is_handled())
     }
 
     /// Handles one delivery, or sets it aside.
     async fn one<DB: EventedBackend, E: Lend<DB, Conn = C>>(
         &self,
         executor: &mut E,
-        index: usize,
-        item: &Item<C>,
+        locked: &LockedPart,
+        (index, item): (usize, &Item<C>),
         waiting: &mut HashSet<OrderKey>,
         rows: &mut Vec<KeyValue>,
         done: &mut Done,
     ) -> Result<(), Undone> {
         if waiting.contains(&item.key) {
-            self.defer(executor, item, State::Behind, None, 0, None).await?;
+            self.defer(executor, locked, item, (State::Behind, None, 0, None)).await?;
             done.set_aside += 1;
             return Ok(());
         }
         if let Some(aside) = self.aside.iter().find(|aside| aside.index == index) {
-            match self.set_aside(executor, item, &aside.failure).await? {
+            match self.set_aside(executor, locked, item, &aside.failure).await? {
                 None => done.handled += 1,
                 Some(state) => {
                     done.set_aside += 1;
@@ -222,8 +224,8 @@ impl<C: Send + 'static> Batch<'_, C> {
             return Ok(());
         }
         match &item.work {
-            Work::Unreadable(reason) => {
-                self.defer(executor, item, State::Unreadable, Some(reason), 0, None).await?;
+            Work::Unreadable { reason, .. } => {
+                self.defer(executor, locked, item, (State::Unreadable, Some(reason), 0, None)).await?;
                 telemetry::set_aside(&self.subscriber.name, &item.key, reason);
                 waiting.insert(item.key.clone());
                 done.set_aside += 1;
@@ -252,6 +254,7 @@ impl<C: Send + 'static> Batch<'_, C> {
     async fn set_aside<DB: EventedBackend, E: Lend<DB, Conn = C>>(
         &self,
         executor: &mut E,
+        locked: &LockedPart,
         item: &Item<C>,
         failure: &Failure,
     ) -> Result<Option<State>, Undone> {
@@ -262,18 +265,16 @@ impl<C: Send + 'static> Batch<'_, C> {
         if matches!(state, State::Dead | State::Passed) {
             telemetry::dead(&self.subscriber.name, &item.key, &reason);
         }
-        self.defer(executor, item, state, Some(&reason), attempts, retry_in).await?;
+        self.defer(executor, locked, item, (state, Some(&reason), attempts, retry_in)).await?;
         Ok(Some(state))
     }
 
     async fn defer<DB: EventedBackend, E: Lend<DB, Conn = C>>(
         &self,
         executor: &mut E,
+        locked: &LockedPart,
         item: &Item<C>,
-        state: State,
-        error: Option<&str>,
-        attempts: i32,
-        retry_in: Option<i64>,
+        (state, error, attempts, retry_in): (State, Option<&str>, i32, Option<i64>),
     ) -> Result<(), Undone> {
         let Some(stream) = self.part.streams.get(item.stream) else { return Ok(()) };
         let row = DeferredRow {
@@ -288,6 +289,7 @@ impl<C: Send + 'static> Batch<'_, C> {
             error: error.map(str::to_owned),
             due_in: None,
             age: 0,
+            origin: item.is_anywhere().then_some((locked.division.parts, self.part.number)),
         };
         write(executor, store::defer(&self.subscriber.name, &row, retry_in)).await?;
         Ok(())

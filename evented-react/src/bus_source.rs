@@ -27,12 +27,18 @@ pub(crate) struct BusRoute<C> {
     /// The index among the inputs of the subscriber.
     index: i32,
     description: String,
+    makes_keys: bool,
     accept: Accept<C>,
 }
 
 impl<C> Clone for BusRoute<C> {
     fn clone(&self) -> Self {
-        Self { index: self.index, description: self.description.clone(), accept: Arc::clone(&self.accept) }
+        Self {
+            index: self.index,
+            description: self.description.clone(),
+            makes_keys: self.makes_keys,
+            accept: Arc::clone(&self.accept),
+        }
     }
 }
 
@@ -42,7 +48,7 @@ impl<C: Send + 'static> BusRoute<C> {
         input: EventInput<T>,
         handler: Arc<dyn Reaction<T, C>>,
     ) -> Self {
-        let EventInput { description, accept, .. } = input;
+        let EventInput { description, makes_keys, accept, .. } = input;
         let accept = move |data: &EventData| {
             let accepted = accept(data)?;
             Ok(accepted.map(|(value, key)| {
@@ -50,7 +56,7 @@ impl<C: Send + 'static> BusRoute<C> {
                 (key, call)
             }))
         };
-        Self { index, description, accept: Arc::new(accept) }
+        Self { index, description, makes_keys, accept: Arc::new(accept) }
     }
 }
 
@@ -138,7 +144,7 @@ impl<C: Send + 'static> PageConsumer for BusConsumer<C> {
             let (key, work) = match accepted.unwrap_or_else(reason) {
                 Ok(None) => continue,
                 Ok(Some((key, call))) => (key.as_ref().map(OrderKey::of), Work::Call(call)),
-                Err(reason) => (None, Work::Unreadable(reason)),
+                Err(reason) => (None, Work::Unreadable { reason, is_anywhere: route.makes_keys }),
             };
             let key = key.unwrap_or_else(|| stored.clone());
             self.push((event.offset, Some(event.data.id)), key, route.index, work);
@@ -169,7 +175,8 @@ impl<C: Send + 'static> PageConsumer for BusConsumer<C> {
 
     fn skip_unreadable(&mut self, row: &UnreadableRow) {
         for route in self.routes.clone() {
-            self.push((row.offset(), None), OrderKey::unknown(), route.index, Work::Unreadable(row.reason()));
+            let work = Work::Unreadable { reason: row.reason(), is_anywhere: true };
+            self.push((row.offset(), None), OrderKey::unknown(), route.index, work);
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) async fn call<DB: EventedBackend, E: Lend<DB>>(
     depth: u32,
 ) -> Result<(), NotHandled> {
     match &item.work {
-        Work::Unreadable(reason) => {
+        Work::Unreadable { reason, .. } => {
             Err(Failure { verdict: Verdict::Unreadable, error: reason.clone().into() }.into())
         }
         Work::Refresh(key) => Ok(refresh_rows(executor, subscriber, std::slice::from_ref(key)).await?),

@@ -4,7 +4,7 @@ use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, Executor};
 
 use crate::division::Division;
-use crate::store::{self, CursorRow, DeferredRow, PartRow, Patience, SubscriberRow, load, lock_part, write};
+use crate::store::{self, CursorRow, DeferredRow, Patience, SubscriberRow, load, lock_part, write};
 
 /// Divides the keys of a registered subscriber into another number of parts, in the current transaction, whose caller has
 /// locked the subscriber's row. Nothing is missed, and nothing is handled twice. Returns the row as it is then.
@@ -20,7 +20,10 @@ pub(crate) async fn divide<DB: EventedBackend, E: Executor<DB>>(
     lock_all(executor, name, row.division.parts).await?;
     let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
     let stood = cursors.iter().map(|cursor| (cursor.stream.as_str(), cursor.part, cursor.offset));
-    let division = row.division.resized(parts, stood);
+    let rows = load::<DeferredRow, _, _>(executor, store::deferred_of(name, i64::MAX)).await?;
+    // Rows of every part are told apart by the divisions that they come from.
+    let keeps = rows.iter().any(|row| row.origin.is_some());
+    let division = row.division.resized((parts, keeps), stood);
     store_division(executor, name, &division).await?;
     write(executor, store::remove_parts("evented_cursors", name, 0)).await?;
     for slowest in slowest(&cursors) {
@@ -29,7 +32,7 @@ pub(crate) async fn divide<DB: EventedBackend, E: Executor<DB>>(
             write(executor, store::insert_cursor(name, &cursor)).await?;
         }
     }
-    give_to_parts(executor, name, &division).await?;
+    give_to_parts(executor, name, &division, rows).await?;
     Ok(SubscriberRow { division, ..row })
 }
 
@@ -41,6 +44,23 @@ pub(crate) async fn lock_all<DB: EventedBackend, E: Executor<DB>>(
 ) -> Result<(), Error> {
     for part in 0..parts {
         lock_part(executor, name, part, Patience::Waits).await?;
+    }
+    Ok(())
+}
+
+/// Forgets how a subscriber was divided before, if all parts have passed where the fastest part then was.
+pub(crate) async fn forget_earlier<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    name: &str,
+    division: &Division,
+) -> Result<(), Error> {
+    if division.earlier().is_none() {
+        return Ok(());
+    }
+    let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
+    let offsets = slowest(&cursors).iter().map(|cursor| (cursor.stream.clone(), cursor.offset)).collect();
+    if division.is_settled(&offsets) {
+        write(executor, store::forget_earlier(name, division.number)).await?;
     }
     Ok(())
 }
@@ -78,10 +98,7 @@ pub(crate) async fn free_parts<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     name: &str,
 ) -> Result<(), Error> {
-    for row in load::<PartRow, _, _>(executor, store::part_rows(name)).await? {
-        write(executor, store::take_part(name, row.part, None, row.fence)).await?;
-    }
-    Ok(())
+    write(executor, store::free_parts(name)).await.map(drop)
 }
 
 /// Gives the deliveries that were set aside to the parts that have their keys now.
@@ -89,8 +106,8 @@ async fn give_to_parts<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     name: &str,
     division: &Division,
+    mut rows: Vec<DeferredRow>,
 ) -> Result<(), Error> {
-    let mut rows = load::<DeferredRow, _, _>(executor, store::deferred_of(name, i64::MAX)).await?;
     // The deliveries of a key come from one part, and keep their order. Their new numbers are free in every part.
     rows.sort_by_key(|row| (row.part, row.number));
     let first = rows.iter().map(|row| row.number).max().unwrap_or(0) + 1;

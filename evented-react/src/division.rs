@@ -56,10 +56,11 @@ impl Division {
         self.earlier.iter().all(|earlier| earlier.is_passed(slowest))
     }
 
-    /// Divides the keys into another number of parts. `cursors` has the log, the part and the offset of each cursor.
+    /// Divides the keys into another number of parts. `cursors` has the log, the part and the offset of each cursor. `keeps`: also
+    /// remember divisions that are passed.
     pub(crate) fn resized<'c>(
         &self,
-        parts: i32,
+        (parts, keeps): (i32, bool),
         cursors: impl IntoIterator<Item = (&'c str, i32, LogOffset)>,
     ) -> Self {
         let mut ended = Earlier { parts: self.parts, cursors: BTreeMap::new() };
@@ -78,7 +79,7 @@ impl Division {
         }
         let mut earlier = self.earlier.clone();
         earlier.push(ended);
-        earlier.retain(|earlier| !earlier.is_passed(&slowest));
+        earlier.retain(|earlier| keeps || !earlier.is_passed(&slowest));
         Self { number: self.number + 1, parts, earlier }
     }
 
@@ -156,7 +157,7 @@ mod tests {
                 }
                 let rows = cursors.iter().enumerate();
                 let rows = rows.map(|(part, cursor)| (LOG, i32::try_from(part).unwrap(), at(*cursor)));
-                let resized = division.resized(1 + i32::try_from(next(8)).unwrap(), rows);
+                let resized = division.resized((1 + i32::try_from(next(8)).unwrap(), false), rows);
                 let stored = Division::stored(resized.number, resized.parts, resized.earlier().as_deref());
                 division = stored.unwrap();
                 assert_eq!(division, resized);
@@ -169,11 +170,11 @@ mod tests {
 
     #[test]
     fn a_division_that_is_passed_is_forgotten() {
-        let apart = first(2).resized(4, [(LOG, 0, at(3)), (LOG, 1, at(9))]);
+        let apart = first(2).resized((4, false), [(LOG, 0, at(3)), (LOG, 1, at(9))]);
         assert!(apart.earlier().is_some());
         assert!(!apart.is_settled(&BTreeMap::from([(LOG.to_owned(), at(8))])));
         assert!(apart.is_settled(&BTreeMap::from([(LOG.to_owned(), at(9))])));
-        let together = apart.resized(2, (0..4).map(|part| (LOG, part, at(9))));
+        let together = apart.resized((2, false), (0..4).map(|part| (LOG, part, at(9))));
         assert_eq!((together.earlier(), together.number), (None, 2));
     }
 }

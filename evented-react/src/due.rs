@@ -12,7 +12,7 @@ use crate::item::{Item, Work};
 use crate::lend::Lend;
 use crate::next_state::next_state;
 use crate::register::just_before;
-use crate::store::{self, CursorRow, DeferredRow, Keyed, Patience, State, failed, load, lock_part, write};
+use crate::store::{self, DeferredRow, Keyed, Patience, State, failed, load, lock_part, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 use crate::telemetry;
@@ -75,7 +75,10 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
     }
     // Without an item, the subscriber's filters no longer accept the event: there is nothing to do.
     for item in items {
-        if item.key == row.key || matches!(item.work, Work::Unreadable(_)) {
+        if is_of_another_part(&locked.division, row, item) {
+            continue;
+        }
+        if item.key == row.key || matches!(item.work, Work::Unreadable { .. }) {
             let attempt = u32::try_from(row.attempts.saturating_add(1)).unwrap_or(u32::MAX);
             let called = call(executor, subscriber, item, attempt, depth).await;
             called.map_err(|failed| failed.into_undone(Some(0)))?;
@@ -89,8 +92,16 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
     Ok(true)
 }
 
-/// Sets a delivery aside under its own key, in the part of that key. If that part has not come to the event yet, it finds the
-/// event by itself.
+/// Returns whether another part has set the delivery aside, too, or comes to its event. While the key was not known, every part
+/// that came to the event set it aside. The part of the key handles it.
+fn is_of_another_part<C>(division: &Division, row: &DeferredRow, item: &Item<C>) -> bool {
+    let Some((parts, part)) = row.origin.filter(|_| !item.is_anywhere()) else { return false };
+    // Handled before a resize, which the row of an earlier part stands for.
+    let is_earlier = parts == division.parts && division.is_handled(&item.key, &row.stream, row.offset);
+    item.key.part(parts) != part || is_earlier
+}
+
+/// Sets a delivery aside under its own key, in the part of that key.
 async fn requeue<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
@@ -102,15 +113,10 @@ async fn requeue<DB: EventedBackend, E: Lend<DB>>(
     if part != row.part {
         lock_part(executor, name, part, Patience::Waits).await?;
     }
-    let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, Some(part))).await?;
-    let is_ahead = |cursor: &CursorRow| cursor.stream == row.stream && row.offset > cursor.offset;
-    if cursors.iter().any(is_ahead) && !division.is_handled(&item.key, &row.stream, row.offset) {
-        return Ok(());
-    }
     let waiting = load::<Keyed, _, _>(executor, store::waiting_keys(name, part)).await?;
     let waits = waiting.iter().any(|key| key.0 == item.key);
     let (state, retry_in) = if waits { (State::Behind, None) } else { (State::Retry, Some(0)) };
-    let moved = DeferredRow { part, key: item.key.clone(), state, ..row.clone() };
+    let moved = DeferredRow { part, key: item.key.clone(), state, origin: None, ..row.clone() };
     write(executor, store::defer(name, &moved, retry_in)).await?;
     Ok(())
 }

@@ -114,8 +114,8 @@ impl AnyEvent {
         decode_event(&self.data)
     }
 
-    /// Returns who published it, what caused it, and the publisher's own entries. The cause is the event of the command that
-    /// published it.
+    /// Returns who published it, what caused it, and what it belongs to. The cause is the event of the command that published it.
+    /// The publisher's own entries are there if it was published without a command.
     #[must_use]
     pub fn meta(&self) -> Meta {
         self.data.meta.as_ref().map(Meta::from_json).unwrap_or_default()
@@ -129,6 +129,8 @@ type Accepted<T> = (T, Option<KeyValue>);
 pub struct EventInput<T> {
     pub(crate) log: SourceLog,
     pub(crate) description: String,
+    /// Whether the key is not that of the event.
+    pub(crate) makes_keys: bool,
     #[expect(clippy::type_complexity, reason = "one function")]
     pub(crate) accept: Arc<dyn Fn(&EventData) -> Result<Option<Accepted<T>>, String> + Send + Sync>,
 }
@@ -148,6 +150,7 @@ impl<E: DomainEvent> From<Events<E>> for EventInput<E> {
         // A function has no description: another one is not noticed.
         let keyed = if events.key.is_some() { " with a key of its own" } else { "" };
         let description = format!("{}{keyed}", E::NAME);
+        let makes_keys = events.key.is_some();
         let accept = move |data: &EventData| {
             let event = decode_event::<E>(data).map_err(|error| error.to_string())?;
             let accepted = event.filter(|event| events.filters.iter().all(|accepts| accepts(event)));
@@ -156,13 +159,18 @@ impl<E: DomainEvent> From<Events<E>> for EventInput<E> {
                 (event, key)
             }))
         };
-        Self { log: log_of::<E::Bus>(), description, accept: Arc::new(accept) }
+        Self { log: log_of::<E::Bus>(), description, makes_keys, accept: Arc::new(accept) }
     }
 }
 
 impl<B: Bus> From<AllEvents<B>> for EventInput<AnyEvent> {
     fn from(_: AllEvents<B>) -> Self {
         let accept = |data: &EventData| Ok(Some((AnyEvent { data: data.clone() }, None)));
-        Self { log: log_of::<B>(), description: "all".to_owned(), accept: Arc::new(accept) }
+        Self {
+            log: log_of::<B>(),
+            description: "all".to_owned(),
+            makes_keys: false,
+            accept: Arc::new(accept),
+        }
     }
 }

@@ -149,6 +149,11 @@ impl<M: Model> Input<M> {
             })
     }
 
+    /// Returns whether a function of the user's makes the keys.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Returns the key of a delivery.
     pub(crate) fn key_of(&self, change: &Change<M>) -> Option<KeyValue> {
         self.key.as_ref().and_then(|key| key(change))

@@ -4,6 +4,7 @@ use evented_core::{KeyValue, LogOffset, Position};
 use uuid::Uuid;
 
 use crate::delivery::Place;
+use crate::division::Division;
 use crate::failure::Failure;
 use crate::handler::BoxFuture;
 use crate::key::OrderKey;
@@ -28,7 +29,12 @@ pub(crate) enum Work<C> {
     /// The row of a derived table is computed.
     Refresh(KeyValue),
     /// This program cannot read the event.
-    Unreadable(String),
+    Unreadable {
+        reason: String,
+        /// Whether the key is not known, because a function of the user's makes it. Then every part sets the event aside, and the
+        /// part of the key handles it when it can be read.
+        is_anywhere: bool,
+    },
 }
 
 /// A handler with the change that it receives.
@@ -37,6 +43,16 @@ pub(crate) trait Call<C>: Send + Sync {
 }
 
 impl<C> Item<C> {
+    /// Returns whether a part of a division gets the delivery.
+    pub(crate) fn is_of_part(&self, division: &Division, part: i32) -> bool {
+        self.is_anywhere() || division.part(&self.key) == part
+    }
+
+    /// Returns whether the key is not known, so that every part gets the delivery.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        matches!(self.work, Work::Unreadable { is_anywhere: true, .. })
+    }
+
     /// Returns whether two deliveries are of one event. They are handled in one transaction.
     pub(crate) fn is_of_same_event(&self, other: &Self) -> bool {
         (self.stream, self.offset) == (other.stream, other.offset)

@@ -81,6 +81,13 @@ impl<M: Model, C> Clone for Route<M, C> {
     }
 }
 
+impl<M: Model, C> Route<M, C> {
+    /// Returns whether the keys of deliveries are not those of their records.
+    fn makes_keys(&self) -> bool {
+        self.input.has_key() || matches!(self.effect, Effect::Refresh(_))
+    }
+}
+
 /// The inputs of a subscriber for the model `M`.
 pub(crate) struct ModelSource<M: Model, C> {
     pub(crate) routes: Vec<Route<M, C>>,
@@ -218,8 +225,9 @@ impl<M: Model, C: Send + 'static> ItemSink<M, C> {
             // The functions of the user's may panic: then the event counts as one that cannot be read.
             let works = catch_panic(|| works_of(route, raw, record.as_ref(), data));
             let works = works.unwrap_or_else(|| {
-                let reason = "a filter or a key of the subscriber panicked";
-                vec![(order_key(record.as_ref()), Work::Unreadable(reason.to_owned()))]
+                let reason = "a filter or a key of the subscriber panicked".to_owned();
+                let is_anywhere = route.makes_keys() || record.is_none();
+                vec![(order_key(record.as_ref()), Work::Unreadable { reason, is_anywhere })]
             });
             let event = raw.event.as_ref().map_or(Uuid::nil(), |event| event.id);
             let (offset, position, input) = (log_offset(raw.position), raw.position, route.index);
@@ -239,7 +247,10 @@ impl<M: Model, C: Send + 'static> ItemSink<M, C> {
                 position: unreadable.position,
                 key: order_key(unreadable.record.as_ref()),
                 input: route.index,
-                work: Work::Unreadable(unreadable.source.to_string()),
+                work: Work::Unreadable {
+                    reason: unreadable.source.to_string(),
+                    is_anywhere: route.makes_keys() || unreadable.record.is_none(),
+                },
             });
         }
     }
@@ -270,7 +281,7 @@ fn works_of<M: Model, C: Send + 'static>(
             let call = data.map(|data| Arc::clone(handler).call(data, change));
             match call {
                 Some(Ok(Some(call))) => vec![(key, Work::Call(call))],
-                Some(Err(reason)) => vec![(key, Work::Unreadable(reason))],
+                Some(Err(reason)) => vec![(key, Work::Unreadable { reason, is_anywhere: false })],
                 Some(Ok(None)) | None => Vec::new(),
             }
         }

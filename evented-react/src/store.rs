@@ -12,12 +12,12 @@ pub(crate) use deferred::{
     postpone, promote, renumber, revive, revive_unreadable, waiting_keys,
 };
 pub(crate) use parts::{
-    IsLocked, LockedPart, PartRow, Patience, free_part, insert_part, lock_part, locked_part, mark_event,
-    part_rows, take_part,
+    IsLocked, LockedPart, PartRow, Patience, free_part, free_parts, insert_part, lock_part, locked_part,
+    mark_event, part_rows, take_part,
 };
 pub(crate) use subscribers::{
-    SubscriberRow, division, insert_subscriber, lock_subscriber, pause, remove_parts, set_division,
-    set_stalled, subscriber_row, subscribers, unsubscribe, update_subscriber,
+    SubscriberRow, division, forget_earlier, insert_subscriber, lock_subscriber, pause, remove_parts,
+    set_division, set_stalled, subscriber_row, subscribers, unsubscribe, update_subscriber,
 };
 pub(crate) use workers::{LiveRow, insert_worker, live_workers, remove_worker, sweep};
 

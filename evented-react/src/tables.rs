@@ -101,6 +101,8 @@ const TABLES: [(&str, &str); 5] = [
     "error" TEXT,
     "retry_at" {big},
     "deferred_at" {big} NOT NULL,
+    "of_parts" INTEGER,
+    "of_part" INTEGER,
     PRIMARY KEY ("subscriber", "part", "number")
 "#,
     ),

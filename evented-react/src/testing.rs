@@ -249,9 +249,11 @@ impl<C: Send + 'static> Run<'_, C> {
             let read = tail.read(executor, None, PAGE).await?;
             let mut by_part: Vec<Vec<Arc<Item<C>>>> = (0..self.division.parts).map(|_| Vec::new()).collect();
             for item in read.items {
-                let part = usize::try_from(self.division.part(&item.key)).unwrap_or(0);
-                if let Some(items) = by_part.get_mut(part) {
-                    items.push(Arc::new(item));
+                let item = Arc::new(item);
+                for (part, items) in (0..).zip(&mut by_part) {
+                    if item.is_of_part(&self.division, part) {
+                        items.push(Arc::clone(&item));
+                    }
                 }
             }
             for (number, items) in (0..).zip(by_part) {

@@ -27,8 +27,8 @@ fn item(PublishOn { on, event }: &PublishOn, names: &Names) -> TokenStream {
     let private = &names.private;
     let publishing = quote!(#private::Publishing);
     let condition = match on {
-        On::Insert => quote!(#publishing::before(change).is_none()),
-        On::Delete => quote!(#publishing::after(change).is_none()),
+        On::Insert => quote!(#publishing::action(change) == "insert"),
+        On::Delete => quote!(#publishing::action(change) == "delete"),
         On::Action(action) => quote! {
             #publishing::action(change) == <#action as #private::ActionOf<Self>>::NAME
         },

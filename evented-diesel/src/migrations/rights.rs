@@ -11,6 +11,7 @@ use crate::model::{checkpoints_table, link_table, tree_table};
 #[must_use]
 pub struct Rights {
     pub(super) logs: Vec<LogShape>,
+    pub(super) buses: Vec<&'static str>,
     pub(super) role: String,
     pub(super) checkpoints: bool,
 }
@@ -38,6 +39,11 @@ impl Rights {
                 line(&mut sql, format_args!("GRANT SELECT ON {formats} TO {role};"));
             }
             self.log(&mut sql, log, &role);
+        }
+        for bus in &self.buses {
+            // The database assigns position and transaction.
+            let columns = "id, record_id, action, version, payload, meta, at, unique_key";
+            line(&mut sql, format_args!("GRANT SELECT, INSERT ({columns}) ON {} TO {role};", quoted(bus)));
         }
         sql
     }

@@ -140,9 +140,14 @@ impl<M: Model> Delete<'_, M> {
         let given_id = options.event_id.is_some();
         let content =
             EventContent { action: names::DELETE, payload: &payload, state: &Digest::NOTHING, given_id };
-        let before = state.as_ref().and_then(State::as_live);
-        let change = Publishing::new(names::DELETE, cx.actor.as_deref(), before, None);
-        let published = options.publications(&record.name(), &cx, &options.meta, &change)?;
+        // A row that the log cannot represent is known when it is deleted.
+        let before = state.as_ref().filter(|_| M::PUBLISHES).and_then(State::as_live).map(M::copy);
+        let is_late = M::PUBLISHES && before.is_none();
+        let publications = |before: Option<&M>| {
+            let change = Publishing::new(names::DELETE, cx.actor.as_deref(), before, None);
+            options.publications(&record.name(), &cx, &options.meta, &change)
+        };
+        let published = if is_late { Vec::new() } else { publications(before.as_ref())? };
         let event = next_event::<M>(
             &cx,
             &record.value,
@@ -173,6 +178,9 @@ impl<M: Model> Delete<'_, M> {
                 Ok(_) => {}
                 Err(error) => telemetry::lost(M::SCHEMA, &record.value, error),
             }
+        }
+        if is_late {
+            published::write_for(executor, &record.name(), &publications(Some(&row))?).await?;
         }
         after_write::run(executor, Some(&row), None).await?;
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

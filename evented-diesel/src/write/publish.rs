@@ -6,11 +6,14 @@ use evented_core::{LogOffset, Position, micros};
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
-use crate::domain::{DomainEvent, NewPublication, push_publications};
+use crate::domain::{DomainEvent, NewPublication, Publication, push_publications};
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
 use crate::sql::{LogName, SqlTypes, Statement, field};
 use crate::write::options::{Options, event_options};
+
+/// How often an insert is tried whose unique key is taken and then free.
+const ATTEMPTS: u32 = 3;
 
 /// Publishes a domain event, in the current transaction or in one of its own. A command publishes with
 /// [`Command::publish`](crate::Command::publish).
@@ -98,26 +101,56 @@ impl Publish {
         let mut event =
             made.map_err(|reason| Error::Encode { record: self.subject.clone(), error: reason.into() })?;
         event.unique.clone_from(&self.unique);
-        let failed = |error| Error::database(self.subject.clone(), error);
+        // An event with the key can be removed between the two statements.
+        for _ in 0..ATTEMPTS {
+            if let Some(published) = self.insert(executor, &event).await? {
+                return Ok(published);
+            }
+            if let Some(published) = self.earlier(executor, &event).await? {
+                return Ok(published);
+            }
+        }
+        Err(Error::database(self.subject.clone(), diesel::NotFound))
+    }
+
+    /// Inserts the event; `None` if there is one with its unique key.
+    async fn insert<DB: EventedBackend, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        event: &Publication,
+    ) -> Result<Option<Published>, Error> {
         let mut statement = Statement::new("");
-        push_publications(&mut statement, &[&event], "");
-        if self.unique.is_some() {
+        push_publications(&mut statement, &[event], "");
+        if event.unique.is_some() {
             // SQLite cannot tell the end of the `SELECT` from a join.
             statement.sql(" WHERE true ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING");
         }
         statement.sql(" RETURNING id, txid, position");
-        let stored: Vec<Stored> = executor.load(statement).await.map_err(failed)?;
-        if let Some(stored) = stored.into_iter().next() {
-            return Ok(stored.published(event.bus, false));
-        }
+        self.stored(executor, statement, event, false).await
+    }
+
+    /// Finds the event that has the unique key.
+    async fn earlier<DB: EventedBackend, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        event: &Publication,
+    ) -> Result<Option<Published>, Error> {
         let mut statement = Statement::new("SELECT e.id, e.txid, e.position FROM ");
-        statement
-            .log(event.bus)
-            .sql(" e WHERE e.unique_key = ")
-            .value(event.unique.as_deref().unwrap_or_default());
-        let stored: Vec<Stored> = executor.load(statement).await.map_err(failed)?;
-        let stored = stored.into_iter().next().ok_or_else(|| failed(diesel::NotFound))?;
-        Ok(stored.published(event.bus, true))
+        statement.log(event.bus).sql(" e WHERE e.unique_key = ");
+        statement.value(event.unique.as_deref().unwrap_or_default());
+        self.stored(executor, statement, event, true).await
+    }
+
+    async fn stored<DB: EventedBackend, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        statement: Statement<'_, DB>,
+        event: &Publication,
+        is_duplicate: bool,
+    ) -> Result<Option<Published>, Error> {
+        let rows = executor.load::<Stored>(statement).await;
+        let rows = rows.map_err(|error| Error::database(self.subject.clone(), error))?;
+        Ok(rows.into_iter().next().map(|row| row.published(event.bus, is_duplicate)))
     }
 }
 

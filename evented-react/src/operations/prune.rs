@@ -12,7 +12,7 @@ use evented_diesel::spi::{
 use evented_diesel::{Bus, Error};
 use serde::Serialize;
 
-use crate::store::{load, number, subject, text, write};
+use crate::store::{failed, load, number, subject, text, write};
 
 /// Removes the events of a bus that are older than this, and that every subscriber has handled. What is set aside stays, with
 /// everything behind the slowest subscriber.
@@ -91,6 +91,8 @@ async fn chunk<DB: EventedBackend, E: Executor<DB>>(
     bus: &str,
     age: i64,
 ) -> Result<(usize, Option<Slowest>), Error> {
+    // Nobody registers meanwhile. On SQLite this takes the write lock, before anything is read.
+    executor.batch(lock_sql::<DB>()).await.map_err(failed)?;
     let mut statement =
         Statement::new("SELECT c.subscriber, c.txid, c.position FROM evented_cursors c WHERE c.stream = ");
     statement.value(bus).sql(" ORDER BY c.txid, c.position LIMIT 1");
@@ -113,6 +115,14 @@ async fn chunk<DB: EventedBackend, E: Executor<DB>>(
     statement.sql(" AND d.txid = e.txid AND d.position = e.position)");
     statement.sql(" ORDER BY e.txid, e.position LIMIT ").value(CHUNK).sql(")");
     Ok((write(executor, statement).await?, slowest))
+}
+
+/// The SQL that locks the table of subscribers against new ones.
+fn lock_sql<DB: SqlTypes>() -> &'static str {
+    match DB::DATABASE {
+        Database::Postgres => "LOCK TABLE evented_subscribers IN SHARE MODE",
+        Database::Sqlite => "UPDATE evented_subscribers SET version = version WHERE 0",
+    }
 }
 
 /// Adds the condition that an event is older than so many milliseconds, by the clock of the database.

@@ -11,7 +11,7 @@ use crate::divide::lock_all;
 use crate::operations::lag::lags;
 use crate::refresh::{compare, lock_all_rows, rebuild_all};
 use crate::register::{RegisterError, registered};
-use crate::store::{Nothing, load, subject, text, write};
+use crate::store::{self, Nothing, SubscriberRow, load, subject, text, write};
 use crate::subscriber::Subscriber;
 
 /// Recomputes every row of a projection's table, and writes those that differ, in one transaction. Readers see the old
@@ -49,25 +49,26 @@ impl<DB: EventedBackend, C> Operation<DB> for Rebuild<'_, C> {
     type Output = Result<Rebuilt, RegisterError>;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Self::Output, Error> {
-        let (table, parts) = match prepared(executor, self.0).await {
-            Ok(prepared) => prepared,
+        let table = match prepared(executor, self.0).await {
+            Ok(table) => table,
             Err(RegisterError::Database(error)) => return Err(error),
             Err(error) => return Ok(Err(error)),
         };
         let name = subject(&self.0.name);
         let transaction = Transaction::around(executor, &name, true).await?;
-        let done = in_transaction(executor, self.0, table, parts).await;
+        let done = in_transaction(executor, self.0, table).await;
         transaction.close(executor, &name, done).await.map(Ok)
     }
 }
 
-/// Registers a projection, and returns its table and the number of its parts.
+/// Registers a projection, and returns its table.
 async fn prepared<'s, DB: EventedBackend, C, E: Executor<DB>>(
     executor: &mut E,
     projection: &'s Subscriber<C>,
-) -> Result<(&'s Table, i32), RegisterError> {
+) -> Result<&'s Table, RegisterError> {
     let table = table_of(projection)?;
-    Ok((table, registered(executor, projection).await?.division.parts))
+    registered(executor, projection).await?;
+    Ok(table)
 }
 
 fn table_of<C>(projection: &Subscriber<C>) -> Result<&Table, RegisterError> {
@@ -81,10 +82,14 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
     executor: &mut E,
     projection: &Subscriber<C>,
     table: &Table,
-    parts: i32,
 ) -> Result<Rebuilt, Error> {
+    // Nobody resizes the projection meanwhile: all of its parts are locked.
+    let name = projection.name.as_str();
+    write(executor, store::lock_subscriber(name)).await?;
+    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
+    let parts = rows.first().map_or(0, |row| row.division.parts);
     // With these locks no worker computes rows from an older snapshot and writes them later.
-    lock_all(executor, &projection.name, parts).await?;
+    lock_all(executor, name, parts).await?;
     if table.inline {
         for lock in lock_all_rows::<DB>(table) {
             load::<Nothing, _, _>(executor, lock).await?;

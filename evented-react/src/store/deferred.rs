@@ -61,6 +61,8 @@ pub(crate) struct DeferredRow {
     pub(crate) due_in: Option<i64>,
     /// The milliseconds since it was set aside.
     pub(crate) age: i64,
+    /// The number of parts at that time, and the part that has set it aside, if every part did: its key was not known.
+    pub(crate) origin: Option<(i32, i32)>,
 }
 
 impl<DB: SqlTypes> QueryableByName<DB> for DeferredRow {
@@ -77,6 +79,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for DeferredRow {
             error: optional(row, 9, DB::read_text)?,
             due_in: optional(row, 10, DB::read_big_int)?,
             age: number(row, 11)?,
+            origin: optional(row, 12, DB::read_int)?.zip(optional(row, 13, DB::read_int)?),
         })
     }
 }
@@ -87,7 +90,9 @@ fn select<'q, DB: SqlTypes>(subscriber: &'q str) -> Statement<'q, DB> {
          d.retry_at - ",
     );
     statement.sql(now_sql::<DB>()).sql(", ").sql(now_sql::<DB>());
-    statement.sql(" - d.deferred_at FROM evented_deferred d WHERE d.subscriber = ").value(subscriber);
+    statement
+        .sql(" - d.deferred_at, d.of_parts, d.of_part FROM evented_deferred d WHERE d.subscriber = ")
+        .value(subscriber);
     statement
 }
 
@@ -162,7 +167,7 @@ pub(crate) fn defer<'q, DB: SqlTypes>(
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new(
         "INSERT INTO evented_deferred (subscriber, part, number, stream, txid, position, input, key, state, \
-         attempts, error, retry_at, deferred_at) SELECT ",
+         attempts, error, retry_at, deferred_at, of_parts, of_part) SELECT ",
     );
     statement.value(subscriber).sql(", ").value(row.part);
     // Not below the time: the number of a delivery that is gone is not given to another one.
@@ -186,6 +191,10 @@ pub(crate) fn defer<'q, DB: SqlTypes>(
     statement.sql(", ");
     push_time(&mut statement, retry_in);
     statement.sql(", ").sql(now_sql::<DB>());
+    match row.origin {
+        Some((of_parts, of_part)) => statement.sql(", ").value(of_parts).sql(", ").value(of_part),
+        None => statement.sql(", NULL, NULL"),
+    };
     statement
 }
 

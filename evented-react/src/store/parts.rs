@@ -148,20 +148,26 @@ pub(crate) fn insert_part<'q, DB: SqlTypes>(subscriber: &'q str, part: i32) -> S
 pub(crate) fn take_part<'q, DB: SqlTypes>(
     subscriber: &'q str,
     part: i32,
-    owner: Option<Uuid>,
+    owner: Uuid,
     fence: i64,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_parts SET owner = ");
-    match owner {
-        Some(owner) => statement.value(owner),
-        None => statement.sql("NULL"),
-    };
     statement
+        .value(owner)
         .sql(", fence = fence + 1 WHERE subscriber = ")
         .value(subscriber)
         .sql(" AND part = ")
         .value(part);
     statement.sql(" AND fence = ").value(fence);
+    statement
+}
+
+/// Takes all parts of a subscriber from their owners, whatever their fences are, with the marks that the owners have left.
+pub(crate) fn free_parts<'q, DB: SqlTypes>(subscriber: &'q str) -> Statement<'q, DB> {
+    let mut statement = Statement::new(
+        "UPDATE evented_parts SET owner = NULL, fence = fence + 1, marked = NULL, begun = 0 WHERE subscriber = ",
+    );
+    statement.value(subscriber);
     statement
 }
 

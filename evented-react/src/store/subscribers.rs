@@ -121,6 +121,15 @@ pub(crate) fn set_division<'q, DB: SqlTypes>(
     statement
 }
 
+/// Forgets the earlier divisions of a subscriber, unless rows of them are set aside.
+pub(crate) fn forget_earlier<'q, DB: SqlTypes>(name: &'q str, division: i32) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_subscribers SET earlier = NULL WHERE name = ");
+    statement.value(name).sql(" AND division = ").value(division);
+    statement.sql(" AND NOT EXISTS (SELECT 1 FROM evented_deferred d WHERE d.subscriber = ").value(name);
+    statement.sql(" AND d.of_parts IS NOT NULL)");
+    statement
+}
+
 /// Stores why a subscriber does not go on; `None` if it does.
 pub(crate) fn set_stalled<'q, DB: SqlTypes>(name: &'q str, reason: Option<&'q str>) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_subscribers SET stalled = ");

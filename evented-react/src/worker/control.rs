@@ -7,6 +7,7 @@ use evented_diesel::spi::{EventedBackend, Executor, Transaction};
 use evented_feed::spi::{Connector, Pace};
 use uuid::Uuid;
 
+use crate::divide::forget_earlier;
 use crate::lend::Lend;
 use crate::step::Batching;
 use crate::store::{
@@ -130,6 +131,7 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
             return Ok(());
         }
     }
+    forget_earlier(executor, name, &row.division).await?;
     let parts = load::<PartRow, _, _>(executor, store::part_rows(name)).await?;
     let live =
         load::<LiveRow, _, _>(executor, store::live_workers(name, row.version, lease_millis(shared))).await?;
@@ -237,7 +239,12 @@ async fn take_locked<DB: EventedBackend, E: Executor<DB>, C>(
         shared.failed(&format!("`{name}` has no cursor in one of its logs"));
         return Ok(None);
     };
-    let take = store::take_part(name, part.part, Some(shared.id), part.fence);
+    // The subscriber may have a newer version since its row was read. Its parts are not for this worker then.
+    let row = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
+    if row.first().is_none_or(|row| row.version != served.subscriber.version) {
+        return Ok(None);
+    }
+    let take = store::take_part(name, part.part, shared.id, part.fence);
     if write(executor, take).await? == 0 {
         return Ok(None);
     }

@@ -18,6 +18,8 @@ use crate::worker::shared::{LoopGuard, Served, Shared};
 
 /// How many events are read at once.
 const PAGE: i64 = 1_000;
+/// How many pages are read for a part that is behind others, before a page is read for the one that is ahead.
+const PAGES_BEHIND: u32 = 8;
 /// The shortest time between two polls, with any number of hints.
 const MIN_GAP: Duration = Duration::from_millis(1);
 /// How long a subscriber that does not go on waits before its logs are checked again.
@@ -83,13 +85,25 @@ struct Reader<'s, C> {
 /// The reading of one log for one subscriber.
 struct Reading<C> {
     tail: Option<Tail<C>>,
+    /// How many pages were read in a row for a part that is behind others.
+    pages_behind: u32,
     /// The commit mark at which everything was read.
     drained: Option<CommitMark>,
 }
 
 impl<C> Reading<C> {
+    /// Returns where to read. A part that is behind does not keep the others waiting until it has caught up.
+    fn turn(&mut self, lowest: Place, highest: Place) -> Place {
+        if lowest.offset < highest.offset && self.pages_behind < PAGES_BEHIND {
+            self.pages_behind += 1;
+            return lowest;
+        }
+        self.pages_behind = 0;
+        highest
+    }
+
     fn none() -> Self {
-        Self { tail: None, drained: None }
+        Self { tail: None, pages_behind: 0, drained: None }
     }
 }
 
@@ -183,7 +197,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
     ) -> Result<Option<Progress>, Error> {
         let read_to =
             self.reading(subscriber, stream).and_then(|reading| Some(reading.tail.as_ref()?.place()));
-        let from = match self.demand(subscriber, stream, read_to) {
+        let (from, is_behind) = match self.demand(subscriber, stream, read_to) {
             Demand::None => {
                 self.forget(subscriber, stream);
                 return Ok(None);
@@ -192,7 +206,11 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
                 self.is_full = true;
                 return Ok(None);
             }
-            Demand::From(from) => from,
+            Demand::From { lowest, highest } => {
+                let Some(reading) = self.reading(subscriber, stream) else { return Ok(None) };
+                let from = reading.turn(lowest, highest);
+                (from, lowest.offset < from.offset)
+            }
         };
         let Some(log) = served.logs.get(stream).copied() else { return Ok(None) };
         let Some(reading) = self.reading(subscriber, stream) else { return Ok(None) };
@@ -213,7 +231,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
             Some(_) => {}
         }
         if reading.drained.as_ref() == Some(mark) {
-            return Ok(None);
+            return Ok(is_behind.then_some(Progress { found: false, more: true }));
         }
         let Some(tail) = &mut reading.tail else { return Ok(None) };
         let before = tail.place();
@@ -223,7 +241,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         }
         let read = tail.read(executor, mark.oldest_running, PAGE).await?;
         reading.drained = (!read.more).then(|| mark.clone());
-        let progress = Progress { found: read.to != before, more: read.more };
+        let progress = Progress { found: read.to != before, more: read.more || is_behind };
         self.distribute(subscriber, stream, read);
         Ok(Some(progress))
     }
@@ -247,7 +265,12 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
             let most = if is_behind(place) { REFILL } else { QUEUE };
             (owned.queue.len() < most).then_some(*place)
         });
-        wanted.min_by_key(|place| place.offset).map_or(Demand::Full, Demand::From)
+        let wanted: Vec<Place> = wanted.collect();
+        let lowest = wanted.iter().min_by_key(|place| place.offset);
+        let highest = wanted.iter().max_by_key(|place| place.offset);
+        lowest
+            .zip(highest)
+            .map_or(Demand::Full, |(lowest, highest)| Demand::From { lowest: *lowest, highest: *highest })
     }
 
     /// Gives the deliveries to the parts of their keys.
@@ -263,11 +286,11 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         };
         let mut owned_parts: Vec<_> = state.owned_parts.iter_mut().filter(is_reached).collect();
         for item in read.items {
-            let part = division.part(&item.key);
-            let owned = owned_parts.iter_mut().find(|owned| owned.id.part == part);
-            let Some(owned) = owned else { continue };
-            if owned.read_to.get(stream).is_some_and(|place| item.offset > place.offset) {
-                owned.queue.push_back(Arc::new(item));
+            let item = Arc::new(item);
+            for owned in owned_parts.iter_mut().filter(|owned| item.is_of_part(&division, owned.id.part)) {
+                if owned.read_to.get(stream).is_some_and(|place| item.offset > place.offset) {
+                    owned.queue.push_back(Arc::clone(&item));
+                }
             }
         }
         for owned in owned_parts {
@@ -312,8 +335,8 @@ enum Demand {
     None,
     /// Nothing: its parts have enough.
     Full,
-    /// The events after this place.
-    From(Place),
+    /// The events after these places: of the part that is furthest behind, and of the one that is furthest ahead.
+    From { lowest: Place, highest: Place },
 }
 
 /// What a reading of a page found.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use evented_diesel::prelude::*;
 use evented_react::testing::DrainError;
 use evented_react::{
-    ChannelExt as _, From, OnDead, Retry, SetAsideState, Subscriber, Which, retry, set_aside, skip, subscribers,
+    ChannelExt as _, From, OnDead, Retry, SetAsideState, Subscriber, Which, resize, retry, set_aside, skip,
+    subscribers, unsubscribe,
 };
 use evented_react_tests::{Comment, Kit, NewComment, Record, fresh};
 use evented_tests::db::Db;
@@ -185,34 +186,49 @@ async fn an_event_that_can_be_read_again_lines_up_under_its_own_key() {
     let broken = Arc::new(AtomicBool::new(true));
     let audit = reads_unless(&broken);
     comments(&mut db, &[(1, "a"), (2, "b")]).await;
-    assert_eq!(db.conn.drain_tolerant(&audit).await.unwrap().set_aside, 2);
+    // The keys are not known, so each of the seven parts keeps both.
+    assert_eq!(db.conn.drain_tolerant(&audit).await.unwrap().set_aside, 14);
     let aside = db.run(set_aside("audit")).await.unwrap();
     assert!(aside.iter().all(|row| row.state == SetAsideState::Unreadable), "{aside:?}");
+    // With another number of parts, too, the part of the key handles it.
+    db.run(resize("audit", 3)).await.unwrap();
+    comments(&mut db, &[(3, "c")]).await;
+    assert_eq!(db.conn.drain_tolerant(&audit).await.unwrap().set_aside, 3);
+    db.run(resize("audit", 5)).await.unwrap();
     broken.store(false, Ordering::Relaxed);
-    assert_eq!(db.run(retry("audit", Which::All)).await.unwrap(), 2);
-    db.conn.drain_tolerant(&audit).await.unwrap();
-    db.conn.drain_tolerant(&audit).await.unwrap();
-    assert_eq!(db.number("SELECT count(*) FROM seen WHERE ordered_by LIKE 't:post%'").await, 2);
-    assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn an_event_that_can_be_read_again_is_handled_once_where_its_own_part_is_behind() {
-    let mut db = fresh::<Conn>().await;
-    let broken = Arc::new(AtomicBool::new(true));
-    let audit = reads_unless(&broken);
-    comments(&mut db, &[(1, "a"), (2, "b"), (3, "c")]).await;
-    // The first event is set aside, and no other part has come to it.
-    db.conn.step_once(&audit).await.unwrap_err();
-    assert_eq!(db.run(set_aside("audit")).await.unwrap().len(), 1);
-    broken.store(false, Ordering::Relaxed);
-    assert_eq!(db.run(retry("audit", Which::All)).await.unwrap(), 1);
+    assert_eq!(db.run(retry("audit", Which::All)).await.unwrap(), 17);
     for _ in 0..3 {
         db.conn.drain_tolerant(&audit).await.unwrap();
     }
-    assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
-    assert_eq!(db.number("SELECT count(*) FROM seen").await, 3);
+    assert_eq!(db.number("SELECT count(*) FROM seen WHERE ordered_by LIKE 't:post%'").await, 3);
     assert_eq!(db.number("SELECT count(DISTINCT event) FROM seen").await, 3);
+    assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
+}
+
+/// Some parts have come to an event before it can be read, and others come to it afterwards.
+#[tokio::test]
+async fn an_event_that_can_be_read_again_is_handled_once_wherever_its_parts_are() {
+    let mut db = fresh::<Conn>().await;
+    for steps in [1, 2, 4] {
+        db.sql("DELETE FROM seen").await;
+        db.run(unsubscribe("audit")).await.unwrap();
+        let broken = Arc::new(AtomicBool::new(true));
+        let audit = reads_unless(&broken);
+        comments(&mut db, &[(1, "a"), (2, "b"), (3, "c")]).await;
+        for _ in 0..steps {
+            db.conn.step_once(&audit).await.unwrap_err();
+        }
+        assert_eq!(db.run(set_aside("audit")).await.unwrap().len(), steps);
+        broken.store(false, Ordering::Relaxed);
+        db.run(retry("audit", Which::All)).await.unwrap();
+        for _ in 0..3 {
+            db.conn.drain_tolerant(&audit).await.unwrap();
+        }
+        assert_eq!(db.run(set_aside("audit")).await.unwrap(), []);
+        let events = db.number("SELECT count(*) FROM comments_events").await;
+        assert_eq!(db.number("SELECT count(*) FROM seen").await, events);
+        assert_eq!(db.number("SELECT count(DISTINCT event) FROM seen").await, events);
+    }
 }
 
 #[tokio::test]
