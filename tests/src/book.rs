@@ -43,6 +43,7 @@ texts! {
     write_ahead_log: "../../docs/src/write-ahead-log.md",
     reacting: "../../docs/src/reacting.md",
     projections: "../../docs/src/projections.md",
+    domain_events: "../../docs/src/domain-events.md",
     workers: "../../docs/src/workers.md",
     once: "../../docs/src/once.md",
     shared_logs: "../../docs/src/shared-logs.md",

@@ -27,5 +27,15 @@ pub struct DeriveReference;
 #[cfg(doctest)]
 #[doc = include_str!("../../evented-derive/docs/event_log.md")]
 pub struct LogReference;
+
+/// Compiles and runs the examples of the reference of domain events.
+#[cfg(doctest)]
+#[doc = include_str!("../../evented-derive/docs/domain_event.md")]
+pub struct DomainEventReference;
+
+/// Compiles and runs the examples of the reference of buses.
+#[cfg(doctest)]
+#[doc = include_str!("../../evented-derive/docs/bus.md")]
+pub struct BusReference;
 pub mod raw;
 pub mod watch;

@@ -73,9 +73,10 @@ fn with_8_workers(work: impl Fn() -> anyhow::Result<()> + Sync) -> anyhow::Resul
 /// Handles the next rows, and returns how many there were.
 fn claim_and_handle(conn: &mut PgConnection, size: i64) -> anyhow::Result<usize> {
     use diesel::sql_types::{Array, BigInt, Integer};
+    // The array is computed once. A subquery of `IN` may be computed again for each row of the table, as the statistics are.
     let claimed: Vec<Claimed> = diesel::sql_query(
-        "UPDATE job_rows SET state = 'running' WHERE id IN (SELECT id FROM job_rows WHERE state = 'available' \
-         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id, comment",
+        "UPDATE job_rows SET state = 'running' WHERE id = ANY (ARRAY (SELECT id FROM job_rows WHERE state = 'available' \
+         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING id, comment",
     )
     .bind::<BigInt, _>(size)
     .load(conn)?;
