@@ -49,11 +49,17 @@ pub struct Memo {
 /// Waits until every transaction that wrote to the ledger is older than the oldest open transaction. Open transactions
 /// of other tests on the same server count too.
 pub async fn wait_for_open_transactions<S: Setting>(db: &mut S) {
+    wait_for_open_transactions_beside(db, "ledger").await;
+}
+
+/// Like [`wait_for_open_transactions`], for any log: a subscriber that begins now gets none of its events then.
+pub async fn wait_for_open_transactions_beside<S: Setting>(db: &mut S, log: &str) {
     if <S::Backend as evented_diesel::spi::SqlTypes>::DATABASE == Database::Sqlite {
         return;
     }
-    let open = "SELECT count(*) FROM ledger WHERE txid >= txid_snapshot_xmin(txid_current_snapshot())";
-    while db.number(open).await > 0 {
+    let open =
+        format!("SELECT count(*) FROM {log} WHERE txid >= txid_snapshot_xmin(txid_current_snapshot())");
+    while db.number(&open).await > 0 {
         tokio::task::yield_now().await;
     }
 }

@@ -7,6 +7,7 @@ use evented_diesel::migrations::Database;
 use evented_diesel::stream::LogReader;
 use evented_diesel::{Evented, EventedDsl as _};
 use evented_feed::{Hub, Interruption, Policy};
+use evented_tests::models::ledger::wait_for_open_transactions_beside;
 use evented_tests::models::{AddValue, Item, NewNote, Note};
 use evented_tests::raw::{self, tamper};
 
@@ -33,6 +34,8 @@ impl<M: Evented> Policy<M> for Noted {
 async fn a_long_record_does_not_hold_up_other_logs() {
     let mut db = Db::new().await;
     let item = long_item(&mut db).await;
+    // A subscription also begins with what is younger than an open transaction of another test.
+    wait_for_open_transactions_beside(&mut db, "items_events").await;
     let hub = db.hub(Hub::of::<Item>().and::<Note>()).await;
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut items = hub.subscribe(Item::changes().allowed_by(Noted(Arc::clone(&order)))).unwrap();
