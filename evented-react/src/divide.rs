@@ -21,7 +21,7 @@ pub(crate) async fn divide<DB: EventedBackend, E: Executor<DB>>(
     let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
     let stood = cursors.iter().map(|cursor| (cursor.stream.as_str(), cursor.part, cursor.offset));
     let rows = load::<DeferredRow, _, _>(executor, store::deferred_of(name, i64::MAX)).await?;
-    // Rows of every part are told apart by the divisions that they come from.
+    // A row that every part has set aside stands for the keys of one part. Its division says which keys these are.
     let keeps = rows.iter().any(|row| row.origin.is_some());
     let division = row.division.resized((parts, keeps), stood);
     store_division(executor, name, &division).await?;

@@ -110,8 +110,9 @@ async fn requeue<DB: EventedBackend, E: Lend<DB>>(
     division: &Division,
 ) -> Result<(), Undone> {
     let (name, part) = (subscriber.name.as_str(), division.part(&item.key));
-    if part != row.part {
-        lock_part(executor, name, part, Patience::Waits).await?;
+    // Not waited for: the transaction has the lock of one part, and two that wait for the part of the other would wait for ever.
+    if part != row.part && !lock_part(executor, name, part, Patience::None).await? {
+        return Err(Undone::Locked);
     }
     let waiting = load::<Keyed, _, _>(executor, store::waiting_keys(name, part)).await?;
     let waits = waiting.iter().any(|key| key.0 == item.key);

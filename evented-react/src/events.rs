@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use evented_core::{EventData, KeyValue, Meta};
 use evented_diesel::spi::{SourceLog, decode_event};
-use evented_diesel::{Bus, DomainEvent, KeyKind};
+use evented_diesel::{Bus, DomainEvent};
 
 use crate::key::IntoKey;
 
@@ -141,10 +141,6 @@ impl<T> fmt::Debug for EventInput<T> {
     }
 }
 
-fn log_of<B: Bus>() -> SourceLog {
-    SourceLog { name: B::name(), keys: KeyKind::Text, stream: B::name().stream(), shared: false }
-}
-
 impl<E: DomainEvent> From<Events<E>> for EventInput<E> {
     fn from(events: Events<E>) -> Self {
         // A function has no description: another one is not noticed.
@@ -159,7 +155,7 @@ impl<E: DomainEvent> From<Events<E>> for EventInput<E> {
                 (event, key)
             }))
         };
-        Self { log: log_of::<E::Bus>(), description, makes_keys, accept: Arc::new(accept) }
+        Self { log: SourceLog::of_bus::<E::Bus>(), description, makes_keys, accept: Arc::new(accept) }
     }
 }
 
@@ -167,7 +163,7 @@ impl<B: Bus> From<AllEvents<B>> for EventInput<AnyEvent> {
     fn from(_: AllEvents<B>) -> Self {
         let accept = |data: &EventData| Ok(Some((AnyEvent { data: data.clone() }, None)));
         Self {
-            log: log_of::<B>(),
+            log: SourceLog::of_bus::<B>(),
             description: "all".to_owned(),
             makes_keys: false,
             accept: Arc::new(accept),

@@ -122,7 +122,7 @@ pub(crate) async fn registered<DB: EventedBackend, C, E: Executor<DB>>(
         return Err(RegisterError::NoInput { subscriber: name.clone() });
     }
     subscriber.check().map_err(|error| RegisterError::Input { subscriber: name.clone(), error })?;
-    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
+    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;
     let digest = subscriber.digest();
     if let Some(row) = rows.into_iter().next()
         && is_same(&row, subscriber, &digest)
@@ -159,7 +159,8 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
     let default = if DB::DATABASE == Database::Postgres { 8 } else { 1 };
     let parts = subscriber.parts.unwrap_or(default);
     let inserted = write(executor, store::insert_subscriber(name, *version, digest, parts)).await?;
-    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, true)).await?;
+    write(executor, store::lock_subscriber(name)).await?;
+    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;
     let Some(row) = rows.into_iter().next() else { return Err(failed(diesel::NotFound).into()) };
     if inserted == 0 {
         if is_same(&row, subscriber, digest) {

@@ -6,7 +6,7 @@ mod parts;
 mod subscribers;
 mod workers;
 
-pub(crate) use cursors::{CursorRow, cursors_of, insert_cursor, move_cursor, move_idle};
+pub(crate) use cursors::{CursorRow, MovedPart, cursors_of, insert_cursor, move_cursor, move_idle};
 pub(crate) use deferred::{
     DeferredRow, DuePart, Keyed, State, bury, defer, deferred_at, deferred_of, due, due_parts, forget,
     postpone, promote, renumber, revive, revive_unreadable, waiting_keys,

@@ -40,7 +40,7 @@ use crate::item::Item;
 use crate::lend::Lend;
 use crate::register::{RegisterError, registered, stream_name};
 use crate::step::{Batching, Next, step, step_due};
-use crate::store::{self, CursorRow, DeferredRow, PartRow, failed, load, write};
+use crate::store::{self, CursorRow, DeferredRow, MovedPart, PartRow, failed, load};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 
@@ -279,8 +279,9 @@ impl<C: Send + 'static> Run<'_, C> {
         let parts: Vec<i32> = (0..self.division.parts).collect();
         let Place { offset, anchor, epoch } = to;
         let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor, epoch };
-        write(executor, store::move_idle(&self.subscriber.name, (self.division.number, &parts), &to, None))
-            .await?;
+        let division = (self.division.number, parts.as_slice());
+        let statement = store::move_idle(&self.subscriber.name, division, &to, None);
+        load::<MovedPart, _, _>(executor, statement).await?;
         Ok(())
     }
 

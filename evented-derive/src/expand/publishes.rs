@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use super::Names;
 use crate::model::{Model, On, PublishOn};
 
-/// Generates the members of `impl Model`; `None` if the model publishes nothing by itself.
+/// Generates the members of `impl Model` for the attribute `publish`; `None` if the model does not have it.
 pub(super) fn expand(model: &Model, names: &Names) -> Option<TokenStream> {
     if model.publishes.is_empty() {
         return None;

@@ -123,7 +123,9 @@ impl Container {
             "savepoint" => {
                 items::options(input, SAVEPOINT, errors, |(name, _), input, _| self.savepoint(name, input))?;
             }
-            "upcast" => self.upcasts.extend(items::list(input, form, errors, |input, _| upcast(input))?),
+            "upcast" => {
+                self.upcasts.extend(items::list(input, form, errors, |input, _| items::upcast(input))?)
+            }
             "drift" => self.drift = Some(drift(input)?),
             "crate" => self.krate = Some(items::equals(input)?),
             // An attribute without an arm here stays unread, and the caller reports it.
@@ -233,11 +235,6 @@ fn scope(input: ParseStream<'_>, form: &str, errors: &mut Errors) -> syn::Result
 }
 
 fn scope_part(input: ParseStream<'_>) -> syn::Result<(Ident, Ident)> {
-    Ok((input.parse()?, items::equals(input)?))
-}
-
-/// Parses `0 = f`.
-fn upcast(input: ParseStream<'_>) -> syn::Result<(Spanned<u32>, Path)> {
     Ok((input.parse()?, items::equals(input)?))
 }
 

@@ -1,7 +1,7 @@
 //! Parses `#[domain_event(…)]` and `#[bus(…)]`.
 
 use syn::parse::ParseStream;
-use syn::{Data, DeriveInput, Fields, Ident, LitStr, Path};
+use syn::{Data, DeriveInput, Fields, Ident, Path};
 
 use super::items::{self, Form};
 use crate::errors::Errors;
@@ -74,9 +74,11 @@ impl EventDraft {
     fn value(&mut self, (name, form): Form, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         match name {
             "name" => self.name = Some(items::equals(input)?),
-            "aliases" => self.aliases.extend(items::list(input, form, errors, |input, _| literal(input))?),
+            "aliases" => self.aliases.extend(items::list(input, form, errors, |input, _| input.parse())?),
             "version" => self.version = Some(items::equals(input)?),
-            "upcast" => self.upcasts.extend(items::list(input, form, errors, |input, _| step(input))?),
+            "upcast" => {
+                self.upcasts.extend(items::list(input, form, errors, |input, _| items::upcast(input))?)
+            }
             "key" => self.key = Some(items::equals(input)?),
             "bus" => self.bus = Some(items::equals(input)?),
             "crate" => self.krate = Some(items::equals(input)?),
@@ -85,16 +87,6 @@ impl EventDraft {
         }
         Ok(())
     }
-}
-
-fn literal(input: ParseStream<'_>) -> syn::Result<Spanned<String>> {
-    let literal: LitStr = input.parse()?;
-    Ok(Spanned { value: literal.value(), span: literal.span() })
-}
-
-/// Parses `0 = f`.
-fn step(input: ParseStream<'_>) -> syn::Result<(Spanned<u32>, Path)> {
-    Ok((input.parse()?, items::equals(input)?))
 }
 
 fn named_fields(data: &Data) -> Vec<Ident> {

@@ -200,6 +200,11 @@ pub(super) fn path(input: ParseStream<'_>) -> syn::Result<Path> {
     Ok(path)
 }
 
+/// Parses `0 = f`, a step from one version to the next.
+pub(super) fn upcast(input: ParseStream<'_>) -> syn::Result<(Spanned<u32>, Path)> {
+    Ok((input.parse()?, equals(input)?))
+}
+
 /// Parses `= value`.
 pub(super) fn equals<T: Parse>(input: ParseStream<'_>) -> syn::Result<T> {
     input.parse::<Token![=]>()?;

@@ -79,7 +79,8 @@ impl Publication {
     }
 }
 
-/// Adds the insert of events of one bus, which all have a unique key or all have none. `from`: the part of the statement that must have a row, else nothing is published.
+/// Adds the insert of events of one bus, which all have a unique key or all have none. `from` names the part of the statement
+/// that must have a row, else nothing is published.
 pub(crate) fn push_publications<'q, DB: SqlTypes>(
     statement: &mut Statement<'q, DB>,
     publications: &[&'q Publication],

@@ -1,4 +1,4 @@
-//! Domain events that a model publishes by itself: `#[evented(publish(on(insert) = OrderPlaced))]`.
+//! The domain events that the attribute `publish` of a model declares: `#[evented(publish(on(insert) = OrderPlaced))]`.
 
 use evented_core::Evented;
 

@@ -34,6 +34,20 @@ impl Error {
         Self::Constraint { subject, kind, name, columns, source: Box::new(source) }
     }
 
+    /// Names another subject in the error of a statement.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn about(mut self, about: Subject) -> Self {
+        if let Self::Constraint { subject, .. }
+        | Self::SerializationFailure { subject, .. }
+        | Self::Busy { subject, .. }
+        | Self::Database { subject, .. } = &mut self
+        {
+            *subject = about;
+        }
+        self
+    }
+
     /// Whether another transaction caused an error of Diesel's: a deadlock, a serialization failure, a lock.
     #[doc(hidden)]
     #[must_use]

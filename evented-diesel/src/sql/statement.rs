@@ -52,6 +52,7 @@ impl<M: 'static, K: 'static> Text for Fixed<M, K> {
 enum Part<'q, DB: SqlTypes> {
     Sql(&'static str),
     Identifier(&'q str),
+    Number(usize),
     Value(Value<'q>),
     Key(KeyPart),
     Field(&'q dyn BindColumns<DB>, usize),
@@ -84,6 +85,12 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
     /// Adds an identifier, in quotation marks.
     pub fn identifier(&mut self, name: &'q str) -> &mut Self {
         self.parts.push(Part::Identifier(name));
+        self
+    }
+
+    /// Adds a number as it is, for the name of a part of the statement: `published0`, `published1`.
+    pub(crate) fn number(&mut self, number: usize) -> &mut Self {
+        self.parts.push(Part::Number(number));
         self
     }
 
@@ -183,6 +190,7 @@ impl<DB: SqlTypes> Statement<'_, DB> {
             match part {
                 Part::Sql(sql) => out.push_sql(sql),
                 Part::Identifier(name) => out.push_identifier(name)?,
+                Part::Number(number) => out.push_sql(&number.to_string()),
                 Part::Table(push) => push(out.reborrow())?,
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
                 Part::Value(_)
@@ -206,6 +214,7 @@ impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
             match part {
                 Part::Sql(sql) => out.push_sql(sql),
                 Part::Identifier(name) => out.push_identifier(name)?,
+                Part::Number(number) => out.push_sql(&number.to_string()),
                 Part::Value(value) => DB::push_value(value, out.reborrow())?,
                 Part::Key(part) => DB::push_key_part(part, out.reborrow())?,
                 Part::Field(row, index) => row.push_field(*index, out.reborrow())?,

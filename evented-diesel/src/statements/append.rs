@@ -298,15 +298,11 @@ pub(crate) fn push_published<'q, DB: SqlTypes>(
     published: &'q [Publication],
 ) {
     for (index, of_bus) in by_bus(published).into_iter().enumerate() {
-        // The names differ in length alone, because a statement consists of static texts.
-        statement.sql(", published").sql(PRIMES.get(..index).unwrap_or(PRIMES)).sql(" AS (");
+        statement.sql(", published").number(index).sql(" AS (");
         push_publications(statement, &of_bus, " FROM appended");
         statement.sql(")");
     }
 }
-
-/// The end of the names of the parts that publish, one character for each bus before it.
-const PRIMES: &str = "________________________________";
 
 /// Groups events by their bus. The events of a bus keep their order.
 pub(crate) fn by_bus(published: &[Publication]) -> Vec<Vec<&Publication>> {

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use evented_core::KeyKind;
-
 use crate::backend::EventedBackend;
-use crate::domain::{Bus, DomainEvent, decode_event};
+use crate::domain::{DomainEvent, decode_event};
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, sealed};
 use crate::stream::log_pages::{BEGINNING, read_page};
@@ -59,8 +57,7 @@ impl<DB: EventedBackend, E: DomainEvent> Operation<DB> for PublishedEvents<E> {
     type Output = Vec<E>;
 
     async fn perform<D: Executor<DB>>(self, executor: &mut D) -> Result<Vec<E>, Error> {
-        let name = E::Bus::name();
-        let log = SourceLog { name, keys: KeyKind::Text, stream: name.stream(), shared: false };
+        let log = SourceLog::of_bus::<E::Bus>();
         let (mut found, mut after) = (Vec::new(), BEGINNING);
         loop {
             let page = read_page(executor, &log, after, None, PAGE).await?;

@@ -2,6 +2,7 @@
 
 use evented_core::{KeyKind, StreamId};
 
+use crate::domain::Bus;
 use crate::model::EventLog;
 use crate::sql::LogName;
 use crate::statements::LoggedEvent;
@@ -26,6 +27,13 @@ impl SourceLog {
     #[must_use]
     pub fn of<L: EventLog>() -> Self {
         Self { name: L::NAME, keys: L::KEY, stream: L::NAME.stream(), shared: L::SHARED }
+    }
+
+    /// Describes the bus `B`, which has the columns of a log.
+    #[must_use]
+    pub fn of_bus<B: Bus>() -> Self {
+        let name = B::name();
+        Self { name, keys: KeyKind::Text, stream: name.stream(), shared: false }
     }
 
     /// Returns whether an event belongs to a model.

@@ -209,7 +209,7 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     if is_late {
         let change = Publishing::new(decision.action, cx.actor.as_deref(), None, Some(&row));
         let published = options.publications(&record.name(), &cx, &pending.meta, &change)?;
-        published::write_for(executor, &record.name(), &published).await?;
+        published::write(executor, &record.name(), &published).await?;
     }
     after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

@@ -180,7 +180,7 @@ impl<M: Model> Delete<'_, M> {
             }
         }
         if is_late {
-            published::write_for(executor, &record.name(), &publications(Some(&row))?).await?;
+            published::write(executor, &record.name(), &publications(Some(&row))?).await?;
         }
         after_write::run(executor, Some(&row), None).await?;
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

@@ -162,9 +162,7 @@ struct Stored {
 impl Stored {
     fn published(self, bus: LogName, is_duplicate: bool) -> Published {
         let LogOffset { txid, position } = self.offset;
-        let anchor = self.id.as_u64_pair().1;
-        let position =
-            Position::new(bus.stream(), txid.cast_unsigned(), position.cast_unsigned()).anchored(anchor);
+        let position = Position::new(bus.stream(), txid.cast_unsigned(), position.cast_unsigned());
         Published { id: self.id, position, is_duplicate }
     }
 }

@@ -1,13 +1,11 @@
 //! Writes the domain events of a command, where the database does not write them in the statement of the command.
 
-use diesel::QueryResult;
-
 use crate::backend::EventedBackend;
 use crate::domain::{Publication, push_publications};
 use crate::error::{Error, Subject};
 use crate::exec::Executor;
 use crate::model::Model;
-use crate::sql::{SqlTypes, Statement};
+use crate::sql::Statement;
 use crate::statements::by_bus;
 use crate::write::options::Options;
 
@@ -25,28 +23,21 @@ pub(crate) async fn after<DB: EventedBackend, E: Executor<DB>>(
     name: &Subject,
     published: &[Publication],
 ) -> Result<(), Error> {
-    if DB::NUMBERS_TRANSACTIONS { Ok(()) } else { write_for(executor, name, published).await }
+    if DB::NUMBERS_TRANSACTIONS { Ok(()) } else { write(executor, name, published).await }
 }
 
-/// Writes the domain events of a command in a statement of their own.
-pub(crate) async fn write_for<DB: EventedBackend, E: Executor<DB>>(
+/// Writes domain events in statements of their own, one for each bus.
+pub(crate) async fn write<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     name: &Subject,
     published: &[Publication],
 ) -> Result<(), Error> {
-    write(executor, published).await.map_err(|error| Error::database(name.clone(), error))
-}
-
-/// Writes domain events.
-pub(crate) async fn write<DB: SqlTypes, E: Executor<DB>>(
-    executor: &mut E,
-    published: &[Publication],
-) -> QueryResult<()> {
     for of_bus in by_bus(published) {
         for events in of_bus.chunks(EVENTS_PER_STATEMENT) {
             let mut statement = Statement::new("");
             push_publications(&mut statement, events, "");
-            executor.execute(statement).await?;
+            let written = executor.execute(statement).await;
+            written.map_err(|error| Error::database(name.clone(), error))?;
         }
     }
     Ok(())

@@ -211,7 +211,8 @@ impl<DB: EventedBackend> Operation<DB> for RetryAside {
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<usize, Error> {
         let mut count = 0;
         for row in heads(executor, &self.subscriber, &self.which).await? {
-            count += write(executor, store::revive(&self.subscriber, row.part, row.number)).await?;
+            let revived = write(executor, store::revive(&self.subscriber, row.part, row.number)).await;
+            count += revived.map_err(|error| error.about(subject(&self.subscriber)))?;
         }
         Ok(count)
     }
@@ -226,7 +227,8 @@ impl<DB: EventedBackend> Operation<DB> for Skip {
             let name = subject(&self.subscriber);
             let transaction = Transaction::around(executor, &name, true).await?;
             let skipped = skip_one(executor, &self.subscriber, &row).await;
-            count += transaction.close(executor, &name, skipped).await?;
+            let skipped = transaction.close(executor, &name, skipped).await;
+            count += skipped.map_err(|error| error.about(name))?;
         }
         Ok(count)
     }

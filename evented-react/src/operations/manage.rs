@@ -4,6 +4,7 @@ use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, Executor, Operation, Transaction, sealed};
 use serde::Serialize;
 
+use crate::divide::lock_all;
 use crate::operations::aside::duration;
 use crate::store::{self, DeferredRow, LiveRow, State, SubscriberRow, load, subject, write};
 
@@ -113,13 +114,13 @@ impl<DB: EventedBackend> Operation<DB> for Pause {
     type Output = bool;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<bool, Error> {
-        let changed = write(executor, store::pause(&self.subscriber, self.paused)).await?;
-        Ok(changed > 0)
+        let changed = write(executor, store::pause(&self.subscriber, self.paused)).await;
+        changed.map(|rows| rows > 0).map_err(|error| error.about(subject(&self.subscriber)))
     }
 }
 
-/// Removes a subscriber with its progress and everything that it has set aside. A worker that serves it writes nothing
-/// more. Registered again, it begins as one that never was. Returns whether it was registered.
+/// Removes a subscriber with its progress and everything that it has set aside, as soon as no worker handles a batch of it. A
+/// worker that serves it writes nothing more. Registered again, it begins as one that never was. Returns whether it was registered.
 pub fn unsubscribe(subscriber: impl Into<String>) -> Unsubscribe {
     Unsubscribe { subscriber: subscriber.into() }
 }
@@ -140,11 +141,17 @@ impl<DB: EventedBackend> Operation<DB> for Unsubscribe {
         let name = subject(&self.subscriber);
         let transaction = Transaction::around(executor, &name, true).await?;
         let removed = remove(executor, &self.subscriber).await;
-        Ok(transaction.close(executor, &name, removed).await? > 0)
+        let removed = transaction.close(executor, &name, removed).await;
+        removed.map(|rows| rows > 0).map_err(|error| error.about(name))
     }
 }
 
 async fn remove<DB: EventedBackend, E: Executor<DB>>(executor: &mut E, name: &str) -> Result<usize, Error> {
+    // In the order of every other change of a subscriber: two that lock rows in different orders end one another.
+    write(executor, store::lock_subscriber(name)).await?;
+    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(0) };
+    lock_all(executor, name, row.division.parts).await?;
     // SQLite checks foreign keys only where the connection asks for it: each table is emptied by name.
     for table in ["evented_deferred", "evented_cursors", "evented_parts", "evented_workers"] {
         write(executor, store::unsubscribe(table, name)).await?;

@@ -57,7 +57,7 @@ impl<DB: EventedBackend, C> Operation<DB> for Rebuild<'_, C> {
         let name = subject(&self.0.name);
         let transaction = Transaction::around(executor, &name, true).await?;
         let done = in_transaction(executor, self.0, table).await;
-        transaction.close(executor, &name, done).await.map(Ok)
+        transaction.close(executor, &name, done).await.map(Ok).map_err(|error| error.about(name))
     }
 }
 
@@ -86,7 +86,7 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
     // Nobody resizes the projection meanwhile: all of its parts are locked.
     let name = projection.name.as_str();
     write(executor, store::lock_subscriber(name)).await?;
-    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
+    let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;
     let parts = rows.first().map_or(0, |row| row.division.parts);
     // With these locks no worker computes rows from an older snapshot and writes them later.
     lock_all(executor, name, parts).await?;

@@ -38,7 +38,7 @@ impl<DB: EventedBackend> Operation<DB> for Resize {
         let name = subject(&self.subscriber);
         let transaction = Transaction::around(executor, &name, true).await?;
         let resized = self.in_transaction(executor).await;
-        transaction.close(executor, &name, resized).await
+        transaction.close(executor, &name, resized).await.map_err(|error| error.about(name))
     }
 }
 
@@ -49,8 +49,7 @@ impl Resize {
     ) -> Result<bool, Error> {
         // Before anything is read, so that SQLite need not upgrade the transaction.
         write(executor, store::lock_subscriber(&self.subscriber)).await?;
-        let rows =
-            load::<SubscriberRow, _, _>(executor, store::subscriber_row(&self.subscriber, false)).await?;
+        let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(&self.subscriber)).await?;
         let Some(row) = rows.into_iter().next() else { return Ok(false) };
         divide(executor, row, self.parts).await?;
         Ok(true)

@@ -3,7 +3,7 @@
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_core::LogOffset;
-use evented_diesel::spi::{SqlTypes, Statement};
+use evented_diesel::spi::{Database, SqlTypes, Statement};
 use uuid::Uuid;
 
 use crate::store::{number, small, text};
@@ -79,7 +79,10 @@ pub(crate) fn move_cursor<'q, DB: SqlTypes>(
 }
 
 /// Moves the cursors of parts where nothing happened, and never backwards: in the division with this number, and of parts of
-/// which `owner` is the owner if one is given.
+/// which `owner` is the owner if one is given. Returns the parts as [`MovedPart`].
+///
+/// On PostgreSQL a cursor that another transaction has locked stays where it is. So the statement, which locks several rows,
+/// never waits for another one that locks them in another order.
 pub(crate) fn move_idle<'q, DB: SqlTypes>(
     subscriber: &'q str,
     (division, parts): (i32, &[i32]),
@@ -97,11 +100,18 @@ pub(crate) fn move_idle<'q, DB: SqlTypes>(
     statement.sql(" AND stream = ").value(to.stream.as_str());
     statement.sql(" AND (txid < ").value(to.offset.txid).sql(" OR (txid = ").value(to.offset.txid);
     statement.sql(" AND position < ").value(to.offset.position).sql("))");
-    for (index, part) in parts.iter().enumerate() {
-        statement.sql(if index == 0 { " AND part IN (" } else { ", " }).value(*part);
+    if DB::DATABASE == Database::Postgres {
+        // An array is made once, before the rows are searched.
+        statement.sql(" AND part = ANY(ARRAY(SELECT l.part FROM evented_cursors l WHERE l.subscriber = ");
+        statement.value(subscriber).sql(" AND l.stream = ").value(to.stream.as_str()).sql(" AND l.part IN (");
+        push_parts(&mut statement, parts);
+        statement.sql(" FOR NO KEY UPDATE SKIP LOCKED))");
+    } else {
+        statement.sql(" AND part IN (");
+        push_parts(&mut statement, parts);
     }
     statement
-        .sql(") AND EXISTS (SELECT 1 FROM evented_subscribers s WHERE s.name = evented_cursors.subscriber");
+        .sql(" AND EXISTS (SELECT 1 FROM evented_subscribers s WHERE s.name = evented_cursors.subscriber");
     statement.sql(" AND s.division = ").value(division).sql(")");
     if let Some(owner) = owner {
         statement.sql(
@@ -110,5 +120,22 @@ pub(crate) fn move_idle<'q, DB: SqlTypes>(
         );
         statement.value(owner).sql(")");
     }
+    statement.sql(" RETURNING part");
     statement
+}
+
+fn push_parts<DB: SqlTypes>(statement: &mut Statement<'_, DB>, parts: &[i32]) {
+    for (index, part) in parts.iter().enumerate() {
+        statement.sql(if index == 0 { "" } else { ", " }).value(*part);
+    }
+    statement.sql(")");
+}
+
+/// A part whose cursor was moved.
+pub(crate) struct MovedPart(pub(crate) i32);
+
+impl<DB: SqlTypes> QueryableByName<DB> for MovedPart {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        small(row, 0).map(Self)
+    }
 }

@@ -46,14 +46,10 @@ pub(crate) fn division<'a, DB: SqlTypes>(
 const COLUMNS: &str = "SELECT s.name, s.version, s.digest, s.declared_parts, s.division, s.parts, s.earlier, s.paused, \
      s.stalled FROM evented_subscribers s";
 
-/// Reads one subscriber. `lock`: until the end of the transaction nobody else changes it.
-pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str, lock: bool) -> Statement<'q, DB> {
+/// Reads one subscriber.
+pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB> {
     let mut statement = Statement::new(COLUMNS);
     statement.sql(" WHERE s.name = ").value(name);
-    if lock && !DB::LOCKS_FIRST {
-        // Not stronger: rows that refer to it can be inserted meanwhile.
-        statement.sql(" FOR NO KEY UPDATE");
-    }
     statement
 }
 

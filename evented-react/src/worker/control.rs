@@ -108,7 +108,7 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
     served: &Served<C>,
 ) -> Result<(), Error> {
     let name = served.subscriber.name.as_str();
-    let row = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
+    let row = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;
     // A newer version fences this one out, and a subscriber that was removed has no parts.
     let row = row.into_iter().next().filter(|row| row.version == served.subscriber.version);
     let Some(row) = row else {
@@ -240,7 +240,7 @@ async fn take_locked<DB: EventedBackend, E: Executor<DB>, C>(
         return Ok(None);
     };
     // The subscriber may have a newer version since its row was read. Its parts are not for this worker then.
-    let row = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name, false)).await?;
+    let row = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;
     if row.first().is_none_or(|row| row.version != served.subscriber.version) {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, Executor, Transaction};
 
-use crate::store::{self, CursorRow, subject, write};
+use crate::store::{self, CursorRow, MovedPart, load, subject};
 use crate::tail::Place;
 use crate::worker::owned_part::OwnedPart;
 use crate::worker::shared::Shared;
@@ -49,7 +49,7 @@ impl Moves {
         executor: &mut E,
         shared: &Shared<C>,
     ) -> Result<(), Error> {
-        let moves = planned(shared);
+        let mut moves = planned(shared);
         self.pending = !moves.is_empty();
         if !self.pending || self.last.is_some_and(|last| last.elapsed() < GAP) {
             return Ok(());
@@ -57,23 +57,25 @@ impl Moves {
         self.last = Some(Instant::now());
         let name = subject("");
         let transaction = Transaction::around(executor, &name, true).await?;
-        let moved = all(executor, shared, &moves).await;
+        let moved = all(executor, shared, &mut moves).await;
         transaction.close(executor, &name, moved).await?;
-        for planned in &moves {
-            planned.store(shared);
+        for moved in &moves {
+            moved.store(shared);
         }
-        self.pending = false;
+        // A cursor that was locked is moved with the next ones.
+        self.pending = !planned(shared).is_empty();
         Ok(())
     }
 }
 
+/// Moves cursors, and leaves the parts in `moves` whose cursors were moved.
 async fn all<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
-    moves: &[Move],
+    moves: &mut [Move],
 ) -> Result<(), Error> {
     for planned in moves {
-        one(executor, shared, planned).await?;
+        planned.parts = one(executor, shared, planned).await?;
     }
     Ok(())
 }
@@ -82,14 +84,15 @@ async fn one<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
     planned: &Move,
-) -> Result<(), Error> {
-    let Some(served) = shared.served.get(planned.subscriber) else { return Ok(()) };
-    let Some(stream) = served.streams.get(planned.stream) else { return Ok(()) };
+) -> Result<Vec<i32>, Error> {
+    let Some(served) = shared.served.get(planned.subscriber) else { return Ok(Vec::new()) };
+    let Some(stream) = served.streams.get(planned.stream) else { return Ok(Vec::new()) };
     let Place { offset, anchor, epoch } = planned.to;
     let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor, epoch };
     let parts = (planned.division, planned.parts.as_slice());
     let statement = store::move_idle(&served.subscriber.name, parts, &to, Some(shared.id));
-    write(executor, statement).await.map(drop)
+    let moved = load::<MovedPart, _, _>(executor, statement).await?;
+    Ok(moved.into_iter().map(|part| part.0).collect())
 }
 
 impl Move {

@@ -216,3 +216,24 @@ async fn a_part_that_is_full_holds_up_no_other() {
     worker.stop().await;
     assert_eq!(db.number("SELECT count(DISTINCT event) FROM seen").await, 3_039);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_somebody_has_locked_holds_up_no_other() {
+    let mut db = fresh::<Conn>().await;
+    if Db::<Conn>::DATABASE == Database::Sqlite {
+        // A transaction that writes locks the whole database.
+        return;
+    }
+    let audit = Conn::recorder("audit").parts(4);
+    db.run(register(&audit)).await.unwrap().unwrap();
+    // Written before the gate is closed: its transaction holds back what is younger.
+    let written = write(&mut db, 1, "x").await;
+    let mut gate = db.connect().await;
+    gate.sql("BEGIN; SELECT 1 FROM evented_cursors WHERE part = 0 FOR UPDATE").await;
+    let worker = Conn::start(Worker::new().subscribe(audit), &db.url).await;
+    let moved = format!("SELECT count(*) FROM evented_cursors WHERE txid = {}", written.major());
+    eventually(&mut db, &moved, 3).await;
+    gate.sql("COMMIT").await;
+    eventually(&mut db, &moved, 4).await;
+    worker.stop().await;
+}
