@@ -15,6 +15,7 @@ use crate::item::{Item, Work};
 use crate::key::OrderKey;
 use crate::lend::Lend;
 use crate::next_state::next_state;
+use crate::settle::Outcome;
 use crate::store::{
     self, CursorRow, DeferredRow, Keyed, LockedPart, Nothing, Patience, State, failed, load, lock_part, write,
 };
@@ -88,9 +89,30 @@ pub(crate) async fn run<DB: EventedBackend, E: Lend<DB>>(
     items: &[Arc<Item<E::Conn>>],
     aside: &[Aside],
 ) -> Result<Done, Undone> {
+    run_batch(executor, subscriber, part, items, Ends::Open { aside }).await
+}
+
+/// Stores how the effects of deliveries ended, which are whole events in the order of their logs, and moves the cursors.
+pub(crate) async fn run_ended<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    items: &[Arc<Item<E::Conn>>],
+    outcomes: &[Outcome],
+) -> Result<Done, Undone> {
+    run_batch(executor, subscriber, part, items, Ends::Known(outcomes)).await
+}
+
+async fn run_batch<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    items: &[Arc<Item<E::Conn>>],
+    ends: Ends<'_>,
+) -> Result<Done, Undone> {
     let depth = executor.depth().map_err(failed)?;
     executor.begin().await.map_err(failed)?;
-    let batch = Batch { subscriber, part, items, aside, depth: depth + 1, called: AtomicBool::new(false) };
+    let batch = Batch { subscriber, part, items, ends, depth: depth + 1, called: AtomicBool::new(false) };
     let undone = match batch.in_transaction(executor).await {
         Ok(done) => match executor.commit().await {
             Ok(()) => {
@@ -147,11 +169,43 @@ pub(crate) async fn roll_back<DB: EventedBackend, E: Lend<DB>>(
     }
 }
 
+/// How the deliveries of a batch end.
+#[derive(Clone, Copy)]
+enum Ends<'b> {
+    /// As their handlers end. Those in `aside` have failed alone.
+    Open { aside: &'b [Aside] },
+    /// They have ended, each in this way.
+    Known(&'b [Outcome]),
+}
+
+impl<'b> Ends<'b> {
+    /// Returns the failure of a delivery that is known.
+    fn failure(self, index: usize) -> Option<&'b Failure> {
+        match self {
+            Self::Open { aside } => {
+                aside.iter().find(|aside| aside.index == index).map(|aside| &aside.failure)
+            }
+            Self::Known(outcomes) => match outcomes.get(index) {
+                Some(Outcome::Failed(failure)) => Some(failure),
+                _ => None,
+            },
+        }
+    }
+
+    /// Returns how a delivery has ended.
+    fn outcome(self, index: usize) -> Option<&'b Outcome> {
+        match self {
+            Self::Open { .. } => None,
+            Self::Known(outcomes) => outcomes.get(index),
+        }
+    }
+}
+
 struct Batch<'b, C> {
     subscriber: &'b Subscriber<C>,
     part: Part<'b>,
     items: &'b [Arc<Item<C>>],
-    aside: &'b [Aside],
+    ends: Ends<'b>,
     /// How many transactions are open within the batch.
     depth: u32,
     /// Whether a handler was called.
@@ -206,13 +260,24 @@ impl<C: Send + 'static> Batch<'_, C> {
         rows: &mut Vec<KeyValue>,
         done: &mut Done,
     ) -> Result<(), Undone> {
+        if matches!(self.ends.outcome(index), Some(Outcome::Done)) {
+            done.handled += 1;
+            return Ok(());
+        }
         if waiting.contains(&item.key) {
             self.defer(executor, locked, item, (State::Behind, None, 0, None)).await?;
             done.set_aside += 1;
             return Ok(());
         }
-        if let Some(aside) = self.aside.iter().find(|aside| aside.index == index) {
-            match self.set_aside(executor, locked, item, &aside.failure).await? {
+        if matches!(self.ends.outcome(index), Some(Outcome::Behind)) {
+            // What it waited for is gone: it is due at once.
+            self.defer(executor, locked, item, (State::Retry, None, 0, Some(0))).await?;
+            waiting.insert(item.key.clone());
+            done.set_aside += 1;
+            return Ok(());
+        }
+        if let Some(failure) = self.ends.failure(index) {
+            match self.set_aside(executor, locked, item, failure).await? {
                 None => done.handled += 1,
                 Some(state) => {
                     done.set_aside += 1;

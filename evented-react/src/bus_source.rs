@@ -12,15 +12,14 @@ use evented_diesel::spi::{
 use uuid::Uuid;
 
 use crate::events::EventInput;
-use crate::handler::Reaction;
 use crate::input::InputError;
-use crate::item::{Call, Item, Work};
+use crate::item::{Item, Work};
 use crate::key::OrderKey;
-use crate::source::{HandlerCall, ItemConsumer, Source};
+use crate::source::{ItemConsumer, Source};
+use crate::target::Target;
 
-/// What an input does with an event: a call of its handler, with the key that it gives; `None` if it does not accept it.
-type Accept<C> =
-    Arc<dyn Fn(&EventData) -> Result<Option<(Option<KeyValue>, Box<dyn Call<C>>)>, String> + Send + Sync>;
+/// What an input does with an event, with the key that it gives; `None` if it does not accept it.
+type Accept<C> = Arc<dyn Fn(&EventData) -> Result<Option<(Option<KeyValue>, Work<C>)>, String> + Send + Sync>;
 
 /// An input, with what is done with its events.
 pub(crate) struct BusRoute<C> {
@@ -46,15 +45,12 @@ impl<C: Send + 'static> BusRoute<C> {
     pub(crate) fn new<T: Send + Sync + 'static>(
         index: i32,
         input: EventInput<T>,
-        handler: Arc<dyn Reaction<T, C>>,
+        target: Target<T, C>,
     ) -> Self {
         let EventInput { description, makes_keys, accept, .. } = input;
         let accept = move |data: &EventData| {
             let accepted = accept(data)?;
-            Ok(accepted.map(|(value, key)| {
-                let call: Box<dyn Call<C>> = Box::new(HandlerCall { value, handler: Arc::clone(&handler) });
-                (key, call)
-            }))
+            Ok(accepted.map(|(value, key)| (key, target.work(value))))
         };
         Self { index, description, makes_keys, accept: Arc::new(accept) }
     }
@@ -143,7 +139,7 @@ impl<C: Send + 'static> PageConsumer for BusConsumer<C> {
             let reason = || Err("a filter or a key of the subscriber panicked".to_owned());
             let (key, work) = match accepted.unwrap_or_else(reason) {
                 Ok(None) => continue,
-                Ok(Some((key, call))) => (key.as_ref().map(OrderKey::of), Work::Call(call)),
+                Ok(Some((key, work))) => (key.as_ref().map(OrderKey::of), work),
                 Err(reason) => (None, Work::Unreadable { reason, is_anywhere: route.makes_keys }),
             };
             let key = key.unwrap_or_else(|| stored.clone());

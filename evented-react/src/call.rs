@@ -38,6 +38,16 @@ pub(crate) async fn call<DB: EventedBackend, E: Lend<DB>>(
         Work::Unreadable { reason, .. } => {
             Err(Failure { verdict: Verdict::Unreadable, error: reason.clone().into() }.into())
         }
+        Work::Effect(effect) => {
+            let span = telemetry::handle(&subscriber.name, item.event, attempt);
+            let called =
+                guarded::<DB, E>(effect.call(item.place(&subscriber.name, attempt)), subscriber.timeout);
+            match telemetry::within(span, called).await {
+                Called::Returned(result) => Ok(result?),
+                // It has not touched the connection.
+                Called::Broken(reason) => Err(Failure::retry(reason).into()),
+            }
+        }
         Work::Refresh(key) => Ok(refresh_rows(executor, subscriber, std::slice::from_ref(key)).await?),
         Work::Call(work) => {
             let span = telemetry::handle(&subscriber.name, item.event, attempt);

@@ -1,5 +1,7 @@
 //! Tries deliveries again that were set aside, each in a transaction of its own.
 
+use std::sync::Arc;
+
 use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, database_id, wake};
@@ -40,9 +42,23 @@ pub(crate) async fn try_again<DB: EventedBackend, E: Lend<DB>>(
     row: &DeferredRow,
 ) -> Result<bool, Undone> {
     let items = find(executor, subscriber, part, row).await?;
+    finish(executor, subscriber, part, row, &items, false).await
+}
+
+/// Handles a delivery that was set aside, and removes it there. `is_performed`: its effect was had. Returns whether it was handled;
+/// `false` if somebody else has changed it.
+pub(crate) async fn finish<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    row: &DeferredRow,
+    items: &[Arc<Item<E::Conn>>],
+    is_performed: bool,
+) -> Result<bool, Undone> {
     let depth = executor.depth().map_err(failed)?;
     executor.begin().await.map_err(failed)?;
-    let undone = match in_transaction(executor, subscriber, part, row, &items, depth + 1).await {
+    let undone = match in_transaction(executor, subscriber, part, row, (items, is_performed), depth + 1).await
+    {
         Ok(done) => match executor.commit().await {
             Ok(()) => {
                 // The handler may have written events.
@@ -64,7 +80,7 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     row: &DeferredRow,
-    items: &[Item<E::Conn>],
+    (items, is_performed): (&[Arc<Item<E::Conn>>], bool),
     depth: u32,
 ) -> Result<bool, Undone> {
     let locked = lock(executor, subscriber, part, Patience::None).await?;
@@ -79,6 +95,9 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
             continue;
         }
         if item.key == row.key || matches!(item.work, Work::Unreadable { .. }) {
+            if is_performed && matches!(item.work, Work::Effect(_)) {
+                continue;
+            }
             let attempt = u32::try_from(row.attempts.saturating_add(1)).unwrap_or(u32::MAX);
             let called = call(executor, subscriber, item, attempt, depth).await;
             called.map_err(|failed| failed.into_undone(Some(0)))?;
@@ -94,7 +113,7 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
 
 /// Returns whether another part has set the delivery aside, too, or comes to its event. While the key was not known, every part
 /// that came to the event set it aside. The part of the key handles it.
-fn is_of_another_part<C>(division: &Division, row: &DeferredRow, item: &Item<C>) -> bool {
+pub(crate) fn is_of_another_part<C>(division: &Division, row: &DeferredRow, item: &Item<C>) -> bool {
     let Some((parts, part)) = row.origin.filter(|_| !item.is_anywhere()) else { return false };
     // Handled before a resize, which the row of an earlier part stands for.
     let is_earlier = parts == division.parts && division.is_handled(&item.key, &row.stream, row.offset);
@@ -124,12 +143,12 @@ async fn requeue<DB: EventedBackend, E: Lend<DB>>(
 
 /// Reads the event of a delivery from its log. A readable event can have deliveries under other keys than the one under
 /// which it was set aside when it could not be read.
-async fn find<DB: EventedBackend, E: Lend<DB>>(
+pub(crate) async fn find<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     row: &DeferredRow,
-) -> Result<Vec<Item<E::Conn>>, Undone> {
+) -> Result<Vec<Arc<Item<E::Conn>>>, Undone> {
     let Some(stream) = part.streams.iter().position(|stream| *stream == row.stream) else {
         return Ok(Vec::new());
     };
@@ -145,7 +164,7 @@ async fn find<DB: EventedBackend, E: Lend<DB>>(
         // One of the two rows of a move: the other one has a delivery of its own.
         items.retain(|item| item.key == row.key);
     }
-    Ok(items)
+    Ok(items.into_iter().map(Arc::new).collect())
 }
 
 /// Stores that a delivery failed again.

@@ -9,6 +9,9 @@ use evented_diesel::spi::{SourceLog, decode_event};
 use evented_diesel::{Bus, DomainEvent};
 
 use crate::key::IntoKey;
+use crate::subscriber::Subscriber;
+use crate::target::Target;
+use crate::target::sealed::SubscriberInput;
 
 type Filter<E> = Arc<dyn Fn(&E) -> bool + Send + Sync>;
 type KeyOf<E> = Arc<dyn Fn(&E) -> Option<KeyValue> + Send + Sync>;
@@ -26,7 +29,7 @@ pub struct AllEvents<B> {
 
 /// Adds [`events`](Self::events) to domain events.
 pub trait DomainEventExt: DomainEvent {
-    /// Returns the events of this type, for [`Subscriber::on_event`](crate::Subscriber::on_event).
+    /// Returns the events of this type, for [`Subscriber::on`](crate::Subscriber::on) and [`Subscriber::effect`](crate::Subscriber::effect).
     #[must_use]
     fn events() -> Events<Self>
     where
@@ -40,7 +43,7 @@ impl<E: DomainEvent> DomainEventExt for E {}
 
 /// Adds [`all`](Self::all) to buses.
 pub trait BusExt: Bus {
-    /// Returns every event of the bus, for [`Subscriber::on_event`](crate::Subscriber::on_event).
+    /// Returns every event of the bus, for [`Subscriber::on`](crate::Subscriber::on) and [`Subscriber::effect`](crate::Subscriber::effect).
     #[must_use]
     fn all() -> AllEvents<Self>
     where
@@ -125,20 +128,14 @@ impl AnyEvent {
 /// An event that an input accepts, with the key that the input gives it.
 type Accepted<T> = (T, Option<KeyValue>);
 
-/// An input of domain events, as [`Subscriber::on_event`](crate::Subscriber::on_event) takes it: [`Events`] or [`AllEvents`].
-pub struct EventInput<T> {
+/// An input of domain events, without the types of its filters.
+pub(crate) struct EventInput<T> {
     pub(crate) log: SourceLog,
     pub(crate) description: String,
     /// Whether the key is not that of the event.
     pub(crate) makes_keys: bool,
     #[expect(clippy::type_complexity, reason = "one function")]
     pub(crate) accept: Arc<dyn Fn(&EventData) -> Result<Option<Accepted<T>>, String> + Send + Sync>,
-}
-
-impl<T> fmt::Debug for EventInput<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventInput").field("description", &self.description).finish_non_exhaustive()
-    }
 }
 
 impl<E: DomainEvent> From<Events<E>> for EventInput<E> {
@@ -168,5 +165,23 @@ impl<B: Bus> From<AllEvents<B>> for EventInput<AnyEvent> {
             makes_keys: false,
             accept: Arc::new(accept),
         }
+    }
+}
+
+impl<E: DomainEvent, C: Send + 'static> SubscriberInput<C> for Events<E> {
+    type Item = E;
+
+    #[expect(private_interfaces, reason = "the trait is sealed")]
+    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<E, C>) {
+        subscriber.route_events(EventInput::from(self), target);
+    }
+}
+
+impl<B: Bus, C: Send + 'static> SubscriberInput<C> for AllEvents<B> {
+    type Item = AnyEvent;
+
+    #[expect(private_interfaces, reason = "the trait is sealed")]
+    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<AnyEvent, C>) {
+        subscriber.route_events(EventInput::from(self), target);
     }
 }

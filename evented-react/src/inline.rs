@@ -6,7 +6,7 @@ use evented_diesel::{Error, Model, Written};
 
 use crate::key::widened;
 use crate::refresh::{lock_rows, refresh};
-use crate::source::{Effect, ModelSource};
+use crate::source::{ModelSource, RouteTo};
 use crate::store::{Nothing, load, write};
 use crate::subscriber::Subscriber;
 
@@ -91,7 +91,7 @@ fn keys_of<M: Model>(projection: &Subscriber<()>, written: Written<'_, M>) -> Ve
     let of_model = sources.filter_map(|source| source.as_any().downcast_ref::<ModelSource<M, ()>>());
     let mut keys = Vec::new();
     for route in of_model.flat_map(|source| &source.routes) {
-        if let Effect::Refresh(key) = &route.effect {
+        if let RouteTo::Refresh(key) = &route.to {
             let sides = [written.before(), written.after()];
             keys.extend(sides.into_iter().flatten().filter_map(|record| key(record)).map(widened));
         }

@@ -7,6 +7,10 @@ use evented_core::{Change, Channel, Denied, Evented, KeyValue, RawChange};
 use evented_diesel::Model;
 
 use crate::key::IntoKey;
+use crate::source::RouteTo;
+use crate::subscriber::Subscriber;
+use crate::target::Target;
+use crate::target::sealed::SubscriberInput;
 
 type Predicate<M> = Arc<dyn Fn(&Change<M>) -> bool + Send + Sync>;
 type KeyOf<M> = Arc<dyn Fn(&Change<M>) -> Option<KeyValue> + Send + Sync>;
@@ -61,6 +65,17 @@ pub enum InputError {
         schema: &'static str,
         /// The name that was given.
         field: &'static str,
+    },
+    /// The subscriber has handlers and effects.
+    #[error("a subscriber has handlers or effects, not both: divide it into two")]
+    HandlersAndEffects,
+    /// The subscriber has no effects, so a setting of effects would have no effect.
+    #[error(
+        "`{setting}` limits effects, and the subscriber has none: remove it, or use `effect` instead of `on`"
+    )]
+    OfEffects {
+        /// The setting.
+        setting: &'static str,
     },
     /// The model has no such action.
     #[error("{schema} has no action `{action}`")]
@@ -185,6 +200,24 @@ impl<M: Evented> fmt::Debug for Input<M> {
             .field("fields", &self.fields)
             .field("actions", &self.actions)
             .finish_non_exhaustive()
+    }
+}
+
+impl<M: Model, C: Send + 'static> SubscriberInput<C> for Channel<M> {
+    type Item = Change<M>;
+
+    #[expect(private_interfaces, reason = "the trait is sealed")]
+    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<Change<M>, C>) {
+        subscriber.route(self, RouteTo::Target(target));
+    }
+}
+
+impl<M: Model, C: Send + 'static> SubscriberInput<C> for Input<M> {
+    type Item = Change<M>;
+
+    #[expect(private_interfaces, reason = "the trait is sealed")]
+    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<Change<M>, C>) {
+        subscriber.route(self, RouteTo::Target(target));
     }
 }
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::delivery::Place;
 use crate::division::Division;
+use crate::effect::CallEffect;
 use crate::failure::Failure;
 use crate::handler::BoxFuture;
 use crate::key::OrderKey;
@@ -26,6 +27,8 @@ pub(crate) struct Item<C> {
 pub(crate) enum Work<C> {
     /// A handler is called.
     Call(Box<dyn Call<C>>),
+    /// An effect outside of the database is had.
+    Effect(Box<dyn CallEffect>),
     /// The row of a derived table is computed.
     Refresh(KeyValue),
     /// This program cannot read the event.

@@ -128,6 +128,14 @@ pub(crate) enum Called {
     Broken(Broken),
 }
 
+/// Runs an effect, and catches its panics.
+pub(crate) async fn caught(work: impl Future<Output = Result<(), Failure>> + Send) -> Called {
+    match CatchPanic(Box::pin(work)).await {
+        Ok(result) => Called::Returned(result),
+        Err(panic) => Called::Broken(Broken::Panicked(panic)),
+    }
+}
+
 /// Runs a handler.
 pub(crate) async fn guarded<DB: EventedBackend, E: Lend<DB>>(
     work: impl Future<Output = Result<(), Failure>> + Send,

@@ -9,7 +9,7 @@ use evented_diesel::Model;
 use crate::derived_table::Table;
 use crate::input::IntoInput;
 use crate::key::IntoKey;
-use crate::source::Effect;
+use crate::source::RouteTo;
 use crate::subscriber::{From, Subscriber};
 
 /// A derived table, declared by its key, the changes that concern it, and one `SELECT` for a set of keys.
@@ -78,7 +78,7 @@ impl<C: Send + 'static> Projection<C> {
         key: impl Fn(&M) -> K + Send + Sync + 'static,
     ) -> Self {
         let key = move |record: &M| -> Option<KeyValue> { key(record).into_key() };
-        self.subscriber.route(input, Effect::Refresh(Arc::new(key)));
+        self.subscriber.route(input, RouteTo::Refresh(Arc::new(key)));
         self
     }
 

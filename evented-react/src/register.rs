@@ -157,7 +157,8 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
 ) -> Result<SubscriberRow, RegisterError> {
     let Subscriber { name, version, .. } = subscriber;
     let default = if DB::DATABASE == Database::Postgres { 8 } else { 1 };
-    let parts = subscriber.parts.unwrap_or(default);
+    let most = if subscriber.has_effects { subscriber.in_flight_at_most() } else { u32::MAX };
+    let parts = subscriber.parts.unwrap_or(i32::try_from(most).unwrap_or(default).min(default));
     let inserted = write(executor, store::insert_subscriber(name, *version, digest, parts)).await?;
     write(executor, store::lock_subscriber(name)).await?;
     let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;

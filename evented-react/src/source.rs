@@ -13,12 +13,11 @@ use evented_diesel::spi::{
 use evented_diesel::stream::Unreadable;
 use uuid::Uuid;
 
-use crate::delivery::{Delivery, Place};
-use crate::failure::Failure;
-use crate::handler::{BoxFuture, Reaction};
+use crate::handler::Reaction;
 use crate::input::{Input, InputError};
 use crate::item::{Call, Item, Work};
 use crate::key::{OrderKey, widened};
+use crate::target::{HandlerCall, Target};
 
 /// The inputs of a subscriber for one model.
 pub(crate) trait Source<C>: Send + Sync {
@@ -48,19 +47,19 @@ pub(crate) trait ItemConsumer<C>: Send {
 pub(crate) type RowKey<M> = Arc<dyn Fn(&M) -> Option<KeyValue> + Send + Sync>;
 
 /// What is done with the changes of one input.
-pub(crate) enum Effect<M: Model, C> {
-    /// A handler is called.
-    Handle(Arc<dyn Reaction<Change<M>, C>>),
+pub(crate) enum RouteTo<M: Model, C> {
+    /// A handler or an effect receives them.
+    Target(Target<Change<M>, C>),
     /// A handler of an action is called, if the event is of that action.
     HandleAction(Arc<dyn ActionReaction<M, C>>),
     /// The rows of a derived table are computed: that of the record before the change, and that of the record after it.
     Refresh(RowKey<M>),
 }
 
-impl<M: Model, C> Clone for Effect<M, C> {
+impl<M: Model, C> Clone for RouteTo<M, C> {
     fn clone(&self) -> Self {
         match self {
-            Self::Handle(handler) => Self::Handle(Arc::clone(handler)),
+            Self::Target(target) => Self::Target(target.clone()),
             Self::HandleAction(handler) => Self::HandleAction(Arc::clone(handler)),
             Self::Refresh(key) => Self::Refresh(Arc::clone(key)),
         }
@@ -72,19 +71,19 @@ pub(crate) struct Route<M: Model, C> {
     /// The index among the inputs of the subscriber.
     pub(crate) index: i32,
     pub(crate) input: Input<M>,
-    pub(crate) effect: Effect<M, C>,
+    pub(crate) to: RouteTo<M, C>,
 }
 
 impl<M: Model, C> Clone for Route<M, C> {
     fn clone(&self) -> Self {
-        Self { index: self.index, input: self.input.clone(), effect: self.effect.clone() }
+        Self { index: self.index, input: self.input.clone(), to: self.to.clone() }
     }
 }
 
 impl<M: Model, C> Route<M, C> {
     /// Returns whether the keys of deliveries are not those of their records.
     fn makes_keys(&self) -> bool {
-        self.input.has_key() || matches!(self.effect, Effect::Refresh(_))
+        self.input.has_key() || matches!(self.to, RouteTo::Refresh(_))
     }
 }
 
@@ -112,7 +111,7 @@ impl<M: Model, C: Send + 'static> Source<C> for ModelSource<M, C> {
     fn consumer(&self, stream: usize, database: u64, cache: NonZeroUsize) -> Box<dyn ItemConsumer<C>> {
         let sink = ItemSink { routes: self.routes.clone(), stream, items: Vec::new(), events: Vec::new() };
         let log = SourceLog::of::<M::Log>();
-        let reads_actions = self.routes.iter().any(|route| matches!(route.effect, Effect::HandleAction(_)));
+        let reads_actions = self.routes.iter().any(|route| matches!(route.to, RouteTo::HandleAction(_)));
         let inner = Consumer::new(ModelStream::<M>::new(cache, log.stream, database), sink);
         Box::new(SourceConsumer { inner, reads_actions })
     }
@@ -268,14 +267,13 @@ fn works_of<M: Model, C: Send + 'static>(
     data: Option<&EventData>,
 ) -> Vec<(OrderKey, Work<C>)> {
     let Some(change) = route.input.seen(raw, record) else { return Vec::new() };
-    match &route.effect {
-        Effect::Handle(handler) => {
+    match &route.to {
+        RouteTo::Target(target) => {
             let key = route.input.key_of(&change);
             let key = order_key(key.as_ref().or(record));
-            let handler = Arc::clone(handler);
-            vec![(key, Work::Call(Box::new(HandlerCall { value: change, handler })))]
+            vec![(key, target.work(change))]
         }
-        Effect::HandleAction(handler) => {
+        RouteTo::HandleAction(handler) => {
             let key = route.input.key_of(&change);
             let key = order_key(key.as_ref().or(record));
             let call = data.map(|data| Arc::clone(handler).call(data, change));
@@ -285,25 +283,13 @@ fn works_of<M: Model, C: Send + 'static>(
                 Some(Ok(None)) | None => Vec::new(),
             }
         }
-        Effect::Refresh(key) => {
+        RouteTo::Refresh(key) => {
             let of = |side: Option<&M>| side.and_then(|record| key(record)).map(widened);
             let (before, after) = (of(change.before()), of(change.after()));
             let moved = before.filter(|before| Some(before) != after.as_ref());
             let keys = moved.into_iter().chain(after);
             keys.map(|key| (OrderKey::of(&key), Work::Refresh(key))).collect()
         }
-    }
-}
-
-/// A handler with what it receives.
-pub(crate) struct HandlerCall<T, C> {
-    pub(crate) value: T,
-    pub(crate) handler: Arc<dyn Reaction<T, C>>,
-}
-
-impl<T: Send + Sync, C: Send> Call<C> for HandlerCall<T, C> {
-    fn call<'a>(&'a self, place: Place<'a>, conn: &'a mut C) -> BoxFuture<'a, Result<(), Failure>> {
-        self.handler.react(Delivery { value: &self.value, place }, conn)
     }
 }
 

@@ -24,9 +24,9 @@ pub(crate) const MOST_EVENTS_PER_BATCH: usize = 1_000;
 /// How long a batch should take at most.
 const LONGEST_BATCH: Duration = Duration::from_millis(50);
 /// How often a delivery is tried again at once after a conflict with another transaction.
-const CONFLICTS: u32 = 3;
+pub(crate) const CONFLICTS: u32 = 3;
 /// How many deliveries must fail in a row, with none that succeeds, so that the cause is something that they share.
-const OUTAGE: u32 = 16;
+pub(crate) const OUTAGE: u32 = 16;
 /// How often a connection may be lost in a row.
 const LOST: u32 = 10;
 /// How often a delivery may end its process.
@@ -326,7 +326,8 @@ fn jitter(round: u32) -> Duration {
 /// The time after which a part is tried again whose lock somebody else holds.
 const LOCKED: Duration = Duration::from_millis(20);
 
-fn undone(undone: Undone) -> Next {
+/// Returns what follows from a transaction that was not done.
+pub(crate) fn undone(undone: Undone) -> Next {
     match undone {
         Undone::Lost => Next::Lost,
         Undone::Locked => Next::Again(LOCKED),

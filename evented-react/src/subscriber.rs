@@ -4,17 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evented_core::{ActionOf, Change};
+use evented_core::ActionOf;
 use evented_diesel::Model;
 use evented_diesel::spi::{SourceLog, stable_hash};
 
 use crate::backoff::Retry;
 use crate::bus_source::{BusRoute, BusSource};
 use crate::derived_table::Table;
+use crate::effect::IntoEffect;
 use crate::events::EventInput;
 use crate::handler::IntoHandler;
 use crate::input::{InputError, IntoInput};
-use crate::source::{ActionChange, Effect, ModelSource, OfAction, Route, Source};
+use crate::source::{ActionChange, ModelSource, OfAction, Route, RouteTo, Source};
+use crate::target::{SubscriberInput, Target};
 
 /// Where a subscriber begins when it is registered for the first time. Later it continues where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,10 +56,23 @@ pub struct Subscriber<C> {
     pub(crate) timeout: Duration,
     pub(crate) sources: Vec<Box<dyn Source<C>>>,
     inputs: i32,
+    has_handlers: bool,
+    pub(crate) has_effects: bool,
+    in_flight: Option<u32>,
+    rate: Option<Rate>,
     /// The derived table, if the subscriber keeps one.
     pub(crate) table: Option<Table>,
 }
 
+/// How many effects begin in a time.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    effects: u32,
+    per: Duration,
+}
+
+/// How many effects run at the same time, by default.
+const IN_FLIGHT: u32 = 8;
 /// The time that a handler has, by default.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -75,20 +90,48 @@ impl<C: Send + 'static> Subscriber<C> {
             timeout: TIMEOUT,
             sources: Vec::new(),
             inputs: 0,
+            has_handlers: false,
+            has_effects: false,
+            in_flight: None,
+            rate: None,
             table: None,
         }
     }
 
-    /// Adds an input with its handler: a [`Handle`](crate::Handle), a [`HandleAsync`](crate::HandleAsync) or a closure.
+    /// Adds an input with its handler: a [`Handle`](crate::Handle), a [`HandleAsync`](crate::HandleAsync) or a closure. An input
+    /// is the changes of a model, the domain events of a type, or every event of a bus.
     ///
     /// A change that matches two inputs is handled by both handlers: in one transaction, if their keys are the same.
+    ///
+    /// ```ignore
+    /// Subscriber::new("stock")
+    ///     .on(OrderLine::changes(), Reserve)
+    ///     .on(OrderPlaced::events(), WriteInvoice)
+    /// ```
     #[must_use]
-    pub fn on<M: Model, K>(
+    pub fn on<I: SubscriberInput<C>, K>(
         mut self,
-        input: impl IntoInput<M>,
-        handler: impl IntoHandler<Change<M>, C, K>,
+        input: I,
+        handler: impl IntoHandler<I::Item, C, K>,
     ) -> Self {
-        self.route(input, Effect::Handle(handler.into_reaction()));
+        input.add_to(&mut self, Target::Handler(handler.into_reaction()));
+        self
+    }
+
+    /// Adds an input with an effect outside of the database: an [`Effect`](crate::Effect), an
+    /// [`EffectAsync`](crate::EffectAsync) or a closure. A subscriber has handlers or effects, not both.
+    ///
+    /// ```ignore
+    /// Subscriber::new("mails").effect(OrderPlaced::events().when(|order| order.total > 0), SendMail { smtp })
+    /// ```
+    #[must_use]
+    pub fn effect<I: SubscriberInput<C>, K>(
+        mut self,
+        input: I,
+        effect: impl IntoEffect<I::Item, C, K>,
+    ) -> Self {
+        self.has_effects = true;
+        input.add_to(&mut self, Target::Effect(effect.into_perform()));
         self
     }
 
@@ -104,25 +147,18 @@ impl<C: Send + 'static> Subscriber<C> {
         handler: impl IntoHandler<ActionChange<M, A>, C, K>,
     ) -> Self {
         let handler = OfAction::<M, A, C>(handler.into_reaction());
-        self.route(input, Effect::HandleAction(Arc::new(handler)));
+        self.route(input, RouteTo::HandleAction(Arc::new(handler)));
         self
     }
 
-    /// Adds an input of domain events with its handler: `OrderPlaced::events()`, or `DomainEvents::all()` for every event of a
-    /// bus.
-    ///
-    /// ```ignore
-    /// Subscriber::new("invoices").on_event(OrderPlaced::events(), WriteInvoice)
-    /// ```
-    #[must_use]
-    pub fn on_event<T: Send + Sync + 'static, K>(
-        mut self,
-        input: impl Into<EventInput<T>>,
-        handler: impl IntoHandler<T, C, K>,
-    ) -> Self {
-        let input = input.into();
+    pub(crate) fn route_events<T: Send + Sync + 'static>(
+        &mut self,
+        input: EventInput<T>,
+        target: Target<T, C>,
+    ) {
+        self.has_handlers |= matches!(target, Target::Handler(_));
         let log = input.log;
-        let route = BusRoute::new(self.inputs, input, handler.into_reaction());
+        let route = BusRoute::new(self.inputs, input, target);
         self.inputs += 1;
         let known = self
             .sources
@@ -133,11 +169,11 @@ impl<C: Send + 'static> Subscriber<C> {
             Some(source) => source.routes.push(route),
             None => self.sources.push(Box::new(BusSource { log, routes: vec![route] })),
         }
-        self
     }
 
-    pub(crate) fn route<M: Model>(&mut self, input: impl IntoInput<M>, effect: Effect<M, C>) {
-        let route = Route { index: self.inputs, input: input.into_input(), effect };
+    pub(crate) fn route<M: Model>(&mut self, input: impl IntoInput<M>, to: RouteTo<M, C>) {
+        self.has_handlers |= !matches!(to, RouteTo::Target(Target::Effect(_)));
+        let route = Route { index: self.inputs, input: input.into_input(), to };
         self.inputs += 1;
         // All inputs of one model are one source: its events are decoded once.
         let known = self
@@ -171,16 +207,38 @@ impl<C: Send + 'static> Subscriber<C> {
         self
     }
 
-    /// Sets how long a handler may run. Default: 30 seconds. On an async connection the handler is stopped then. On a
-    /// blocking connection it is noticed when the handler returns, and what it wrote is rolled back.
+    /// Sets how long a handler or an effect may run. Default: 30 seconds. An async one is stopped then. A blocking handler that
+    /// took longer is noticed when it returns, and what it wrote is rolled back. A blocking effect is not stopped, and what it
+    /// returns counts.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
+    /// Sets how many effects run at the same time, over all workers. Default: 8. 0 counts as 1. The parts share it evenly, and each
+    /// part runs one at least. So with 1, and by default one part then, there is one at a time.
+    ///
+    /// An effect that is slow holds up the deliveries of its key, and takes one of these places. A subscriber without effects has
+    /// no such limit, and setting it is an error.
+    #[must_use]
+    pub fn in_flight(mut self, effects: u32) -> Self {
+        self.in_flight = Some(effects.max(1));
+        self
+    }
+
+    /// Limits how many effects begin in a time, over all workers: `rate(100, Duration::from_secs(1))`. They begin at even distances.
+    /// The parts share the rate evenly, whatever their keys have to do: a subscriber with one [part](Self::parts) uses it fully.
+    /// 0 counts as 1. A subscriber without effects has no rate, and setting it is an error.
+    #[must_use]
+    pub fn rate(mut self, effects: u32, per: Duration) -> Self {
+        self.rate = Some(Rate { effects: effects.max(1), per });
+        self
+    }
+
     /// Sets the number of parts: how many deliveries, of different keys, are handled at the same time over all workers.
-    /// Default: 8 on PostgreSQL, 1 on SQLite, which has one writer at a time. Another number is a new
+    /// Default: 8 on PostgreSQL, 1 on SQLite, which has one writer at a time, and of effects not more than
+    /// [`in_flight`](Self::in_flight). Another number is a new
     /// [`version`](Self::version); [`resize`](crate::resize) changes it without one.
     #[must_use]
     pub fn parts(mut self, parts: u16) -> Self {
@@ -217,7 +275,33 @@ impl<C> Subscriber<C> {
     }
 
     pub(crate) fn check(&self) -> Result<(), InputError> {
+        if self.has_effects && self.has_handlers {
+            return Err(InputError::HandlersAndEffects);
+        }
+        let unused = self.in_flight.map(|_| "in_flight").or(self.rate.map(|_| "rate"));
+        if let Some(setting) = unused.filter(|_| !self.has_effects) {
+            return Err(InputError::OfEffects { setting });
+        }
         self.sources.iter().try_for_each(|source| source.check())
+    }
+
+    /// Returns how many effects run at the same time over all parts.
+    pub(crate) fn in_flight_at_most(&self) -> u32 {
+        self.in_flight.unwrap_or(IN_FLIGHT)
+    }
+
+    /// Returns how many effects of one of so many parts run at the same time.
+    pub(crate) fn share_of_part(&self, part: i32, parts: i32) -> usize {
+        let (part, parts) = (part.max(0).unsigned_abs(), parts.max(1).unsigned_abs());
+        let all = self.in_flight_at_most();
+        let share = all / parts + u32::from(part < all % parts);
+        usize::try_from(share.max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the time between the beginnings of two effects of one of so many parts.
+    pub(crate) fn distance_of_part(&self, parts: i32) -> Duration {
+        let of_rate = |rate: Rate| (rate.per / rate.effects).saturating_mul(parts.max(1).unsigned_abs());
+        self.rate.map(of_rate).unwrap_or_default()
     }
 
     /// Returns a short text that differs if the inputs, their keys, or the derived table differ.

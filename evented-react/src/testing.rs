@@ -291,7 +291,9 @@ impl<C: Send + 'static> Run<'_, C> {
         part: i32,
         items: &[Arc<Item<C>>],
     ) -> Result<bool, DrainError> {
-        let mut batching = if self.stop == Stop::AfterOne { Batching::one_by_one() } else { Batching::new() };
+        // An effect that was had is not undone with its batch.
+        let is_alone = self.stop == Stop::AfterOne || self.subscriber.has_effects;
+        let mut batching = if is_alone { Batching::one_by_one() } else { Batching::new() };
         let mut queue = items;
         while !queue.is_empty() {
             let before = self.drained.clone();

@@ -11,7 +11,9 @@ use crate::subscriber::Subscriber;
 
 mod connection;
 mod control;
+mod flights;
 mod job;
+mod launch;
 mod moves;
 mod owned_part;
 mod reader;
@@ -81,7 +83,7 @@ impl<C: Send + 'static> Worker<C> {
                 return Err(StartError::TwoOfAName { subscriber: subscriber.name.clone() });
             }
         }
-        Ok((Arc::new(Shared::new(self.subscribers, self.lease)), self.concurrency))
+        Ok((Shared::new(self.subscribers, self.lease), self.concurrency))
     }
 }
 

@@ -8,6 +8,7 @@ use evented_feed::spi::{Connector, Pace};
 use uuid::Uuid;
 
 use crate::divide::forget_earlier;
+use crate::division::Division;
 use crate::lend::Lend;
 use crate::step::Batching;
 use crate::store::{
@@ -15,6 +16,7 @@ use crate::store::{
 };
 use crate::tail::Place;
 use crate::worker::connection::Link;
+use crate::worker::flights::Flights;
 use crate::worker::owned_part::{OwnedPart, OwnedPartId};
 use crate::worker::shared::{LoopGuard, Served, Shared};
 
@@ -64,6 +66,8 @@ async fn leave<DB: EventedBackend, E: Executor<DB>, C>(
     }
     give_back(executor, shared).await?;
     if !shared.state().owned_parts.is_empty() {
+        // Effects that run may take long: nobody takes their parts meanwhile.
+        be_seen(executor, shared).await?;
         return Ok(false);
     }
     write(executor, store::remove_worker(shared.id)).await?;
@@ -74,6 +78,21 @@ async fn one_beat<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
 ) -> Result<bool, Error> {
+    be_seen(executor, shared).await?;
+    for (index, served) in shared.served.iter().enumerate() {
+        divide(executor, shared, index, served).await?;
+    }
+    give_back(executor, shared).await?;
+    write(executor, store::sweep(FORGOTTEN * lease_millis(shared))).await?;
+    Ok(false)
+}
+
+/// Stores that the worker lives.
+async fn be_seen<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+) -> Result<(), Error> {
+    let began = Instant::now();
     let pid = i64::from(std::process::id());
     let host = host();
     for served in &shared.served {
@@ -81,12 +100,12 @@ async fn one_beat<DB: EventedBackend, E: Executor<DB>, C>(
         let row = store::insert_worker(shared.id, &subscriber.name, subscriber.version, &host, pid);
         write(executor, row).await?;
     }
-    for (index, served) in shared.served.iter().enumerate() {
-        divide(executor, shared, index, served).await?;
+    // When it began: the database has seen the worker later than that.
+    let late = shared.state().last_beat.replace(began).is_some_and(|last| last + shared.lease < began);
+    if late {
+        shared.announce_work();
     }
-    give_back(executor, shared).await?;
-    write(executor, store::sweep(FORGOTTEN * lease_millis(shared))).await?;
-    Ok(false)
+    Ok(())
 }
 
 fn lease_millis<C>(shared: &Shared<C>) -> i64 {
@@ -151,7 +170,7 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
             break;
         }
         if is_free(shared, index, part)
-            && take(executor, shared, (index, row.division.number), served, part).await?
+            && take(executor, shared, (index, &row.division), served, part).await?
         {
             wanted -= 1;
         }
@@ -197,7 +216,7 @@ fn keep<C>(shared: &Shared<C>, index: usize, parts: &[PartRow]) -> Vec<OwnedPart
 async fn take<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
-    (index, division): (usize, i32),
+    (index, division): (usize, &Division),
     served: &Served<C>,
     part: &PartRow,
 ) -> Result<bool, Error> {
@@ -216,7 +235,13 @@ async fn take<DB: EventedBackend, E: Executor<DB>, C>(
         crate::telemetry::taken_over(&served.subscriber.name, part.part);
     }
     let id = OwnedPartId { subscriber: index, part: part.part, fence: part.fence + 1 };
-    shared.state().owned_parts.push(OwnedPart::new(id, division, cursors, batching));
+    let subscriber = &served.subscriber;
+    let flights = subscriber.has_effects.then(|| {
+        let share = subscriber.share_of_part(part.part, division.parts);
+        Flights::new(share, subscriber.distance_of_part(division.parts))
+    });
+    let owned = OwnedPart::new(id, division.number, cursors, batching, flights);
+    shared.state().owned_parts.push(owned);
     shared.announce_reading();
     shared.announce_work();
     Ok(true)
@@ -260,7 +285,7 @@ async fn give_back<DB: EventedBackend, E: Executor<DB>, C>(
 ) -> Result<(), Error> {
     let leaving: Vec<OwnedPartId> = {
         let mut state = shared.state();
-        let leaves = |owned: &OwnedPart<C>| owned.is_leaving && owned.is_idle();
+        let leaves = |owned: &OwnedPart<C>| owned.is_leaving && owned.is_idle() && owned.is_settled();
         let leaving = state.owned_parts.iter().filter(|owned| leaves(owned)).map(|owned| owned.id).collect();
         state.owned_parts.retain(|owned| !leaves(owned));
         leaving

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::item::Item;
+use crate::settle::{Settled, Settlement};
 use crate::step::{Batching, MOST_EVENTS_PER_BATCH};
-use crate::tail::Place;
-use crate::worker::owned_part::{OwnedPartId, QUEUE, REFILL};
+use crate::worker::owned_part::OwnedPartId;
 use crate::worker::shared::Shared;
 
 /// The shortest time between two batches of a part that has caught up. While the log moves, its events are handled together
@@ -30,6 +30,8 @@ pub(super) enum JobWork<C> {
     Items(Vec<Arc<Item<C>>>),
     /// Deliveries that were set aside.
     Due,
+    /// Effects that have ended, and are not stored.
+    Ended(Settlement<C>),
 }
 
 /// How a job ended.
@@ -39,6 +41,8 @@ pub(super) enum JobResult {
     Took { taken: usize, set_aside: usize },
     /// The deliveries that were due are done. The next ones are due after this time.
     Due { next: Option<Duration> },
+    /// So much of what has ended is stored. `wait`: the rest is stored after this time.
+    Stored { settled: Settled, wait: Option<Duration> },
     /// Nothing is done: again after this time.
     Again(Duration),
     /// The part belongs to somebody else.
@@ -48,19 +52,21 @@ pub(super) enum JobResult {
 impl<C> Shared<C> {
     /// Returns work for a runner, or the time at which to look again.
     pub(super) fn next_job(&self) -> Result<Job<'_, C>, Option<Instant>> {
+        let mut next: Option<Instant> = self.launch();
         let mut state = self.state();
-        if self.is_stopping() {
-            return Err(None);
-        }
+        let is_stopping = self.is_stopping();
         let (now, count) = (Instant::now(), state.owned_parts.len());
         let one_runs_alone = state.alone.is_some();
-        let mut next: Option<Instant> = None;
         for step in 0..count {
             // In turn, so that no part starves.
             let index = (state.turn + step) % count;
             let goes_on =
                 state.owned_parts.get(index).is_some_and(|owned| state.goes_on(owned.id.subscriber));
-            let Some(owned) = state.owned_parts.get_mut(index).filter(|_| goes_on) else { continue };
+            let Some(owned) = state.owned_parts.get_mut(index) else { continue };
+            // Effects that have run are stored in any case.
+            if (is_stopping || !goes_on) && owned.is_settled() {
+                continue;
+            }
             let Some(ready) = owned.ready_at(now) else { continue };
             if ready > now {
                 next = Some(next.map_or(ready, |next| next.min(ready)));
@@ -72,12 +78,16 @@ impl<C> Shared<C> {
             }
             let Some(batching) = owned.batching.take() else { continue };
             // In turn: neither new deliveries nor those that are due again wait for ever.
-            let is_due =
-                owned.due_at.is_some_and(|due| due <= now) && (owned.queue.is_empty() || !owned.was_due);
+            let is_due = goes_on
+                && !is_stopping
+                && owned.due_at.is_some_and(|due| due <= now)
+                && (owned.queue.is_empty() || !owned.was_due);
             owned.was_due = is_due;
             let work = if is_due {
                 owned.due_at = None;
                 JobWork::Due
+            } else if let Some(flights) = owned.flights.as_mut().filter(|_| !runs_alone) {
+                JobWork::Ended(flights.settlement(&owned.queue))
             } else {
                 JobWork::Items(owned.first_events(MOST_EVENTS_PER_BATCH))
             };
@@ -111,14 +121,7 @@ impl<C> Drop for Job<'_, C> {
         let mut has_room = false;
         match self.result.take() {
             Some(JobResult::Took { taken, set_aside }) => {
-                let had = owned.queue.len();
-                for item in owned.queue.drain(..taken.min(owned.queue.len())) {
-                    let place = Place::of(item.position);
-                    if let Some(cursor) = owned.cursors.get_mut(item.stream) {
-                        *cursor = place;
-                    }
-                }
-                has_room = [1, REFILL, QUEUE].iter().any(|least| had >= *least && owned.queue.len() < *least);
+                has_room = owned.take(taken);
                 if taken > 0 && owned.queue.is_empty() {
                     owned.not_before = Some(Instant::now() + GAP);
                 }
@@ -130,6 +133,22 @@ impl<C> Drop for Job<'_, C> {
                 // Another job may have set a time meanwhile.
                 let next = next.map(|time| Instant::now() + time);
                 owned.due_at = [owned.due_at, next].into_iter().flatten().min();
+            }
+            Some(JobResult::Stored { settled, wait }) => {
+                if let (Some(flights), Some(served)) =
+                    (owned.flights.as_mut(), self.shared.served.get(self.id.subscriber))
+                {
+                    flights.took(settled.taken, &settled.tried_again);
+                    if let Some(waiting) = settled.waiting {
+                        let left = owned.queue.iter().skip(settled.taken);
+                        flights.learn_waiting(left, waiting, &served.subscriber);
+                    }
+                }
+                has_room = owned.take(settled.taken);
+                if settled.set_aside > 0 || !settled.tried_again.is_empty() {
+                    owned.due_at = Some(Instant::now());
+                }
+                owned.not_before = wait.map(|wait| Instant::now() + wait);
             }
             Some(JobResult::Again(wait)) => owned.not_before = Some(Instant::now() + wait),
             Some(JobResult::Lost) => {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::item::Item;
 use crate::step::Batching;
 use crate::tail::Place;
+use crate::worker::flights::Flights;
 
 /// The most deliveries that a part has in its queue before it gets no more.
 pub(super) const QUEUE: usize = 2_000;
@@ -42,10 +43,18 @@ pub(super) struct OwnedPart<C> {
     pub(super) was_due: bool,
     /// Whether the part is given back as soon as no runner works on it.
     pub(super) is_leaving: bool,
+    /// The effects that run; `None` for a subscriber with handlers.
+    pub(super) flights: Option<Flights<C>>,
 }
 
 impl<C> OwnedPart<C> {
-    pub(super) fn new(id: OwnedPartId, division: i32, cursors: Vec<Place>, batching: Batching) -> Self {
+    pub(super) fn new(
+        id: OwnedPartId,
+        division: i32,
+        cursors: Vec<Place>,
+        batching: Batching,
+        flights: Option<Flights<C>>,
+    ) -> Self {
         Self {
             id,
             division,
@@ -58,7 +67,19 @@ impl<C> OwnedPart<C> {
             due_at: Some(Instant::now()),
             was_due: false,
             is_leaving: false,
+            flights,
         }
+    }
+
+    /// Returns the effects that run at present; `None` if deliveries are handled one event at a time.
+    pub(super) fn flights(&self) -> Option<&Flights<C>> {
+        let runs_alone = self.batching.as_ref().is_some_and(Batching::runs_alone);
+        self.flights.as_ref().filter(|_| !runs_alone)
+    }
+
+    /// Returns whether no effect runs, and everything that has ended is stored.
+    pub(super) fn is_settled(&self) -> bool {
+        self.flights.as_ref().is_none_or(Flights::is_settled)
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -81,13 +102,29 @@ impl<C> OwnedPart<C> {
         taken
     }
 
+    /// Removes deliveries that are done from the queue. Returns whether the queue has room again.
+    pub(super) fn take(&mut self, taken: usize) -> bool {
+        let had = self.queue.len();
+        for item in self.queue.drain(..taken.min(had)) {
+            let place = Place::of(item.position);
+            if let Some(cursor) = self.cursors.get_mut(item.stream) {
+                *cursor = place;
+            }
+        }
+        [1, REFILL, QUEUE].iter().any(|least| had >= *least && self.queue.len() < *least)
+    }
+
     /// Returns when there is work; `None` if there is none.
     pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
-        if !self.is_idle() || self.is_leaving {
+        if !self.is_idle() || self.is_leaving && self.is_settled() {
             return None;
         }
-        let queued = (!self.queue.is_empty()).then_some(now);
-        let ready = [queued, self.due_at].into_iter().flatten().min()?;
+        let work = match self.flights() {
+            Some(flights) => flights.settles_at(self.queue.len(), now),
+            None => (!self.queue.is_empty()).then_some(now),
+        };
+        let due_at = self.due_at.filter(|_| !self.is_leaving);
+        let ready = [work, due_at].into_iter().flatten().min()?;
         Some(self.not_before.map_or(ready, |not_before| ready.max(not_before)))
     }
 }

@@ -1,16 +1,21 @@
 //! The loop of a runner: it handles the deliveries of one part after the other, on a connection of its own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evented_diesel::spi::EventedBackend;
 use evented_feed::spi::{Connector, Pace};
 
-use crate::batch::Part;
-use crate::due::due_now;
+use crate::batch::{Part, Undone};
+use crate::division::Division;
+use crate::due::{due_now, find, is_of_another_part};
+use crate::item::Item;
 use crate::lend::Lend;
+use crate::settle::{Settled, store_outcomes};
 use crate::step::{Batching, Next, step, step_due};
 use crate::subscriber::Subscriber;
 use crate::worker::connection::Link;
+use crate::worker::flights::DueFlight;
 use crate::worker::job::{Job, JobResult, JobWork};
 use crate::worker::shared::{LoopGuard, Shared};
 
@@ -27,7 +32,7 @@ where
     let _guard = LoopGuard(shared);
     loop {
         let work = shared.listen_for_work();
-        if shared.is_stopping() {
+        if shared.is_stopping() && !shared.has_flights() {
             return;
         }
         let job = match shared.next_job() {
@@ -69,6 +74,27 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
     let (next, is_due) = match &job.work {
         JobWork::Items(items) => {
             (step(executor, &served.subscriber, part, items, &mut job.batching).await, false)
+        }
+        JobWork::Ended(settlement) => {
+            let settled = store_outcomes(executor, &served.subscriber, part, settlement).await;
+            return stored(shared, &served.subscriber.name, job, settled);
+        }
+        JobWork::Due if served.subscriber.has_effects && !job.batching.runs_alone() => {
+            let division = shared.division(job.id.subscriber);
+            let begun =
+                begin_due(executor, &served.subscriber, part, division.as_ref(), shared.due_of(job.id));
+            return match begun.await {
+                Ok((due, next)) => {
+                    shared.add_due(job.id, due);
+                    job.end(JobResult::Due { next });
+                    Ok(())
+                }
+                Err(undone) => {
+                    let reason = format!("{undone:?}");
+                    job.end(JobResult::Due { next: Some(SOON) });
+                    Err(reason)
+                }
+            };
         }
         JobWork::Due => match try_due(executor, &served.subscriber, part, &mut job.batching).await {
             Due::Tried(next) => (next, true),
@@ -130,4 +156,52 @@ async fn try_due<DB: EventedBackend, E: Lend<DB>>(
         },
         Err(error) => Due::Tried(Next::Reconnect(error.to_string())),
     }
+}
+
+/// Ends a job that has stored how effects ended.
+fn stored<C>(
+    shared: &Shared<C>,
+    subscriber: &str,
+    job: Job<'_, C>,
+    mut settled: Settled,
+) -> Result<(), String> {
+    shared.count(settled.handled, settled.set_aside);
+    let (wait, lost) = match settled.undone.take() {
+        None => {
+            shared.succeeded();
+            (None, None)
+        }
+        Some(Next::Lost) => {
+            crate::telemetry::lost(subscriber, job.id.part);
+            job.end(JobResult::Lost);
+            return Ok(());
+        }
+        Some(Next::Reconnect(reason)) => (Some(SOON), Some(reason)),
+        Some(Next::Again(wait)) => (Some(wait), None),
+        Some(Next::Took { .. }) => (None, None),
+    };
+    job.end(JobResult::Stored { settled, wait });
+    lost.map_or(Ok(()), Err)
+}
+
+/// Reads the deliveries of a part that are due, except those that run, and the time until the next one.
+async fn begin_due<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    division: Option<&Division>,
+    running: Vec<i64>,
+) -> Result<(Vec<DueFlight<E::Conn>>, Option<Duration>), Undone> {
+    let (rows, next) = due_now(executor, subscriber, part.number).await?;
+    let mut due = Vec::new();
+    for row in rows.into_iter().filter(|row| !running.contains(&row.number)) {
+        let items = find(executor, subscriber, part, &row).await?;
+        let of_part = |item: &&Arc<Item<E::Conn>>| {
+            division.is_none_or(|division| !is_of_another_part(division, &row, item))
+        };
+        let to_run =
+            items.iter().filter(of_part).filter(|item| item.key == row.key).map(Arc::clone).collect();
+        due.push(DueFlight { row, items, to_run, result: None, is_running: false });
+    }
+    Ok((due, next.map(|millis| Duration::from_millis(millis.max(1).unsigned_abs()))))
 }

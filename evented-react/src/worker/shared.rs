@@ -1,8 +1,8 @@
 //! What the loops of a worker share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use event_listener::{Event, EventListener};
 use evented_diesel::spi::{EventedBackend, SourceLog};
@@ -15,6 +15,7 @@ use crate::register::{RegisterError, registered, stream_name};
 use crate::subscriber::Subscriber;
 use crate::worker::WorkerStatus;
 use crate::worker::connection::Link;
+use crate::worker::launch::Launcher;
 use crate::worker::owned_part::{OwnedPart, OwnedPartId};
 
 /// A subscriber that the worker serves.
@@ -32,6 +33,10 @@ pub(super) struct Shared<C> {
     pub(super) served: Vec<Served<C>>,
     pub(super) lease: Duration,
     state: Mutex<State<C>>,
+    /// This value, for the effects that outlive the call that starts them.
+    pub(super) me: Weak<Self>,
+    /// Starts effects.
+    pub(super) launcher: OnceLock<Launcher<C>>,
     /// There may be work for a runner.
     work: Event,
     /// The reader may go on: a queue has room, or a part was taken.
@@ -58,6 +63,8 @@ pub(super) struct State<C> {
     pub(super) alone: Option<OwnedPartId>,
     /// The part that the next search for work begins with.
     pub(super) turn: usize,
+    /// When the worker was last seen in the database, by the clock of this machine.
+    pub(super) last_beat: Option<Instant>,
 }
 
 impl<C> State<C> {
@@ -118,7 +125,7 @@ where
 }
 
 impl<C> Shared<C> {
-    pub(super) fn new(subscribers: Vec<Subscriber<C>>, lease: Duration) -> Self {
+    pub(super) fn new(subscribers: Vec<Subscriber<C>>, lease: Duration) -> Arc<Self> {
         let served: Vec<Served<C>> = subscribers
             .into_iter()
             .map(|subscriber| {
@@ -134,19 +141,27 @@ impl<C> Shared<C> {
             error: None,
             alone: None,
             turn: 0,
+            last_beat: None,
         };
-        Self {
+        Arc::new_cyclic(|me| Self {
             id: Uuid::new_v4(),
             served,
             lease,
             state: Mutex::new(state),
+            me: Weak::clone(me),
+            launcher: OnceLock::new(),
             work: Event::new(),
             reading: Event::new(),
             control: Event::new(),
             stopping: AtomicBool::new(false),
             handled: AtomicU64::new(0),
             set_aside: AtomicU64::new(0),
-        }
+        })
+    }
+
+    /// Returns how the keys of a subscriber are divided.
+    pub(super) fn division(&self, subscriber: usize) -> Option<Division> {
+        self.state().divisions.get(subscriber).cloned().flatten()
     }
 
     /// Returns the longest time that a transaction of a runner may be idle.

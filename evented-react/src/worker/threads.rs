@@ -9,6 +9,7 @@ use evented_diesel::spi::{EventedBackend, ready};
 use evented_feed::spi::{BoxError, Thread, ThreadConnector};
 
 use crate::worker::connection::Link;
+use crate::worker::launch::NoLimit;
 use crate::worker::shared::{Running, register_all};
 use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
 
@@ -42,6 +43,10 @@ where
             let link = ready(Link::<C::Backend, _, _>::open(connector, Thread, idle));
             link.ok_or(StartError::NotReady)?.map_err(StartError::Connect)
         };
+        // Only this function sets it, once.
+        let _ = shared.launcher.set(Box::new(|flight| {
+            blocking::unblock(move || ready(flight.run::<NoLimit>())).detach();
+        }));
         let mut link = open(shared.lease)?;
         ready(register_all(&shared, &mut link)).ok_or(StartError::NotReady)??;
         let mut worker =

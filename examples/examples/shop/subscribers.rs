@@ -75,10 +75,10 @@ impl Handle<OrderPlaced, SqliteConnection> for Mails {
 pub fn all(mails: &MailService) -> [Subscriber<SqliteConnection>; 3] {
     let soon = Retry::exponential(Duration::from_millis(50), Duration::from_secs(1));
     [
-        Subscriber::new("stock").on_event(OrderPlaced::events(), Stock).from(From::Beginning),
-        Subscriber::new("invoices").on_event(OrderPlaced::events(), Invoices).from(From::Beginning),
+        Subscriber::new("stock").on(OrderPlaced::events(), Stock).from(From::Beginning),
+        Subscriber::new("invoices").on(OrderPlaced::events(), Invoices).from(From::Beginning),
         Subscriber::new("mails")
-            .on_event(OrderPlaced::events(), Mails(mails.clone()))
+            .on(OrderPlaced::events(), Mails(mails.clone()))
             .from(From::Beginning)
             .retry(soon),
     ]

@@ -12,13 +12,17 @@ use evented_diesel::prelude::*;
 use evented_diesel::{DomainEvent, DomainEvents, Error, EventedBackend, Executor, RawPayload, Written};
 use evented_react::testing::{self, DrainError, Drained};
 use evented_react::{
-    ActionChange, AnyEvent, BusExt as _, Change, Delivery, Events, Failure, Handle, HandleAsync,
-    MigrationsExt as _, Projection, Subscriber, Worker, WorkerStatus, WorkerTasks, WorkerThreads, inline,
+    ActionChange, AnyEvent, Asynchronous, BusExt as _, Change, Delivery, Events, Failure, Handle,
+    HandleAsync, MigrationsExt as _, Projection, Subscriber, Worker, WorkerStatus, WorkerTasks,
+    WorkerThreads, inline,
 };
 use evented_tests::db::{Db, Face};
 use serde::{Deserialize, Serialize};
 
 pub mod model;
+mod outbox;
+
+pub use outbox::{Outbox, Sent};
 
 diesel::table! { posts (id) { id -> Integer, title -> Text, } }
 diesel::table! { comments (id) { id -> Integer, post_id -> Integer, text -> Text, } }
@@ -355,6 +359,8 @@ pub trait Kit: Face + Send + 'static {
     fn of_reports(name: &str, reports: Events<Reported>) -> Subscriber<Self>;
     /// Creates a subscriber to all domain events with [`Record`].
     fn of_all_events(name: &str) -> Subscriber<Self>;
+    /// Creates a subscriber to comments whose effect is an outbox, of the kind that the connection is of.
+    fn sender(name: &str, outbox: &Outbox) -> Subscriber<Self>;
     async fn start(worker: Worker<Self>, url: &str) -> Running;
 }
 
@@ -377,10 +383,13 @@ macro_rules! blocking {
                 Subscriber::new(name).on(Comment::changes(), Record)
             }
             fn of_reports(name: &str, reports: Events<Reported>) -> Subscriber<Self> {
-                Subscriber::new(name).on_event(reports, Record)
+                Subscriber::new(name).on(reports, Record)
             }
             fn of_all_events(name: &str) -> Subscriber<Self> {
-                Subscriber::new(name).on_event(DomainEvents::all(), Record)
+                Subscriber::new(name).on(DomainEvents::all(), Record)
+            }
+            fn sender(name: &str, outbox: &Outbox) -> Subscriber<Self> {
+                Subscriber::new(name).effect(Comment::changes(), outbox.clone())
             }
             async fn start(worker: Worker<Self>, url: &str) -> Running {
                 let url = url.to_owned();
@@ -410,10 +419,13 @@ macro_rules! awaiting {
                 Subscriber::new(name).on(Comment::changes(), Record)
             }
             fn of_reports(name: &str, reports: Events<Reported>) -> Subscriber<Self> {
-                Subscriber::new(name).on_event(reports, Record)
+                Subscriber::new(name).on(reports, Record)
             }
             fn of_all_events(name: &str) -> Subscriber<Self> {
-                Subscriber::new(name).on_event(DomainEvents::all(), Record)
+                Subscriber::new(name).on(DomainEvents::all(), Record)
+            }
+            fn sender(name: &str, outbox: &Outbox) -> Subscriber<Self> {
+                Subscriber::new(name).effect::<_, Asynchronous>(Comment::changes(), outbox.clone())
             }
             async fn start(worker: Worker<Self>, url: &str) -> Running {
                 let url = url.to_owned();
@@ -439,15 +451,15 @@ pub async fn fresh<C: Kit>() -> Db<C> {
     db
 }
 
-/// Waits until a query returns a number, for at most a minute.
+/// Waits until a query returns a number, for at most five minutes: a machine can be busy.
 pub async fn eventually<C: Kit>(db: &mut Db<C>, sql: &str, expected: i64) {
-    for _ in 0..6_000 {
+    for _ in 0..30_000 {
         if db.number(sql).await == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("{sql} is {} after a minute, not {expected}", db.number(sql).await);
+    panic!("{sql} is {} after five minutes, not {expected}", db.number(sql).await);
 }
 
 /// Checks that every event of a comment was recorded once by the subscriber `audit`, and that the derived table equals a

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod letters;
 mod process;
 #[path = "../../../tests/topics/proxy.rs"]
 mod proxy;
@@ -43,6 +44,23 @@ macro_rules! settings {
                 let written = traffic.stop().await;
                 assert!(written > 20, "the traffic wrote {written} changes");
                 holds(&mut db).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn effects_of_workers_that_are_killed_run_at_least_once_in_the_order_of_their_key() {
+                let mut db = fresh::<Conn>().await;
+                let folder = tempfile::tempdir().unwrap();
+                let letters = folder.path().join("letters");
+                let mut traffic = Traffic::start::<Conn>(&db).await;
+                let worker = concat!(module_path!(), "::worker");
+                let mut workers = Workers::start_senders(worker, &db.url, 2, &letters);
+                for _ in 0..30 {
+                    workers.kill_one();
+                    workers.fill();
+                }
+                traffic.stop().await;
+                workers.end();
+                crate::letters::hold::<Conn>(&mut db, &letters).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,17 @@
 //! Processes of workers: this test program, which runs one ignored test.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use evented_react::{From, Worker};
-use evented_react_tests::{Kit, post_counts};
+use evented_diesel::prelude::*;
+use evented_react::{Change, Delivery, Effect, Failure, From, Subscriber, Worker};
+use evented_react_tests::{Comment, Kit, post_counts};
 
 const TARGET: &str = "EVENTED_WORKER_TARGET";
+const LETTERS: &str = "EVENTED_WORKER_LETTERS";
 
 /// The lease of the workers. It is short, so that a test sees many takeovers.
 pub(crate) const LEASE: Duration = Duration::from_millis(400);
@@ -14,7 +19,11 @@ pub(crate) const LEASE: Duration = Duration::from_millis(400);
 /// Runs a worker until the process is killed.
 pub(crate) async fn serve<C: Kit>() {
     let Ok(url) = std::env::var(TARGET) else { return };
-    let _worker = C::start(worker(), &url).await;
+    let worker = match std::env::var(LETTERS) {
+        Ok(path) => sender(Path::new(&path)),
+        Err(_) => worker(),
+    };
+    let _worker = C::start(worker, &url).await;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         // A process whose parent was killed ends, too.
@@ -30,11 +39,33 @@ pub(crate) fn worker<C: Kit>() -> Worker<C> {
     Worker::new().subscribe(audit).subscribe(post_counts()).lease(LEASE).concurrency(2)
 }
 
+/// Creates a worker whose effect writes a line into a file.
+pub(crate) fn sender<C: Kit>(path: &Path) -> Worker<C> {
+    let letters = Subscriber::new("letters").effect(Comment::changes(), Letters(path.to_owned()));
+    Worker::new().subscribe(letters.from(From::Beginning)).lease(LEASE).concurrency(2)
+}
+
+/// An effect that writes a line into a file: the key of the delivery, the event, and the idempotency key.
+struct Letters(PathBuf);
+
+impl Effect<Change<Comment>> for Letters {
+    fn run(&self, change: Delivery<'_, Change<Comment>>) -> Result<(), Failure> {
+        let mut file = OpenOptions::new().append(true).create(true).open(&self.0)?;
+        // One write: lines of several processes do not mix.
+        file.write_all(
+            format!("{} {} {}\n", change.key(), change.id(), change.idempotency_key()).as_bytes(),
+        )?;
+        Ok(())
+    }
+}
+
 /// Processes of workers on one database.
 pub(crate) struct Workers {
     test: &'static str,
     url: String,
     count: usize,
+    /// The file of the effects; `None` for workers with handlers.
+    letters: Option<PathBuf>,
     running: Vec<Child>,
     dice: u64,
 }
@@ -42,8 +73,17 @@ pub(crate) struct Workers {
 impl Workers {
     /// Starts processes. `test` is the path of the ignored test.
     pub(crate) fn start(test: &'static str, url: &str, count: usize) -> Self {
-        let mut workers =
-            Self { test, url: url.to_owned(), count, running: Vec::new(), dice: 0x2545_f491_4f6c_dd1d };
+        Self::of(test, url, count, None)
+    }
+
+    /// Starts processes with effects that write into a file.
+    pub(crate) fn start_senders(test: &'static str, url: &str, count: usize, letters: &Path) -> Self {
+        Self::of(test, url, count, Some(letters.to_owned()))
+    }
+
+    fn of(test: &'static str, url: &str, count: usize, letters: Option<PathBuf>) -> Self {
+        let (url, running, dice) = (url.to_owned(), Vec::new(), 0x2545_f491_4f6c_dd1d);
+        let mut workers = Self { test, url, count, letters, running, dice };
         workers.fill();
         workers
     }
@@ -63,6 +103,7 @@ impl Workers {
             let child = Command::new(std::env::current_exe().expect("a program"))
                 .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
                 .env(TARGET, &self.url)
+                .envs(self.letters.as_ref().map(|path| (LETTERS, path)))
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn();

@@ -19,6 +19,8 @@ macro_rules! settings {
             mod deliveries;
             #[path = "domain_events.rs"]
             mod domain_events;
+            #[path = "effects.rs"]
+            mod effects;
             #[path = "failures.rs"]
             mod failures;
             #[path = "inline.rs"]

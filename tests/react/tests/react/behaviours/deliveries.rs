@@ -154,7 +154,7 @@ async fn one_event_is_a_step() {
 #[tokio::test]
 async fn a_try_leaves_nothing_behind() {
     let mut db = fresh::<Conn>().await;
-    let audit = Conn::recorder("audit").from(From::Beginning);
+    let audit = Conn::recorder("audit").from(From::Beginning).parts(1);
     db.run(Comment::insert(comment(1, "one"))).await.unwrap();
     for _ in 0..2 {
         assert_eq!(db.conn.try_once(&audit).await.unwrap().handled, 1);

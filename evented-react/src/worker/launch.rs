@@ -1,0 +1,166 @@
+//! Runs effects, on threads or on tasks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::failure::Failure;
+use crate::item::{Item, Work};
+use crate::lend::{Called, caught};
+use crate::telemetry;
+use crate::worker::flights::{DueFlight, Flights, Takeoff, Ticket};
+use crate::worker::owned_part::OwnedPartId;
+use crate::worker::shared::Shared;
+
+/// An effect that runs.
+pub(super) struct Flight<C> {
+    shared: Arc<Shared<C>>,
+    part: OwnedPartId,
+    ticket: Ticket,
+    items: Vec<Arc<Item<C>>>,
+    attempt: u32,
+    /// Whether its end was stored.
+    has_landed: bool,
+}
+
+/// Starts effects. Each kind of worker has its own.
+pub(super) type Launcher<C> = Box<dyn Fn(Flight<C>) + Send + Sync>;
+
+impl<C> Flight<C> {
+    /// Returns whether the effect blocks its thread.
+    pub(super) fn is_blocking(&self) -> bool {
+        self.items.iter().any(|item| matches!(&item.work, Work::Effect(effect) if effect.is_blocking()))
+    }
+
+    /// Runs the effect.
+    pub(super) async fn run<L: Limit>(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let Some(served) = shared.served.get(self.part.subscriber) else { return };
+        let (name, timeout) = (served.subscriber.name.as_str(), served.subscriber.timeout);
+        let mut result = Ok(());
+        for item in &self.items {
+            let Work::Effect(effect) = &item.work else { continue };
+            let span = telemetry::handle(name, item.event, self.attempt);
+            let call = L::limit(caught(effect.call(item.place(name, self.attempt))), timeout);
+            result = match telemetry::within(span, call).await {
+                Called::Returned(result) => result,
+                Called::Broken(reason) => Err(Failure::retry(reason)),
+            };
+            if result.is_err() {
+                break;
+            }
+        }
+        self.has_landed = true;
+        shared.landed(self.part, self.ticket, result);
+        shared.launch();
+        shared.announce_ended(self.part);
+    }
+}
+
+/// Ends an effect after its time.
+pub(super) trait Limit {
+    fn limit(
+        work: impl Future<Output = Called> + Send,
+        time: Duration,
+    ) -> impl Future<Output = Called> + Send;
+}
+
+/// A blocking effect cannot be stopped.
+pub(super) struct NoLimit;
+
+impl Limit for NoLimit {
+    async fn limit(work: impl Future<Output = Called> + Send, _: Duration) -> Called {
+        work.await
+    }
+}
+
+// A task that is dropped before its end, because its runtime shuts down, has not had its effect as far as anybody knows.
+impl<C> Drop for Flight<C> {
+    fn drop(&mut self) {
+        if !self.has_landed {
+            self.shared.landed(self.part, self.ticket, Err(Failure::snooze(Duration::ZERO)));
+            self.shared.announce_ended(self.part);
+        }
+    }
+}
+
+impl<C> Shared<C> {
+    /// Starts the effects that can begin now. Returns when the next one can.
+    pub(super) fn launch(&self) -> Option<Instant> {
+        let (launcher, shared) = (self.launcher.get()?, self.me.upgrade()?);
+        let (flights, next) = self.flights_to_launch(&shared);
+        // Without the lock: a runtime that shuts down drops them at once.
+        flights.into_iter().for_each(launcher);
+        next
+    }
+
+    fn flights_to_launch(&self, shared: &Arc<Self>) -> (Vec<Flight<C>>, Option<Instant>) {
+        let (now, is_stopping) = (Instant::now(), self.is_stopping());
+        let mut state = self.state();
+        let (mut all, mut next) = (Vec::new(), None);
+        // Somebody else may own the parts of a worker that was not seen for so long.
+        if state.last_beat.is_none_or(|beat| beat + self.lease < now) {
+            return (all, next);
+        }
+        let alone = state.alone;
+        let goes_on: Vec<bool> =
+            (0..self.served.len()).map(|subscriber| state.goes_on(subscriber) && !is_stopping).collect();
+        for owned in &mut state.owned_parts {
+            let runs_alone = alone == Some(owned.id) || owned.flights().is_none();
+            let Some(flights) = owned.flights.as_mut().filter(|_| !runs_alone) else { continue };
+            let is_leaving = owned.is_leaving || goes_on.get(owned.id.subscriber) != Some(&true);
+            while let Some(takeoff) = flights.next(&owned.queue, now, is_leaving) {
+                let Takeoff { ticket, items, attempt } = takeoff;
+                let shared = Arc::clone(shared);
+                all.push(Flight { shared, part: owned.id, ticket, items, attempt, has_landed: false });
+            }
+            next = [next, flights.begins_at(now)].into_iter().flatten().min();
+        }
+        (all, next)
+    }
+
+    /// Stores how an effect ended.
+    fn landed(&self, part: OwnedPartId, ticket: Ticket, result: Result<(), Failure>) {
+        let mut state = self.state();
+        if let Some(served) = self.served.get(part.subscriber)
+            && let Some(owned) = state.owned(part)
+            && let Some(flights) = &mut owned.flights
+        {
+            flights.land(ticket, &owned.queue, &served.subscriber, result, Instant::now());
+        }
+    }
+
+    /// Tells the runners that there is something to store.
+    fn announce_ended(&self, part: OwnedPartId) {
+        let mut state = self.state();
+        let Some(owned) = state.owned(part) else { return };
+        let (queued, leaves) = (owned.queue.len(), owned.is_leaving);
+        let announces =
+            owned.flights.as_mut().is_some_and(|flights| flights.announces(queued, Instant::now()));
+        drop(state);
+        if announces || leaves || self.is_stopping() {
+            self.announce_work();
+        }
+        if leaves {
+            self.announce_control();
+        }
+    }
+
+    /// Returns whether effects run, or their ends are not stored.
+    pub(super) fn has_flights(&self) -> bool {
+        self.state().owned_parts.iter().any(|owned| !owned.is_settled())
+    }
+
+    /// Returns the numbers of the deliveries that were set aside and run.
+    pub(super) fn due_of(&self, part: OwnedPartId) -> Vec<i64> {
+        let mut state = self.state();
+        let flights = state.owned(part).and_then(|owned| owned.flights.as_ref());
+        flights.map(Flights::due).unwrap_or_default()
+    }
+
+    /// Takes deliveries that are due.
+    pub(super) fn add_due(&self, part: OwnedPartId, due: Vec<DueFlight<C>>) {
+        if let Some(flights) = self.state().owned(part).and_then(|owned| owned.flights.as_mut()) {
+            flights.add_due(due);
+        }
+    }
+}
