@@ -6,8 +6,9 @@ mod key;
 mod publication;
 mod publish_for;
 
+pub(crate) use bus::delayed_table;
 pub use bus::{Bus, DomainEvents};
 pub use domain_event::{DomainEvent, decode_event};
 pub use key::{IntoKey, key_text};
-pub(crate) use publication::{NewPublication, Publication, push_publications};
+pub(crate) use publication::{Due, NewPublication, Publication, push_publications};
 pub use publish_for::{Publications, PublishFor, Publishing};

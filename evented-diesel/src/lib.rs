@@ -247,7 +247,8 @@ pub use model::{RowFilter, Savable, WithTable};
 pub use read::{Entry, LinkedEvents};
 pub use sql::{EventTable, LogName};
 pub use write::{
-    Batch, Command, ConflictTarget, IndependentBatch, ManyChunk, ManyChunks, ManyRecords, ManyRows,
-    Materialize, Outcome, Publish, PublishAll, Published, Recorded, Recording, Save, Upsert, UpsertCommand,
-    batch, publish, publish_all, request_id,
+    Batch, CancelEvent, Command, ConflictTarget, Delayed, IndependentBatch, ManyChunk, ManyChunks,
+    ManyRecords, ManyRows, Materialize, Outcome, Publish, PublishAll, PublishDue, PublishLater, Published,
+    Recorded, Recording, Save, Upsert, UpsertCommand, batch, cancel_event, publish, publish_all, publish_due,
+    request_id,
 };

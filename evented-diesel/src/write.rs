@@ -17,6 +17,8 @@ mod changeset;
 mod command;
 mod contended;
 mod create;
+mod declared;
+mod delayed;
 mod delete;
 mod delete_children;
 mod drift;
@@ -44,6 +46,10 @@ pub(crate) use attempts::ATTEMPTS;
 pub use batch::{Batch, batch};
 pub(crate) use changeset::changeset;
 pub use command::{Command, Recording};
+pub use declared::declared_events;
+pub use delayed::{
+    CancelEvent, Delayed, PublishDue, PublishLater, cancel_event, publish_due, publish_due_of,
+};
 pub use delete_children::delete_children;
 pub use independent::IndependentBatch;
 pub use many::{ManyChunk, ManyChunks, ManyRecords, ManyRows};

@@ -67,6 +67,10 @@ impl<C: Send + 'static> Source<C> for BusSource<C> {
         self.log
     }
 
+    fn bus(&self) -> Option<&'static str> {
+        Some(self.log.name.table)
+    }
+
     fn check(&self) -> Result<(), InputError> {
         Ok(())
     }

@@ -6,13 +6,13 @@ use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, database_id, wake};
 
-use crate::batch::{Part, Undone, attribute, lock, roll_back, unmark};
 use crate::call::call;
 use crate::division::Division;
 use crate::failure::Failure;
 use crate::item::{Item, Work};
 use crate::lend::Lend;
 use crate::next_state::next_state;
+use crate::part::{Part, Undone, attribute, lock, roll_back, unmark};
 use crate::register::just_before;
 use crate::store::{self, DeferredRow, Keyed, Patience, State, failed, load, lock_part, write};
 use crate::subscriber::Subscriber;

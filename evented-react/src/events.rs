@@ -9,9 +9,6 @@ use evented_diesel::spi::{SourceLog, decode_event};
 use evented_diesel::{Bus, DomainEvent};
 
 use crate::key::IntoKey;
-use crate::subscriber::Subscriber;
-use crate::target::Target;
-use crate::target::sealed::SubscriberInput;
 
 type Filter<E> = Arc<dyn Fn(&E) -> bool + Send + Sync>;
 type KeyOf<E> = Arc<dyn Fn(&E) -> Option<KeyValue> + Send + Sync>;
@@ -165,23 +162,5 @@ impl<B: Bus> From<AllEvents<B>> for EventInput<AnyEvent> {
             makes_keys: false,
             accept: Arc::new(accept),
         }
-    }
-}
-
-impl<E: DomainEvent, C: Send + 'static> SubscriberInput<C> for Events<E> {
-    type Item = E;
-
-    #[expect(private_interfaces, reason = "the trait is sealed")]
-    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<E, C>) {
-        subscriber.route_events(EventInput::from(self), target);
-    }
-}
-
-impl<B: Bus, C: Send + 'static> SubscriberInput<C> for AllEvents<B> {
-    type Item = AnyEvent;
-
-    #[expect(private_interfaces, reason = "the trait is sealed")]
-    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<AnyEvent, C>) {
-        subscriber.route_events(EventInput::from(self), target);
     }
 }

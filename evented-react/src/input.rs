@@ -7,10 +7,6 @@ use evented_core::{Change, Channel, Denied, Evented, KeyValue, RawChange};
 use evented_diesel::Model;
 
 use crate::key::IntoKey;
-use crate::source::RouteTo;
-use crate::subscriber::Subscriber;
-use crate::target::Target;
-use crate::target::sealed::SubscriberInput;
 
 type Predicate<M> = Arc<dyn Fn(&Change<M>) -> bool + Send + Sync>;
 type KeyOf<M> = Arc<dyn Fn(&Change<M>) -> Option<KeyValue> + Send + Sync>;
@@ -200,24 +196,6 @@ impl<M: Evented> fmt::Debug for Input<M> {
             .field("fields", &self.fields)
             .field("actions", &self.actions)
             .finish_non_exhaustive()
-    }
-}
-
-impl<M: Model, C: Send + 'static> SubscriberInput<C> for Channel<M> {
-    type Item = Change<M>;
-
-    #[expect(private_interfaces, reason = "the trait is sealed")]
-    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<Change<M>, C>) {
-        subscriber.route(self, RouteTo::Target(target));
-    }
-}
-
-impl<M: Model, C: Send + 'static> SubscriberInput<C> for Input<M> {
-    type Item = Change<M>;
-
-    #[expect(private_interfaces, reason = "the trait is sealed")]
-    fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<Change<M>, C>) {
-        subscriber.route(self, RouteTo::Target(target));
     }
 }
 

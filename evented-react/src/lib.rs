@@ -21,9 +21,15 @@ mod key;
 mod lend;
 mod next_state;
 mod operations;
+mod outcome;
+mod part;
 mod projection;
 mod refresh;
 mod register;
+#[cfg(feature = "cron")]
+mod run_schedules;
+#[cfg(feature = "cron")]
+mod schedule;
 mod settle;
 mod source;
 mod step;
@@ -49,16 +55,18 @@ pub use inline::inline;
 pub use input::{ChannelExt, Input, InputError, IntoInput};
 pub use operations::{
     Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause, Prune,
-    Pruned, Rebuild, Rebuilt, Resize, RetryAside, SetAside, SetAsideId, SetAsideState, Skip,
-    SubscriberStatus, Subscribers, Unsubscribe, Verify, WaitFor, Waited, Which, lag, pause, prune, rebuild,
-    resize, resume, retry, set_aside, skip, subscribers, unsubscribe, verify, wait_for,
+    Pruned, Rebuild, Rebuilt, Resize, RetryAside, ScheduleStatus, Schedules, SetAside, SetAsideId,
+    SetAsideState, Skip, SubscriberStatus, Subscribers, Unschedule, Unsubscribe, Verify, WaitFor, Waited,
+    Which, lag, pause, prune, rebuild, resize, resume, retry, schedules, set_aside, skip, subscribers,
+    unschedule, unsubscribe, verify, wait_for,
 };
 pub use projection::Projection;
 pub use register::{Register, RegisterError, register};
+#[cfg(feature = "cron")]
+pub use schedule::{Missed, Schedule, ScheduleError};
 pub use source::ActionChange;
-pub use subscriber::{From, OnDead, Subscriber};
+pub use subscriber::{From, OnDead, Subscriber, SubscriberInput};
 pub use tables::MigrationsExt;
-pub use target::SubscriberInput;
 #[cfg(feature = "__async")]
 pub use worker::WorkerTasks;
 pub use worker::{StartError, StillRunning, Worker, WorkerStatus, WorkerThreads};

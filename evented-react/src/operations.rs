@@ -6,6 +6,7 @@ mod manage;
 mod prune;
 mod rebuild;
 mod resize;
+mod schedules;
 mod wait;
 
 pub use aside::{
@@ -19,4 +20,5 @@ pub use manage::{
 pub use prune::{Prune, Pruned, prune};
 pub use rebuild::{Difference, DifferenceKind, Differences, Rebuild, Rebuilt, Verify, rebuild, verify};
 pub use resize::{Resize, resize};
+pub use schedules::{ScheduleStatus, Schedules, Unschedule, schedules, unschedule};
 pub use wait::{WaitFor, Waited, wait_for};

@@ -18,6 +18,20 @@ use crate::subscriber::{From, Subscriber};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
+    /// A schedule has another expression or another zone than the same version of it in the database.
+    #[error(
+        "the schedule `{schedule}` is registered with the version {version}, `{cron}` and the zone {zone}; give it a higher version"
+    )]
+    Schedule {
+        /// The name.
+        schedule: String,
+        /// The version of both.
+        version: i32,
+        /// The expression in the database.
+        cron: String,
+        /// The zone in the database.
+        zone: String,
+    },
     /// The database failed, or a log cannot be read.
     #[error(transparent)]
     Database(#[from] Error),

@@ -5,50 +5,17 @@ use std::sync::Arc;
 
 use evented_diesel::spi::EventedBackend;
 
-use crate::batch::{Part, Undone, run_ended};
+use crate::batch::run_ended;
 use crate::due::{finish, settle};
 use crate::failure::Failure;
 use crate::item::Item;
 use crate::key::OrderKey;
 use crate::lend::Lend;
-use crate::next_state::next_state;
+use crate::outcome::Outcome;
+use crate::part::{Part, Undone};
 use crate::step::{Next, undone};
-use crate::store::{self, DeferredRow, Keyed, State, load};
+use crate::store::{self, DeferredRow, Keyed, load};
 use crate::subscriber::Subscriber;
-
-/// How a delivery of a subscriber of effects ended.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// The effect was had.
-    Done,
-    /// It failed.
-    Failed(Failure),
-    /// It was not tried: an earlier delivery of its key is set aside.
-    Behind,
-    /// It was not tried: this program cannot read the event.
-    Unread,
-}
-
-impl Outcome {
-    pub(crate) fn copy(&self) -> Self {
-        match self {
-            Self::Done => Self::Done,
-            Self::Failed(failure) => Self::Failed(failure.copy()),
-            Self::Behind => Self::Behind,
-            Self::Unread => Self::Unread,
-        }
-    }
-
-    /// Returns the state in which the delivery is set aside; `None` if it is done.
-    pub(crate) fn next_state<C>(&self, subscriber: &Subscriber<C>) -> Option<State> {
-        match self {
-            Self::Done => None,
-            Self::Failed(failure) => next_state(subscriber, failure, 0).map(|(state, ..)| state),
-            Self::Behind => Some(State::Behind),
-            Self::Unread => Some(State::Unreadable),
-        }
-    }
-}
 
 /// A delivery that was set aside, and how it ended this time.
 pub(crate) struct TriedAgain<C> {

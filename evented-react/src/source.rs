@@ -23,6 +23,10 @@ use crate::target::{HandlerCall, Target};
 pub(crate) trait Source<C>: Send + Sync {
     /// The log of the model.
     fn log(&self) -> SourceLog;
+    /// The table of the bus, if it is a source of domain events.
+    fn bus(&self) -> Option<&'static str> {
+        None
+    }
     /// Checks the inputs.
     fn check(&self) -> Result<(), InputError>;
     /// Describes each input.

@@ -7,11 +7,12 @@ use evented_diesel::Error;
 use evented_diesel::spi::EventedBackend;
 
 use crate::backoff::Retry;
-use crate::batch::{Aside, Part, Undone, run};
+use crate::batch::{Aside, run};
 use crate::due::{settle, try_again};
 use crate::failure::{Failure, Verdict};
 use crate::item::Item;
 use crate::lend::Lend;
+use crate::part::{Part, Undone};
 use crate::store::{self, DeferredRow, write};
 use crate::subscriber::Subscriber;
 

@@ -3,6 +3,7 @@
 mod cursors;
 mod deferred;
 mod parts;
+mod schedule_rows;
 mod subscribers;
 mod workers;
 
@@ -15,6 +16,11 @@ pub(crate) use parts::{
     IsLocked, LockedPart, PartRow, Patience, free_part, free_parts, insert_part, lock_part, locked_part,
     mark_event, part_rows, take_part,
 };
+pub(crate) use schedule_rows::{ScheduleRow, remove_schedule, schedules};
+#[cfg(feature = "cron")]
+pub(crate) use schedule_rows::{
+    insert_schedule, lock_due_schedule, lock_schedule, schedule_row, set_schedule,
+};
 pub(crate) use subscribers::{
     SubscriberRow, division, forget_earlier, insert_subscriber, lock_subscriber, pause, remove_parts,
     set_division, set_stalled, subscriber_row, subscribers, unsubscribe, update_subscriber,
@@ -23,15 +29,12 @@ pub(crate) use workers::{LiveRow, insert_worker, live_workers, remove_worker, sw
 
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_diesel::spi::{Database, Executor, SqlTypes, Statement, Text, optional};
+use evented_diesel::spi::{Executor, SqlTypes, Statement, Text, optional};
 use evented_diesel::{Error, Subject};
 
 /// The milliseconds since 1970, by the clock of the database: one clock for all machines.
 pub(crate) fn now_sql<DB: SqlTypes>() -> &'static str {
-    match DB::DATABASE {
-        Database::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
-        Database::Sqlite => "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)",
-    }
+    DB::NOW_MILLIS
 }
 
 /// A row whose columns do not matter.
@@ -91,4 +94,9 @@ pub(crate) fn failed(error: diesel::result::Error) -> Error {
 /// Names a subscriber in errors; empty for the tables of all.
 pub(crate) fn subject(subscriber: &str) -> Subject {
     Subject::Object { kind: "subscriber", name: subscriber.to_owned() }
+}
+
+/// Names a schedule in errors.
+pub(crate) fn subject_of_schedule(schedule: &str) -> Subject {
+    Subject::Object { kind: "schedule", name: schedule.to_owned() }
 }

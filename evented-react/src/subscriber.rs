@@ -16,7 +16,11 @@ use crate::events::EventInput;
 use crate::handler::IntoHandler;
 use crate::input::{InputError, IntoInput};
 use crate::source::{ActionChange, ModelSource, OfAction, Route, RouteTo, Source};
-use crate::target::{SubscriberInput, Target};
+use crate::target::Target;
+
+mod inputs;
+
+pub use inputs::SubscriberInput;
 
 /// Where a subscriber begins when it is registered for the first time. Later it continues where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -272,6 +276,11 @@ impl<C> Subscriber<C> {
             }
         }
         logs
+    }
+
+    /// Returns the tables of the buses that the subscriber reads.
+    pub(crate) fn buses(&self) -> Vec<&'static str> {
+        self.sources.iter().filter_map(|source| source.bus()).collect()
     }
 
     pub(crate) fn check(&self) -> Result<(), InputError> {

@@ -44,7 +44,7 @@ fn sql(database: Database) -> (String, String) {
 }
 
 /// The tables, with their columns.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     (
         "evented_subscribers",
         r#"
@@ -117,6 +117,17 @@ const TABLES: [(&str, &str); 5] = [
     "started_at" {big} NOT NULL,
     "seen_at" {big} NOT NULL,
     PRIMARY KEY ("worker", "subscriber")
+"#,
+    ),
+    (
+        "evented_schedules",
+        r#"
+    "name" TEXT NOT NULL PRIMARY KEY,
+    "version" INTEGER NOT NULL,
+    "cron" TEXT NOT NULL,
+    "zone" TEXT NOT NULL,
+    "next_due" {big},
+    "last_due" {big}
 "#,
     ),
 ];

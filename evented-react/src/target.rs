@@ -7,7 +7,6 @@ use crate::effect::{EffectCall, Perform};
 use crate::failure::Failure;
 use crate::handler::{BoxFuture, Reaction};
 use crate::item::{Call, Work};
-use crate::subscriber::Subscriber;
 
 /// What receives the deliveries of an input.
 pub(crate) enum Target<T, C> {
@@ -45,23 +44,5 @@ pub(crate) struct HandlerCall<T, C> {
 impl<T: Send + Sync, C: Send> Call<C> for HandlerCall<T, C> {
     fn call<'a>(&'a self, place: Place<'a>, conn: &'a mut C) -> BoxFuture<'a, Result<(), Failure>> {
         self.handler.react(Delivery { value: &self.value, place }, conn)
-    }
-}
-
-/// An input of a subscriber: the changes of a model ([`Channel`](crate::Channel), [`Input`](crate::Input)), or domain events
-/// ([`Events`](crate::Events), [`AllEvents`](crate::AllEvents)).
-pub trait SubscriberInput<C>: sealed::SubscriberInput<C> {}
-impl<C, I: sealed::SubscriberInput<C>> SubscriberInput<C> for I {}
-
-/// Only the inputs of this crate are inputs.
-pub(crate) mod sealed {
-    use super::{Subscriber, Target};
-
-    pub trait SubscriberInput<C> {
-        /// What its handlers and effects receive.
-        type Item: Send + Sync + 'static;
-
-        #[expect(private_interfaces, reason = "the trait is sealed")]
-        fn add_to(self, subscriber: &mut Subscriber<C>, target: Target<Self::Item, C>);
     }
 }

@@ -24,8 +24,11 @@
 //! Within a transaction of the test, the subscriber also sees what the transaction has written and not committed. A
 //! function touches only the subscriber that it is called with.
 
+mod assertions;
 #[cfg(feature = "__async")]
 mod asynchronous;
+mod decisions;
+mod delayed;
 
 use std::sync::Arc;
 
@@ -33,16 +36,22 @@ use diesel::connection::LoadConnection;
 use evented_diesel::Error;
 use evented_diesel::spi::{BlockingExecutor, EventedBackend, database_id, ready};
 
-use crate::batch::Part;
 use crate::division::Division;
 use crate::due::due_now;
 use crate::item::Item;
 use crate::lend::Lend;
+use crate::part::Part;
 use crate::register::{RegisterError, registered, stream_name};
 use crate::step::{Batching, Next, step, step_due};
 use crate::store::{self, CursorRow, DeferredRow, MovedPart, PartRow, failed, load};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
+
+pub use assertions::{assert_published, refute_published};
+#[cfg(feature = "__async")]
+pub use assertions::{assert_published_async, refute_published_async};
+pub use decisions::{Given, Then, given};
+pub use delayed::{PublishDelayed, publish_delayed};
 
 /// What a run of a subscriber did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -45,17 +45,32 @@ pub struct Worker<C> {
     subscribers: Vec<Subscriber<C>>,
     concurrency: usize,
     lease: Duration,
+    #[cfg(feature = "cron")]
+    schedules: Vec<crate::schedule::Schedule>,
 }
 
 impl<C: Send + 'static> Worker<C> {
     /// Creates a worker without subscribers.
     pub fn new() -> Self {
-        Self { subscribers: Vec::new(), concurrency: CONCURRENCY, lease: LEASE }
+        Self {
+            subscribers: Vec::new(),
+            concurrency: CONCURRENCY,
+            lease: LEASE,
+            #[cfg(feature = "cron")]
+            schedules: Vec::new(),
+        }
     }
 
     /// Adds a subscriber, or a [`Projection`](crate::Projection).
     pub fn subscribe(mut self, subscriber: impl Into<Subscriber<C>>) -> Self {
         self.subscribers.push(subscriber.into());
+        self
+    }
+
+    /// Adds a schedule. Of all workers that have it one publishes each of its events, within a second after its time.
+    #[cfg(feature = "cron")]
+    pub fn schedule(mut self, schedule: crate::schedule::Schedule) -> Self {
+        self.schedules.push(schedule);
         self
     }
 
@@ -75,7 +90,11 @@ impl<C: Send + 'static> Worker<C> {
 
     /// Checks what does not need a database, and creates what the loops share.
     fn share(self) -> Result<(Arc<Shared<C>>, usize), StartError> {
-        if self.subscribers.is_empty() {
+        #[cfg(feature = "cron")]
+        let is_empty = self.subscribers.is_empty() && self.schedules.is_empty();
+        #[cfg(not(feature = "cron"))]
+        let is_empty = self.subscribers.is_empty();
+        if is_empty {
             return Err(StartError::NoSubscriber);
         }
         for (index, subscriber) in self.subscribers.iter().enumerate() {
@@ -83,7 +102,13 @@ impl<C: Send + 'static> Worker<C> {
                 return Err(StartError::TwoOfAName { subscriber: subscriber.name.clone() });
             }
         }
-        Ok((Shared::new(self.subscribers, self.lease), self.concurrency))
+        let shared = Shared::new(
+            self.subscribers,
+            self.lease,
+            #[cfg(feature = "cron")]
+            self.schedules,
+        );
+        Ok((shared, self.concurrency))
     }
 }
 
@@ -107,8 +132,8 @@ impl<C> fmt::Debug for Worker<C> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The worker has no subscriber.
-    #[error("the worker has no subscriber")]
+    /// The worker has no subscriber and no schedule.
+    #[error("the worker has no subscriber and no schedule")]
     NoSubscriber,
     /// Two subscribers have one name.
     #[error("two subscribers of the worker have the name `{subscriber}`")]

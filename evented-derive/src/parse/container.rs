@@ -124,7 +124,7 @@ impl Container {
                 items::options(input, SAVEPOINT, errors, |(name, _), input, _| self.savepoint(name, input))?;
             }
             "upcast" => {
-                self.upcasts.extend(items::list(input, form, errors, |input, _| items::upcast(input))?)
+                self.upcasts.extend(items::list(input, form, errors, |input, _| items::upcast(input))?);
             }
             "drift" => self.drift = Some(drift(input)?),
             "crate" => self.krate = Some(items::equals(input)?),

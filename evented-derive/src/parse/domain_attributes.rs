@@ -77,7 +77,7 @@ impl EventDraft {
             "aliases" => self.aliases.extend(items::list(input, form, errors, |input, _| input.parse())?),
             "version" => self.version = Some(items::equals(input)?),
             "upcast" => {
-                self.upcasts.extend(items::list(input, form, errors, |input, _| items::upcast(input))?)
+                self.upcasts.extend(items::list(input, form, errors, |input, _| items::upcast(input))?);
             }
             "key" => self.key = Some(items::equals(input)?),
             "bus" => self.bus = Some(items::equals(input)?),

@@ -18,6 +18,11 @@ pub trait Bus: Send + Sync + 'static {
     }
 }
 
+/// Returns the name of the table of the events of a bus that are not due yet.
+pub(crate) fn delayed_table(bus: &str) -> String {
+    format!("{bus}_delayed")
+}
+
 /// The bus of the events that name no other one: the table `domain_events`.
 #[derive(Debug, Clone, Copy)]
 pub struct DomainEvents;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use evented_core::{Json, JsonError, KeyValue, Meta};
 use uuid::Uuid;
 
-use crate::domain::{Bus, DomainEvent, key_text};
+use crate::domain::{Bus, DomainEvent, delayed_table, key_text};
 use crate::sql::{LogName, SqlTypes, Statement, Value};
 
 /// A domain event that a command publishes. The payload was made when the event was given to the command.
@@ -16,6 +16,17 @@ pub(crate) struct NewPublication {
     key: Option<String>,
     /// The payload; the reason why it cannot be stored, which running the command returns.
     payload: Result<Json, String>,
+    /// When it is published; `None`: at once.
+    due: Option<Due>,
+}
+
+/// When a delayed event is published, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// So long after now, by the clock of the database.
+    In(i64),
+    /// At a time, since 1970.
+    At(i64),
 }
 
 impl NewPublication {
@@ -26,7 +37,20 @@ impl NewPublication {
             version: E::VERSION,
             key: event.key().as_ref().map(key_text),
             payload: Json::write(event).map_err(|error| error.to_string()),
+            due: None,
         }
+    }
+
+    /// Returns the event, if it is an `E`.
+    pub(crate) fn decoded<E: DomainEvent>(&self) -> Option<E> {
+        let payload = self.payload.as_ref().ok().filter(|_| self.name == E::NAME)?;
+        serde_json::from_str(payload.as_str()).ok()
+    }
+
+    /// Sets when the event is published.
+    pub(crate) fn due(mut self, due: Due) -> Self {
+        self.due = Some(due);
+        self
     }
 
     /// Makes the row to write, with a new id.
@@ -48,6 +72,7 @@ impl NewPublication {
             meta,
             at,
             unique: None,
+            delayed: self.due.map(|due| (delayed_table(self.bus.table), due)),
         })
     }
 }
@@ -65,6 +90,8 @@ pub(crate) struct Publication {
     at: DateTime<Utc>,
     /// The key under which a bus has one event at most.
     pub(crate) unique: Option<String>,
+    /// The table of the events that are not due yet, and when this one is; `None`: it is published at once.
+    pub(crate) delayed: Option<(String, Due)>,
 }
 
 impl Publication {
@@ -72,14 +99,18 @@ impl Publication {
         statement.value(self.id).sql(", ").value(self.key.as_str()).sql(", ").value(self.name);
         statement.sql(", ").value(self.version).sql(", ").value(Value::Json(self.payload.as_str()));
         statement.sql(", ").value(Value::Json(self.meta.as_ref().map_or(Meta::NONE, Json::as_str)));
-        statement.sql(", ").value(self.at);
+        match &self.delayed {
+            None => statement.sql(", ").value(self.at),
+            Some((_, Due::At(millis))) => statement.sql(", ").value(*millis),
+            Some((_, Due::In(millis))) => statement.sql(", ").sql(DB::NOW_MILLIS).sql(" + ").value(*millis),
+        };
         if let Some(unique) = &self.unique {
             statement.sql(", ").value(unique.as_str());
         }
     }
 }
 
-/// Adds the insert of events of one bus, which all have a unique key or all have none. `from` names the part of the statement
+/// Adds the insert of events of one table, which all have a unique key or all have none. `from` names the part of the statement
 /// that must have a row, else nothing is published.
 pub(crate) fn push_publications<'q, DB: SqlTypes>(
     statement: &mut Statement<'q, DB>,
@@ -87,8 +118,13 @@ pub(crate) fn push_publications<'q, DB: SqlTypes>(
     from: &'static str,
 ) {
     let Some(first) = publications.first() else { return };
-    statement.sql("INSERT INTO ").log(first.bus);
-    statement.sql(" (id, record_id, action, version, payload, meta, at");
+    statement.sql("INSERT INTO ");
+    match &first.delayed {
+        None => statement.log(first.bus).sql(" (id, record_id, action, version, payload, meta, at"),
+        Some((table, _)) => {
+            statement.identifier(table).sql(" (id, record_id, action, version, payload, meta, due")
+        }
+    };
     statement.sql(if first.unique.is_some() { ", unique_key) " } else { ") " });
     for (index, publication) in publications.iter().enumerate() {
         statement.sql(if index == 0 { "SELECT " } else { " UNION ALL SELECT " });

@@ -1,6 +1,6 @@
 //! The table of a bus: how it is created.
 
-use crate::domain::Bus;
+use crate::domain::{Bus, delayed_table};
 use crate::migrations::TableSet;
 use crate::migrations::log_sql::{beside, quoted};
 use crate::sql::Database;
@@ -51,9 +51,38 @@ fn sql<B: Bus>(database: Database) -> (String, String) {
 ) STRICT"#
         }
     };
+    let (create_delayed, drop_delayed) = delayed_sql(database, B::TABLE);
     let create = format!(
         "CREATE TABLE {table} ({columns};\nCREATE UNIQUE INDEX {unique} ON {table} (\"unique_key\") \
-         WHERE \"unique_key\" IS NOT NULL;\n"
+         WHERE \"unique_key\" IS NOT NULL;\n{create_delayed}"
+    );
+    (create, format!("{drop_delayed}DROP TABLE {table};\n"))
+}
+
+/// Returns the SQL that creates the table of the events of a bus that are not due yet, and the SQL that drops it. `due` is in
+/// milliseconds since 1970.
+fn delayed_sql(database: Database, bus: &str) -> (String, String) {
+    let name = delayed_table(bus);
+    let (table, due, unique) =
+        (quoted(&name), quoted(&beside(&name, "due")), quoted(&beside(&name, "unique")));
+    let (uuid, json, big, strict) = match database {
+        Database::Postgres => ("UUID", "JSON", "BIGINT", ""),
+        Database::Sqlite => ("BLOB", "TEXT", "INTEGER", " STRICT"),
+    };
+    let create = format!(
+        r#"CREATE TABLE {table} (
+    "id" {uuid} NOT NULL PRIMARY KEY,
+    "due" {big} NOT NULL,
+    "version" INTEGER NOT NULL,
+    "record_id" TEXT NOT NULL,
+    "action" TEXT NOT NULL,
+    "payload" {json} NOT NULL,
+    "meta" {json} NOT NULL DEFAULT '{{}}',
+    "unique_key" TEXT
+){strict};
+CREATE INDEX {due} ON {table} ("due", "id");
+CREATE UNIQUE INDEX {unique} ON {table} ("unique_key") WHERE "unique_key" IS NOT NULL;
+"#
     );
     (create, format!("DROP TABLE {table};\n"))
 }

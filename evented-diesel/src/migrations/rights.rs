@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::delayed_table;
 use crate::migrations::LogShape;
 use crate::migrations::log_sql::{FORMATS_TABLE, beside, qualified, quoted};
 use crate::model::{checkpoints_table, link_table, tree_table};
@@ -44,6 +45,8 @@ impl Rights {
             // The database assigns position and transaction.
             let columns = "id, record_id, action, version, payload, meta, at, unique_key";
             line(&mut sql, format_args!("GRANT SELECT, INSERT ({columns}) ON {} TO {role};", quoted(bus)));
+            let delayed = quoted(&delayed_table(bus));
+            line(&mut sql, format_args!("GRANT SELECT, INSERT, DELETE, UPDATE ON {delayed} TO {role};"));
         }
         sql
     }

@@ -15,6 +15,7 @@ impl sealed::Sealed for Pg {}
 
 impl SqlTypes for Pg {
     const LOCKS_FIRST: bool = false;
+    const NOW_MILLIS: &'static str = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
     const DATABASE: Database = Database::Postgres;
     const MAX_BINDS: usize = 65_535;
     const HAS_SEQUENCES: bool = true;

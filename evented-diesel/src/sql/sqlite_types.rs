@@ -16,6 +16,7 @@ impl sealed::Sealed for Sqlite {}
 
 impl SqlTypes for Sqlite {
     const LOCKS_FIRST: bool = true;
+    const NOW_MILLIS: &'static str = "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)";
     const DATABASE: Database = Database::Sqlite;
     const MAX_BINDS: usize = 32_766;
     const HAS_SEQUENCES: bool = false;

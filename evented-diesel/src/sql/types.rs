@@ -23,6 +23,8 @@ use crate::sql::value::Value;
 pub trait SqlTypes: Backend + sealed::Sealed + Sized + 'static {
     /// Whether a write takes the write lock before it reads: `true` on SQLite, which allows one writer at a time.
     const LOCKS_FIRST: bool;
+    /// The milliseconds since 1970, by the clock of the database: one clock for all machines.
+    const NOW_MILLIS: &'static str;
     /// The dialect of the SQL that creates the log tables.
     const DATABASE: Database;
     /// The maximum number of values that one statement may bind.

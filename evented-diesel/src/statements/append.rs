@@ -304,12 +304,14 @@ pub(crate) fn push_published<'q, DB: SqlTypes>(
     }
 }
 
-/// Groups events by their bus. The events of a bus keep their order.
+/// Groups events by their table. The events of a table keep their order.
 pub(crate) fn by_bus(published: &[Publication]) -> Vec<Vec<&Publication>> {
     let mut groups: Vec<Vec<&Publication>> = Vec::new();
     for publication in published {
-        match groups.iter_mut().find(|group| group.first().is_some_and(|first| first.bus == publication.bus))
-        {
+        let is_of_table = |first: &&Publication| {
+            (first.bus, first.delayed.is_some()) == (publication.bus, publication.delayed.is_some())
+        };
+        match groups.iter_mut().find(|group| group.first().is_some_and(is_of_table)) {
             Some(group) => group.push(publication),
             None => groups.push(vec![publication]),
         }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evented_core::{AnyAction, Evented, IntoRecordRef, RecordRef};
 use uuid::Uuid;
 
 use crate::domain::{DomainEvent, NewPublication};
 use crate::model::{Link, Model, NewLink, NoFields};
+use crate::write::delayed::due_in;
 use crate::write::options::{Options, event_options};
 
 /// A change of a record. It is built first and run later: `.run(&mut conn)?`, or `.run(&mut conn).await?`.
@@ -137,6 +139,13 @@ impl<M: Evented> Command<M> {
     /// ```
     pub fn publish<E: DomainEvent>(mut self, event: E) -> Self {
         self.options.publishes.push(NewPublication::of(&event));
+        self
+    }
+
+    /// Publishes a domain event with the change, as [`publish`](Self::publish) does, but after a time: see
+    /// [`Publish::after`](crate::Publish::after). What decides is whether the change is made, not what becomes of the record later.
+    pub fn publish_after<E: DomainEvent>(mut self, event: E, time: Duration) -> Self {
+        self.options.publishes.push(NewPublication::of(&event).due(due_in(time)));
         self
     }
 

@@ -1,15 +1,18 @@
 //! Publishes domain events without a command.
 
+use std::time::Duration;
+
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_core::{LogOffset, Position, micros};
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
-use crate::domain::{DomainEvent, NewPublication, Publication, push_publications};
+use crate::domain::{DomainEvent, Due, NewPublication, Publication, push_publications};
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
 use crate::sql::{LogName, SqlTypes, Statement, field};
+use crate::write::delayed::{PublishLater, due_in};
 use crate::write::options::{Options, event_options};
 
 /// How often an insert is tried whose unique key is taken and then free.
@@ -57,8 +60,8 @@ pub fn publish_all<E: DomainEvent>(events: impl IntoIterator<Item = E>) -> Publi
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
 pub struct Publish {
-    event: NewPublication,
-    subject: Subject,
+    pub(super) event: NewPublication,
+    pub(super) subject: Subject,
     options: Options,
     unique: Option<String>,
 }
@@ -95,12 +98,41 @@ impl Publish {
         self
     }
 
-    async fn write<DB: EventedBackend, E: Executor<DB>>(&self, executor: &mut E) -> Result<Published, Error> {
+    /// Publishes the event only if none was published on its bus with this key in the current window. Windows have this length, and
+    /// begin at 1970 in UTC: with an hour there is at most one event in each full hour. The clock of this machine decides.
+    pub fn unique_for(self, key: impl Into<String>, window: Duration) -> Self {
+        let millis = u128::from(chrono::Utc::now().timestamp_millis().unsigned_abs());
+        let window = millis / window.as_millis().max(1);
+        let key = format!("{}@{window}", key.into());
+        self.unique(key)
+    }
+
+    /// Delays the event: it is published this long after now, by the clock of the database. Until then it is in a table of its own,
+    /// and [`cancel_event`](crate::cancel_event) removes it.
+    ///
+    /// A worker of `evented-react` publishes it, within a second after its time, if it serves a subscriber of the bus. The event then
+    /// sorts behind all that were published before.
+    pub fn after(self, time: Duration) -> PublishLater {
+        PublishLater { publish: self, due: due_in(time) }
+    }
+
+    /// Delays the event until a time, as [`after`](Self::after) does.
+    pub fn due_at(self, time: chrono::DateTime<chrono::Utc>) -> PublishLater {
+        PublishLater { publish: self, due: Due::At(time.timestamp_millis()) }
+    }
+
+    /// Makes the row to write.
+    pub(super) fn publication(&self) -> Result<Publication, Error> {
         let at = micros(self.options.at.unwrap_or_else(chrono::Utc::now));
         let made = self.event.publication(&self.options.meta, at);
         let mut event =
             made.map_err(|reason| Error::Encode { record: self.subject.clone(), error: reason.into() })?;
         event.unique.clone_from(&self.unique);
+        Ok(event)
+    }
+
+    async fn write<DB: EventedBackend, E: Executor<DB>>(&self, executor: &mut E) -> Result<Published, Error> {
+        let event = self.publication()?;
         // An event with the key can be removed between the two statements.
         for _ in 0..ATTEMPTS {
             if let Some(published) = self.insert(executor, &event).await? {

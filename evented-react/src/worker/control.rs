@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use evented_diesel::Error;
-use evented_diesel::spi::{EventedBackend, Executor, Transaction};
+use evented_diesel::spi::{EventedBackend, Executor, Transaction, publish_due_of};
 use evented_feed::spi::{Connector, Pace};
 use uuid::Uuid;
 
@@ -83,8 +83,22 @@ async fn one_beat<DB: EventedBackend, E: Executor<DB>, C>(
         divide(executor, shared, index, served).await?;
     }
     give_back(executor, shared).await?;
+    publish_what_is_due(executor, shared).await?;
     write(executor, store::sweep(FORGOTTEN * lease_millis(shared))).await?;
     Ok(false)
+}
+
+/// Publishes delayed events, and those of schedules.
+async fn publish_what_is_due<DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+) -> Result<(), Error> {
+    #[cfg(feature = "cron")]
+    crate::run_schedules::run_schedules(executor, &shared.schedules).await?;
+    for bus in &shared.buses {
+        publish_due_of(executor, bus).await?;
+    }
+    Ok(())
 }
 
 /// Stores that the worker lives.

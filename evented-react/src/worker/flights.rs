@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use crate::failure::{Failure, Verdict};
 use crate::item::{Item, Work};
 use crate::key::OrderKey;
-use crate::settle::{Outcome, Settlement, TriedAgain};
+use crate::outcome::Outcome;
+use crate::settle::{Settlement, TriedAgain};
 use crate::step::{CONFLICTS, OUTAGE};
 use crate::store::{DeferredRow, State};
 use crate::subscriber::Subscriber;
@@ -325,7 +326,7 @@ impl<C> Flights<C> {
             FlightState::Queued | FlightState::Running => Outcome::Behind,
         };
         let tried_again = |due: &DueFlight<C>| {
-            let result = due.result.as_ref()?.as_ref().map(|()| ()).map_err(Failure::copy);
+            let result = due.result.as_ref()?.as_ref().copied().map_err(Failure::copy);
             Some(TriedAgain { row: due.row.clone(), items: due.items.clone(), result })
         };
         Settlement {

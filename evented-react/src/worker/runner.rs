@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use evented_diesel::spi::EventedBackend;
 use evented_feed::spi::{Connector, Pace};
 
-use crate::batch::{Part, Undone};
 use crate::division::Division;
 use crate::due::{due_now, find, is_of_another_part};
 use crate::item::Item;
 use crate::lend::Lend;
+use crate::part::{Part, Undone};
 use crate::settle::{Settled, store_outcomes};
 use crate::step::{Batching, Next, step, step_due};
 use crate::subscriber::Subscriber;
@@ -80,21 +80,7 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
             return stored(shared, &served.subscriber.name, job, settled);
         }
         JobWork::Due if served.subscriber.has_effects && !job.batching.runs_alone() => {
-            let division = shared.division(job.id.subscriber);
-            let begun =
-                begin_due(executor, &served.subscriber, part, division.as_ref(), shared.due_of(job.id));
-            return match begun.await {
-                Ok((due, next)) => {
-                    shared.add_due(job.id, due);
-                    job.end(JobResult::Due { next });
-                    Ok(())
-                }
-                Err(undone) => {
-                    let reason = format!("{undone:?}");
-                    job.end(JobResult::Due { next: Some(SOON) });
-                    Err(reason)
-                }
-            };
+            return try_effects_again(shared, executor, &served.subscriber, part, job).await;
         }
         JobWork::Due => match try_due(executor, &served.subscriber, part, &mut job.batching).await {
             Due::Tried(next) => (next, true),
@@ -155,6 +141,32 @@ async fn try_due<DB: EventedBackend, E: Lend<DB>>(
             }
         },
         Err(error) => Due::Tried(Next::Reconnect(error.to_string())),
+    }
+}
+
+/// Gives the deliveries of a part that are due to the effects that run.
+async fn try_effects_again<DB: EventedBackend, E: Lend<DB>>(
+    shared: &Shared<E::Conn>,
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    job: Job<'_, E::Conn>,
+) -> Result<(), String> {
+    let division = shared.division(job.id.subscriber);
+    match begin_due(executor, subscriber, part, division.as_ref(), shared.due_of(job.id)).await {
+        Ok((due, next)) => {
+            shared.add_due(job.id, due);
+            job.end(JobResult::Due { next });
+            Ok(())
+        }
+        Err(Undone::Database(error)) => {
+            job.end(JobResult::Due { next: Some(SOON) });
+            Err(error.to_string())
+        }
+        Err(_) => {
+            job.end(JobResult::Due { next: Some(SOON) });
+            Ok(())
+        }
     }
 }
 

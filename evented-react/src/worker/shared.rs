@@ -32,11 +32,15 @@ pub(super) struct Shared<C> {
     pub(super) id: Uuid,
     pub(super) served: Vec<Served<C>>,
     pub(super) lease: Duration,
+    /// The buses of the subscribers, each once.
+    pub(super) buses: Vec<&'static str>,
     state: Mutex<State<C>>,
     /// This value, for the effects that outlive the call that starts them.
     pub(super) me: Weak<Self>,
     /// Starts effects.
     pub(super) launcher: OnceLock<Launcher<C>>,
+    #[cfg(feature = "cron")]
+    pub(super) schedules: Vec<crate::schedule::Schedule>,
     /// There may be work for a runner.
     work: Event,
     /// The reader may go on: a queue has room, or a part was taken.
@@ -121,11 +125,19 @@ where
     for served in &shared.served {
         registered(executor, &served.subscriber).await?;
     }
+    #[cfg(feature = "cron")]
+    for schedule in &shared.schedules {
+        crate::run_schedules::register_schedule(executor, schedule).await?;
+    }
     Ok(())
 }
 
 impl<C> Shared<C> {
-    pub(super) fn new(subscribers: Vec<Subscriber<C>>, lease: Duration) -> Arc<Self> {
+    pub(super) fn new(
+        subscribers: Vec<Subscriber<C>>,
+        lease: Duration,
+        #[cfg(feature = "cron")] schedules: Vec<crate::schedule::Schedule>,
+    ) -> Arc<Self> {
         let served: Vec<Served<C>> = subscribers
             .into_iter()
             .map(|subscriber| {
@@ -143,13 +155,20 @@ impl<C> Shared<C> {
             turn: 0,
             last_beat: None,
         };
+        let mut buses: Vec<&'static str> =
+            served.iter().flat_map(|served| served.subscriber.buses()).collect();
+        buses.sort_unstable();
+        buses.dedup();
         Arc::new_cyclic(|me| Self {
+            buses,
             id: Uuid::new_v4(),
             served,
             lease,
             state: Mutex::new(state),
             me: Weak::clone(me),
             launcher: OnceLock::new(),
+            #[cfg(feature = "cron")]
+            schedules,
             work: Event::new(),
             reading: Event::new(),
             control: Event::new(),

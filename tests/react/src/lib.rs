@@ -13,7 +13,7 @@ use evented_diesel::{DomainEvent, DomainEvents, Error, EventedBackend, Executor,
 use evented_react::testing::{self, DrainError, Drained};
 use evented_react::{
     ActionChange, AnyEvent, Asynchronous, BusExt as _, Change, Delivery, Events, Failure, Handle,
-    HandleAsync, MigrationsExt as _, Projection, Subscriber, Worker, WorkerStatus, WorkerTasks,
+    HandleAsync, MigrationsExt as _, Projection, StartError, Subscriber, Worker, WorkerStatus, WorkerTasks,
     WorkerThreads, inline,
 };
 use evented_tests::db::{Db, Face};
@@ -361,7 +361,10 @@ pub trait Kit: Face + Send + 'static {
     fn of_all_events(name: &str) -> Subscriber<Self>;
     /// Creates a subscriber to comments whose effect is an outbox, of the kind that the connection is of.
     fn sender(name: &str, outbox: &Outbox) -> Subscriber<Self>;
-    async fn start(worker: Worker<Self>, url: &str) -> Running;
+    async fn start(worker: Worker<Self>, url: &str) -> Running {
+        Self::try_start(worker, url).await.expect("a worker")
+    }
+    async fn try_start(worker: Worker<Self>, url: &str) -> Result<Running, StartError>;
 }
 
 macro_rules! blocking {
@@ -391,10 +394,10 @@ macro_rules! blocking {
             fn sender(name: &str, outbox: &Outbox) -> Subscriber<Self> {
                 Subscriber::new(name).effect(Comment::changes(), outbox.clone())
             }
-            async fn start(worker: Worker<Self>, url: &str) -> Running {
+            async fn try_start(worker: Worker<Self>, url: &str) -> Result<Running, StartError> {
                 let url = url.to_owned();
                 let connect = move || evented_tests::db::connect::<$conn>(&url);
-                Running::Threads(worker.start(connect).expect("a worker"))
+                worker.start(connect).map(Running::Threads)
             }
         }
     };
@@ -427,13 +430,13 @@ macro_rules! awaiting {
             fn sender(name: &str, outbox: &Outbox) -> Subscriber<Self> {
                 Subscriber::new(name).effect::<_, Asynchronous>(Comment::changes(), outbox.clone())
             }
-            async fn start(worker: Worker<Self>, url: &str) -> Running {
+            async fn try_start(worker: Worker<Self>, url: &str) -> Result<Running, StartError> {
                 let url = url.to_owned();
                 let connect = move || {
                     let url = url.clone();
                     async move { evented_tests::db::connect_async::<$conn>(&url).await }
                 };
-                Running::Tasks(worker.spawn(connect).await.expect("a worker"))
+                worker.spawn(connect).await.map(Running::Tasks)
             }
         }
     };

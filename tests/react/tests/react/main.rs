@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod sqlite;
+mod test_kit;
 
 /// The tests of all behaviours, once for each setting.
 macro_rules! settings {
@@ -15,6 +16,8 @@ macro_rules! settings {
 
             #[path = "admin.rs"]
             mod admin;
+            #[path = "delayed.rs"]
+            mod delayed;
             #[path = "deliveries.rs"]
             mod deliveries;
             #[path = "domain_events.rs"]
