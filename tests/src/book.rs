@@ -44,6 +44,8 @@ texts! {
     reacting: "../../docs/src/reacting.md",
     projections: "../../docs/src/projections.md",
     domain_events: "../../docs/src/domain-events.md",
+    effects: "../../docs/src/effects.md",
+    delayed_events: "../../docs/src/delayed-events.md",
     workers: "../../docs/src/workers.md",
     once: "../../docs/src/once.md",
     shared_logs: "../../docs/src/shared-logs.md",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 use evented_diesel::prelude::*;
-use evented_react::{Delivery, DomainEventExt as _, Failure, From, Handle, Retry, Subscriber};
+use evented_react::{Delivery, DomainEventExt as _, Effect, Failure, From, Handle, Retry, Subscriber};
 
 use crate::model::{Item, OrderPlaced, TakeStock};
 
@@ -65,8 +65,8 @@ impl MailService {
 /// Sends a mail. It is outside of the database, so it is sent at least once: the key makes a second attempt harmless.
 struct Mails(MailService);
 
-impl Handle<OrderPlaced, SqliteConnection> for Mails {
-    fn handle(&self, placed: Delivery<'_, OrderPlaced>, _: &mut SqliteConnection) -> Result<(), Failure> {
+impl Effect<OrderPlaced> for Mails {
+    fn run(&self, placed: Delivery<'_, OrderPlaced>) -> Result<(), Failure> {
         self.0.send(placed.idempotency_key(), &placed.customer, placed.attempt()).map_err(Failure::retry)
     }
 }
@@ -78,7 +78,7 @@ pub fn all(mails: &MailService) -> [Subscriber<SqliteConnection>; 3] {
         Subscriber::new("stock").on(OrderPlaced::events(), Stock).from(From::Beginning),
         Subscriber::new("invoices").on(OrderPlaced::events(), Invoices).from(From::Beginning),
         Subscriber::new("mails")
-            .on(OrderPlaced::events(), Mails(mails.clone()))
+            .effect(OrderPlaced::events(), Mails(mails.clone()))
             .from(From::Beginning)
             .retry(soon),
     ]

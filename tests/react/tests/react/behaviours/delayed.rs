@@ -80,7 +80,7 @@ async fn a_command_delays_an_event_if_it_makes_its_change() {
     let made = db.run(insert).await.unwrap();
     assert_eq!((db.number(BUS).await, db.number(DELAYED).await), (1, 1));
     // The change is refused, so nothing is published.
-    let stale = made.update(evented_react_tests::CommentChanges::default()).expect_revision(7);
+    let stale = made.update(evented_react_tests::CommentChanges::default()).expecting(7);
     db.run(stale.publish_after(report(1, "x"), HOUR)).await.unwrap_err();
     assert_eq!(db.number(DELAYED).await, 1);
     db.begin().await;
