@@ -4,6 +4,7 @@ use crate::report::Report;
 use crate::setup::Bench;
 
 mod drain;
+mod effects;
 mod idle;
 mod inline;
 mod job_table;
@@ -12,6 +13,7 @@ mod latency;
 mod model;
 mod old_snapshot;
 mod projection;
+mod pruning;
 mod rebuild;
 mod shared_rows;
 mod writers;
@@ -21,6 +23,8 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     projection::run(bench, report)?;
     rebuild::run(bench, report)?;
     inline::run(bench, report)?;
+    effects::run(bench, report)?;
+    pruning::run(bench, report)?;
     shared_rows::run(bench, report)?;
     late::run(bench, report)?;
     idle::run(bench, report)?;

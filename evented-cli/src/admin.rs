@@ -14,12 +14,12 @@ use crate::arguments::Arguments;
 use crate::commands::wal::Tables;
 use crate::connection::Connection;
 use crate::dispatch;
-#[cfg(feature = "react")]
-use crate::erased::AnyProjection;
 use crate::erased::{self, AnyLog, AnyModel};
+#[cfg(feature = "react")]
+use crate::erased::{AnyBus, AnyEvent, AnyProjection};
 use crate::failure::{self, Failure};
 
-/// The admin command, with the models, logs and projections that it knows. See the [crate documentation](crate).
+/// The admin command, with the models, logs, projections, buses and domain events that it knows. See the [crate documentation](crate).
 ///
 /// `Conn` is a connection of Diesel or of diesel-async, to PostgreSQL or to SQLite.
 #[must_use = "the command does nothing until it is run"]
@@ -28,6 +28,10 @@ pub struct Admin<Conn: Connection> {
     pub(crate) logs: Vec<Box<dyn AnyLog<Conn::Executor>>>,
     #[cfg(feature = "react")]
     pub(crate) projections: Vec<Box<dyn AnyProjection<Conn::Executor>>>,
+    #[cfg(feature = "react")]
+    pub(crate) buses: Vec<Box<dyn AnyBus<Conn::Executor>>>,
+    #[cfg(feature = "react")]
+    pub(crate) events: Vec<Box<dyn AnyEvent>>,
     pub(crate) migrations: Migrations,
     /// The tables to publish for each model.
     #[cfg(feature = "wal")]
@@ -47,6 +51,10 @@ impl<Conn: Connection> Default for Admin<Conn> {
             logs: Vec::new(),
             #[cfg(feature = "react")]
             projections: Vec::new(),
+            #[cfg(feature = "react")]
+            buses: Vec::new(),
+            #[cfg(feature = "react")]
+            events: Vec::new(),
             migrations: Migrations::new(),
             #[cfg(feature = "wal")]
             published: Vec::new(),
@@ -91,6 +99,33 @@ impl<Conn: Connection> Admin<Conn> {
             self.projections.push(erased::projection::<Conn::Backend, C, _>(projection));
         }
         self.react()
+    }
+
+    /// Adds a bus of domain events, for `bus prune`. Adds its table and the tables of subscribers to the migrations.
+    /// Adding a bus again has no effect.
+    #[cfg(feature = "react")]
+    pub fn bus<B: evented_diesel::Bus>(mut self) -> Self {
+        let known = self.buses.iter().any(|bus| bus.name() == B::TABLE);
+        if !known {
+            self.buses.push(erased::bus::<Conn::Backend, B, _>());
+        }
+        self.migrations = self.migrations.bus::<B>();
+        self.react()
+    }
+
+    /// Adds a domain event, for `publish`, and its [`bus`](Self::bus). Adding another one of the same name and bus has no
+    /// effect.
+    ///
+    /// `publish` decodes its JSON as `E`. By default serde ignores fields that `E` does not have.
+    #[cfg(feature = "react")]
+    pub fn event<E: evented_diesel::DomainEvent>(mut self) -> Self {
+        let event = erased::event::<E>();
+        let known =
+            self.events.iter().any(|known| (known.bus(), known.name()) == (event.bus(), event.name()));
+        if !known {
+            self.events.push(event);
+        }
+        self.bus::<E::Bus>()
     }
 
     /// Adds a log whose models this binary does not have. [`model`](Self::model) already adds the log of a model.

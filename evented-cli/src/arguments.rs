@@ -4,8 +4,20 @@ use evented_diesel::migrations::Database;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
 #[cfg(feature = "react")]
-use evented_react::{SetAsideId, Which};
+mod of_domain_events;
+#[cfg(feature = "react")]
+mod of_subscribers;
+#[cfg(feature = "react")]
+mod reacting;
+
+#[cfg(feature = "react")]
+pub(super) use of_domain_events::{Bus, Publish, Schedule};
+#[cfg(feature = "react")]
+pub(super) use of_subscribers::{Projection, Subscriber};
+#[cfg(feature = "react")]
+pub(super) use reacting::Reacting;
 
 /// Inspects, checks and maintains the event logs of this application
 #[derive(Debug, Parser)]
@@ -120,17 +132,9 @@ pub(super) enum Command {
     #[cfg(feature = "wal")]
     #[command(subcommand)]
     Wal(Wal),
-    /// Show the durable subscribers: whether they go on, who serves them, and how much they have set aside
     #[cfg(feature = "react")]
-    Subscribers,
-    /// Show how far a durable subscriber is behind and what it has set aside, and manage it
-    #[cfg(feature = "react")]
-    #[command(subcommand)]
-    Subscriber(Subscriber),
-    /// Recompute or verify the derived table of a projection
-    #[cfg(feature = "react")]
-    #[command(subcommand)]
-    Projection(Projection),
+    #[command(flatten)]
+    Reacting(Reacting),
     /// Record what other SQL did to a model's table: rows that changed, that are new, and that are gone
     Adopt {
         /// The model's name in the log
@@ -263,106 +267,6 @@ pub(super) struct TablesArgument {
     /// Add any other table: `orders`, or `shop.orders`
     #[arg(long = "table", value_name = "TABLE")]
     pub(super) tables: Vec<String>,
-}
-
-#[cfg(feature = "react")]
-#[derive(Debug, Subcommand)]
-pub(super) enum Subscriber {
-    /// Show how far a subscriber is behind each of its logs
-    Lag {
-        /// The name of the subscriber
-        name: String,
-    },
-    /// List the deliveries that a subscriber has set aside: those that failed, and those that wait for them
-    Aside {
-        /// The name of the subscriber
-        name: String,
-        /// List only those that need somebody: they are dead, passed over or unreadable
-        #[arg(long)]
-        dead: bool,
-    },
-    /// Try deliveries again that have failed, at once and with all of their attempts before them
-    Retry {
-        /// The name of the subscriber
-        name: String,
-        #[command(flatten)]
-        which: WhichArgument,
-    },
-    /// Skip deliveries that have failed: they count as handled, and those that waited for them go on
-    Skip {
-        /// The name of the subscriber
-        name: String,
-        #[command(flatten)]
-        which: WhichArgument,
-    },
-    /// Pause a subscriber: within a second its workers handle nothing more, and nothing is missed
-    Pause {
-        /// The name of the subscriber
-        name: String,
-    },
-    /// Let a paused subscriber go on where it was
-    Resume {
-        /// The name of the subscriber
-        name: String,
-    },
-    /// Divide a subscriber into another number of parts, while its workers run
-    Resize {
-        /// The name of the subscriber
-        name: String,
-        /// How many deliveries, of different keys, are handled at the same time over all workers
-        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-        parts: u16,
-    },
-    /// Remove a subscriber with its progress and everything that it has set aside
-    Unsubscribe {
-        /// The name of the subscriber
-        name: String,
-        /// Confirm that the progress is lost
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
-#[cfg(feature = "react")]
-#[derive(Debug, Subcommand)]
-pub(super) enum Projection {
-    /// Recompute every row of the derived table, and write those that differ, in one transaction
-    Rebuild {
-        /// The name of the projection
-        name: String,
-    },
-    /// List the rows of the derived table that differ from what its SELECT returns
-    Verify {
-        /// The name of the projection
-        name: String,
-    },
-}
-
-/// The deliveries that a command works on, of those that failed.
-#[cfg(feature = "react")]
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(super) struct WhichArgument {
-    /// All that failed
-    #[arg(long)]
-    all: bool,
-    /// The one with this id: `3/17`, as `aside` lists it
-    #[arg(long, value_name = "ID")]
-    id: Option<SetAsideId>,
-    /// Those of a key, as `aside --json` lists it
-    #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
-    key: Option<String>,
-}
-
-#[cfg(feature = "react")]
-impl From<WhichArgument> for Which {
-    fn from(argument: WhichArgument) -> Self {
-        match argument {
-            WhichArgument { all: true, .. } => Self::All,
-            WhichArgument { id: Some(id), .. } => Self::One(id),
-            WhichArgument { key, .. } => Self::Key(key.unwrap_or_default()),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

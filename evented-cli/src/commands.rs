@@ -10,7 +10,13 @@ pub(super) mod migrations;
 #[cfg(feature = "react")]
 pub(super) mod projections;
 pub(super) mod prove;
+#[cfg(feature = "react")]
+pub(super) mod prune;
+#[cfg(feature = "react")]
+pub(super) mod publish;
 pub(super) mod rebuild;
+#[cfg(feature = "react")]
+pub(super) mod schedules;
 pub(super) mod show;
 #[cfg(feature = "react")]
 pub(super) mod subscribers;

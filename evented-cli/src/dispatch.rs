@@ -9,8 +9,6 @@ use evented_core::KeyValue;
 
 use crate::admin::Admin;
 use crate::answer::Answer;
-#[cfg(feature = "react")]
-use crate::arguments::Projection as OnProjection;
 use crate::arguments::{Arguments, Command, Migrations, RecordArgument};
 #[cfg(feature = "wal")]
 use crate::arguments::{TablesArgument, Wal};
@@ -18,14 +16,10 @@ use crate::commands::checkpoint::Keys;
 use crate::commands::migrations;
 use crate::commands::prove::{self, Proof};
 use crate::commands::show::When;
-#[cfg(feature = "react")]
-use crate::commands::subscribers;
 use crate::commands::verify::Verified;
 #[cfg(feature = "wal")]
 use crate::commands::wal::{Asked, Tables};
 use crate::connection::Connection;
-#[cfg(feature = "react")]
-use crate::erased::AnyProjection;
 use crate::erased::{AnyLog, AnyModel};
 use crate::failure::Failure;
 use crate::input;
@@ -35,6 +29,9 @@ use evented_diesel::migrations::Database;
 use evented_diesel::spi::SqlTypes;
 #[cfg(feature = "wal")]
 use evented_feed::wal::{RequiredTable, TableName};
+
+#[cfg(feature = "react")]
+mod react;
 
 type Answered = Result<Box<dyn Answer>, Failure>;
 
@@ -71,12 +68,8 @@ where
         Ok::<_, Failure>(conn.into_executor())
     };
     #[cfg(feature = "react")]
-    if matches!(command, Command::Subscribers | Command::Subscriber(_)) {
-        return run_on_subscribers::<Conn>(command, connect).await;
-    }
-    #[cfg(feature = "react")]
-    if let Command::Projection(asked) = command {
-        return run_on_projection(admin, asked, connect).await;
+    if let Command::Reacting(asked) = command {
+        return react::run(admin, asked, connect).await;
     }
     run(admin, command, connect).await
 }
@@ -175,41 +168,6 @@ async fn run_on_tree<Conn: Connection>(
     })
 }
 
-/// Runs a command about durable subscribers. They are in the database alone: the program need not know them.
-#[cfg(feature = "react")]
-async fn run_on_subscribers<Conn: Connection>(
-    command: Command,
-    connect: impl AsyncFnOnce() -> Result<Conn::Executor, Failure>,
-) -> Answered {
-    Ok(match command {
-        Command::Subscribers => boxed(subscribers::list(&mut connect().await?).await?),
-        Command::Subscriber(asked) => {
-            subscribers::must_be_confirmed(&asked)?;
-            boxed(subscribers::run(&mut connect().await?, asked).await?)
-        }
-        other => return Err(Failure::new(format!("{other:?} is not about subscribers"))),
-    })
-}
-
-/// Runs a command about a derived table. The program must know its projection, which has the `SELECT`.
-#[cfg(feature = "react")]
-async fn run_on_projection<Conn: Connection>(
-    admin: &Admin<Conn>,
-    asked: OnProjection,
-    connect: impl AsyncFnOnce() -> Result<Conn::Executor, Failure>,
-) -> Answered {
-    Ok(match asked {
-        OnProjection::Rebuild { name } => {
-            let projection = admin.known_projection(&name)?;
-            boxed(projection.rebuild(&mut connect().await?).await?)
-        }
-        OnProjection::Verify { name } => {
-            let projection = admin.known_projection(&name)?;
-            boxed(projection.verify(&mut connect().await?).await?)
-        }
-    })
-}
-
 type Model<Conn> = dyn AnyModel<<Conn as Connection>::Executor>;
 type Log<Conn> = dyn AnyLog<<Conn as Connection>::Executor>;
 
@@ -260,16 +218,6 @@ impl<Conn: Connection> Admin<Conn> {
         model.map(AsRef::as_ref).ok_or_else(|| {
             let known: Vec<&str> = self.models.iter().map(|model| model.schema()).collect();
             unknown("model", schema, &known)
-        })
-    }
-
-    /// Finds a projection by the name of its subscriber.
-    #[cfg(feature = "react")]
-    fn known_projection(&self, name: &str) -> Result<&dyn AnyProjection<Conn::Executor>, Failure> {
-        let projection = self.projections.iter().find(|projection| projection.name() == name);
-        projection.map(AsRef::as_ref).ok_or_else(|| {
-            let known: Vec<&str> = self.projections.iter().map(|projection| projection.name()).collect();
-            unknown("projection", name, &known)
         })
     }
 

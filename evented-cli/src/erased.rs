@@ -21,8 +21,16 @@ use evented_diesel::spi::{EventedBackend, Executor, Record};
 use evented_diesel::{EventLog, LogName, Model, ModelOn};
 
 #[cfg(feature = "react")]
+mod bus;
+#[cfg(feature = "react")]
+mod domain_event;
+#[cfg(feature = "react")]
 mod projection;
 
+#[cfg(feature = "react")]
+pub(super) use bus::{AnyBus, bus};
+#[cfg(feature = "react")]
+pub(super) use domain_event::{AnyEvent, event};
 #[cfg(feature = "react")]
 pub(super) use projection::{AnyProjection, projection};
 
@@ -67,7 +75,7 @@ pub(super) trait AnyLog<E>: Send + Sync {
     fn checkpoint<'a>(&self, executor: &'a mut E, keys: Keys, continue_unsigned: bool) -> Steps<'a, Made>;
 }
 
-/// A model `T` or a log `T`, in a database.
+/// A model `T`, a log `T` or a bus `T`, in a database.
 struct Of<DB, T>(PhantomData<fn() -> (DB, T)>);
 
 pub(super) fn model<DB, M, E>() -> Box<dyn AnyModel<E>>

@@ -1,6 +1,8 @@
-//! Parses arguments and files: keys of records, times, keys of checkpoints, copies of checkpoints.
+//! Parses arguments and files: keys of records, times, durations, keys of checkpoints, copies of checkpoints.
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "react")]
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use evented_core::{ExactKind, KeyKind, KeyValue};
@@ -32,6 +34,32 @@ pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     match text.parse::<NaiveDate>() {
         Ok(day) => Ok(day.and_time(NaiveTime::MIN).and_utc()),
         Err(_) => Err("write 2026-01-31T12:00:00Z, 2026-01-31 12:00 or 2026-01-31".to_owned()),
+    }
+}
+
+/// The longest duration in seconds: a hundred years. A database cannot subtract every longer one from a time.
+#[cfg(feature = "react")]
+const LONGEST: u64 = 36_500 * 86_400;
+
+/// Parses a duration: a number with the unit `s`, `m`, `h` or `d`, or a number of seconds.
+#[cfg(feature = "react")]
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+    let unit = match text.get(digits.len()..) {
+        Some("" | "s") => Some(1),
+        Some("m") => Some(60),
+        Some("h") => Some(3_600),
+        Some("d") => Some(86_400),
+        _ => None,
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(unit) = unit.filter(|_| is_number) else {
+        return Err("write 90s, 15m, 12h or 30d, or a number of seconds".to_owned());
+    };
+    let seconds = digits.parse().ok().and_then(|number: u64| number.checked_mul(unit));
+    match seconds {
+        Some(seconds @ ..=LONGEST) => Ok(Duration::from_secs(seconds)),
+        _ => Err("the longest duration is 36500d".to_owned()),
     }
 }
 
@@ -151,6 +179,23 @@ mod tests {
         assert_eq!(time("2026-01-31").unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
         for text in ["", "yesterday", "2026-02-30", "2026-01-31 25:00", "12:00"] {
             assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[cfg(feature = "react")]
+    #[test]
+    fn durations_have_a_unit_or_are_in_seconds() {
+        for (text, seconds) in
+            [("90s", 90), ("15m", 900), ("12h", 43_200), ("30d", 2_592_000), ("007", 7), ("0d", 0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert!(duration("36500d").is_ok());
+        for text in ["36501d", "18446744073709551616", "18446744073709551615d"] {
+            assert!(duration(text).unwrap_err().contains("the longest"), "{text}");
+        }
+        for text in ["", "d", "1w", "1.5h", "-1s", "+1s", "1 d", "1D", "1hd", "١d", "1µ"] {
+            assert!(duration(text).unwrap_err().contains("30d"), "{text}");
         }
     }
 

@@ -61,6 +61,10 @@
 //! evented subscriber retry post_counts --all
 //! evented projection verify post_counts      every row of the derived table against its SELECT
 //! evented projection rebuild post_counts
+//! evented bus prune domain_events --older-than 30d
+//! evented publish order_placed '{"order":7}' --by ops --unique order:7
+//! evented schedules                          the schedules that workers have registered
+//! evented schedule remove nightly
 //! ```
 //!
 //! `--database-url` names the database. Default: the environment variable `DATABASE_URL`. With `--json` the command
@@ -70,7 +74,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | all is well |
-//! | 1 | a check found something, or work remains to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `backfill` and `adopt` that skipped rows, `log` of a record that cannot be replayed, `migrations check` and `status`, `wal check`, `wal slot-status` of a slot that is missing, lost, or about to be lost, `subscribers` if one is stalled or has dead deliveries, `projection verify` if rows differ |
+//! | 1 | a check found something, or work remains to be done: `verify`, `verify-checkpoints`, `rebuild --dry-run`, `backfill` and `adopt` that skipped rows, `log` of a record that cannot be replayed, `migrations check` and `status`, `wal check`, `wal slot-status` of a slot that is missing, lost, or about to be lost, `subscribers` if one is stalled or has dead deliveries, `projection verify` if rows differ, `bus prune` if a subscriber has not handled all older events |
 //! | 2 | the arguments are invalid, or the command failed: it writes the reason to standard error, with `--json` as `{"error": …}` |
 //!
 //! # Features
@@ -82,7 +86,7 @@
 //! | `sqlite`, `postgres` | blocking connections, with [`Admin::run`] |
 //! | `async-sqlite`, `async-postgres` | async connections, with `Admin::run_async` |
 //! | `wal` | the `wal` commands: publications and slots of PostgreSQL's write-ahead log |
-//! | `react` | the commands `subscribers`, `subscriber` and `projection`: durable subscribers and derived tables |
+//! | `react` | the commands `subscribers`, `subscriber` and `projection`: durable subscribers and derived tables; the commands `bus`, `publish`, `schedules` and `schedule`: domain events |
 
 mod admin;
 mod answer;

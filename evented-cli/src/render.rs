@@ -2,10 +2,14 @@
 
 #[cfg(feature = "react")]
 mod derived_rows;
+#[cfg(feature = "react")]
+mod domain_events;
 mod log_status;
 mod maintenance;
 mod proofs;
 mod records;
+#[cfg(feature = "react")]
+mod schedule_status;
 #[cfg(feature = "wal")]
 mod slots;
 #[cfg(feature = "react")]

@@ -26,6 +26,8 @@ pub(crate) struct BusRoute<C> {
     /// The index among the inputs of the subscriber.
     index: i32,
     description: String,
+    /// The name of the events, and `*` for all.
+    takes: &'static str,
     makes_keys: bool,
     accept: Accept<C>,
 }
@@ -35,6 +37,7 @@ impl<C> Clone for BusRoute<C> {
         Self {
             index: self.index,
             description: self.description.clone(),
+            takes: self.takes,
             makes_keys: self.makes_keys,
             accept: Arc::clone(&self.accept),
         }
@@ -47,12 +50,12 @@ impl<C: Send + 'static> BusRoute<C> {
         input: EventInput<T>,
         target: Target<T, C>,
     ) -> Self {
-        let EventInput { description, makes_keys, accept, .. } = input;
+        let EventInput { description, takes, makes_keys, accept, .. } = input;
         let accept = move |data: &EventData| {
             let accepted = accept(data)?;
             Ok(accepted.map(|(value, key)| (key, target.work(value))))
         };
-        Self { index, description, makes_keys, accept: Arc::new(accept) }
+        Self { index, description, takes, makes_keys, accept: Arc::new(accept) }
     }
 }
 
@@ -79,6 +82,10 @@ impl<C: Send + 'static> Source<C> for BusSource<C> {
         let bus = self.log.name.table;
         let route = |route: &BusRoute<C>| format!("{} {} of {bus}", route.index, route.description);
         self.routes.iter().map(route).collect()
+    }
+
+    fn takes(&self) -> Vec<String> {
+        self.routes.iter().map(|route| format!("{} {}", self.log.name.table, route.takes)).collect()
     }
 
     fn consumer(&self, stream: usize, database: u64, _: NonZeroUsize) -> Box<dyn ItemConsumer<C>> {

@@ -56,6 +56,7 @@ pub trait EffectAsync<T>: Send + Sync {
 /// An effect, blocking or async, without its type.
 pub(crate) trait Perform<T>: Send + Sync {
     /// Whether it blocks the thread that polls it.
+    #[cfg(feature = "__async")]
     fn is_blocking(&self) -> bool;
     fn perform<'a>(&'a self, delivery: Delivery<'a, T>) -> BoxFuture<'a, Result<(), Failure>>;
 }
@@ -81,6 +82,7 @@ pub(crate) mod sealed {
     struct OnThread<E>(E);
 
     impl<T: Sync, E: Effect<T>> Perform<T> for OnThread<E> {
+        #[cfg(feature = "__async")]
         fn is_blocking(&self) -> bool {
             true
         }
@@ -113,6 +115,7 @@ pub(crate) mod sealed {
         struct OnTask<E>(E);
 
         impl<T: Sync, E: EffectAsync<T>> Perform<T> for OnTask<E> {
+            #[cfg(feature = "__async")]
             fn is_blocking(&self) -> bool {
                 false
             }
@@ -135,6 +138,7 @@ pub(crate) mod sealed {
 /// An effect with the value that it receives, without their types.
 pub(crate) trait CallEffect: Send + Sync {
     /// Whether it blocks the thread that polls it.
+    #[cfg(feature = "__async")]
     fn is_blocking(&self) -> bool;
     fn call<'a>(&'a self, place: Place<'a>) -> BoxFuture<'a, Result<(), Failure>>;
 }
@@ -146,6 +150,7 @@ pub(crate) struct EffectCall<T> {
 }
 
 impl<T: Send + Sync> CallEffect for EffectCall<T> {
+    #[cfg(feature = "__async")]
     fn is_blocking(&self) -> bool {
         self.effect.is_blocking()
     }

@@ -129,6 +129,8 @@ type Accepted<T> = (T, Option<KeyValue>);
 pub(crate) struct EventInput<T> {
     pub(crate) log: SourceLog,
     pub(crate) description: String,
+    /// The name of the events, and `*` for all.
+    pub(crate) takes: &'static str,
     /// Whether the key is not that of the event.
     pub(crate) makes_keys: bool,
     #[expect(clippy::type_complexity, reason = "one function")]
@@ -149,7 +151,13 @@ impl<E: DomainEvent> From<Events<E>> for EventInput<E> {
                 (event, key)
             }))
         };
-        Self { log: SourceLog::of_bus::<E::Bus>(), description, makes_keys, accept: Arc::new(accept) }
+        Self {
+            log: SourceLog::of_bus::<E::Bus>(),
+            description,
+            takes: E::NAME,
+            makes_keys,
+            accept: Arc::new(accept),
+        }
     }
 }
 
@@ -159,6 +167,7 @@ impl<B: Bus> From<AllEvents<B>> for EventInput<AnyEvent> {
         Self {
             log: SourceLog::of_bus::<B>(),
             description: "all".to_owned(),
+            takes: "*",
             makes_keys: false,
             accept: Arc::new(accept),
         }

@@ -58,7 +58,7 @@ pub use operations::{
     Pruned, Rebuild, Rebuilt, Resize, RetryAside, ScheduleStatus, Schedules, SetAside, SetAsideId,
     SetAsideState, Skip, SubscriberStatus, Subscribers, Unschedule, Unsubscribe, Verify, WaitFor, Waited,
     Which, lag, pause, prune, rebuild, resize, resume, retry, schedules, set_aside, skip, subscribers,
-    unschedule, unsubscribe, verify, wait_for,
+    subscribers_of, unschedule, unsubscribe, verify, wait_for,
 };
 pub use projection::Projection;
 pub use register::{Register, RegisterError, register};

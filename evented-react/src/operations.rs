@@ -15,7 +15,8 @@ pub use aside::{
 };
 pub use lag::{Lag, LagOf, lag};
 pub use manage::{
-    LiveWorker, Pause, SubscriberStatus, Subscribers, Unsubscribe, pause, resume, subscribers, unsubscribe,
+    LiveWorker, Pause, SubscriberStatus, Subscribers, Unsubscribe, pause, resume, subscribers,
+    subscribers_of, unsubscribe,
 };
 pub use prune::{Prune, Pruned, prune};
 pub use rebuild::{Difference, DifferenceKind, Differences, Rebuild, Rebuilt, Verify, rebuild, verify};

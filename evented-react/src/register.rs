@@ -173,7 +173,9 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
     let default = if DB::DATABASE == Database::Postgres { 8 } else { 1 };
     let most = if subscriber.has_effects { subscriber.in_flight_at_most() } else { u32::MAX };
     let parts = subscriber.parts.unwrap_or(i32::try_from(most).unwrap_or(default).min(default));
-    let inserted = write(executor, store::insert_subscriber(name, *version, digest, parts)).await?;
+    let inserted =
+        write(executor, store::insert_subscriber(name, *version, (digest, &subscriber.takes()), parts))
+            .await?;
     write(executor, store::lock_subscriber(name)).await?;
     let rows = load::<SubscriberRow, _, _>(executor, store::subscriber_row(name)).await?;
     let Some(row) = rows.into_iter().next() else { return Err(failed(diesel::NotFound).into()) };
@@ -241,7 +243,8 @@ async fn renew<DB: EventedBackend, C, E: Executor<DB>>(
     // A subscriber that was resized keeps its parts, unless the declaration has another number of them.
     let declared_parts = subscriber.parts.unwrap_or(row.declared_parts);
     let parts = if declared_parts == row.declared_parts { row.division.parts } else { declared_parts };
-    write(executor, store::update_subscriber(name, version, digest, declared_parts)).await?;
+    write(executor, store::update_subscriber(name, version, (digest, &subscriber.takes()), declared_parts))
+        .await?;
     let row = SubscriberRow { version, declared_parts, ..row };
     if digest == row.digest {
         // Each key stays what it is: what differs is what the handlers do, or the number of parts.

@@ -31,6 +31,8 @@ pub(crate) trait Source<C>: Send + Sync {
     fn check(&self) -> Result<(), InputError>;
     /// Describes each input.
     fn describe(&self) -> Vec<String>;
+    /// Names what each input takes: the log with the model, or the bus with the event, and `*` for every event.
+    fn takes(&self) -> Vec<String>;
     /// Creates what turns the events of the model into deliveries. `stream` is the index of the log.
     fn consumer(&self, stream: usize, database: u64, cache: NonZeroUsize) -> Box<dyn ItemConsumer<C>>;
     /// The source with its type.
@@ -110,6 +112,10 @@ impl<M: Model, C: Send + 'static> Source<C> for ModelSource<M, C> {
         let log = (log.name.schema, log.name.table);
         let route = |route: &Route<M, C>| format!("{} {} of {log:?}", route.index, route.input.describe());
         self.routes.iter().map(route).collect()
+    }
+
+    fn takes(&self) -> Vec<String> {
+        vec![format!("{} {}", SourceLog::of::<M::Log>().name.table, M::SCHEMA)]
     }
 
     fn consumer(&self, stream: usize, database: u64, cache: NonZeroUsize) -> Box<dyn ItemConsumer<C>> {

@@ -278,6 +278,14 @@ impl<C> Subscriber<C> {
         logs
     }
 
+    /// Returns what the inputs take, a line each.
+    pub(crate) fn takes(&self) -> String {
+        let mut lines: Vec<String> = self.sources.iter().flat_map(|source| source.takes()).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        lines.join("\n")
+    }
+
     /// Returns the tables of the buses that the subscriber reads.
     pub(crate) fn buses(&self) -> Vec<&'static str> {
         self.sources.iter().filter_map(|source| source.bus()).collect()

@@ -57,6 +57,7 @@ const TABLES: [(&str, &str); 6] = [
     "earlier" TEXT,
     "paused" INTEGER NOT NULL DEFAULT 0,
     "stalled" TEXT,
+    "inputs" TEXT NOT NULL DEFAULT '',
     "registered_at" {big} NOT NULL
 "#,
     ),

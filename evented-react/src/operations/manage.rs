@@ -1,7 +1,7 @@
 //! Lists subscribers, pauses them, and removes them.
 
-use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, Executor, Operation, Transaction, sealed};
+use evented_diesel::{Bus, DomainEvent, Error};
 use serde::Serialize;
 
 use crate::divide::lock_all;
@@ -44,13 +44,31 @@ pub struct LiveWorker {
 
 /// Lists the registered subscribers, by name.
 pub fn subscribers() -> Subscribers {
-    Subscribers(())
+    Subscribers { takes: None }
 }
 
-/// Lists the registered subscribers. Returned by [`subscribers`].
+/// Lists the registered subscribers of a domain event, by name, with those of every event of its bus: who will get it. Whether a
+/// filter of theirs accepts it is not known.
+pub fn subscribers_of<E: DomainEvent>() -> Subscribers {
+    let of = |name: &str| format!("{} {name}", E::Bus::TABLE);
+    let names = E::ALIASES.iter().copied().chain([E::NAME, "*"]);
+    Subscribers { takes: Some(names.map(of).collect()) }
+}
+
+/// Lists the registered subscribers. Returned by [`subscribers`] and [`subscribers_of`].
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is run"]
-pub struct Subscribers(());
+pub struct Subscribers {
+    /// Those that take one of these; `None`: all.
+    takes: Option<Vec<String>>,
+}
+
+impl Subscribers {
+    fn includes(&self, row: &SubscriberRow) -> bool {
+        let is_taken = |line: &str| self.takes.as_ref().is_none_or(|takes| takes.iter().any(|it| it == line));
+        self.takes.is_none() || row.inputs.lines().any(is_taken)
+    }
+}
 
 /// Within how many milliseconds a worker was seen that is listed.
 const SEEN_WITHIN: i64 = 60_000;
@@ -62,7 +80,8 @@ impl<DB: EventedBackend> Operation<DB> for Subscribers {
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Vec<SubscriberStatus>, Error> {
         let mut all = Vec::new();
-        for row in load::<SubscriberRow, _, _>(executor, store::subscribers()).await? {
+        let rows = load::<SubscriberRow, _, _>(executor, store::subscribers()).await?;
+        for row in rows.into_iter().filter(|row| self.includes(row)) {
             let workers =
                 load::<LiveRow, _, _>(executor, store::live_workers(&row.name, row.version, SEEN_WITHIN))
                     .await?;

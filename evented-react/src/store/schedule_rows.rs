@@ -2,9 +2,13 @@
 
 use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
-use evented_diesel::spi::{Database, SqlTypes, Statement, optional};
+#[cfg(feature = "cron")]
+use evented_diesel::spi::Database;
+use evented_diesel::spi::{SqlTypes, Statement, optional};
 
-use crate::store::{now_sql, number, small, text};
+#[cfg(feature = "cron")]
+use crate::store::number;
+use crate::store::{now_sql, small, text};
 
 /// A schedule in the database.
 #[derive(Debug, Clone)]
@@ -17,6 +21,7 @@ pub(crate) struct ScheduleRow {
     pub(crate) next_due: Option<i64>,
     pub(crate) last_due: Option<i64>,
     /// The time of the database.
+    #[cfg(feature = "cron")]
     pub(crate) now: i64,
 }
 
@@ -29,6 +34,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for ScheduleRow {
             zone: text(row, 3)?,
             next_due: optional(row, 4, DB::read_big_int)?,
             last_due: optional(row, 5, DB::read_big_int)?,
+            #[cfg(feature = "cron")]
             now: number(row, 6)?,
         })
     }
@@ -48,6 +54,7 @@ pub(crate) fn schedules<'q, DB: SqlTypes>() -> Statement<'q, DB> {
 }
 
 /// Reads a schedule.
+#[cfg(feature = "cron")]
 pub(crate) fn schedule_row<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB> {
     let mut statement = select();
     statement.sql(" WHERE s.name = ").value(name);
@@ -55,6 +62,7 @@ pub(crate) fn schedule_row<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB>
 }
 
 /// Reads a schedule of this version if it is due, and locks it. A lock of another worker is not waited for.
+#[cfg(feature = "cron")]
 pub(crate) fn lock_due_schedule<'q, DB: SqlTypes>(name: &'q str, version: i32) -> Statement<'q, DB> {
     let mut statement = select();
     statement.sql(" WHERE s.name = ").value(name).sql(" AND s.version = ").value(version);
@@ -66,6 +74,7 @@ pub(crate) fn lock_due_schedule<'q, DB: SqlTypes>(name: &'q str, version: i32) -
 }
 
 /// Adds a schedule, unless it exists. It is due at no time yet.
+#[cfg(feature = "cron")]
 pub(crate) fn insert_schedule<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB> {
     let mut statement = Statement::new("INSERT INTO evented_schedules (name, version, cron, zone) VALUES (");
     statement.value(name).sql(", 0, '', '') ON CONFLICT DO NOTHING");
@@ -73,6 +82,7 @@ pub(crate) fn insert_schedule<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, 
 }
 
 /// Locks a schedule until the end of the transaction. On SQLite this takes the write lock of the database.
+#[cfg(feature = "cron")]
 pub(crate) fn lock_schedule<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_schedules SET version = version WHERE name = ");
     statement.value(name);
@@ -80,6 +90,7 @@ pub(crate) fn lock_schedule<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB
 }
 
 /// Stores a version of a schedule, and when it is due next.
+#[cfg(feature = "cron")]
 pub(crate) fn set_schedule<'q, DB: SqlTypes>(row: &'q ScheduleRow) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_schedules SET version = ");
     statement.value(row.version).sql(", cron = ").value(row.cron.as_str());
@@ -90,6 +101,7 @@ pub(crate) fn set_schedule<'q, DB: SqlTypes>(row: &'q ScheduleRow) -> Statement<
     statement
 }
 
+#[cfg(feature = "cron")]
 fn push_time<DB: SqlTypes>(statement: &mut Statement<'_, DB>, set: &'static str, time: Option<i64>) {
     statement.sql(set);
     match time {

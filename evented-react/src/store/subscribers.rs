@@ -18,6 +18,8 @@ pub(crate) struct SubscriberRow {
     pub(crate) division: Division,
     pub(crate) paused: bool,
     pub(crate) stalled: Option<String>,
+    /// What it takes: see `Subscriber::takes`.
+    pub(crate) inputs: String,
 }
 
 impl<DB: SqlTypes> QueryableByName<DB> for SubscriberRow {
@@ -30,6 +32,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for SubscriberRow {
             division: division(row, 4)?,
             paused: small(row, 7)? != 0,
             stalled: optional(row, 8, DB::read_text)?,
+            inputs: text(row, 9)?,
         })
     }
 }
@@ -44,7 +47,7 @@ pub(crate) fn division<'a, DB: SqlTypes>(
 }
 
 const COLUMNS: &str = "SELECT s.name, s.version, s.digest, s.declared_parts, s.division, s.parts, s.earlier, s.paused, \
-     s.stalled FROM evented_subscribers s";
+     s.stalled, s.inputs FROM evented_subscribers s";
 
 /// Reads one subscriber.
 pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB> {
@@ -71,13 +74,14 @@ pub(crate) fn subscribers<'q, DB: SqlTypes>() -> Statement<'q, DB> {
 pub(crate) fn insert_subscriber<'q, DB: SqlTypes>(
     name: &'q str,
     version: i32,
-    digest: &'q str,
+    (digest, inputs): (&'q str, &'q str),
     parts: i32,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new(
-        "INSERT INTO evented_subscribers (name, version, digest, declared_parts, parts, registered_at) VALUES (",
+        "INSERT INTO evented_subscribers (name, version, digest, inputs, declared_parts, parts, registered_at) VALUES (",
     );
-    statement.value(name).sql(", ").value(version).sql(", ").value(digest).sql(", ").value(parts);
+    statement.value(name).sql(", ").value(version).sql(", ").value(digest).sql(", ").value(inputs);
+    statement.sql(", ").value(parts);
     statement.sql(", ").value(parts);
     statement.sql(", ").sql(now_sql::<DB>()).sql(") ON CONFLICT DO NOTHING");
     statement
@@ -87,7 +91,7 @@ pub(crate) fn insert_subscriber<'q, DB: SqlTypes>(
 pub(crate) fn update_subscriber<'q, DB: SqlTypes>(
     name: &'q str,
     version: i32,
-    digest: &'q str,
+    (digest, inputs): (&'q str, &'q str),
     declared_parts: i32,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new("UPDATE evented_subscribers SET version = ");
@@ -95,6 +99,8 @@ pub(crate) fn update_subscriber<'q, DB: SqlTypes>(
         .value(version)
         .sql(", digest = ")
         .value(digest)
+        .sql(", inputs = ")
+        .value(inputs)
         .sql(", declared_parts = ")
         .value(declared_parts);
     statement.sql(" WHERE name = ").value(name);

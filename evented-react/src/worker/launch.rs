@@ -27,6 +27,7 @@ pub(super) type Launcher<C> = Box<dyn Fn(Flight<C>) + Send + Sync>;
 
 impl<C> Flight<C> {
     /// Returns whether the effect blocks its thread.
+    #[cfg(feature = "__async")]
     pub(super) fn is_blocking(&self) -> bool {
         self.items.iter().any(|item| matches!(&item.work, Work::Effect(effect) if effect.is_blocking()))
     }

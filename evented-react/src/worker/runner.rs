@@ -14,6 +14,7 @@ use crate::part::{Part, Undone};
 use crate::settle::{Settled, store_outcomes};
 use crate::step::{Batching, Next, step, step_due};
 use crate::subscriber::Subscriber;
+use crate::telemetry;
 use crate::worker::connection::Link;
 use crate::worker::flights::DueFlight;
 use crate::worker::job::{Job, JobResult, JobWork};
@@ -93,6 +94,7 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
     if let Next::Took { handled, set_aside, .. } = next {
         shared.succeeded();
         shared.count(handled, set_aside);
+        telemetry::handled(&served.subscriber.name, handled);
     }
     let mut lost = None;
     let result = match next {
@@ -102,7 +104,7 @@ async fn one<DB: EventedBackend, E: Lend<DB>>(
         Next::Again(wait) if is_due => JobResult::Due { next: Some(wait) },
         Next::Again(wait) => JobResult::Again(wait),
         Next::Lost => {
-            crate::telemetry::lost(&served.subscriber.name, job.id.part);
+            telemetry::lost(&served.subscriber.name, job.id.part);
             JobResult::Lost
         }
         Next::Reconnect(reason) => {
@@ -178,13 +180,14 @@ fn stored<C>(
     mut settled: Settled,
 ) -> Result<(), String> {
     shared.count(settled.handled, settled.set_aside);
+    telemetry::handled(subscriber, settled.handled);
     let (wait, lost) = match settled.undone.take() {
         None => {
             shared.succeeded();
             (None, None)
         }
         Some(Next::Lost) => {
-            crate::telemetry::lost(subscriber, job.id.part);
+            telemetry::lost(subscriber, job.id.part);
             job.end(JobResult::Lost);
             return Ok(());
         }

@@ -7,9 +7,9 @@ use diesel::{Connection as _, PgConnection, SqliteConnection};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use evented_cli::{Admin, Connection};
-use evented_diesel::ModelOn;
+use evented_diesel::{DomainEvents, ModelOn};
 use evented_react::Projection;
-use evented_react_tests::{Comment, Kit, Post, post_counts};
+use evented_react_tests::{Comment, Kit, Post, Reported, post_counts};
 
 fn admin<Conn: Connection + Kit>() -> Admin<Conn>
 where
@@ -24,6 +24,8 @@ where
         .projection(post_counts::<Conn>())
         .projection(another)
         .projection(Conn::recorder("recorder"))
+        .event::<Reported>()
+        .bus::<DomainEvents>()
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -6,7 +6,7 @@ use evented_diesel::prelude::*;
 use evented_diesel::{DomainEvents, publish, publish_all};
 use evented_react::{
     DomainEventExt as _, From, Retry, SetAsideState, Waited, Which, Worker, lag, prune, register, retry, set_aside, skip,
-    wait_for,
+    subscribers_of, wait_for,
 };
 use evented_react_tests::{Closed, Comment, Kit, NewComment, Reported, eventually, fresh};
 use evented_tests::db::Db;
@@ -154,4 +154,22 @@ async fn many_old_events_are_removed_in_chunks() {
     db.run(publish_all(many)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(db.run(prune::<DomainEvents>(Duration::ZERO)).await.unwrap().removed, 2_500);
+}
+
+#[tokio::test]
+async fn the_subscribers_of_an_event_are_listed() {
+    let mut db = fresh::<Conn>().await;
+    for subscriber in [
+        Conn::of_reports("reports", Reported::events()),
+        Conn::of_all_events("all"),
+        Conn::recorder("comments"),
+        Conn::of_reports("keyed", Reported::events().key(|report| report.reason.clone())),
+    ] {
+        db.run(register(&subscriber)).await.unwrap().unwrap();
+    }
+    let names = |listed: Vec<evented_react::SubscriberStatus>| -> Vec<String> {
+        listed.into_iter().map(|subscriber| subscriber.name).collect()
+    };
+    assert_eq!(names(db.run(subscribers_of::<Reported>()).await.unwrap()), ["all", "keyed", "reports"]);
+    assert_eq!(names(db.run(subscribers_of::<Closed>()).await.unwrap()), ["all"]);
 }
