@@ -1,12 +1,14 @@
 //! Does the work of one delivery: calls its handler, or computes its row.
 
+use std::sync::Arc;
+
 use evented_core::KeyValue;
 use evented_diesel::Error;
 use evented_diesel::spi::EventedBackend;
 
 use crate::failure::{BoxError, Failure, Verdict};
 use crate::item::{Item, Work};
-use crate::lend::{Broken, Called, Lend, guarded};
+use crate::lend::{Broken, Called, Lend, caught, guarded};
 use crate::refresh::{KEYS_PER_STATEMENT, lock_rows, refresh};
 use crate::store::{IsLocked, failed};
 use crate::subscriber::Subscriber;
@@ -38,16 +40,8 @@ pub(crate) async fn call<DB: EventedBackend, E: Lend<DB>>(
         Work::Unreadable { reason, .. } => {
             Err(Failure { verdict: Verdict::Unreadable, error: reason.clone().into() }.into())
         }
-        Work::Effect(effect) => {
-            let span = telemetry::handle(&subscriber.name, item.event, attempt);
-            let called =
-                guarded::<DB, E>(effect.call(item.place(&subscriber.name, attempt)), subscriber.timeout);
-            match telemetry::within(span, called).await {
-                Called::Returned(result) => Ok(result?),
-                // It has not touched the connection.
-                Called::Broken(reason) => Err(Failure::retry(reason).into()),
-            }
-        }
+        // An effect runs before the transaction that stores its end.
+        Work::Effect(_) => Ok(()),
         Work::Refresh(key) => Ok(refresh_rows(executor, subscriber, std::slice::from_ref(key)).await?),
         Work::Call(work) => {
             let span = telemetry::handle(&subscriber.name, item.event, attempt);
@@ -63,6 +57,35 @@ pub(crate) async fn call<DB: EventedBackend, E: Lend<DB>>(
                 Called::Broken(reason) => Err(broken(reason)),
             }
         }
+    }
+}
+
+/// Runs the effect of a delivery, outside of a transaction.
+pub(crate) async fn perform<DB: EventedBackend, E: Lend<DB>>(
+    subscriber: &Subscriber<E::Conn>,
+    item: &Arc<Item<E::Conn>>,
+    attempt: u32,
+) -> Result<(), Failure> {
+    let Work::Effect(effect) = &item.work else { return Ok(()) };
+    let span = telemetry::handle(&subscriber.name, item.event, attempt);
+    #[cfg(feature = "__async")]
+    let is_blocking = effect.is_blocking();
+    #[cfg(not(feature = "__async"))]
+    let is_blocking = true;
+    let called = if is_blocking {
+        let (item, name) = (Arc::clone(item), subscriber.name.clone());
+        let work = async move {
+            let Work::Effect(effect) = &item.work else { return Called::Returned(Ok(())) };
+            caught(effect.call(item.place(&name, attempt))).await
+        };
+        telemetry::within(span, E::block(Box::pin(work))).await
+    } else {
+        let work = effect.call(item.place(&subscriber.name, attempt));
+        telemetry::within(span, guarded::<DB, E>(work, subscriber.timeout)).await
+    };
+    match called {
+        Called::Returned(result) => result,
+        Called::Broken(reason) => Err(Failure::retry(reason)),
     }
 }
 

@@ -6,7 +6,7 @@ use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{EventedBackend, database_id, wake};
 
-use crate::call::call;
+use crate::call::{call, perform};
 use crate::division::Division;
 use crate::failure::Failure;
 use crate::item::{Item, Work};
@@ -14,7 +14,7 @@ use crate::lend::Lend;
 use crate::next_state::next_state;
 use crate::part::{Part, Undone, attribute, lock, roll_back, unmark};
 use crate::register::just_before;
-use crate::store::{self, DeferredRow, Keyed, Patience, State, failed, load, lock_part, write};
+use crate::store::{self, DeferredRow, Keyed, LockedPart, Patience, State, failed, load, lock_part, write};
 use crate::subscriber::Subscriber;
 use crate::tail::{Place, Tail};
 use crate::telemetry;
@@ -42,7 +42,21 @@ pub(crate) async fn try_again<DB: EventedBackend, E: Lend<DB>>(
     row: &DeferredRow,
 ) -> Result<bool, Undone> {
     let items = find(executor, subscriber, part, row).await?;
-    finish(executor, subscriber, part, row, &items, false).await
+    if subscriber.has_effects {
+        let rows = store::locked_part(&subscriber.name, part.number);
+        let rows = load::<LockedPart, _, _>(executor, rows).await?;
+        let Some(LockedPart { division, .. }) = rows.into_iter().next() else { return Err(Undone::Lost) };
+        let attempt = u32::try_from(row.attempts.saturating_add(1)).unwrap_or(u32::MAX);
+        let to_run = items.iter().filter(|item| item.key == row.key);
+        for item in to_run.filter(|item| !is_of_another_part(&division, row, item)) {
+            perform::<DB, E>(subscriber, item, attempt).await.map_err(|failure| Undone::Failed {
+                index: None,
+                failure,
+                broken: false,
+            })?;
+        }
+    }
+    finish(executor, subscriber, part, row, &items, subscriber.has_effects).await
 }
 
 /// Handles a delivery that was set aside, and removes it there. `is_performed`: its effect was had. Returns whether it was handled;

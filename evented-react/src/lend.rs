@@ -11,6 +11,7 @@ use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use evented_diesel::spi::{BlockingExecutor, EventedBackend, Executor, ready};
 
 use crate::failure::Failure;
+use crate::handler::BoxFuture;
 
 /// An executor over one connection, which it can lend.
 pub(crate) trait Lend<DB: EventedBackend>: Executor<DB> {
@@ -25,6 +26,8 @@ pub(crate) trait Lend<DB: EventedBackend>: Executor<DB> {
         work: impl Future<Output = T> + Send,
         time: Duration,
     ) -> impl Future<Output = Result<T, Broken>> + Send;
+    /// Runs what blocks its thread, on a thread on which it may.
+    fn block(work: BoxFuture<'static, Called>) -> impl Future<Output = Called> + Send;
 }
 
 impl<DB, P> Lend<DB> for BlockingExecutor<P>
@@ -50,6 +53,10 @@ where
         let done = ready(work).ok_or(Broken::Waits)?;
         if began.elapsed() <= time { Ok(done) } else { Err(Broken::TimedOut(time)) }
     }
+
+    async fn block(work: BoxFuture<'static, Called>) -> Called {
+        ready(work).unwrap_or(Called::Broken(Broken::Waits))
+    }
 }
 
 #[cfg(feature = "__async")]
@@ -59,9 +66,10 @@ mod asynchronous {
 
     use diesel::QueryResult;
     use diesel_async::{AsyncConnection, TransactionManager};
-    use evented_diesel::spi::{AsyncExecutor, EventedBackend};
+    use evented_diesel::spi::{AsyncExecutor, EventedBackend, ready};
 
-    use crate::lend::{Broken, Lend};
+    use crate::handler::BoxFuture;
+    use crate::lend::{Broken, Called, Lend};
 
     impl<DB, P> Lend<DB> for AsyncExecutor<P>
     where
@@ -83,6 +91,11 @@ mod asynchronous {
 
         async fn limit<T: Send>(work: impl Future<Output = T> + Send, time: Duration) -> Result<T, Broken> {
             tokio::time::timeout(time, work).await.map_err(|_| Broken::TimedOut(time))
+        }
+
+        async fn block(work: BoxFuture<'static, Called>) -> Called {
+            let called = tokio::task::spawn_blocking(move || ready(work)).await;
+            called.ok().flatten().unwrap_or(Called::Broken(Broken::Waits))
         }
     }
 }

@@ -6,6 +6,7 @@ use evented_diesel::spi::{EventedBackend, Executor, Operation, Transaction, wake
 use crate::register::RegisterError;
 use crate::schedule::Schedule;
 use crate::store::{self, ScheduleRow, load, write};
+use crate::telemetry;
 
 /// Registers a schedule: from then on it is due at its times.
 pub(crate) async fn register_schedule<DB: EventedBackend, E: Executor<DB>>(
@@ -37,6 +38,9 @@ async fn in_transaction<DB: EventedBackend, E: Executor<DB>>(
             zone: row.zone,
         }));
     }
+    if row.version > schedule.version {
+        telemetry::older_schedule(&schedule.name, schedule.version, row.version);
+    }
     if row.version < schedule.version {
         let next_due = if is_same { row.next_due } else { schedule.next_after(row.now) };
         let row = ScheduleRow {
@@ -51,26 +55,23 @@ async fn in_transaction<DB: EventedBackend, E: Executor<DB>>(
     Ok(None)
 }
 
-/// Publishes the events of schedules that are due.
-pub(crate) async fn run_schedules<DB: EventedBackend, E: Executor<DB>>(
+/// Publishes the events of a schedule that are due.
+pub(crate) async fn run_schedule<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
-    schedules: &[Schedule],
+    schedule: &Schedule,
 ) -> Result<(), Error> {
-    for schedule in schedules {
-        // Looked at first without a lock: mostly nothing is due.
-        let rows = load::<ScheduleRow, _, _>(executor, store::schedule_row(&schedule.name)).await?;
-        let is_due = |row: &ScheduleRow| {
-            row.version == schedule.version && row.next_due.is_some_and(|due| due <= row.now)
-        };
-        if rows.first().is_none_or(|row| !is_due(row)) {
-            continue;
-        }
-        let name = store::subject_of_schedule(&schedule.name);
-        let transaction = Transaction::around(executor, &name, true).await?;
-        let published = publish_passed(executor, schedule).await;
-        transaction.close(executor, &name, published).await?;
-        wake();
+    // Looked at first without a lock: mostly nothing is due.
+    let rows = load::<ScheduleRow, _, _>(executor, store::schedule_row(&schedule.name)).await?;
+    let is_due =
+        |row: &ScheduleRow| row.version == schedule.version && row.next_due.is_some_and(|due| due <= row.now);
+    if rows.first().is_none_or(|row| !is_due(row)) {
+        return Ok(());
     }
+    let name = store::subject_of_schedule(&schedule.name);
+    let transaction = Transaction::around(executor, &name, true).await?;
+    let published = publish_passed(executor, schedule).await;
+    transaction.close(executor, &name, published).await?;
+    wake();
     Ok(())
 }
 
@@ -78,6 +79,9 @@ async fn publish_passed<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     schedule: &Schedule,
 ) -> Result<(), Error> {
+    if DB::LOCKS_FIRST {
+        write(executor, store::lock_schedule(&schedule.name)).await?;
+    }
     let due = store::lock_due_schedule(&schedule.name, schedule.version);
     let rows = load::<ScheduleRow, _, _>(executor, due).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(()) };
@@ -85,9 +89,11 @@ async fn publish_passed<DB: EventedBackend, E: Executor<DB>>(
     let (passed, next_due) = schedule.passed(due, row.now);
     let last_due = passed.last().copied().or(row.last_due);
     for due in passed {
-        if let Some(event) = schedule.event(due) {
-            event.perform(executor).await?;
-        }
+        let event = schedule.event(due).map_err(|reason| Error::Encode {
+            record: store::subject_of_schedule(&schedule.name),
+            error: reason.into(),
+        })?;
+        event.perform(executor).await?;
     }
     write(executor, store::set_schedule(&ScheduleRow { next_due, last_due, ..row })).await?;
     Ok(())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
+use evented_diesel::spi::catch_panic;
 use evented_diesel::{DomainEvent, Publish, publish};
 
 /// What becomes of the times of a schedule at which no worker ran.
@@ -14,7 +15,7 @@ use evented_diesel::{DomainEvent, Publish, publish};
 pub enum Missed {
     /// Nothing: an event that is more than a minute late is not published.
     Skip,
-    /// One event is published for all of them, with the last of the times.
+    /// One event is published for all of them, with the last of the times. What is at most a minute late was not missed.
     #[default]
     Once,
     /// An event is published for each of them.
@@ -127,28 +128,41 @@ impl Schedule {
         Some(next.timestamp_millis())
     }
 
+    /// Returns the last time before another one, in milliseconds.
+    fn last_before(&self, millis: i64) -> Option<i64> {
+        let before = DateTime::from_timestamp_millis(millis)?.with_timezone(&self.zone);
+        let last = self.cron.find_previous_occurrence(&before, false).ok()?;
+        Some(last.timestamp_millis())
+    }
+
     /// Returns the times for which an event is published, and the next time, in milliseconds. `due` is the first time that was not
     /// published, and not after `now`.
     pub(crate) fn passed(&self, due: i64, now: i64) -> (Vec<i64>, Option<i64>) {
-        let (mut passed, mut next) = (vec![due], self.next_after(due));
-        while let Some(time) = next.filter(|time| *time <= now) {
-            match self.missed {
-                Missed::All if passed.len() >= MOST => break,
-                Missed::All => passed.push(time),
-                Missed::Skip | Missed::Once => passed = vec![time],
+        // What is earlier than this was missed.
+        let recent = now.saturating_sub(GRACE.num_milliseconds());
+        let (mut passed, mut next) = (Vec::new(), Some(due));
+        if due < recent && self.missed != Missed::All {
+            if self.missed == Missed::Once {
+                passed.push(self.last_before(recent).unwrap_or(due).max(due));
             }
-            next = self.next_after(time);
+            next = self.next_after(recent.saturating_sub(1));
         }
-        if self.missed == Missed::Skip {
-            passed.retain(|time| now.saturating_sub(*time) <= GRACE.num_milliseconds());
+        while let Some(time) = next.filter(|time| *time <= now && passed.len() < MOST) {
+            passed.push(time);
+            next = self.next_after(time);
         }
         (passed, next)
     }
 
     /// Returns the event that is due at a time. No other event of the schedule is published for it.
-    pub(crate) fn event(&self, due: i64) -> Option<Publish> {
-        let time = DateTime::from_timestamp_millis(due)?;
-        Some((self.event)(time).by(format!("schedule:{}", self.name)).unique(format!("{}@{due}", self.name)))
+    ///
+    /// # Errors
+    ///
+    /// The function of the schedule panicked.
+    pub(crate) fn event(&self, due: i64) -> Result<Publish, String> {
+        let time = DateTime::from_timestamp_millis(due).ok_or("the time is beyond all calendars")?;
+        let event = catch_panic(|| (self.event)(time)).ok_or("the function of the schedule panicked")?;
+        Ok(event.by(format!("schedule:{}", self.name)).unique(format!("{}@{due}", self.name)))
     }
 }
 
@@ -217,6 +231,15 @@ mod tests {
         assert_eq!(all, ((0..4).map(|day| due + day * 24 * hour).collect(), next));
         // Nothing is missed while a worker runs.
         assert_eq!(daily.missed(Missed::Skip).passed(due, due + 900), (vec![due], Some(due + 24 * hour)));
+        // Times that a late look finds together are not missed.
+        let often = schedule("* * * * * *");
+        for missed in [Missed::Skip, Missed::Once] {
+            let (times, next) = often.clone().missed(missed).passed(due, due + 2_500);
+            assert_eq!((times, next), (vec![due, due + 1_000, due + 2_000], Some(due + 3_000)));
+        }
+        // A year of missed seconds is not walked through.
+        let (times, _) = often.missed(Missed::Once).passed(due, due + 365 * 24 * hour);
+        assert_eq!((times.len(), times[0]), (62, due + 365 * 24 * hour - 61_000));
         let second = schedule("* * * * * *").missed(Missed::All);
         let (first, next) = second.passed(due, due + hour);
         assert_eq!((first.len(), next), (500, Some(due + 500_000)));

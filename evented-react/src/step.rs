@@ -7,13 +7,16 @@ use evented_diesel::Error;
 use evented_diesel::spi::EventedBackend;
 
 use crate::backoff::Retry;
-use crate::batch::{Aside, run};
+use crate::batch::{Aside, Done, run, run_ended};
+use crate::call::perform;
 use crate::due::{settle, try_again};
 use crate::failure::{Failure, Verdict};
-use crate::item::Item;
+use crate::item::{Item, Work};
+use crate::key::OrderKey;
 use crate::lend::Lend;
+use crate::outcome::Outcome;
 use crate::part::{Part, Undone};
-use crate::store::{self, DeferredRow, write};
+use crate::store::{self, DeferredRow, Keyed, State, load, write};
 use crate::subscriber::Subscriber;
 
 /// How many events one transaction handles at first, and how many are run alone after a death. If the event that ended the
@@ -131,7 +134,12 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
         }
     }
     let began = Instant::now();
-    match run(executor, subscriber, part, items, &batching.aside).await {
+    let done = if subscriber.has_effects {
+        effects(executor, subscriber, part, items, &batching.aside).await
+    } else {
+        run(executor, subscriber, part, items, &batching.aside).await
+    };
+    match done {
         Ok(done) => {
             succeeded(done.handled > 0, began.elapsed(), batching);
             Next::Took { taken: items.len(), handled: done.handled, set_aside: done.set_aside }
@@ -154,6 +162,37 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
             undone(other)
         }
     }
+}
+
+/// Runs the effects of deliveries one after the other, and then stores how they ended: in a test, and after the last owner of the
+/// part died.
+async fn effects<DB: EventedBackend, E: Lend<DB>>(
+    executor: &mut E,
+    subscriber: &Subscriber<E::Conn>,
+    part: Part<'_>,
+    items: &[Arc<Item<E::Conn>>],
+    aside: &[Aside],
+) -> Result<Done, Undone> {
+    let keys = load::<Keyed, _, _>(executor, store::waiting_keys(&subscriber.name, part.number)).await?;
+    let mut waiting: Vec<OrderKey> = keys.into_iter().map(|key| key.0).collect();
+    let mut outcomes = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let known = aside.iter().find(|aside| aside.index == index).map(|aside| aside.failure.copy());
+        let outcome = match (known, &item.work) {
+            (_, Work::Unreadable { .. }) => Outcome::Unread,
+            _ if waiting.contains(&item.key) => Outcome::Behind,
+            (Some(failure), _) => Outcome::Failed(failure),
+            (None, _) => match perform::<DB, E>(subscriber, item, 1).await {
+                Ok(()) => Outcome::Done,
+                Err(failure) => Outcome::Failed(failure),
+            },
+        };
+        if outcome.next_state(subscriber).is_some_and(|state| state != State::Passed) {
+            waiting.push(item.key.clone());
+        }
+        outcomes.push(outcome);
+    }
+    run_ended(executor, subscriber, part, items, &outcomes).await
 }
 
 /// Tries a delivery again that was set aside.

@@ -12,8 +12,8 @@ use evented_diesel::migrations::{Database, Migrations, TableSet};
 /// # let _ = tables;
 /// ```
 pub trait MigrationsExt {
-    /// Adds the tables of subscribers: `evented_subscribers`, `evented_parts`, `evented_cursors`, `evented_deferred` and
-    /// `evented_workers`.
+    /// Adds the tables of subscribers: `evented_subscribers`, `evented_parts`, `evented_cursors`, `evented_deferred`,
+    /// `evented_workers` and `evented_schedules`.
     fn react(self) -> Migrations;
 }
 

@@ -72,3 +72,12 @@ pub(crate) fn worker_failed(error: &str) {
 pub(crate) fn stalled(subscriber: &str, reason: &str) {
     tracing::error!(name: "evented.react.stalled", subscriber, reason, "a subscriber does not go on");
 }
+
+/// Reports that a newer program has registered a schedule, so that this one publishes nothing for it.
+#[cfg(feature = "cron")]
+pub(crate) fn older_schedule(schedule: &str, version: i32, registered: i32) {
+    tracing::warn!(
+        name: "evented.react.older_schedule", schedule, version, registered,
+        "a newer version of the schedule is registered; this program publishes nothing for it"
+    );
+}

@@ -102,6 +102,12 @@ impl<C: Send + 'static> Worker<C> {
                 return Err(StartError::TwoOfAName { subscriber: subscriber.name.clone() });
             }
         }
+        #[cfg(feature = "cron")]
+        for (index, schedule) in self.schedules.iter().enumerate() {
+            if self.schedules.iter().skip(index + 1).any(|other| other.name == schedule.name) {
+                return Err(StartError::TwoSchedulesOfAName { schedule: schedule.name.clone() });
+            }
+        }
         let shared = Shared::new(
             self.subscribers,
             self.lease,
@@ -140,6 +146,13 @@ pub enum StartError {
     TwoOfAName {
         /// The name.
         subscriber: String,
+    },
+    /// Two schedules have one name.
+    #[cfg(feature = "cron")]
+    #[error("two schedules of the worker have the name `{schedule}`")]
+    TwoSchedulesOfAName {
+        /// The name.
+        schedule: String,
     },
     /// A connection cannot be opened.
     #[error("the worker cannot connect")]

@@ -1,6 +1,6 @@
 //! Buses: the tables of domain events.
 
-use crate::sql::LogName;
+use crate::sql::{LogName, fitted};
 
 /// A table of domain events. `#[derive(Bus)]` on a unit struct implements it.
 ///
@@ -20,7 +20,7 @@ pub trait Bus: Send + Sync + 'static {
 
 /// Returns the name of the table of the events of a bus that are not due yet.
 pub(crate) fn delayed_table(bus: &str) -> String {
-    format!("{bus}_delayed")
+    fitted(format!("{bus}_delayed"))
 }
 
 /// The bus of the events that name no other one: the table `domain_events`.

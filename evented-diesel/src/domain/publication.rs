@@ -42,9 +42,16 @@ impl NewPublication {
     }
 
     /// Returns the event, if it is an `E`.
-    pub(crate) fn decoded<E: DomainEvent>(&self) -> Option<E> {
-        let payload = self.payload.as_ref().ok().filter(|_| self.name == E::NAME)?;
-        serde_json::from_str(payload.as_str()).ok()
+    ///
+    /// # Errors
+    ///
+    /// It cannot be stored, or not be read again.
+    pub(crate) fn decoded<E: DomainEvent>(&self) -> Option<Result<E, String>> {
+        let is_of_type = self.name == E::NAME && self.bus == E::Bus::name();
+        is_of_type.then(|| {
+            let payload = self.payload.as_ref().map_err(Clone::clone)?;
+            serde_json::from_str(payload.as_str()).map_err(|error| error.to_string())
+        })
     }
 
     /// Sets when the event is published.

@@ -46,7 +46,10 @@ impl Rights {
             let columns = "id, record_id, action, version, payload, meta, at, unique_key";
             line(&mut sql, format_args!("GRANT SELECT, INSERT ({columns}) ON {} TO {role};", quoted(bus)));
             let delayed = quoted(&delayed_table(bus));
-            line(&mut sql, format_args!("GRANT SELECT, INSERT, DELETE, UPDATE ON {delayed} TO {role};"));
+            line(
+                &mut sql,
+                format_args!("GRANT SELECT, INSERT, DELETE, UPDATE (due) ON {delayed} TO {role};"),
+            );
         }
         sql
     }

@@ -8,14 +8,16 @@ use diesel::row::NamedRow;
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
-use crate::domain::{Bus, Due, delayed_table, push_publications};
+use crate::domain::{Bus, Due, Publication, delayed_table, push_publications};
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
 use crate::sql::{Database, SqlTypes, Statement, field};
 use crate::write::publish::Publish;
 
 /// How many events one transaction publishes.
-const CHUNK: i64 = 1_000;
+pub const CHUNK: usize = 1_000;
+/// How often a delayed event is stored again whose unique key was taken and then free.
+const ATTEMPTS: u32 = 3;
 
 /// Returns the time after now.
 pub(super) fn due_in(time: Duration) -> Due {
@@ -82,26 +84,44 @@ impl PublishLater {
     async fn store<DB: EventedBackend, E: Executor<DB>>(self, executor: &mut E) -> Result<Delayed, Error> {
         let mut event = self.publish.publication()?;
         event.delayed = Some((delayed_table(event.bus.table), self.due));
-        let mut statement = Statement::new("");
-        push_publications(&mut statement, &[&event], "");
-        if let Some(unique) = &event.unique {
-            statement.sql(" WHERE NOT EXISTS (SELECT 1 FROM ").log(event.bus).sql(" b WHERE b.unique_key = ");
-            statement.value(unique.as_str());
-            statement.sql(") ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING");
+        // An event with the key can be removed, or published, between two statements.
+        for _ in 0..ATTEMPTS {
+            let mut statement = Statement::new("");
+            push_publications(&mut statement, &[&event], "");
+            if event.unique.is_some() {
+                // SQLite cannot tell the end of the `SELECT` from a join.
+                statement.sql(" WHERE true ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING");
+            }
+            statement.sql(" RETURNING id");
+            let inserted = self.id(executor, statement).await?;
+            // Looked for after the insert, which has waited for whoever publishes an event with the key.
+            let earlier = self.earlier(executor, &event).await?;
+            match (inserted, earlier) {
+                (Some(id), None) => return Ok(Delayed { id, is_duplicate: false }),
+                (Some(own), Some(id)) => {
+                    remove(executor, event.bus.table, own).await?;
+                    return Ok(Delayed { id, is_duplicate: true });
+                }
+                (None, Some(id)) => return Ok(Delayed { id, is_duplicate: true }),
+                (None, None) => {}
+            }
         }
-        statement.sql(" RETURNING id");
-        if let Some(id) = self.id(executor, statement).await? {
-            return Ok(Delayed { id, is_duplicate: false });
-        }
-        let (delayed, unique) = (delayed_table(event.bus.table), event.unique.clone().unwrap_or_default());
-        let mut statement = Statement::new("SELECT d.id FROM ");
-        statement.identifier(&delayed).sql(" d WHERE d.unique_key = ").value(unique.as_str());
-        statement.sql(" UNION ALL SELECT b.id FROM ").log(event.bus).sql(" b WHERE b.unique_key = ");
-        statement.value(unique.as_str());
-        match self.id(executor, statement).await? {
-            Some(id) => Ok(Delayed { id, is_duplicate: true }),
-            None => Err(Error::database(self.publish.subject.clone(), diesel::NotFound)),
-        }
+        Err(Error::database(self.publish.subject.clone(), diesel::NotFound))
+    }
+
+    /// Finds another event that has the unique key, published or delayed.
+    async fn earlier<DB: EventedBackend, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+        event: &Publication,
+    ) -> Result<Option<Uuid>, Error> {
+        let Some(unique) = event.unique.as_deref() else { return Ok(None) };
+        let delayed = delayed_table(event.bus.table);
+        let mut statement = Statement::new("SELECT b.id FROM ");
+        statement.log(event.bus).sql(" b WHERE b.unique_key = ").value(unique);
+        statement.sql(" UNION ALL SELECT d.id FROM ").identifier(&delayed);
+        statement.sql(" d WHERE d.id <> ").value(event.id).sql(" AND d.unique_key = ").value(unique);
+        self.id(executor, statement).await
     }
 
     async fn id<DB: EventedBackend, E: Executor<DB>>(
@@ -123,7 +143,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for Id {
     }
 }
 
-/// The time of the database.
+/// A number: a time of the database, or how many rows there are.
 struct Millis(i64);
 
 impl<DB: SqlTypes> QueryableByName<DB> for Millis {
@@ -152,12 +172,21 @@ impl<DB: EventedBackend, B: Bus> Operation<DB> for CancelEvent<B> {
     type Output = bool;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<bool, Error> {
-        let delayed = delayed_table(B::TABLE);
-        let mut statement: Statement<'_, DB> = Statement::new("DELETE FROM ");
-        statement.identifier(&delayed).sql(" WHERE id = ").value(self.id);
-        let removed = executor.execute(statement).await;
-        removed.map(|rows| rows > 0).map_err(|error| Error::database(of_bus(B::TABLE), error))
+        remove(executor, B::TABLE, self.id).await
     }
+}
+
+/// Removes a delayed event. Returns whether it was there.
+async fn remove<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    bus: &str,
+    id: Uuid,
+) -> Result<bool, Error> {
+    let delayed = delayed_table(bus);
+    let mut statement: Statement<'_, DB> = Statement::new("DELETE FROM ");
+    statement.identifier(&delayed).sql(" WHERE id = ").value(id);
+    let removed = executor.execute(statement).await;
+    removed.map(|rows| rows > 0).map_err(|error| Error::database(of_bus(bus), error))
 }
 
 /// Publishes the delayed events of a bus whose time has come. Returns how many. A worker of `evented-react` does so by itself.
@@ -178,7 +207,14 @@ impl<DB: EventedBackend, B: Bus> Operation<DB> for PublishDue<B> {
     type Output = usize;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<usize, Error> {
-        publish_due_of(executor, B::TABLE).await
+        let mut published = 0;
+        loop {
+            let chunk = publish_due_of(executor, B::TABLE, None).await?;
+            published += chunk;
+            if chunk < CHUNK {
+                return Ok(published);
+            }
+        }
     }
 }
 
@@ -186,34 +222,35 @@ fn of_bus(bus: &str) -> Subject {
     Subject::Object { kind: "bus", name: bus.to_owned() }
 }
 
-/// Publishes the delayed events of a bus whose time has come, and returns how many.
+/// Publishes delayed events of a bus whose time has come, at most [`CHUNK`], and returns how many. `now` is in milliseconds since
+/// 1970; `None`: the time of the database.
 pub async fn publish_due_of<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     bus: &str,
+    now: Option<i64>,
 ) -> Result<usize, Error> {
-    let delayed = delayed_table(bus);
-    let mut statement: Statement<'_, DB> = Statement::new("SELECT ");
-    statement.sql(DB::NOW_MILLIS).sql(" FROM ").identifier(&delayed).sql(" d WHERE d.due <= ");
-    statement.sql(DB::NOW_MILLIS).sql(" LIMIT 1");
-    let rows = executor.load::<Millis>(statement).await;
-    let rows = rows.map_err(|error| Error::database(of_bus(bus), error))?;
-    let mut published = 0;
-    let Some(Millis(now)) = rows.into_iter().next() else { return Ok(published) };
-    loop {
-        let subject = of_bus(bus);
-        let transaction = Transaction::around(executor, &subject, true).await?;
-        let moved = move_due(executor, bus, &delayed, now).await;
-        let moved = moved.map_err(|error| Error::database(subject.clone(), error));
-        let moved = transaction.close(executor, &subject, moved).await?;
-        published += moved;
-        if moved < usize::try_from(CHUNK).unwrap_or(usize::MAX) {
-            commit_hint(executor);
-            return Ok(published);
+    let (delayed, subject) = (delayed_table(bus), of_bus(bus));
+    let failed = |error| Error::database(subject.clone(), error);
+    let now = match now {
+        Some(now) => now,
+        None => {
+            // Within a `SELECT` the time is read once, so that the index finds the rows.
+            let mut statement: Statement<'_, DB> = Statement::new("SELECT ");
+            statement.sql(DB::NOW_MILLIS).sql(" FROM ").identifier(&delayed);
+            statement.sql(" d WHERE d.due <= (SELECT ").sql(DB::NOW_MILLIS).sql(") LIMIT 1");
+            let rows = executor.load::<Millis>(statement).await.map_err(failed)?;
+            let Some(Millis(now)) = rows.into_iter().next() else { return Ok(0) };
+            now
         }
-    }
+    };
+    let transaction = Transaction::around(executor, &subject, true).await?;
+    let moved = move_due(executor, bus, &delayed, now).await.map_err(failed);
+    let moved = transaction.close(executor, &subject, moved).await?;
+    commit_hint(executor);
+    Ok(moved)
 }
 
-/// Moves events that are due to their bus. What the bus has under the same unique key already is dropped.
+/// Moves events that are due to their bus, and returns how many. What the bus has under the same unique key already is dropped.
 async fn move_due<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     bus: &str,
@@ -221,25 +258,31 @@ async fn move_due<DB: EventedBackend, E: Executor<DB>>(
     now: i64,
 ) -> diesel::QueryResult<usize> {
     const COLUMNS: &str = "id, record_id, action, version, payload, meta, unique_key";
-    let of_bus = "id, record_id, action, version, payload, meta, unique_key, at";
-    let conflict = " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING";
+    const OF_BUS: &str = "id, record_id, action, version, payload, meta, unique_key, at";
+    const CONFLICT: &str = " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING";
+    let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);
     if DB::DATABASE == Database::Postgres {
         // Rows that another worker moves are not waited for.
         let mut statement: Statement<'_, DB> = Statement::new("WITH moved AS (DELETE FROM ");
         statement.identifier(delayed).sql(" WHERE id IN (SELECT d.id FROM ").identifier(delayed);
-        statement.sql(" d WHERE d.due <= ").sql(DB::NOW_MILLIS).sql(" ORDER BY d.due, d.id LIMIT ");
-        statement.value(CHUNK).sql(" FOR UPDATE SKIP LOCKED) RETURNING ").sql(COLUMNS).sql(", due) ");
-        statement.sql("INSERT INTO ").identifier(bus).sql(" (").sql(of_bus).sql(") SELECT ").sql(COLUMNS);
-        statement.sql(", to_timestamp(due / 1000.0) FROM moved ORDER BY due, id").sql(conflict);
-        return executor.execute(statement).await;
+        statement.sql(" d WHERE d.due <= ").value(now).sql(" ORDER BY d.due, d.id LIMIT ").value(chunk);
+        statement.sql(" FOR UPDATE SKIP LOCKED) RETURNING ").sql(COLUMNS).sql(", due), published AS (");
+        statement.sql("INSERT INTO ").identifier(bus).sql(" (").sql(OF_BUS).sql(") SELECT ").sql(COLUMNS);
+        statement.sql(", to_timestamp(due / 1000.0) FROM moved ORDER BY due, id").sql(CONFLICT);
+        statement.sql(") SELECT count(*) FROM moved");
+        let rows = executor.load::<Millis>(statement).await?;
+        return Ok(rows.first().map_or(0, |count| usize::try_from(count.0).unwrap_or(0)));
     }
     let mut statement: Statement<'_, DB> = Statement::new("INSERT INTO ");
-    statement.identifier(bus).sql(" (").sql(of_bus).sql(") SELECT ").sql(COLUMNS);
+    statement.identifier(bus).sql(" (").sql(OF_BUS).sql(") SELECT ").sql(COLUMNS);
     statement.sql(", strftime('%Y-%m-%d %H:%M:%f', due / 1000.0, 'unixepoch') || '+00:00' FROM ");
-    statement.identifier(delayed).sql(" WHERE due <= ").value(now).sql(" ORDER BY due, id").sql(conflict);
-    let moved = executor.execute(statement).await?;
-    let mut statement: Statement<'_, DB> = Statement::new("DELETE FROM ");
-    statement.identifier(delayed).sql(" WHERE due <= ").value(now);
+    statement.identifier(delayed).sql(" WHERE id IN (SELECT d.id FROM ").identifier(delayed);
+    statement.sql(" d WHERE d.due <= ").value(now);
+    statement.sql(" ORDER BY d.due, d.id LIMIT ").value(chunk).sql(") ORDER BY due, id").sql(CONFLICT);
     executor.execute(statement).await?;
-    Ok(moved)
+    let mut statement: Statement<'_, DB> = Statement::new("DELETE FROM ");
+    statement.identifier(delayed).sql(" WHERE id IN (SELECT d.id FROM ").identifier(delayed);
+    statement.sql(" d WHERE d.due <= ").value(now);
+    statement.sql(" ORDER BY d.due, d.id LIMIT ").value(chunk).sql(")");
+    executor.execute(statement).await
 }

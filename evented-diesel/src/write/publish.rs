@@ -111,7 +111,7 @@ impl Publish {
     /// and [`cancel_event`](crate::cancel_event) removes it.
     ///
     /// A worker of `evented-react` publishes it, within a second after its time, if it serves a subscriber of the bus. The event then
-    /// sorts behind all that were published before.
+    /// sorts behind all that were published before. Its time is that at which it is due: [`at`](Self::at) sets no other one.
     pub fn after(self, time: Duration) -> PublishLater {
         PublishLater { publish: self, due: due_in(time) }
     }

@@ -103,13 +103,17 @@ impl<M: Model + Debug> Then<M> {
     ///
     /// # Panics
     ///
-    /// The action was refused.
+    /// The action was refused, or an event cannot be stored.
     #[track_caller]
     #[must_use]
+    #[expect(clippy::panic, reason = "an assertion")]
     pub fn events<E: DomainEvent>(&self) -> Vec<E> {
         let decided = self.decided();
         let (before, after) = (Some(&self.before), Some(&decided.after));
-        declared_events(decided.action, self.actor.as_deref(), before, after)
+        match declared_events(decided.action, self.actor.as_deref(), before, after) {
+            Ok(events) => events,
+            Err(reason) => panic!("an event `{}` cannot be stored: {reason}", E::NAME),
+        }
     }
 
     /// Returns why the action was refused.

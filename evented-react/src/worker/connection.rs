@@ -61,12 +61,15 @@ impl<DB: EventedBackend, K: Connector<DB>, P: Pace> Link<DB, K, P> {
     pub(super) async fn executor<C>(&mut self, shared: &Shared<C>) -> Option<&mut K::Executor> {
         while self.executor.is_none() {
             self.rest(shared).await;
-            if shared.is_stopping() {
-                return None;
-            }
             match open(&mut self.connector, self.idle).await {
                 Ok(executor) => self.executor = Some(executor),
-                Err(error) => shared.failed(&error.to_string()),
+                Err(error) => {
+                    shared.failed(&error.to_string());
+                    // Tried once also then: effects that have run are stored.
+                    if shared.is_stopping() {
+                        return None;
+                    }
+                }
             }
         }
         self.executor.as_mut()

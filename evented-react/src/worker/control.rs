@@ -1,18 +1,21 @@
 //! The loop that keeps a worker alive in the database, and takes and gives back parts.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use evented_diesel::Error;
-use evented_diesel::spi::{EventedBackend, Executor, Transaction, publish_due_of};
+use evented_diesel::spi::{DELAYED_CHUNK, EventedBackend, Executor, Statement, Transaction, publish_due_of};
 use evented_feed::spi::{Connector, Pace};
 use uuid::Uuid;
 
 use crate::divide::forget_earlier;
 use crate::division::Division;
 use crate::lend::Lend;
+#[cfg(feature = "cron")]
+use crate::run_schedules::run_schedule;
 use crate::step::Batching;
 use crate::store::{
-    self, CursorRow, LiveRow, PartRow, Patience, SubscriberRow, load, lock_part, subject, write,
+    self, CursorRow, LiveRow, Nothing, PartRow, Patience, SubscriberRow, load, lock_part, subject, write,
 };
 use crate::tail::Place;
 use crate::worker::connection::Link;
@@ -65,6 +68,10 @@ async fn leave<DB: EventedBackend, E: Executor<DB>, C>(
         owned.is_leaving = true;
     }
     give_back(executor, shared).await?;
+    if shared.runners.load(Ordering::SeqCst) == 0 {
+        // Nobody stores how effects ended. The parts are free after the lease.
+        shared.state().owned_parts.clear();
+    }
     if !shared.state().owned_parts.is_empty() {
         // Effects that run may take long: nobody takes their parts meanwhile.
         be_seen(executor, shared).await?;
@@ -88,17 +95,39 @@ async fn one_beat<DB: EventedBackend, E: Executor<DB>, C>(
     Ok(false)
 }
 
-/// Publishes delayed events, and those of schedules.
+/// Publishes delayed events, and those of schedules. What cannot be published holds up nothing else.
 async fn publish_what_is_due<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
 ) -> Result<(), Error> {
     #[cfg(feature = "cron")]
-    crate::run_schedules::run_schedules(executor, &shared.schedules).await?;
+    for schedule in &shared.schedules {
+        let published = run_schedule(executor, schedule).await;
+        noted(executor, shared, published).await?;
+    }
     for bus in &shared.buses {
-        publish_due_of(executor, bus).await?;
+        let published = publish_due_of(executor, bus, None).await;
+        if noted(executor, shared, published).await? == Some(DELAYED_CHUNK) {
+            // There may be more. The worker is seen in between.
+            shared.announce_control();
+        }
     }
     Ok(())
+}
+
+/// Reports an error, and goes on if the connection still answers.
+async fn noted<T, DB: EventedBackend, E: Executor<DB>, C>(
+    executor: &mut E,
+    shared: &Shared<C>,
+    result: Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let error = match result {
+        Ok(value) => return Ok(Some(value)),
+        Err(error) => error,
+    };
+    load::<Nothing, _, _>(executor, Statement::new("SELECT 1")).await?;
+    shared.failed(&error.to_string());
+    Ok(None)
 }
 
 /// Stores that the worker lives.

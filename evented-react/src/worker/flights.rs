@@ -3,7 +3,7 @@
 //! Effects of different keys run at the same time, and end in any order. What is stored stays simple: one cursor, at the last
 //! delivery before which all are done. So after a crash the deliveries that follow it run again.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,16 @@ use crate::key::OrderKey;
 use crate::outcome::Outcome;
 use crate::settle::{Settlement, TriedAgain};
 use crate::step::{CONFLICTS, OUTAGE};
-use crate::store::{DeferredRow, State};
+use crate::store::State;
 use crate::subscriber::Subscriber;
+
+#[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod laws;
+
+mod due_flights;
+
+pub(super) use due_flights::DueFlight;
 
 /// How many deliveries may be done before the cursor is moved past them.
 const MOST_UNSETTLED: usize = 500;
@@ -39,17 +47,6 @@ enum FlightState {
     Ended(Outcome),
 }
 
-/// A delivery that was set aside, and is tried again.
-pub(super) struct DueFlight<C> {
-    pub(super) row: DeferredRow,
-    pub(super) items: Vec<Arc<Item<C>>>,
-    /// Those of the deliveries whose effects are had.
-    pub(super) to_run: Vec<Arc<Item<C>>>,
-    /// How it ended; `None` while it runs or waits.
-    pub(super) result: Option<Result<(), Failure>>,
-    pub(super) is_running: bool,
-}
-
 /// The effects of a part.
 pub(super) struct Flights<C> {
     /// How many run at the same time.
@@ -63,7 +60,7 @@ pub(super) struct Flights<C> {
     /// How many of the first deliveries have ended.
     ended: usize,
     /// The deliveries that can run.
-    ready: VecDeque<u64>,
+    ready: BTreeSet<u64>,
     /// For each key of which a delivery is ready or runs: those that line up behind it.
     lined_up: HashMap<OrderKey, VecDeque<u64>>,
     /// The keys whose deliveries are set aside; `None` until they are read.
@@ -94,7 +91,7 @@ impl<C> Flights<C> {
             first: 0,
             states: VecDeque::new(),
             ended: 0,
-            ready: VecDeque::new(),
+            ready: BTreeSet::new(),
             lined_up: HashMap::new(),
             waiting: None,
             due: Vec::new(),
@@ -121,7 +118,8 @@ impl<C> Flights<C> {
         {
             return None;
         }
-        let takeoff = match self.next_due().filter(|_| !is_leaving) {
+        let due = if is_leaving { None } else { self.next_due() };
+        let takeoff = match due {
             Some(takeoff) => takeoff,
             None => self.next_new(queue, is_leaving)?,
         };
@@ -132,26 +130,26 @@ impl<C> Flights<C> {
         Some(takeoff)
     }
 
-    fn next_due(&mut self) -> Option<Takeoff<C>> {
-        let due = self.due.iter_mut().find(|due| !due.is_running && due.result.is_none())?;
-        due.is_running = true;
-        let attempt = u32::try_from(due.row.attempts.saturating_add(1)).unwrap_or(u32::MAX);
-        Some(Takeoff { ticket: Ticket::Due(due.row.number), items: due.to_run.clone(), attempt })
-    }
-
     fn next_new(&mut self, queue: &VecDeque<Arc<Item<C>>>, is_leaving: bool) -> Option<Takeoff<C>> {
-        while self.ready.is_empty() && !is_leaving {
+        let last = if is_leaving { self.last_needed(queue)? } else { queue.len().checked_sub(1)? };
+        while self.ready.is_empty() && self.states.len() <= last {
             self.look_at(queue.get(self.states.len())?);
         }
-        let number = *self.ready.front()?;
-        let index = self.index(number)?;
-        if is_leaving && !self.states.iter().skip(index).any(|state| !matches!(state, FlightState::Queued)) {
-            return None;
-        }
-        self.ready.pop_front();
+        let number = *self.ready.first()?;
+        let index = self.index(number).filter(|index| *index <= last)?;
+        self.ready.pop_first();
         let item = queue.get(index)?;
         *self.states.get_mut(index)? = FlightState::Running;
         Some(Takeoff { ticket: Ticket::New(number), items: vec![Arc::clone(item)], attempt: 1 })
+    }
+
+    /// Returns the last delivery that the cursor must pass, so that none of those that have ended runs again.
+    fn last_needed(&self, queue: &VecDeque<Arc<Item<C>>>) -> Option<usize> {
+        let mut last = self.states.iter().rposition(|state| !matches!(state, FlightState::Queued))?;
+        while is_within_event(queue, last + 1) {
+            last += 1;
+        }
+        Some(last)
     }
 
     /// Finds out what the next delivery of the queue waits for.
@@ -169,7 +167,7 @@ impl<C> Flights<C> {
             FlightState::Queued
         } else {
             self.lined_up.insert(item.key.clone(), VecDeque::new());
-            self.ready.push_back(number);
+            self.ready.insert(number);
             FlightState::Queued
         };
         self.states.push_back(state);
@@ -209,7 +207,7 @@ impl<C> Flights<C> {
                 let Some(item) = queue.get(index) else { return };
                 if is_outage {
                     self.set(index, FlightState::Queued);
-                    self.ready.push_front(number);
+                    self.ready.insert(number);
                     return;
                 }
                 self.landed(index, &item.key, subscriber, result);
@@ -242,7 +240,7 @@ impl<C> Flights<C> {
             }
         } else {
             match self.lined_up.get_mut(key).and_then(VecDeque::pop_front) {
-                Some(number) => self.ready.push_front(number),
+                Some(number) => drop(self.ready.insert(number)),
                 None => drop(self.lined_up.remove(key)),
             }
         }
@@ -279,7 +277,8 @@ impl<C> Flights<C> {
         }
         self.outage_rounds += 1;
         let pause = subscriber.retry.pause_after(self.outage_rounds).unwrap_or(Duration::from_secs(1));
-        self.not_before = Some(now + pause);
+        // A rate may set a later time.
+        self.not_before = self.not_before.max(Some(now + pause));
         true
     }
 
@@ -289,38 +288,44 @@ impl<C> Flights<C> {
     }
 
     /// Returns the time at which there is something to store.
-    pub(super) fn settles_at(&self, queued: usize, now: Instant) -> Option<Instant> {
+    pub(super) fn settles_at(&self, queue: &VecDeque<Arc<Item<C>>>, now: Instant) -> Option<Instant> {
         let is_due = self.due.iter().any(|due| due.result.is_some());
         if self.waiting.is_none() || is_due {
             return Some(now);
         }
-        if self.ended == 0 {
+        let ended = self.ended_events(queue);
+        if ended == 0 {
             return None;
         }
-        let is_all = self.ended == queued || self.running == 0 && self.ready.is_empty();
-        Some(if is_all || self.ended >= MOST_UNSETTLED { now } else { self.settled_at + GAP })
+        let is_all = ended == queue.len() || self.running == 0 && self.ready.is_empty();
+        Some(if is_all || ended >= MOST_UNSETTLED { now } else { self.settled_at + GAP })
+    }
+
+    /// Returns how many deliveries can be stored: of whole events, because the cursor is moved past an event or not.
+    fn ended_events(&self, queue: &VecDeque<Arc<Item<C>>>) -> usize {
+        let mut count = self.ended;
+        while count > 0 && is_within_event(queue, count) {
+            count -= 1;
+        }
+        count
     }
 
     /// Returns whether the runners must be told that there is something to store, or when.
-    pub(super) fn announces(&mut self, queued: usize, now: Instant) -> bool {
-        let Some(time) = self.settles_at(queued, now) else { return false };
+    pub(super) fn announces(&mut self, queue: &VecDeque<Arc<Item<C>>>, now: Instant) -> bool {
+        let Some(time) = self.settles_at(queue, now) else { return false };
         time <= now || !std::mem::replace(&mut self.is_announced, true)
     }
 
-    /// Returns whether nothing runs, and everything that has ended is stored.
-    pub(super) fn is_settled(&self) -> bool {
-        self.running == 0 && self.ended == 0 && self.due.iter().all(|due| due.result.is_none())
+    /// Returns whether nothing runs, and everything that can be stored is.
+    pub(super) fn is_settled(&self, queue: &VecDeque<Arc<Item<C>>>) -> bool {
+        self.running == 0 && self.ended_events(queue) == 0 && self.due.iter().all(|due| due.result.is_none())
     }
 
     /// Returns what has ended and is not stored.
     pub(super) fn settlement(&mut self, queue: &VecDeque<Arc<Item<C>>>) -> Settlement<C> {
         self.settled_at = Instant::now();
         self.is_announced = false;
-        let mut count = self.ended;
-        // Whole events: the cursor is moved past an event or not.
-        while count > 0 && is_within_event(queue, count) {
-            count -= 1;
-        }
+        let count = self.ended_events(queue);
         let outcome = |state: &FlightState| match state {
             FlightState::Ended(outcome) => outcome.copy(),
             FlightState::Queued | FlightState::Running => Outcome::Behind,
@@ -356,6 +361,7 @@ impl<C> Flights<C> {
         C: 'q,
     {
         let mut waiting = stored;
+        waiting.extend(self.due.iter().map(|due| due.row.key.clone()));
         for (item, state) in queue.zip(&self.states) {
             let FlightState::Ended(outcome) = state else { continue };
             if outcome.next_state(subscriber).is_some_and(|state| state != State::Passed) {
@@ -363,20 +369,6 @@ impl<C> Flights<C> {
             }
         }
         self.waiting = Some(waiting);
-    }
-
-    /// Adds deliveries that are due, unless they run already.
-    pub(super) fn add_due(&mut self, due: Vec<DueFlight<C>>) {
-        for due in due {
-            if !self.due().contains(&due.row.number) {
-                self.due.push(due);
-            }
-        }
-    }
-
-    /// Returns the numbers of the deliveries that were set aside and run, or have ended.
-    pub(super) fn due(&self) -> Vec<i64> {
-        self.due.iter().map(|due| due.row.number).collect()
     }
 }
 

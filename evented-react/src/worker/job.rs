@@ -64,10 +64,11 @@ impl<C> Shared<C> {
                 state.owned_parts.get(index).is_some_and(|owned| state.goes_on(owned.id.subscriber));
             let Some(owned) = state.owned_parts.get_mut(index) else { continue };
             // Effects that have run are stored in any case.
-            if (is_stopping || !goes_on) && owned.is_settled() {
+            let begins = goes_on && !is_stopping;
+            if !begins && owned.is_settled() {
                 continue;
             }
-            let Some(ready) = owned.ready_at(now) else { continue };
+            let Some(ready) = owned.ready_at(now, begins) else { continue };
             if ready > now {
                 next = Some(next.map_or(ready, |next| next.min(ready)));
                 continue;
@@ -78,8 +79,7 @@ impl<C> Shared<C> {
             }
             let Some(batching) = owned.batching.take() else { continue };
             // In turn: neither new deliveries nor those that are due again wait for ever.
-            let is_due = goes_on
-                && !is_stopping
+            let is_due = begins
                 && owned.due_at.is_some_and(|due| due <= now)
                 && (owned.queue.is_empty() || !owned.was_due);
             owned.was_due = is_due;

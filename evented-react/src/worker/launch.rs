@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evented_diesel::spi::catch_panic;
+
 use crate::failure::Failure;
 use crate::item::{Item, Work};
 use crate::lend::{Called, caught};
@@ -50,9 +52,19 @@ impl<C> Flight<C> {
                 break;
             }
         }
+        // Text from here on: the error is the user's, and is not asked for it with a lock held.
+        let as_text = |failure: Failure| {
+            let verdict = failure.verdict;
+            let unreadable = || Failure { verdict, error: "the error of the effect panicked".into() };
+            catch_panic(|| failure.copy()).unwrap_or_else(unreadable)
+        };
+        let result = result.map_err(as_text);
         self.has_landed = true;
         shared.landed(self.part, self.ticket, result);
-        shared.launch();
+        if shared.launch().is_some() {
+            // A runner knows only the times that it has asked for.
+            shared.announce_work();
+        }
         shared.announce_ended(self.part);
     }
 }
@@ -95,8 +107,9 @@ impl<C> Shared<C> {
     }
 
     fn flights_to_launch(&self, shared: &Arc<Self>) -> (Vec<Flight<C>>, Option<Instant>) {
-        let (now, is_stopping) = (Instant::now(), self.is_stopping());
         let mut state = self.state();
+        // Read with the lock: otherwise an effect could begin after the runners, which store its end, have ended.
+        let (now, is_stopping) = (Instant::now(), self.is_stopping());
         let (mut all, mut next) = (Vec::new(), None);
         // Somebody else may own the parts of a worker that was not seen for so long.
         if state.last_beat.is_none_or(|beat| beat + self.lease < now) {
@@ -134,9 +147,9 @@ impl<C> Shared<C> {
     fn announce_ended(&self, part: OwnedPartId) {
         let mut state = self.state();
         let Some(owned) = state.owned(part) else { return };
-        let (queued, leaves) = (owned.queue.len(), owned.is_leaving);
+        let (queue, leaves) = (&owned.queue, owned.is_leaving);
         let announces =
-            owned.flights.as_mut().is_some_and(|flights| flights.announces(queued, Instant::now()));
+            owned.flights.as_mut().is_some_and(|flights| flights.announces(queue, Instant::now()));
         drop(state);
         if announces || leaves || self.is_stopping() {
             self.announce_work();
@@ -155,13 +168,13 @@ impl<C> Shared<C> {
     pub(super) fn due_of(&self, part: OwnedPartId) -> Vec<i64> {
         let mut state = self.state();
         let flights = state.owned(part).and_then(|owned| owned.flights.as_ref());
-        flights.map(Flights::due).unwrap_or_default()
+        flights.map(Flights::begun_again).unwrap_or_default()
     }
 
     /// Takes deliveries that are due.
-    pub(super) fn add_due(&self, part: OwnedPartId, due: Vec<DueFlight<C>>) {
+    pub(super) fn set_due(&self, part: OwnedPartId, due: Vec<DueFlight<C>>) {
         if let Some(flights) = self.state().owned(part).and_then(|owned| owned.flights.as_mut()) {
-            flights.add_due(due);
+            flights.set_due(due);
         }
     }
 }

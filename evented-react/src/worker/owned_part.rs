@@ -79,7 +79,7 @@ impl<C> OwnedPart<C> {
 
     /// Returns whether no effect runs, and everything that has ended is stored.
     pub(super) fn is_settled(&self) -> bool {
-        self.flights.as_ref().is_none_or(Flights::is_settled)
+        self.flights.as_ref().is_none_or(|flights| flights.is_settled(&self.queue))
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -114,16 +114,16 @@ impl<C> OwnedPart<C> {
         [1, REFILL, QUEUE].iter().any(|least| had >= *least && self.queue.len() < *least)
     }
 
-    /// Returns when there is work; `None` if there is none.
-    pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
+    /// Returns when there is work; `None` if there is none. `begins`: whether deliveries may begin, and not only be stored.
+    pub(super) fn ready_at(&self, now: Instant, begins: bool) -> Option<Instant> {
         if !self.is_idle() || self.is_leaving && self.is_settled() {
             return None;
         }
         let work = match self.flights() {
-            Some(flights) => flights.settles_at(self.queue.len(), now),
+            Some(flights) => flights.settles_at(&self.queue, now),
             None => (!self.queue.is_empty()).then_some(now),
         };
-        let due_at = self.due_at.filter(|_| !self.is_leaving);
+        let due_at = self.due_at.filter(|_| begins && !self.is_leaving);
         let ready = [work, due_at].into_iter().flatten().min()?;
         Some(self.not_before.map_or(ready, |not_before| ready.max(not_before)))
     }

@@ -277,6 +277,8 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
     fn distribute(&self, subscriber: usize, stream: usize, read: Read<C>) {
         let mut state = self.shared.state();
         let Some(division) = state.divisions.get(subscriber).cloned().flatten() else { return };
+        let name = self.shared.served.get(subscriber).and_then(|served| served.streams.get(stream));
+        let Some(name) = name else { return };
         // A part that was taken meanwhile may be behind what was read: it gets nothing of this, and the next reading begins
         // there. So does a part that is full. A part that is ahead gets only what it does not have.
         let is_reached = |owned: &&mut OwnedPart<C>| {
@@ -286,6 +288,10 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         };
         let mut owned_parts: Vec<_> = state.owned_parts.iter_mut().filter(is_reached).collect();
         for item in read.items {
+            // Before a resize. An effect would run before a transaction finds that out.
+            if !item.is_anywhere() && division.is_handled(&item.key, name, item.offset) {
+                continue;
+            }
             let item = Arc::new(item);
             for owned in owned_parts.iter_mut().filter(|owned| item.is_of_part(&division, owned.id.part)) {
                 if owned.read_to.get(stream).is_some_and(|place| item.offset > place.offset) {

@@ -18,7 +18,7 @@ use crate::telemetry;
 use crate::worker::connection::Link;
 use crate::worker::flights::DueFlight;
 use crate::worker::job::{Job, JobResult, JobWork};
-use crate::worker::shared::{LoopGuard, Shared};
+use crate::worker::shared::{LoopGuard, RunnerGuard, Shared};
 
 /// The longest time that a runner waits before it looks for work again.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -31,6 +31,7 @@ where
     P: Pace,
 {
     let _guard = LoopGuard(shared);
+    let _counted = RunnerGuard::new(shared);
     loop {
         let work = shared.listen_for_work();
         if shared.is_stopping() && !shared.has_flights() {
@@ -157,7 +158,7 @@ async fn try_effects_again<DB: EventedBackend, E: Lend<DB>>(
     let division = shared.division(job.id.subscriber);
     match begin_due(executor, subscriber, part, division.as_ref(), shared.due_of(job.id)).await {
         Ok((due, next)) => {
-            shared.add_due(job.id, due);
+            shared.set_due(job.id, due);
             job.end(JobResult::Due { next });
             Ok(())
         }

@@ -1,6 +1,6 @@
 //! What the loops of a worker share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ pub(super) struct Shared<C> {
     /// The control loop has something to do before its next beat.
     control: Event,
     stopping: AtomicBool,
+    /// How many runners there are.
+    pub(super) runners: AtomicUsize,
     handled: AtomicU64,
     set_aside: AtomicU64,
 }
@@ -92,6 +94,23 @@ impl<C> Drop for LoopGuard<'_, C> {
             self.0.failed("a loop of the worker has ended; the worker stops");
             self.0.stop();
         }
+    }
+}
+
+/// Counts a runner as long as it lives.
+pub(super) struct RunnerGuard<'s, C>(&'s Shared<C>);
+
+impl<'s, C> RunnerGuard<'s, C> {
+    pub(super) fn new(shared: &'s Shared<C>) -> Self {
+        shared.runners.fetch_add(1, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl<C> Drop for RunnerGuard<'_, C> {
+    fn drop(&mut self) {
+        self.0.runners.fetch_sub(1, Ordering::SeqCst);
+        self.0.announce_control();
     }
 }
 
@@ -173,6 +192,7 @@ impl<C> Shared<C> {
             reading: Event::new(),
             control: Event::new(),
             stopping: AtomicBool::new(false),
+            runners: AtomicUsize::new(0),
             handled: AtomicU64::new(0),
             set_aside: AtomicU64::new(0),
         })
