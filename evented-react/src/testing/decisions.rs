@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// #[evented(actions(Cancel), publish(on(Cancel) = OrderCancelled))]
 /// struct Order { id: i32, status: String }
 ///
-/// # #[derive(Serialize, Deserialize, Debug)]
+/// # #[derive(Serialize, Deserialize, Clone, Debug)]
 /// # struct Cancel;
 /// # impl Action<Order> for Cancel {
 /// #     fn apply(&self, order: &mut Order, _: &Context) { order.status = "cancelled".into(); }
