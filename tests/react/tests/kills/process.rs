@@ -50,6 +50,8 @@ struct Letters(PathBuf);
 
 impl Effect<Change<Comment>> for Letters {
     fn run(&self, change: Delivery<'_, Change<Comment>>) -> Result<(), Failure> {
+        // A kill must hit effects that have begun.
+        std::thread::sleep(Duration::from_millis(10));
         let mut file = OpenOptions::new().append(true).create(true).open(&self.0)?;
         // One write: lines of several processes do not mix.
         file.write_all(
