@@ -19,4 +19,4 @@ pub use crate::stream::{
     PageConsumer, Sink, SourceLog, UnreadableRow, WantedHistories, apply_page, catch_panic, check_log,
     check_position, commit_mark, database_id, last_final, log_offset, log_position, read_page, start_of_now,
 };
-pub use crate::write::{DELAYED_CHUNK, declared_events, publish_due_of};
+pub use crate::write::{DELAYED_CHUNK, declared_events, publish_all_due, publish_due_of};

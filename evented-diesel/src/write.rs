@@ -48,8 +48,8 @@ pub(crate) use changeset::changeset;
 pub use command::{Command, Recording};
 pub use declared::declared_events;
 pub use delayed::{
-    CHUNK as DELAYED_CHUNK, CancelEvent, Delayed, PublishDue, PublishLater, cancel_event, publish_due,
-    publish_due_of,
+    CHUNK as DELAYED_CHUNK, CancelEvent, Delayed, PublishDue, PublishLater, cancel_event, publish_all_due,
+    publish_due, publish_due_of,
 };
 pub use delete_children::delete_children;
 pub use independent::IndependentBatch;

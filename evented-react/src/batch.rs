@@ -40,27 +40,6 @@ pub(crate) async fn run<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     items: &[Arc<Item<E::Conn>>],
-    aside: &[Aside],
-) -> Result<Done, Undone> {
-    run_batch(executor, subscriber, part, items, Ends::Open { aside }).await
-}
-
-/// Stores how the effects of deliveries ended, which are whole events in the order of their logs, and moves the cursors.
-pub(crate) async fn run_ended<DB: EventedBackend, E: Lend<DB>>(
-    executor: &mut E,
-    subscriber: &Subscriber<E::Conn>,
-    part: Part<'_>,
-    items: &[Arc<Item<E::Conn>>],
-    outcomes: &[Outcome],
-) -> Result<Done, Undone> {
-    run_batch(executor, subscriber, part, items, Ends::Known(outcomes)).await
-}
-
-async fn run_batch<DB: EventedBackend, E: Lend<DB>>(
-    executor: &mut E,
-    subscriber: &Subscriber<E::Conn>,
-    part: Part<'_>,
-    items: &[Arc<Item<E::Conn>>],
     ends: Ends<'_>,
 ) -> Result<Done, Undone> {
     let depth = executor.depth().map_err(failed)?;
@@ -86,10 +65,10 @@ async fn run_batch<DB: EventedBackend, E: Lend<DB>>(
 
 /// How the deliveries of a batch end.
 #[derive(Clone, Copy)]
-enum Ends<'b> {
-    /// As their handlers end. Those in `aside` have failed alone.
-    Open { aside: &'b [Aside] },
-    /// They have ended, each in this way.
+pub(crate) enum Ends<'b> {
+    /// As their handlers end. These have failed alone.
+    Open(&'b [Aside]),
+    /// Their effects have ended, each in this way.
     Known(&'b [Outcome]),
 }
 
@@ -97,9 +76,7 @@ impl<'b> Ends<'b> {
     /// Returns the failure of a delivery that is known.
     fn failure(self, index: usize) -> Option<&'b Failure> {
         match self {
-            Self::Open { aside } => {
-                aside.iter().find(|aside| aside.index == index).map(|aside| &aside.failure)
-            }
+            Self::Open(aside) => aside.iter().find(|aside| aside.index == index).map(|aside| &aside.failure),
             Self::Known(outcomes) => match outcomes.get(index) {
                 Some(Outcome::Failed(failure)) => Some(failure),
                 _ => None,
@@ -110,7 +87,7 @@ impl<'b> Ends<'b> {
     /// Returns how a delivery has ended.
     fn outcome(self, index: usize) -> Option<&'b Outcome> {
         match self {
-            Self::Open { .. } => None,
+            Self::Open(_) => None,
             Self::Known(outcomes) => outcomes.get(index),
         }
     }

@@ -56,23 +56,21 @@ pub(crate) async fn try_again<DB: EventedBackend, E: Lend<DB>>(
             })?;
         }
     }
-    finish(executor, subscriber, part, row, &items, subscriber.has_effects).await
+    finish(executor, subscriber, part, row, &items).await
 }
 
-/// Handles a delivery that was set aside, and removes it there. `is_performed`: its effect was had. Returns whether it was handled;
-/// `false` if somebody else has changed it.
+/// Handles a delivery that was set aside, and removes it there. An effect ran before. Returns whether it was handled; `false` if
+/// somebody else has changed it.
 pub(crate) async fn finish<DB: EventedBackend, E: Lend<DB>>(
     executor: &mut E,
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     row: &DeferredRow,
     items: &[Arc<Item<E::Conn>>],
-    is_performed: bool,
 ) -> Result<bool, Undone> {
     let depth = executor.depth().map_err(failed)?;
     executor.begin().await.map_err(failed)?;
-    let undone = match in_transaction(executor, subscriber, part, row, (items, is_performed), depth + 1).await
-    {
+    let undone = match in_transaction(executor, subscriber, part, row, items, depth + 1).await {
         Ok(done) => match executor.commit().await {
             Ok(()) => {
                 // The handler may have written events.
@@ -94,7 +92,7 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
     subscriber: &Subscriber<E::Conn>,
     part: Part<'_>,
     row: &DeferredRow,
-    (items, is_performed): (&[Arc<Item<E::Conn>>], bool),
+    items: &[Arc<Item<E::Conn>>],
     depth: u32,
 ) -> Result<bool, Undone> {
     let locked = lock(executor, subscriber, part, Patience::None).await?;
@@ -109,9 +107,6 @@ async fn in_transaction<DB: EventedBackend, E: Lend<DB>>(
             continue;
         }
         if item.key == row.key || matches!(item.work, Work::Unreadable { .. }) {
-            if is_performed && matches!(item.work, Work::Effect(_)) {
-                continue;
-            }
             let attempt = u32::try_from(row.attempts.saturating_add(1)).unwrap_or(u32::MAX);
             let called = call(executor, subscriber, item, attempt, depth).await;
             called.map_err(|failed| failed.into_undone(Some(0)))?;

@@ -95,7 +95,11 @@ mod asynchronous {
 
         async fn block(work: BoxFuture<'static, Called>) -> Called {
             let called = tokio::task::spawn_blocking(move || ready(work)).await;
-            called.ok().flatten().unwrap_or(Called::Broken(Broken::Waits))
+            match called {
+                Ok(called) => called.unwrap_or(Called::Broken(Broken::Waits)),
+                // Its panics are caught: the runtime shuts down.
+                Err(ended) => Called::Broken(Broken::Panicked(ended.to_string())),
+            }
         }
     }
 }

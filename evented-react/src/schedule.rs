@@ -53,7 +53,7 @@ pub struct Schedule {
     event: Arc<dyn Fn(DateTime<Utc>) -> Publish + Send + Sync>,
 }
 
-/// The error of an expression that is none of cron's.
+/// Why the expression of a schedule was refused: it has no valid form, or no time matches it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{expression}` of the schedule `{schedule}` is no cron expression: {reason}")]
 pub struct ScheduleError {

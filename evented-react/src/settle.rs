@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evented_diesel::spi::EventedBackend;
 
-use crate::batch::run_ended;
+use crate::batch::{Ends, run};
 use crate::due::{finish, settle};
 use crate::failure::Failure;
 use crate::item::Item;
@@ -72,7 +72,8 @@ async fn store_all<DB: EventedBackend, E: Lend<DB>>(
         settled.tried_again.push(tried.row.number);
     }
     if !settlement.items.is_empty() {
-        let done = run_ended(executor, subscriber, part, &settlement.items, &settlement.outcomes).await?;
+        let ends = Ends::Known(&settlement.outcomes);
+        let done = run(executor, subscriber, part, &settlement.items, ends).await?;
         settled.taken = settlement.items.len();
         settled.handled += done.handled;
         settled.set_aside += done.set_aside;
@@ -92,7 +93,7 @@ async fn again<DB: EventedBackend, E: Lend<DB>>(
     settled: &mut Settled,
 ) -> Result<(), Undone> {
     let failure = match &tried.result {
-        Ok(()) => match finish(executor, subscriber, part, &tried.row, &tried.items, true).await {
+        Ok(()) => match finish(executor, subscriber, part, &tried.row, &tried.items).await {
             Ok(_) => {
                 settled.handled += 1;
                 return Ok(());

@@ -7,7 +7,7 @@ use evented_diesel::Error;
 use evented_diesel::spi::EventedBackend;
 
 use crate::backoff::Retry;
-use crate::batch::{Aside, Done, run, run_ended};
+use crate::batch::{Aside, Done, Ends, run};
 use crate::call::perform;
 use crate::due::{settle, try_again};
 use crate::failure::{Failure, Verdict};
@@ -137,7 +137,7 @@ pub(crate) async fn step<DB: EventedBackend, E: Lend<DB>>(
     let done = if subscriber.has_effects {
         effects(executor, subscriber, part, items, &batching.aside).await
     } else {
-        run(executor, subscriber, part, items, &batching.aside).await
+        run(executor, subscriber, part, items, Ends::Open(&batching.aside)).await
     };
     match done {
         Ok(done) => {
@@ -192,7 +192,7 @@ async fn effects<DB: EventedBackend, E: Lend<DB>>(
         }
         outcomes.push(outcome);
     }
-    run_ended(executor, subscriber, part, items, &outcomes).await
+    run(executor, subscriber, part, items, Ends::Known(&outcomes)).await
 }
 
 /// Tries a delivery again that was set aside.

@@ -189,7 +189,8 @@ async fn remove<DB: EventedBackend, E: Executor<DB>>(
     removed.map(|rows| rows > 0).map_err(|error| Error::database(of_bus(bus), error))
 }
 
-/// Publishes the delayed events of a bus whose time has come. Returns how many. A worker of `evented-react` does so by itself.
+/// Publishes the delayed events of a bus whose time has come, and returns how many. A worker of `evented-react` runs this with each
+/// of its beats, so a program with workers need not.
 pub fn publish_due<B: Bus>() -> PublishDue<B> {
     PublishDue { bus: PhantomData }
 }
@@ -207,19 +208,28 @@ impl<DB: EventedBackend, B: Bus> Operation<DB> for PublishDue<B> {
     type Output = usize;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<usize, Error> {
-        let mut published = 0;
-        loop {
-            let chunk = publish_due_of(executor, B::TABLE, None).await?;
-            published += chunk;
-            if chunk < CHUNK {
-                return Ok(published);
-            }
-        }
+        publish_all_due(executor, B::TABLE, None).await
     }
 }
 
 fn of_bus(bus: &str) -> Subject {
     Subject::Object { kind: "bus", name: bus.to_owned() }
+}
+
+/// Publishes all delayed events of a bus whose time has come, and returns how many. `now`: as in [`publish_due_of`].
+pub async fn publish_all_due<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    bus: &str,
+    now: Option<i64>,
+) -> Result<usize, Error> {
+    let mut published = 0;
+    loop {
+        let chunk = publish_due_of(executor, bus, now).await?;
+        published += chunk;
+        if chunk < CHUNK {
+            return Ok(published);
+        }
+    }
 }
 
 /// Publishes delayed events of a bus whose time has come, at most [`CHUNK`], and returns how many. `now` is in milliseconds since

@@ -47,8 +47,8 @@ pub fn subscribers() -> Subscribers {
     Subscribers { takes: None }
 }
 
-/// Lists the registered subscribers of a domain event, by name, with those of every event of its bus: who will get it. Whether a
-/// filter of theirs accepts it is not known.
+/// Lists the registered subscribers of a domain event, by name, with those of every event of its bus. The filters of a subscriber are
+/// in its program: the list has it also if they accept no such event.
 pub fn subscribers_of<E: DomainEvent>() -> Subscribers {
     let of = |name: &str| format!("{} {name}", E::Bus::TABLE);
     let names = E::ALIASES.iter().copied().chain([E::NAME, "*"]);

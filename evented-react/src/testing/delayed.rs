@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use evented_diesel::spi::{DELAYED_CHUNK, EventedBackend, Executor, Operation, publish_due_of, sealed};
+use evented_diesel::spi::{EventedBackend, Executor, Operation, publish_all_due, sealed};
 use evented_diesel::{Bus, Error};
 
 /// Publishes all delayed events of a bus, in the order of their times, as if these had come. Returns how many.
@@ -23,13 +23,6 @@ impl<DB: EventedBackend, B: Bus> Operation<DB> for PublishDelayed<B> {
     type Output = usize;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<usize, Error> {
-        let mut published = 0;
-        loop {
-            let chunk = publish_due_of(executor, B::TABLE, Some(i64::MAX)).await?;
-            published += chunk;
-            if chunk < DELAYED_CHUNK {
-                return Ok(published);
-            }
-        }
+        publish_all_due(executor, B::TABLE, Some(i64::MAX)).await
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evented_diesel::spi::catch_panic;
+use evented_diesel::spi::{EventedBackend, catch_panic};
 
+use crate::call::perform;
 use crate::failure::Failure;
-use crate::item::{Item, Work};
-use crate::lend::{Called, caught};
-use crate::telemetry;
+use crate::item::Item;
+use crate::lend::Lend;
 use crate::worker::flights::{DueFlight, Flights, Takeoff, Ticket};
 use crate::worker::owned_part::OwnedPartId;
 use crate::worker::shared::Shared;
@@ -28,26 +28,13 @@ pub(super) struct Flight<C> {
 pub(super) type Launcher<C> = Box<dyn Fn(Flight<C>) + Send + Sync>;
 
 impl<C> Flight<C> {
-    /// Returns whether the effect blocks its thread.
-    #[cfg(feature = "__async")]
-    pub(super) fn is_blocking(&self) -> bool {
-        self.items.iter().any(|item| matches!(&item.work, Work::Effect(effect) if effect.is_blocking()))
-    }
-
-    /// Runs the effect.
-    pub(super) async fn run<L: Limit>(mut self) {
+    /// Runs the effect. `E` is the kind of executor that the worker has.
+    pub(super) async fn run<DB: EventedBackend, E: Lend<DB, Conn = C>>(mut self) {
         let shared = Arc::clone(&self.shared);
         let Some(served) = shared.served.get(self.part.subscriber) else { return };
-        let (name, timeout) = (served.subscriber.name.as_str(), served.subscriber.timeout);
         let mut result = Ok(());
         for item in &self.items {
-            let Work::Effect(effect) = &item.work else { continue };
-            let span = telemetry::handle(name, item.event, self.attempt);
-            let call = L::limit(caught(effect.call(item.place(name, self.attempt))), timeout);
-            result = match telemetry::within(span, call).await {
-                Called::Returned(result) => result,
-                Called::Broken(reason) => Err(Failure::retry(reason)),
-            };
+            result = perform::<DB, E>(&served.subscriber, item, self.attempt).await;
             if result.is_err() {
                 break;
             }
@@ -66,23 +53,6 @@ impl<C> Flight<C> {
             shared.announce_work();
         }
         shared.announce_ended(self.part);
-    }
-}
-
-/// Ends an effect after its time.
-pub(super) trait Limit {
-    fn limit(
-        work: impl Future<Output = Called> + Send,
-        time: Duration,
-    ) -> impl Future<Output = Called> + Send;
-}
-
-/// A blocking effect cannot be stopped.
-pub(super) struct NoLimit;
-
-impl Limit for NoLimit {
-    async fn limit(work: impl Future<Output = Called> + Send, _: Duration) -> Called {
-        work.await
     }
 }
 

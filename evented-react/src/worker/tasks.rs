@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_async::AsyncConnection;
-use evented_diesel::spi::{EventedBackend, ready};
+use evented_diesel::spi::{AsyncExecutor, EventedBackend};
 use evented_feed::spi::{BoxError, Task, TaskConnector};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::lend::{Broken, Called};
 use crate::worker::connection::Link;
-use crate::worker::launch::{Limit, NoLimit};
 use crate::worker::shared::{Running, register_all};
 use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
 
@@ -49,11 +47,7 @@ where
         let runtime = Handle::current();
         // Only this function sets it, once.
         let _ = shared.launcher.set(Box::new(move |flight| {
-            if flight.is_blocking() {
-                drop(runtime.spawn_blocking(move || ready(flight.run::<NoLimit>())));
-            } else {
-                drop(runtime.spawn(flight.run::<TokioLimit>()));
-            }
+            drop(runtime.spawn(flight.run::<C::Backend, AsyncExecutor<Box<C>>>()));
         }));
         let mut link = open(shared.lease).await?;
         register_all(&shared, &mut link).await?;
@@ -105,14 +99,5 @@ impl Drop for WorkerTasks {
 impl std::fmt::Debug for WorkerTasks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WorkerTasks").field("status", &self.status()).finish_non_exhaustive()
-    }
-}
-
-/// Ends an async effect after its time.
-struct TokioLimit;
-
-impl Limit for TokioLimit {
-    async fn limit(work: impl Future<Output = Called> + Send, time: Duration) -> Called {
-        tokio::time::timeout(time, work).await.unwrap_or(Called::Broken(Broken::TimedOut(time)))
     }
 }

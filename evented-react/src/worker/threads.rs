@@ -5,11 +5,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
-use evented_diesel::spi::{EventedBackend, ready};
+use evented_diesel::spi::{BlockingExecutor, EventedBackend, ready};
 use evented_feed::spi::{BoxError, Thread, ThreadConnector};
 
 use crate::worker::connection::Link;
-use crate::worker::launch::NoLimit;
 use crate::worker::shared::{Running, register_all};
 use crate::worker::{StartError, StillRunning, Worker, WorkerStatus, control, reader, runner};
 
@@ -45,7 +44,8 @@ where
         };
         // Only this function sets it, once.
         let _ = shared.launcher.set(Box::new(|flight| {
-            blocking::unblock(move || ready(flight.run::<NoLimit>())).detach();
+            let work = flight.run::<C::Backend, BlockingExecutor<Box<C>>>();
+            blocking::unblock(move || ready(work)).detach();
         }));
         let mut link = open(shared.lease)?;
         ready(register_all(&shared, &mut link)).ok_or(StartError::NotReady)??;
