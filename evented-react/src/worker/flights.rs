@@ -316,9 +316,14 @@ impl<C> Flights<C> {
         time <= now || !std::mem::replace(&mut self.is_announced, true)
     }
 
-    /// Returns whether nothing runs, and everything that can be stored is.
+    /// Returns whether nothing runs, and everything that can be stored is. What has ended behind an effect that must wait for its
+    /// time, because of a rate or an outage, runs again later: a worker that stops does not wait so long.
     pub(super) fn is_settled(&self, queue: &VecDeque<Arc<Item<C>>>) -> bool {
-        self.running == 0 && self.ended_events(queue) == 0 && self.due.iter().all(|due| due.result.is_none())
+        let waits = || self.not_before.is_some_and(|time| time > Instant::now());
+        self.running == 0
+            && self.ended_events(queue) == 0
+            && self.due.iter().all(|due| due.result.is_none())
+            && (self.last_needed(queue).is_none() || waits())
     }
 
     /// Returns what has ended and is not stored.

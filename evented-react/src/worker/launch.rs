@@ -11,7 +11,7 @@ use crate::item::Item;
 use crate::lend::Lend;
 use crate::worker::flights::{DueFlight, Flights, Takeoff, Ticket};
 use crate::worker::owned_part::OwnedPartId;
-use crate::worker::shared::Shared;
+use crate::worker::shared::{Shared, State};
 
 /// An effect that runs.
 pub(super) struct Flight<C> {
@@ -82,7 +82,7 @@ impl<C> Shared<C> {
         let (now, is_stopping) = (Instant::now(), self.is_stopping());
         let (mut all, mut next) = (Vec::new(), None);
         // Somebody else may own the parts of a worker that was not seen for so long.
-        if state.last_beat.is_none_or(|beat| beat + self.lease < now) {
+        if !self.is_seen(&state, now) {
             return (all, next);
         }
         let alone = state.alone;
@@ -129,9 +129,16 @@ impl<C> Shared<C> {
         }
     }
 
-    /// Returns whether effects run, or their ends are not stored.
+    /// Returns whether effects run, or their ends are not stored. Not if the worker was not seen for the lease: somebody else may own
+    /// its parts, and nothing of them begins or is stored.
     pub(super) fn has_flights(&self) -> bool {
-        self.state().owned_parts.iter().any(|owned| !owned.is_settled())
+        let state = self.state();
+        self.is_seen(&state, Instant::now()) && state.owned_parts.iter().any(|owned| !owned.is_settled())
+    }
+
+    /// Returns whether the worker was seen in the database within the lease.
+    fn is_seen(&self, state: &State<C>, now: Instant) -> bool {
+        state.last_beat.is_some_and(|beat| beat + self.lease >= now)
     }
 
     /// Returns the numbers of the deliveries that were set aside and run.

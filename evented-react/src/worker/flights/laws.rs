@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use evented_core::{KeyValue, LogOffset, Position, StreamId};
 use uuid::Uuid;
 
-use super::{Flights, Ticket};
+use super::{DueFlight, Flights, Ticket};
 use crate::delivery::Place;
 use crate::effect::CallEffect;
 use crate::failure::Failure;
@@ -15,6 +15,7 @@ use crate::handler::BoxFuture;
 use crate::item::{Item, Work};
 use crate::key::OrderKey;
 use crate::outcome::Outcome;
+use crate::store::{DeferredRow, State};
 use crate::subscriber::Subscriber;
 
 struct NoEffect;
@@ -82,8 +83,8 @@ impl Part {
         (self.dice >> 11) % end
     }
 
-    fn begin(&mut self) {
-        let Some(takeoff) = self.flights.next(&self.queue, Instant::now(), false) else { return };
+    fn begin(&mut self, is_leaving: bool) {
+        let Some(takeoff) = self.flights.next(&self.queue, Instant::now(), is_leaving) else { return };
         let Ticket::New(number) = takeoff.ticket else { panic!("nothing is due") };
         let key = &takeoff.items[0].key;
         let index = usize::try_from(number - self.first).unwrap();
@@ -162,7 +163,7 @@ fn under_any_schedule_keys_keep_their_order_and_what_is_stored_has_ended() {
                         pushed += 1;
                     }
                 }
-                2..=4 => part.begin(),
+                2..=4 => part.begin(false),
                 5 | 6 => part.end(),
                 7 => part.store(),
                 _ => part.skip(),
@@ -171,4 +172,71 @@ fn under_any_schedule_keys_keep_their_order_and_what_is_stored_has_ended() {
         assert!(part.flights.is_settled(&part.queue));
         assert_eq!(part.flights.running, 0);
     }
+}
+
+#[test]
+fn a_part_that_leaves_settles_and_leaves_nothing_to_run_again() {
+    for seed in 1..=200 {
+        let mut part = Part::new(seed * 0x9e37_79b9);
+        part.store();
+        for position in 1..=40 {
+            // Both deliveries of some events have one key, as two inputs of one event do.
+            let key = part.below(6);
+            part.queue.push_back(item(position, key));
+            if part.below(2) == 0 {
+                let key = if part.below(2) == 0 { key } else { part.below(6) };
+                part.queue.push_back(item(position, key));
+            }
+        }
+        for _ in 0..part.below(40) {
+            match part.below(6) {
+                0..=2 => part.begin(false),
+                3 | 4 => part.end(),
+                _ => part.store(),
+            }
+        }
+        let mut steps = 0;
+        while !part.flights.is_settled(&part.queue) {
+            part.begin(true);
+            part.end();
+            part.store();
+            steps += 1;
+            assert!(steps < 1_000, "the part never settles");
+        }
+        assert_eq!(part.done.range(part.first..).count(), 0, "what was done is not stored");
+    }
+}
+
+#[test]
+fn a_delivery_that_is_due_waits_for_the_end_of_a_pause() {
+    let mut part = Part::new(1);
+    part.store();
+    let item = item(1, 7);
+    let row = DeferredRow {
+        part: 0,
+        number: 5,
+        stream: "log".to_owned(),
+        offset: item.offset,
+        input: 0,
+        key: item.key.clone(),
+        state: State::Retry,
+        attempts: 1,
+        error: None,
+        due_in: Some(0),
+        age: 0,
+        origin: None,
+    };
+    let items = vec![item];
+    part.flights.set_due(vec![DueFlight {
+        row,
+        to_run: items.clone(),
+        items,
+        result: None,
+        is_running: false,
+    }]);
+    let mut next = |is_paused| part.flights.next(&part.queue, Instant::now(), is_paused);
+    assert!(next(true).is_none());
+    let takeoff = next(false).unwrap();
+    assert_eq!((takeoff.ticket, takeoff.attempt), (Ticket::Due(5), 2));
+    assert!(next(false).is_none());
 }
