@@ -97,6 +97,10 @@ fn tests(args: &[OsString], left_out: &[&str]) -> Result<Expression> {
     };
     let mut all: Vec<OsString> = all.iter().map(OsString::from).collect();
     all.extend(args.iter().cloned());
+    if args.is_empty() {
+        // Everything runs, and each failure is reported.
+        all.push("--no-fail-fast".into());
+    }
     if !left_out.is_empty() && !args.iter().any(|arg| arg == "--") {
         all.push("--".into());
     }

@@ -69,7 +69,7 @@ impl Outbox {
 
     /// Waits until so much was sent.
     pub async fn sends(&self, count: usize) -> Vec<Sent> {
-        for _ in 0..30_000 {
+        for _ in 0..20_000 {
             let sent = self.sent();
             if sent.len() >= count {
                 return sent;
