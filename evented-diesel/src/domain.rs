@@ -10,5 +10,5 @@ pub(crate) use bus::delayed_table;
 pub use bus::{Bus, DomainEvents};
 pub use domain_event::{DomainEvent, decode_event};
 pub use key::{IntoKey, key_text};
-pub(crate) use publication::{Due, NewPublication, Publication, push_publications};
+pub(crate) use publication::{Cause, Due, NewPublication, Publication, PublicationRow, push_publications};
 pub use publish_for::{Publications, PublishFor, Publishing};

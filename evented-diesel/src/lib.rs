@@ -232,8 +232,8 @@ pub use evented_core::Evented;
 pub use evented_core::{
     Action, ActionOf, Changeset, Channel, Context, Create, Denied, Digest, Drift, External, FieldChange,
     Fields, IntoRecordRef, IntoScope, Json, KeyKind, KeyPart, KeyPartKind, KeySource, KeyValue, Kinds, Meta,
-    Never, Policy, RawPayload, RecordRef, Retired, Scope, State, ValidationError, ValidationErrors,
-    VersionSet,
+    Nested, NestedUpdate, Never, Policy, RawPayload, RecordRef, Retired, Scope, State, ValidationError,
+    ValidationErrors, VersionSet,
 };
 pub use evented_derive::{Bus, DomainEvent, EventLog, Evented};
 #[cfg(feature = "__async")]

@@ -8,10 +8,12 @@ mod history;
 mod linked;
 pub(crate) mod load;
 mod replay;
+mod source_change;
 mod table_at;
 
 pub use entry::Entry;
 pub use history::History;
 pub use linked::LinkedEvents;
 pub use replay::{Replay, ReplayState};
+pub use source_change::SourceChange;
 pub use table_at::{LastPosition, Page, TableAt};

@@ -23,7 +23,8 @@ mod text_row;
 pub use append::{Append, Guard, Inserted, Removed, Written};
 pub(crate) use append::{
     Appended, InsertedRow, Source, WrittenRow, append, append_columns, by_bus, push_append_values,
-    push_ordering_txid, push_ordering_txid_after, push_published, read_written_offset,
+    push_ordering_txid, push_ordering_txid_after, push_published, push_returned_for_publishing,
+    read_written_offset,
 };
 pub(crate) use checkpoint_rows::{
     CheckpointRow, EventCounts, LeafRow, NODE_BINDS, NodeEnd, NodeRow, Range, block, block_before,

@@ -3,7 +3,12 @@
 use std::ops::Deref;
 
 use evented_core::Position;
+use evented_diesel::read::SourceChange;
+use evented_diesel::spi::log_offset;
+use evented_diesel::{Bus as _, DomainEvent, Model};
 use uuid::Uuid;
+
+use crate::events::AnyEvent;
 
 /// A change that a handler receives, with its place in the subscriber's work.
 ///
@@ -64,6 +69,50 @@ impl<T> Delivery<'_, T> {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.place.attempt
+    }
+}
+
+impl<E: DomainEvent> Delivery<'_, E> {
+    /// Returns an operation that reads the change which the event was published with, from the log of the model `M`: the event of the
+    /// command, and the record before and after it. It returns `None` if the event was published without a command, or by a command on
+    /// another model.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # mod example {
+    /// use diesel::prelude::*;
+    /// use evented_diesel::DomainEvent;
+    /// use evented_diesel::prelude::*;
+    /// use evented_react::{Delivery, Failure};
+    /// # use serde::{Deserialize, Serialize};
+    /// # diesel::table! { orders (id) { id -> Integer, status -> Text, } }
+    /// #
+    /// # #[derive(Evented, Queryable, Selectable, Clone)]
+    /// # #[diesel(table_name = orders)]
+    /// # pub struct Order { pub id: i32, pub status: String }
+    /// #
+    /// #[derive(DomainEvent, Serialize, Deserialize)]
+    /// #[domain_event(name = "status_changed", key = order)]
+    /// struct StatusChanged { order: i32 }
+    ///
+    /// fn handle(event: Delivery<'_, StatusChanged>, conn: &mut SqliteConnection) -> Result<(), Failure> {
+    ///     let Some(change) = event.change::<Order>().run(conn)? else { return Ok(()) };
+    ///     if let (Some(before), Some(after)) = (change.before, change.after) {
+    ///         println!("order {}: {} became {}", event.order, before.status, after.status);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    pub fn change<M: Model>(&self) -> SourceChange<M> {
+        SourceChange::of(E::Bus::name(), log_offset(self.place.position))
+    }
+}
+
+impl Delivery<'_, AnyEvent> {
+    /// Returns an operation that reads the change which the event was published with, as for a delivery of one type.
+    pub fn change<M: Model>(&self) -> SourceChange<M> {
+        SourceChange::of(self.value.bus, log_offset(self.place.position))
     }
 }
 

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use evented_core::{EventData, KeyValue, Meta};
-use evented_diesel::spi::{SourceLog, decode_event};
+use evented_diesel::spi::{LogName, SourceLog, decode_event};
 use evented_diesel::{Bus, DomainEvent};
 
 use crate::key::IntoKey;
@@ -84,6 +84,7 @@ impl<B> fmt::Debug for AllEvents<B> {
 #[derive(Debug, Clone)]
 pub struct AnyEvent {
     data: EventData,
+    pub(crate) bus: LogName,
 }
 
 impl AnyEvent {
@@ -163,7 +164,7 @@ impl<E: DomainEvent> From<Events<E>> for EventInput<E> {
 
 impl<B: Bus> From<AllEvents<B>> for EventInput<AnyEvent> {
     fn from(_: AllEvents<B>) -> Self {
-        let accept = |data: &EventData| Ok(Some((AnyEvent { data: data.clone() }, None)));
+        let accept = |data: &EventData| Ok(Some((AnyEvent { data: data.clone(), bus: B::name() }, None)));
         Self {
             log: SourceLog::of_bus::<B>(),
             description: "all".to_owned(),

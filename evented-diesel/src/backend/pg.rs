@@ -23,8 +23,8 @@ use crate::sql::{SqlTypes, Statement, Value, field, optional};
 use crate::statements::{
     Append, Guard, HEAD_WIDTH, HeadRow, Inserted, InsertedRow, RecordOf, RecordRow, Removed, RowLock, Source,
     Written, WrittenRow, append_columns, insert_many, lock_rows, portions, push_append_values,
-    push_insert_columns, push_insert_values, push_is_record, push_published, push_record_of, push_set,
-    read_written_offset, update_many,
+    push_insert_columns, push_insert_values, push_is_record, push_published, push_record_of,
+    push_returned_for_publishing, push_set, read_written_offset, update_many,
 };
 use row_checks::{push_must_be_written, push_must_have_key};
 
@@ -229,7 +229,9 @@ pub(super) fn insert<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: &'q M) -> 
         append.known_revision(),
         append.follows(),
     );
-    statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision), made AS (");
+    statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision");
+    push_returned_for_publishing(&mut statement, append);
+    statement.sql("), made AS (");
     push_insert_columns::<Pg, M>(&mut statement, append);
     statement.sql("SELECT ");
     push_insert_values(&mut statement, append, row);
@@ -264,7 +266,9 @@ pub(super) fn insert_row_first<'q, M: ModelOn<Pg>>(append: &'q Append<'_>, row: 
     let record = Source::made_key::<M>();
     let revision = if append.fresh { append.known_revision() } else { Source::next_revision::<M>() };
     push_append_values(&mut statement, append, record, revision, false);
-    statement.sql(" FROM made RETURNING txid, position, revision)");
+    statement.sql(" FROM made RETURNING txid, position, revision");
+    push_returned_for_publishing(&mut statement, append);
+    statement.sql(")");
     push_published(&mut statement, append.published);
     statement
         .sql(" SELECT appended.txid, appended.position, appended.revision, ")
@@ -302,7 +306,12 @@ pub(super) fn update<'q, M: ModelOn<Pg>>(
     append_columns(&mut statement, append.table, append.given_id, true);
     statement.sql("SELECT ");
     push_append_values(&mut statement, append, append.known_record(), append.known_revision(), true);
-    statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING txid, position), changed AS (");
+    statement.sql(" FROM k ON CONFLICT DO NOTHING RETURNING txid, position");
+    if !append.published.is_empty() {
+        statement.sql(", revision");
+    }
+    push_returned_for_publishing(&mut statement, append);
+    statement.sql("), changed AS (");
     if columns.is_empty() {
         statement.sql("SELECT ").columns("t.", M::COLUMNS).sql(" FROM ").table::<M>().sql(" t WHERE ");
     } else {
@@ -350,7 +359,9 @@ pub(super) fn delete<'q, M: ModelOn<Pg>>(
     if let Some(revision) = expecting {
         statement.sql(" WHERE head.revision = ").value(revision);
     }
-    statement.sql(" ON CONFLICT DO NOTHING RETURNING txid, position, revision), gone AS (DELETE FROM ");
+    statement.sql(" ON CONFLICT DO NOTHING RETURNING txid, position, revision");
+    push_returned_for_publishing(&mut statement, append);
+    statement.sql("), gone AS (DELETE FROM ");
     statement.table::<M>().sql(" t USING appended WHERE ");
     push_is_record::<Pg, M>(&mut statement, "t.", append.record);
     statement.sql(" RETURNING 1 AS one)");

@@ -60,12 +60,17 @@ impl NewPublication {
         self
     }
 
-    /// Makes the row to write, with a new id.
+    /// Makes the row to write, with a new id. `source` is the schema of the record whose change it is published with, if there is one.
     ///
     /// # Errors
     ///
     /// The payload or the metadata cannot be stored.
-    pub(crate) fn publication(&self, meta: &Meta, at: DateTime<Utc>) -> Result<Publication, String> {
+    pub(crate) fn publication(
+        &self,
+        meta: &Meta,
+        at: DateTime<Utc>,
+        source: Option<&'static str>,
+    ) -> Result<Publication, String> {
         let id = Uuid::now_v7();
         let payload = self.payload.clone().map_err(|error| format!("the event `{}`: {error}", self.name))?;
         let meta = meta.to_json().map_err(|error: JsonError| error.to_string())?;
@@ -80,6 +85,7 @@ impl NewPublication {
             at,
             unique: None,
             delayed: self.due.map(|due| (delayed_table(self.bus.table), due)),
+            source,
         })
     }
 }
@@ -99,6 +105,26 @@ pub(crate) struct Publication {
     pub(crate) unique: Option<String>,
     /// The table of the events that are not due yet, and when this one is; `None`: it is published at once.
     pub(crate) delayed: Option<(String, Due)>,
+    /// The schema of the record whose change it is published with; `None` if it is published without one.
+    pub(crate) source: Option<&'static str>,
+}
+
+/// A domain event to write, and the event of the change that it is published with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PublicationRow<'q> {
+    pub(crate) publication: &'q Publication,
+    pub(crate) cause: Cause<'q>,
+}
+
+/// The event of the change that a domain event is published with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cause<'q> {
+    /// There is none.
+    None,
+    /// The part `appended` of the same statement appends it. If that part has no row, nothing is published.
+    Appended,
+    /// It was appended before: the key of its record, and its revision.
+    Event { record: &'q str, revision: i64 },
 }
 
 impl Publication {
@@ -117,14 +143,27 @@ impl Publication {
     }
 }
 
-/// Adds the insert of events of one table, which all have a unique key or all have none. `from` names the part of the statement
-/// that must have a row, else nothing is published.
+impl<'q> PublicationRow<'q> {
+    fn push_values<DB: SqlTypes>(&self, statement: &mut Statement<'q, DB>) {
+        self.publication.push_values(statement);
+        let Some(schema) = self.publication.source else { return };
+        statement.sql(", ").value(schema);
+        match self.cause {
+            Cause::None => statement.sql(", NULL, NULL"),
+            Cause::Appended => {
+                statement.sql(", CAST(appended.record_id AS TEXT), appended.revision FROM appended")
+            }
+            Cause::Event { record, revision } => statement.sql(", ").value(record).sql(", ").value(revision),
+        };
+    }
+}
+
+/// Adds the insert of events of one table, which all have a unique key or all have none, and which a command publishes or none does.
 pub(crate) fn push_publications<'q, DB: SqlTypes>(
     statement: &mut Statement<'q, DB>,
-    publications: &[&'q Publication],
-    from: &'static str,
+    publications: &[PublicationRow<'q>],
 ) {
-    let Some(first) = publications.first() else { return };
+    let Some(first) = publications.first().map(|row| row.publication) else { return };
     statement.sql("INSERT INTO ");
     match &first.delayed {
         None => statement.log(first.bus).sql(" (id, record_id, action, version, payload, meta, at"),
@@ -132,10 +171,14 @@ pub(crate) fn push_publications<'q, DB: SqlTypes>(
             statement.identifier(table).sql(" (id, record_id, action, version, payload, meta, due")
         }
     };
-    statement.sql(if first.unique.is_some() { ", unique_key) " } else { ") " });
+    statement.sql(if first.unique.is_some() { ", unique_key" } else { "" });
+    statement.sql(if first.source.is_some() {
+        ", source_schema, source_record, source_revision) "
+    } else {
+        ") "
+    });
     for (index, publication) in publications.iter().enumerate() {
         statement.sql(if index == 0 { "SELECT " } else { " UNION ALL SELECT " });
         publication.push_values(statement);
-        statement.sql(from);
     }
 }

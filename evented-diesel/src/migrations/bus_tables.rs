@@ -13,6 +13,9 @@ pub(super) fn of<B: Bus>() -> TableSet {
 /// Returns the SQL that creates the table, and the SQL that drops it. The table has the columns of a log, so that the readers
 /// of logs read it: `action` is the name of the event, and `record_id` its key.
 ///
+/// `source_schema`, `source_record` and `source_revision` name the event of a command that published the event; they are NULL if no
+/// command did.
+///
 /// On PostgreSQL the default of `txid` is the order of events: everything that the transaction could see published sorts
 /// before, and nothing is committed behind a reader, because the number is never below the transaction's own.
 fn sql<B: Bus>(database: Database) -> (String, String) {
@@ -32,6 +35,9 @@ fn sql<B: Bus>(database: Database) -> (String, String) {
     "meta" JSON NOT NULL DEFAULT '{}',
     "id" UUID NOT NULL,
     "unique_key" TEXT,
+    "source_schema" TEXT,
+    "source_record" TEXT,
+    "source_revision" BIGINT,
     PRIMARY KEY ("txid", "position")
 )"#
         }
@@ -47,7 +53,10 @@ fn sql<B: Bus>(database: Database) -> (String, String) {
     "payload" TEXT NOT NULL,
     "meta" TEXT NOT NULL DEFAULT '{}',
     "id" BLOB NOT NULL,
-    "unique_key" TEXT
+    "unique_key" TEXT,
+    "source_schema" TEXT,
+    "source_record" TEXT,
+    "source_revision" INTEGER
 ) STRICT"#
         }
     };
@@ -78,7 +87,10 @@ fn delayed_sql(database: Database, bus: &str) -> (String, String) {
     "action" TEXT NOT NULL,
     "payload" {json} NOT NULL,
     "meta" {json} NOT NULL DEFAULT '{{}}',
-    "unique_key" TEXT
+    "unique_key" TEXT,
+    "source_schema" TEXT,
+    "source_record" TEXT,
+    "source_revision" {big}
 ){strict};
 CREATE INDEX {due} ON {table} ("due", "id");
 CREATE UNIQUE INDEX {unique} ON {table} ("unique_key") WHERE "unique_key" IS NOT NULL;

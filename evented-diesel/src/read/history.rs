@@ -39,10 +39,15 @@ impl<M: Model> History<M> {
         Self { from_savepoint: true, ..Self::new(target) }
     }
 
+    /// Reads the events of a record up to a revision: from the last savepoint before it on, or all of them.
+    pub(crate) fn up_to_revision(key: M::Key, revision: i64, from_savepoint: bool) -> Self {
+        let until = Until { revision: Some(revision), ..Until::default() };
+        Self { key, until, from_savepoint }
+    }
+
     /// Reads the events of a record up to and including this one.
     pub fn up_to(event: &Event<M>) -> Self {
-        let until = Until { revision: Some(event.revision()), ..Until::default() };
-        Self { key: event.record.clone(), until, from_savepoint: false }
+        Self::up_to_revision(event.record.clone(), event.revision(), false)
     }
 }
 

@@ -6,7 +6,7 @@ use diesel::row::{NamedRow, Row};
 use evented_core::{Digest, EventHash, Json, KeyValue, LogOffset, Meta};
 use uuid::Uuid;
 
-use crate::domain::{Publication, push_publications};
+use crate::domain::{Cause, Publication, PublicationRow, push_publications};
 use crate::model::ModelOn;
 use crate::sql::{EventTable, SqlTypes, Statement, Value, field, optional};
 use crate::statements::events::HeadRow;
@@ -285,11 +285,19 @@ pub(crate) fn append<'q, DB: SqlTypes>(append: &'q Append<'_>) -> Statement<'q, 
     );
     statement.sql(") ON CONFLICT DO NOTHING RETURNING txid, position, revision");
     if publishes {
-        statement.sql(")");
+        statement.sql(", record_id)");
         push_published(&mut statement, append.published);
         statement.sql(" SELECT txid, position, revision FROM appended");
     }
     statement
+}
+
+/// Adds the columns of the event that the parts of [`push_published`] read, at the end of the part `appended`.
+pub(crate) fn push_returned_for_publishing<DB: SqlTypes>(
+    statement: &mut Statement<'_, DB>,
+    append: &Append<'_>,
+) {
+    statement.sql(if append.published.is_empty() { "" } else { ", record_id" });
 }
 
 /// Adds the parts of a `WITH` that publish domain events, one for each bus, if the part `appended` has a row.
@@ -297,23 +305,24 @@ pub(crate) fn push_published<'q, DB: SqlTypes>(
     statement: &mut Statement<'q, DB>,
     published: &'q [Publication],
 ) {
-    for (index, of_bus) in by_bus(published).into_iter().enumerate() {
+    let rows = published.iter().map(|publication| PublicationRow { publication, cause: Cause::Appended });
+    for (index, of_bus) in by_bus(rows).into_iter().enumerate() {
         statement.sql(", published").number(index).sql(" AS (");
-        push_publications(statement, &of_bus, " FROM appended");
+        push_publications(statement, &of_bus);
         statement.sql(")");
     }
 }
 
 /// Groups events by their table. The events of a table keep their order.
-pub(crate) fn by_bus(published: &[Publication]) -> Vec<Vec<&Publication>> {
-    let mut groups: Vec<Vec<&Publication>> = Vec::new();
-    for publication in published {
-        let is_of_table = |first: &&Publication| {
-            (first.bus, first.delayed.is_some()) == (publication.bus, publication.delayed.is_some())
-        };
-        match groups.iter_mut().find(|group| group.first().is_some_and(is_of_table)) {
-            Some(group) => group.push(publication),
-            None => groups.push(vec![publication]),
+pub(crate) fn by_bus<'q>(
+    published: impl IntoIterator<Item = PublicationRow<'q>>,
+) -> Vec<Vec<PublicationRow<'q>>> {
+    let mut groups: Vec<Vec<PublicationRow<'q>>> = Vec::new();
+    let table = |row: &PublicationRow<'_>| (row.publication.bus, row.publication.delayed.is_some());
+    for row in published {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| table(first) == table(&row))) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
         }
     }
     groups

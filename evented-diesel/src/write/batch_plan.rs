@@ -7,6 +7,7 @@ use evented_core::{
 };
 use uuid::Uuid;
 
+use crate::domain::{Publication, Publishing};
 use crate::error::{Error, Subject};
 use crate::model::{Model, Record};
 use crate::statements::Append;
@@ -37,6 +38,8 @@ pub(crate) struct Planned {
     pub(crate) payload: Json,
     pub(crate) meta: Option<Json>,
     pub(crate) state: Digest,
+    /// The domain events that are published with the event.
+    pub(crate) published: Vec<Publication>,
 }
 
 /// Everything that the batch writes.
@@ -99,6 +102,8 @@ impl<M: Model> Plan<M> {
             decide_create::<M>(new, key, cx).map_err(|reason| Error::undecided(name.clone(), reason))?;
         draft.after.set_revision(1);
         let state = draft.digests.state(M::DIGEST_ORDER);
+        let change = Publishing::new(draft.action, cx.actor.as_deref(), None, Some(&draft.after));
+        let published = command.options.publications(&name, cx, &command.options.meta, &change)?;
         self.results.push(draft.after.copy());
         let working = Working {
             original: None,
@@ -109,7 +114,7 @@ impl<M: Model> Plan<M> {
         };
         self.records.insert(value.clone(), working);
         let meta = command.options.meta.to_json().map_err(|error| Error::encode(name, error))?;
-        self.event(cx, &value, (draft.action, draft.payload, state), meta);
+        self.event(cx, &value, (draft.action, draft.payload, state), meta, published);
         Ok(true)
     }
 
@@ -126,31 +131,38 @@ impl<M: Model> Plan<M> {
         if savepoint::is_due::<M>(working.head) && !matches!(command.kind, Kind::Delete(_)) {
             let body = (names::SAVEPOINT, savepoint::payload(record, &before)?, record.digest(&before)?);
             let cx = Context::new(cx.at, Uuid::now_v7(), None, cx.version);
-            self.event(&cx, &record.value, body, None);
+            self.event(&cx, &record.value, body, None, Vec::new());
         }
         let Some(working) = self.records.get_mut(&record.value) else { return Ok(false) };
         let revision = working.head.revision.saturating_add(1);
-        let (action, payload, state) = match &command.kind {
+        let options = &command.options;
+        let publications = |action, after: Option<&M>| {
+            let change = Publishing::new(action, cx.actor.as_deref(), Some(&before), after);
+            options.publications(&record.name(), cx, &options.meta, &change)
+        };
+        let (action, payload, state, published) = match &command.kind {
             Kind::Change(_, change) => {
                 let mut draft = decide_change(&before, change.as_ref(), cx)
                     .map_err(|reason| Error::undecided(record.name(), reason))?;
                 draft.after.set_revision(revision);
                 let state = draft.digests.state(M::DIGEST_ORDER);
+                let published = publications(draft.action, Some(&draft.after))?;
                 self.results.push(draft.after.copy());
                 working.state = Some(draft.after);
                 working.digests = Some(draft.digests);
-                (draft.action, draft.payload, state)
+                (draft.action, draft.payload, state, published)
             }
             Kind::Delete(_) => {
+                let published = publications(names::DELETE, None)?;
                 self.results.push(before);
                 working.digests = None;
-                (names::DELETE, empty_payload(), Digest::NOTHING)
+                (names::DELETE, empty_payload(), Digest::NOTHING, published)
             }
             Kind::Insert(_) | Kind::Savepoint(_) => return Ok(false),
         };
         working.last = last;
         let meta = record.meta(&command.options.meta)?;
-        self.event(cx, &record.value, (action, payload, state), meta);
+        self.event(cx, &record.value, (action, payload, state), meta, published);
         Ok(true)
     }
 
@@ -161,6 +173,7 @@ impl<M: Model> Plan<M> {
         record: &KeyValue,
         (action, payload, state): (&'static str, Json, Digest),
         meta: Option<Json>,
+        published: Vec<Publication>,
     ) {
         let Some(working) = self.records.get_mut(record) else { return };
         let planned = Planned {
@@ -171,6 +184,7 @@ impl<M: Model> Plan<M> {
             payload,
             meta,
             state,
+            published,
         };
         working.head = Head::after(&planned.append::<M>());
         self.events.push(planned);
@@ -178,6 +192,10 @@ impl<M: Model> Plan<M> {
 }
 
 impl Planned {
+    pub(crate) fn revision(&self) -> i64 {
+        self.head.revision.saturating_add(1)
+    }
+
     pub(crate) fn append<M: Model>(&self) -> Append<'_> {
         let content = EventContent {
             action: self.action,

@@ -94,11 +94,9 @@ pub(crate) async fn at_once<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>
     executor: &mut D,
     commands: &[Command<M>],
 ) -> Result<Option<Vec<M>>, Error> {
-    let is_special = |options: &Options| {
-        options.event_id.is_some() || !options.links.is_empty() || !options.publishes.is_empty()
-    };
+    let is_special = |options: &Options| options.event_id.is_some() || !options.links.is_empty();
     let cascades = M::HAS_CHILDREN && commands.iter().any(|command| matches!(command.kind, Kind::Delete(_)));
-    let special = M::RUNS_HOOK || M::PUBLISHES || !M::HAS_TABLE || cascades;
+    let special = M::RUNS_HOOK || !M::HAS_TABLE || cascades;
     if special || commands.iter().any(|command| is_special(&command.options)) {
         return Ok(None);
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use evented_core::KeyValue;
 
 use crate::backend::EventedBackend;
+use crate::domain::{Cause, PublicationRow};
 use crate::error::{Error, Subject};
 use crate::exec::Executor;
 use crate::model::{Model, ModelOn, Record, table_failed};
@@ -15,6 +16,7 @@ use crate::write::append_event::{Head, sort_by_table};
 use crate::write::batch_plan::{Plan, Planned, Working};
 use crate::write::command::{Command, Kind};
 use crate::write::drift::reconcile;
+use crate::write::published;
 
 /// The maximum number of events that one statement appends.
 const EVENTS_PER_STATEMENT: usize = 4_096;
@@ -101,8 +103,8 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
     executor: &mut D,
     plan: Plan<M>,
 ) -> Result<Vec<M>, Error> {
-    let Plan { events, records, mut results } = plan;
-    let mut events: Vec<Append<'_>> = events.iter().map(Planned::append::<M>).collect();
+    let Plan { events: planned, records, mut results } = plan;
+    let mut events: Vec<Append<'_>> = planned.iter().map(Planned::append::<M>).collect();
     // One statement writes one table: group the events by shard.
     sort_by_table(&mut events);
     for events in events.chunk_by(|one, next| one.table.name == next.table.name) {
@@ -110,6 +112,7 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
             DB::append_many::<M, D>(executor, events).await.map_err(table_failed::<M>)?;
         }
     }
+    publish::<DB, M, D>(executor, &planned).await?;
     let rows = write_rows(executor, &records).await?;
     for row in rows {
         let record = Record::<M>::new(row.key());
@@ -123,6 +126,27 @@ pub(crate) async fn write<DB: EventedBackend, M: ModelOn<DB>, D: Executor<DB>>(
         }
     }
     Ok(results)
+}
+
+/// Writes the domain events, in the order of the commands.
+async fn publish<DB: EventedBackend, M: Model, D: Executor<DB>>(
+    executor: &mut D,
+    planned: &[Planned],
+) -> Result<(), Error> {
+    let publishing: Vec<&Planned> = planned.iter().filter(|event| !event.published.is_empty()).collect();
+    let records: Vec<String> = publishing.iter().map(|event| event.record.to_string()).collect();
+    let rows = publication_rows(&publishing, &records);
+    published::write_rows(executor, rows).await.map_err(table_failed::<M>)
+}
+
+/// Returns the rows of the domain events of several events. `records` has the text of the key of each.
+fn publication_rows<'p>(publishing: &[&'p Planned], records: &'p [String]) -> Vec<PublicationRow<'p>> {
+    let mut rows = Vec::new();
+    for (event, record) in publishing.iter().zip(records) {
+        let cause = Cause::Event { record, revision: event.revision() };
+        rows.extend(event.published.iter().map(|publication| PublicationRow { publication, cause }));
+    }
+    rows
 }
 
 /// Returns the keys in their order. Not generic: a sort is much code to compile for each model.

@@ -178,7 +178,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         let written = written.map_err(|error| record.failed(error))?;
         let Some(offset) = written.offset else { return Ok(None) };
         write_links::run(executor, record, cx.event_id, &pending.links).await?;
-        published::after(executor, &record.name(), &published).await?;
+        published::after(executor, &record.name(), &published, (&record.value, revision)).await?;
         let row = written.row.ok_or_else(|| Error::NotWritten { record: record.name() })?;
         let row = state_store::reconcile(executor, record, &decision.digests, row).await?;
         after_write::run(executor, Some(&before), Some(&row)).await?;

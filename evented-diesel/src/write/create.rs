@@ -204,12 +204,12 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         drift::write_revision(executor, &record, &row).await?;
     }
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
-    published::after(executor, &record.name(), &published).await?;
+    published::after(executor, &record.name(), &published, (&record.value, revision)).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
     if is_late {
         let change = Publishing::new(decision.action, cx.actor.as_deref(), None, Some(&row));
         let published = options.publications(&record.name(), &cx, &pending.meta, &change)?;
-        published::write(executor, &record.name(), &published).await?;
+        published::write(executor, &record.name(), &published, (&record.value, revision)).await?;
     }
     after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

@@ -8,7 +8,7 @@ use diesel::row::NamedRow;
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
-use crate::domain::{Bus, Due, Publication, delayed_table, push_publications};
+use crate::domain::{Bus, Cause, Due, Publication, PublicationRow, delayed_table, push_publications};
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
 use crate::sql::{Database, SqlTypes, Statement, field};
@@ -87,7 +87,7 @@ impl PublishLater {
         // An event with the key can be removed, or published, between two statements.
         for _ in 0..ATTEMPTS {
             let mut statement = Statement::new("");
-            push_publications(&mut statement, &[&event], "");
+            push_publications(&mut statement, &[PublicationRow { publication: &event, cause: Cause::None }]);
             if event.unique.is_some() {
                 // SQLite cannot tell the end of the `SELECT` from a join.
                 statement.sql(" WHERE true ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING");
@@ -267,8 +267,10 @@ async fn move_due<DB: EventedBackend, E: Executor<DB>>(
     delayed: &str,
     now: i64,
 ) -> diesel::QueryResult<usize> {
-    const COLUMNS: &str = "id, record_id, action, version, payload, meta, unique_key";
-    const OF_BUS: &str = "id, record_id, action, version, payload, meta, unique_key, at";
+    const COLUMNS: &str = "id, record_id, action, version, payload, meta, unique_key, source_schema, \
+                           source_record, source_revision";
+    const OF_BUS: &str = "id, record_id, action, version, payload, meta, unique_key, source_schema, \
+                          source_record, source_revision, at";
     const CONFLICT: &str = " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING";
     let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);
     if DB::DATABASE == Database::Postgres {

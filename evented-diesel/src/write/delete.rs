@@ -167,7 +167,7 @@ impl<M: Model> Delete<'_, M> {
             };
         };
         write_links::run(executor, record, cx.event_id, &options.links).await?;
-        published::after(executor, &record.name(), &published).await?;
+        published::after(executor, &record.name(), &published, (&record.value, revision)).await?;
         row.normalize();
         if M::HAS_TABLE {
             match row.state_digest() {
@@ -180,7 +180,8 @@ impl<M: Model> Delete<'_, M> {
             }
         }
         if is_late {
-            published::write(executor, &record.name(), &publications(Some(&row))?).await?;
+            let published = publications(Some(&row))?;
+            published::write(executor, &record.name(), &published, (&record.value, revision)).await?;
         }
         after_write::run(executor, Some(&row), None).await?;
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
@@ -207,7 +208,7 @@ impl<M: Model> Delete<'_, M> {
         let appended = record.first::<Appended, _, _>(executor, append(event)).await?;
         let Some(Appended { offset, revision }) = appended else { return Ok(None) };
         write_links::run(executor, record, event.event_id, &self.options.links).await?;
-        published::after(executor, &record.name(), event.published).await?;
+        published::after(executor, &record.name(), event.published, (&record.value, revision)).await?;
         after_write::run(executor, Some(&known), None).await?;
         Ok(Some(Recorded { record: known, event_id: event.event_id, revision, offset }))
     }

@@ -101,7 +101,7 @@ impl Options {
             return Ok(Vec::new());
         }
         let meta = Meta { cause: Some(cx.event_id), own: serde_json::Map::new(), ..meta.clone() };
-        let make = |new: &NewPublication| new.publication(&meta, cx.at);
+        let make = |new: &NewPublication| new.publication(&meta, cx.at, Some(M::SCHEMA));
         let made: Result<Vec<Publication>, String> =
             of_model.0.iter().chain(&self.publishes).map(make).collect();
         made.map_err(|reason| Error::Encode { record: name.clone(), error: reason.into() })

@@ -8,7 +8,9 @@ use evented_core::{LogOffset, Position, micros};
 use uuid::Uuid;
 
 use crate::backend::EventedBackend;
-use crate::domain::{DomainEvent, Due, NewPublication, Publication, push_publications};
+use crate::domain::{
+    Cause, DomainEvent, Due, NewPublication, Publication, PublicationRow, push_publications,
+};
 use crate::error::{Error, Subject};
 use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
 use crate::sql::{LogName, SqlTypes, Statement, field};
@@ -124,7 +126,7 @@ impl Publish {
     /// Makes the row to write.
     pub(super) fn publication(&self) -> Result<Publication, Error> {
         let at = micros(self.options.at.unwrap_or_else(chrono::Utc::now));
-        let made = self.event.publication(&self.options.meta, at);
+        let made = self.event.publication(&self.options.meta, at, None);
         let mut event =
             made.map_err(|reason| Error::Encode { record: self.subject.clone(), error: reason.into() })?;
         event.unique.clone_from(&self.unique);
@@ -152,7 +154,7 @@ impl Publish {
         event: &Publication,
     ) -> Result<Option<Published>, Error> {
         let mut statement = Statement::new("");
-        push_publications(&mut statement, &[event], "");
+        push_publications(&mut statement, &[PublicationRow { publication: event, cause: Cause::None }]);
         if event.unique.is_some() {
             // SQLite cannot tell the end of the `SELECT` from a join.
             statement.sql(" WHERE true ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING");

@@ -1,7 +1,10 @@
 //! Writes the domain events of a command, where the database does not write them in the statement of the command.
 
+use diesel::QueryResult;
+use evented_core::KeyValue;
+
 use crate::backend::EventedBackend;
-use crate::domain::{Publication, push_publications};
+use crate::domain::{Cause, Publication, PublicationRow, push_publications};
 use crate::error::{Error, Subject};
 use crate::exec::Executor;
 use crate::model::Model;
@@ -17,13 +20,15 @@ pub(crate) fn takes_a_statement<DB: EventedBackend, M: Model>(options: &Options)
     !DB::NUMBERS_TRANSACTIONS && (M::PUBLISHES || !options.publishes.is_empty())
 }
 
-/// Writes the domain events of a command after its event, unless the statement of the command has done so.
+/// Writes the domain events of a command after its event, unless the statement of the command has done so. `event` is the record and
+/// the revision of the event.
 pub(crate) async fn after<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     name: &Subject,
     published: &[Publication],
+    event: (&KeyValue, i64),
 ) -> Result<(), Error> {
-    if DB::NUMBERS_TRANSACTIONS { Ok(()) } else { write(executor, name, published).await }
+    if DB::NUMBERS_TRANSACTIONS { Ok(()) } else { write(executor, name, published, event).await }
 }
 
 /// Writes domain events in statements of their own, one for each bus.
@@ -31,13 +36,28 @@ pub(crate) async fn write<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     name: &Subject,
     published: &[Publication],
+    (record, revision): (&KeyValue, i64),
 ) -> Result<(), Error> {
-    for of_bus in by_bus(published) {
-        for events in of_bus.chunks(EVENTS_PER_STATEMENT) {
+    if published.is_empty() {
+        return Ok(());
+    }
+    let record = record.to_string();
+    let cause = Cause::Event { record: &record, revision };
+    let rows = published.iter().map(|publication| PublicationRow { publication, cause }).collect();
+    let written = write_rows(executor, rows).await;
+    written.map_err(|error| Error::database(name.clone(), error))
+}
+
+/// Writes domain events of several changes, in their order within each bus.
+pub(crate) async fn write_rows<'q, DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    rows: Vec<PublicationRow<'q>>,
+) -> QueryResult<()> {
+    for of_bus in by_bus(rows) {
+        for rows in of_bus.chunks(EVENTS_PER_STATEMENT) {
             let mut statement = Statement::new("");
-            push_publications(&mut statement, events, "");
-            let written = executor.execute(statement).await;
-            written.map_err(|error| Error::database(name.clone(), error))?;
+            push_publications(&mut statement, rows);
+            executor.execute(statement).await?;
         }
     }
     Ok(())

@@ -78,7 +78,7 @@ async fn within<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let appended = record.first::<Appended, _, _>(executor, append(&event)).await?;
     let Some(Appended { offset, revision }) = appended else { return Ok(None) };
     write_links::run(executor, &record, cx.event_id, &pending.links).await?;
-    published::after(executor, &record.name(), &published).await?;
+    published::after(executor, &record.name(), &published, (&record.value, revision)).await?;
     let row = state_store::reconcile(executor, &record, &decision.digests, row).await?;
     after_write::run(executor, None, Some(&row)).await?;
     Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))

@@ -65,7 +65,7 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for WriteSavepoint<'_, M
         let written = written.map_err(|error| record.failed(error))?;
         let Some(offset) = written.offset else { return Ok(None) };
         write_links::run(executor, record, cx.event_id, &options.links).await?;
-        published::after(executor, &record.name(), &published).await?;
+        published::after(executor, &record.name(), &published, (&record.value, revision)).await?;
         let row = written.row.unwrap_or(state);
         Ok(Some(Recorded { record: row, event_id: cx.event_id, revision, offset }))
     }

@@ -9,12 +9,14 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
-use evented_diesel::{DomainEvent, DomainEvents, Error, EventedBackend, Executor, RawPayload, Written};
+use evented_diesel::{
+    DomainEvent, DomainEvents, Entry, Error, EventedBackend, Executor, RawPayload, Run, RunAsync, Written,
+};
 use evented_react::testing::{self, DrainError, Drained};
 use evented_react::{
-    ActionChange, AnyEvent, Asynchronous, BusExt as _, Change, Delivery, Events, Failure, Handle,
-    HandleAsync, MigrationsExt as _, Projection, StartError, Subscriber, Which, Worker, WorkerStatus,
-    WorkerTasks, WorkerThreads, inline, retry,
+    ActionChange, AnyEvent, Asynchronous, BusExt as _, Change, Delivery, DomainEventExt as _, Events,
+    Failure, Handle, HandleAsync, MigrationsExt as _, Projection, StartError, Subscriber, Which, Worker,
+    WorkerStatus, WorkerTasks, WorkerThreads, inline, retry,
 };
 use evented_tests::db::{Db, Face};
 use serde::{Deserialize, Serialize};
@@ -321,6 +323,22 @@ impl<C: diesel_async::AsyncConnection> HandleAsync<ActionChange<Comment, Flag>, 
     }
 }
 
+/// A handler that writes a row for each domain event: the text of the comment before and after the change that the event was
+/// published with.
+#[derive(Debug, Clone, Copy)]
+pub struct Explain;
+
+impl Explain {
+    fn sql<T>(event: &Delivery<'_, T>, change: Option<&Entry<Comment>>, is_of_post: bool) -> String {
+        let text = |side: &Option<Comment>| side.as_ref().map_or("-", |side| &side.text).to_owned();
+        let change = change.map_or("none".to_owned(), |change| {
+            format!("{} {} {}", change.event.action(), text(&change.before), text(&change.after))
+        });
+        let change = if is_of_post { format!("{change}, of a post") } else { change };
+        Record::of_event(event.subscriber(), (event.id(), event.key()), &change, event.attempt())
+    }
+}
+
 /// A worker on threads or on tasks.
 #[derive(Debug)]
 pub enum Running {
@@ -357,6 +375,8 @@ pub trait Kit: Face + Send + 'static {
     fn recorder(name: &str) -> Subscriber<Self>;
     /// Creates a subscriber to reports with [`Record`].
     fn of_reports(name: &str, reports: Events<Reported>) -> Subscriber<Self>;
+    /// Creates a subscriber to reports and to all domain events with [`Explain`].
+    fn explainer(name: &str) -> Subscriber<Self>;
     /// Creates a subscriber to all domain events with [`Record`].
     fn of_all_events(name: &str) -> Subscriber<Self>;
     /// Creates a subscriber to comments whose effect is an outbox, of the kind that the connection is of.
@@ -369,6 +389,24 @@ pub trait Kit: Face + Send + 'static {
 
 macro_rules! blocking {
     ($conn:ty) => {
+        impl Handle<Reported, $conn> for Explain {
+            fn handle(&self, event: Delivery<'_, Reported>, conn: &mut $conn) -> Result<(), Failure> {
+                let change = Run::run(event.change::<Comment>(), conn)?;
+                let of_post = Run::run(event.change::<Post>(), conn)?.is_some();
+                SimpleConnection::batch_execute(conn, &Self::sql(&event, change.as_ref(), of_post))?;
+                Ok(())
+            }
+        }
+
+        impl Handle<AnyEvent, $conn> for Explain {
+            fn handle(&self, event: Delivery<'_, AnyEvent>, conn: &mut $conn) -> Result<(), Failure> {
+                let change = Run::run(event.change::<Comment>(), conn)?;
+                let of_post = Run::run(event.change::<Post>(), conn)?.is_some();
+                SimpleConnection::batch_execute(conn, &Self::sql(&event, change.as_ref(), of_post))?;
+                Ok(())
+            }
+        }
+
         impl Kit for $conn {
             async fn drain(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError> {
                 testing::drain(subscriber, self)
@@ -388,6 +426,9 @@ macro_rules! blocking {
             fn of_reports(name: &str, reports: Events<Reported>) -> Subscriber<Self> {
                 Subscriber::new(name).on(reports, Record)
             }
+            fn explainer(name: &str) -> Subscriber<Self> {
+                Subscriber::new(name).on(Reported::events(), Explain).on(DomainEvents::all(), Explain)
+            }
             fn of_all_events(name: &str) -> Subscriber<Self> {
                 Subscriber::new(name).on(DomainEvents::all(), Record)
             }
@@ -405,6 +446,26 @@ macro_rules! blocking {
 
 macro_rules! awaiting {
     ($conn:ty) => {
+        impl HandleAsync<Reported, $conn> for Explain {
+            async fn handle(&self, event: Delivery<'_, Reported>, conn: &mut $conn) -> Result<(), Failure> {
+                let change = RunAsync::run(event.change::<Comment>(), conn).await?;
+                let of_post = RunAsync::run(event.change::<Post>(), conn).await?.is_some();
+                SimpleAsyncConnection::batch_execute(conn, &Self::sql(&event, change.as_ref(), of_post))
+                    .await?;
+                Ok(())
+            }
+        }
+
+        impl HandleAsync<AnyEvent, $conn> for Explain {
+            async fn handle(&self, event: Delivery<'_, AnyEvent>, conn: &mut $conn) -> Result<(), Failure> {
+                let change = RunAsync::run(event.change::<Comment>(), conn).await?;
+                let of_post = RunAsync::run(event.change::<Post>(), conn).await?.is_some();
+                SimpleAsyncConnection::batch_execute(conn, &Self::sql(&event, change.as_ref(), of_post))
+                    .await?;
+                Ok(())
+            }
+        }
+
         impl Kit for $conn {
             async fn drain(&mut self, subscriber: &Subscriber<Self>) -> Result<Drained, DrainError> {
                 testing::drain_async(subscriber, self).await
@@ -423,6 +484,9 @@ macro_rules! awaiting {
             }
             fn of_reports(name: &str, reports: Events<Reported>) -> Subscriber<Self> {
                 Subscriber::new(name).on(reports, Record)
+            }
+            fn explainer(name: &str) -> Subscriber<Self> {
+                Subscriber::new(name).on(Reported::events(), Explain).on(DomainEvents::all(), Explain)
             }
             fn of_all_events(name: &str) -> Subscriber<Self> {
                 Subscriber::new(name).on(DomainEvents::all(), Record)

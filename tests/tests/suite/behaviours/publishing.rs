@@ -1,6 +1,8 @@
 //! Domain events are published if and only if the command's event is recorded.
 
 use diesel::ExpressionMethods as _;
+use evented_core::LogOffset;
+use evented_diesel::read::SourceChange;
 use evented_diesel::stream::published;
 use evented_diesel::{
     ActionOf, Bus, Command, DomainEvent, DomainEvents, Error, EventedDsl as _, EventedTableDsl as _, Id,
@@ -92,6 +94,25 @@ where
     db.run(publishing(Command::delete(&done[0]), "delete", count)).await.unwrap();
     now("delete");
     assert_eq!(texts(db).await[before..], expected, "{}", M::SCHEMA);
+    lead_to_their_changes::<M>(db).await;
+}
+
+/// Checks that each domain event of a model leads to the event that is its cause.
+async fn lead_to_their_changes<M: ModelOn<Backend>>(db: &mut Db) {
+    let place = "SELECT CAST(txid AS TEXT) || ' ' || CAST(position AS TEXT) AS text FROM domain_events";
+    let of_model = format!("{place} WHERE source_schema = '{}' ORDER BY txid, position", M::SCHEMA);
+    for place in db.texts(&of_model).await {
+        let (txid, position) = place.split_once(' ').unwrap();
+        let at = LogOffset { txid: txid.parse().unwrap(), position: position.parse().unwrap() };
+        let change = db.run(SourceChange::<M>::of(DomainEvents::name(), at)).await.unwrap().unwrap();
+        let meta = "SELECT CAST(meta AS TEXT) AS text FROM domain_events";
+        let meta = format!("{meta} WHERE txid = {txid} AND position = {position}");
+        let meta = db.texts(&meta).await;
+        let meta: serde_json::Value = serde_json::from_str(&meta[0]).unwrap();
+        assert_eq!(meta["cause"], change.event.id().to_string(), "{}", M::SCHEMA);
+        assert_eq!(change.before.is_none(), change.event.revision() == 1, "{}", M::SCHEMA);
+        assert_eq!(change.after.is_none(), change.event.action() == "delete", "{}", M::SCHEMA);
+    }
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use evented_diesel::prelude::*;
-use evented_diesel::{DomainEvents, publish, publish_all};
+use evented_diesel::{DomainEvents, Nested, publish, publish_all, publish_due};
 use evented_react::{
     DomainEventExt as _, From, Retry, SetAsideState, Waited, Which, Worker, lag, prune, register, retry, set_aside, skip,
     subscribers_of, wait_for,
 };
-use evented_react_tests::{Closed, Comment, Kit, NewComment, Reported, eventually, fresh};
+use evented_react_tests::{
+    Closed, Comment, CommentChanges, Flag, Kit, NewComment, NewPost, Post, Reported, eventually, fresh,
+};
 use evented_tests::db::Db;
 
 use super::Conn;
@@ -172,4 +174,57 @@ async fn the_subscribers_of_an_event_are_listed() {
     };
     assert_eq!(names(db.run(subscribers_of::<Reported>()).await.unwrap()), ["all", "keyed", "reports"]);
     assert_eq!(names(db.run(subscribers_of::<Closed>()).await.unwrap()), ["all"]);
+}
+
+/// Wherever a command publishes, the event leads to the change in the log of the model.
+#[tokio::test]
+async fn an_event_leads_to_the_change_that_it_was_published_with() {
+    let mut db = fresh::<Conn>().await;
+    let explain = Conn::explainer("explain").from(From::Beginning);
+    db.run(register(&explain)).await.unwrap().unwrap();
+    let new = |text: &str| NewComment { post_id: 1, text: text.to_owned() };
+    let comment = db.run(Comment::insert(new("a")).publish(report(1, "insert"))).await.unwrap();
+    let (id, published) = (comment.id, || report(1, "x"));
+    let comment = db.run(comment.update(text_is("b")).publish(published())).await.unwrap();
+    // The state before a savepoint is in the events before it.
+    db.run(Comment::savepoint(id).publish(published())).await.unwrap();
+    db.run(Comment::execute_on(id, Flag { reason: "spam".into() }).publish(published())).await.unwrap();
+    db.run(comment.update( text_is("c")).publish_after(published(), Duration::ZERO)).await.unwrap();
+    db.run(publish_due::<DomainEvents>()).await.unwrap();
+    db.run(comment.delete().publish(published())).await.unwrap();
+    // Without a command, by a command on another model, and by commands of a batch.
+    db.run(publish(published())).await.unwrap();
+    db.run(Post::insert(NewPost { title: "p".into() }).publish(published())).await.unwrap();
+    let batch = [Comment::insert(new("d")).publish(published()), Comment::insert(new("e")).publish(published())];
+    db.run(evented_diesel::batch(batch)).await.unwrap();
+    assert_eq!(db.conn.drain(&explain).await.unwrap().handled, 20);
+    let expected = [
+        "insert - a", "update a b", "savepoint b b", "flag b flagged: spam", "update flagged: spam c", "delete c -", "none", "none, of a post",
+        "insert - d", "insert - e",
+    ];
+    // Each event came through both inputs.
+    let expected: Vec<&str> = expected.iter().flat_map(|it| [*it, *it]).collect();
+    assert_eq!(texts(&mut db).await, expected);
+}
+
+#[test]
+fn two_lists_are_compared_by_the_keys_of_their_records() {
+    let comment = |id, text: &str| Comment { id, post_id: 1, text: text.to_owned() };
+    let before = [comment(1, "a"), comment(2, "b"), comment(3, "c"), comment(4, "d")];
+    let after = [comment(4, "d"), comment(5, "new"), comment(2, "b2"), comment(5, "last"), comment(1, "a")];
+    let nested = Nested::between(before, after);
+    assert_eq!(nested.inserted, [comment(5, "last")]);
+    assert_eq!(nested.deleted, [comment(3, "c")]);
+    let [update] = nested.updated.as_slice() else { panic!("{nested:?}") };
+    assert_eq!((&update.before, &update.after), (&comment(2, "b"), &comment(2, "b2")));
+    assert_eq!(update.changes().unwrap().to_string(), r#"text: "b" → "b2""#);
+    let texts = nested.map(|comment| comment.text);
+    let stored = serde_json::to_string(&texts).unwrap();
+    assert_eq!(stored, r#"{"inserted":["last"],"updated":[{"before":"b","after":"b2"}],"deleted":["c"]}"#);
+    assert_eq!(serde_json::from_str::<Nested<String>>(&stored).unwrap(), texts);
+    assert!(Nested::between([comment(1, "a")], [comment(1, "a")]).is_empty());
+}
+
+fn text_is(text: &str) -> CommentChanges {
+    CommentChanges { text: Some(text.to_owned()), ..CommentChanges::default() }
 }
