@@ -16,7 +16,8 @@ pub use crate::sql::{
 pub use crate::statements::{BlockingSession, CommitMark, HeadRow, HistoryEvent, LoggedEvent, Number, Until};
 pub use crate::stream::{
     Consumer, Cursor, DEFAULT_STATE_CACHE_SIZE, Delivery, LoadedHistory, LogPage, LongHistories, ModelStream,
-    PageConsumer, Sink, SourceLog, UnreadableRow, WantedHistories, apply_page, catch_panic, check_log,
-    check_position, commit_mark, database_id, last_final, log_offset, log_position, read_page, start_of_now,
+    PageConsumer, Sink, SourceLog, UnreadableRow, WantedHistories, anchor_of, apply_page, catch_panic,
+    check_log, check_position, commit_mark, database_id, last_final, log_offset, log_position, read_page,
+    start_of_now,
 };
 pub use crate::write::{DELAYED_CHUNK, declared_events, publish_all_due, publish_due_of};

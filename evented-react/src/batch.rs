@@ -288,7 +288,6 @@ impl<C: Send + 'static> Batch<'_, C> {
             let to = CursorRow {
                 offset: last.offset,
                 anchor: last.position.anchor().cast_signed(),
-                epoch: last.position.epoch().cast_signed(),
                 ..cursor.clone()
             };
             let moved = store::move_cursor(&self.subscriber.name, &to, cursor.offset);

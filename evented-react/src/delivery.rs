@@ -8,8 +8,6 @@ use evented_diesel::spi::log_offset;
 use evented_diesel::{Bus as _, DomainEvent, Model};
 use uuid::Uuid;
 
-use crate::events::AnyEvent;
-
 /// A change that a handler receives, with its place in the subscriber's work.
 ///
 /// It dereferences to what the subscriber subscribed to: [`before`](evented_feed::Change::before),
@@ -106,13 +104,6 @@ impl<E: DomainEvent> Delivery<'_, E> {
     /// ```
     pub fn change<M: Model>(&self) -> SourceChange<M> {
         SourceChange::of(E::Bus::name(), log_offset(self.place.position))
-    }
-}
-
-impl Delivery<'_, AnyEvent> {
-    /// Returns an operation that reads the change which the event was published with, as for a delivery of one type.
-    pub fn change<M: Model>(&self) -> SourceChange<M> {
-        SourceChange::of(self.value.bus, log_offset(self.place.position))
     }
 }
 

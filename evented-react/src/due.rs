@@ -164,7 +164,7 @@ pub(crate) async fn find<DB: EventedBackend, E: Lend<DB>>(
     let Some(log) = subscriber.logs().get(stream).copied() else { return Ok(Vec::new()) };
     let database = database_id(executor, log.name).await?;
     let offset: LogOffset = just_before(row.offset);
-    let place = Place { offset, anchor: 0, epoch: database.cast_signed() };
+    let place = Place { offset, anchor: 0 };
     let Some(mut tail) = Tail::new(subscriber, stream, database, place) else { return Ok(Vec::new()) };
     let read = tail.read(executor, None, 1).await?;
     let mut items = read.items;

@@ -5,9 +5,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use evented_core::{EventData, KeyValue, Meta};
-use evented_diesel::spi::{LogName, SourceLog, decode_event};
-use evented_diesel::{Bus, DomainEvent};
+use evented_diesel::read::SourceChange;
+use evented_diesel::spi::{LogName, SourceLog, decode_event, log_offset};
+use evented_diesel::{Bus, DomainEvent, Model};
 
+use crate::delivery::Delivery;
 use crate::key::IntoKey;
 
 type Filter<E> = Arc<dyn Fn(&E) -> bool + Send + Sync>;
@@ -84,7 +86,7 @@ impl<B> fmt::Debug for AllEvents<B> {
 #[derive(Debug, Clone)]
 pub struct AnyEvent {
     data: EventData,
-    pub(crate) bus: LogName,
+    bus: LogName,
 }
 
 impl AnyEvent {
@@ -120,6 +122,13 @@ impl AnyEvent {
     #[must_use]
     pub fn meta(&self) -> Meta {
         self.data.meta.as_ref().map(Meta::from_json).unwrap_or_default()
+    }
+}
+
+impl Delivery<'_, AnyEvent> {
+    /// Returns an operation that reads the change which the event was published with, as for a delivery of one type.
+    pub fn change<M: Model>(&self) -> SourceChange<M> {
+        SourceChange::of(self.value.bus, log_offset(self.place.position))
     }
 }
 

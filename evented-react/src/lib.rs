@@ -14,6 +14,7 @@ mod effect;
 mod events;
 mod failure;
 mod handler;
+mod home;
 mod inline;
 mod input;
 mod item;
@@ -54,10 +55,10 @@ pub use handler::{Asynchronous, Blocking, Handle, HandleAsync, IntoHandler};
 pub use inline::inline;
 pub use input::{ChannelExt, Input, InputError, IntoInput};
 pub use operations::{
-    Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause, Prune,
-    Pruned, Rebuild, Rebuilt, Resize, RetryAside, ScheduleStatus, Schedules, SetAside, SetAsideId,
+    Adopt, Difference, DifferenceKind, Differences, Lag, LagOf, ListAside, LiveWorker, NotASetAsideId, Pause,
+    Prune, Pruned, Rebuild, Rebuilt, Resize, RetryAside, ScheduleStatus, Schedules, SetAside, SetAsideId,
     SetAsideState, Skip, SubscriberStatus, Subscribers, Unschedule, Unsubscribe, Verify, WaitFor, Waited,
-    Which, lag, pause, prune, rebuild, resize, resume, retry, schedules, set_aside, skip, subscribers,
+    Which, adopt, lag, pause, prune, rebuild, resize, resume, retry, schedules, set_aside, skip, subscribers,
     subscribers_of, unschedule, unsubscribe, verify, wait_for,
 };
 pub use projection::Projection;
@@ -65,7 +66,7 @@ pub use register::{Register, RegisterError, register};
 #[cfg(feature = "cron")]
 pub use schedule::{Missed, Schedule, ScheduleError};
 pub use source::ActionChange;
-pub use subscriber::{From, OnDead, Subscriber, SubscriberInput};
+pub use subscriber::{From, InCopies, OnDead, Subscriber, SubscriberInput};
 pub use tables::MigrationsExt;
 #[cfg(feature = "__async")]
 pub use worker::WorkerTasks;

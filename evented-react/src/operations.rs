@@ -1,5 +1,6 @@
 //! Operations about subscribers: how far they are, what they have set aside, and what to do about it.
 
+mod adopt;
 mod aside;
 mod lag;
 mod manage;
@@ -9,10 +10,13 @@ mod resize;
 mod schedules;
 mod wait;
 
+pub use adopt::{Adopt, adopt};
 pub use aside::{
     ListAside, NotASetAsideId, RetryAside, SetAside, SetAsideId, SetAsideState, Skip, Which, retry,
     set_aside, skip,
 };
+#[cfg(feature = "metrics")]
+pub(crate) use lag::lags;
 pub use lag::{Lag, LagOf, lag};
 pub use manage::{
     LiveWorker, Pause, SubscriberStatus, Subscribers, Unsubscribe, pause, resume, subscribers,

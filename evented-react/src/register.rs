@@ -3,13 +3,14 @@
 use evented_core::LogOffset;
 use evented_diesel::Error;
 use evented_diesel::spi::{
-    Database, EventedBackend, Executor, Operation, SourceLog, commit_mark, database_id, last_final,
-    log_offset, sealed, start_of_now,
+    Database, EventedBackend, Executor, Operation, SourceLog, commit_mark, last_final, log_offset, sealed,
+    start_of_now,
 };
 
 use crate::derived_table::Table;
 use crate::divide::{divide, free_parts, lock_all, slowest, store_division};
 use crate::division::Division;
+use crate::home::is_at_home;
 use crate::input::InputError;
 use crate::store::{self, CursorRow, SubscriberRow, failed, load, write};
 use crate::subscriber::{From, Subscriber};
@@ -185,6 +186,9 @@ async fn in_transaction<DB: EventedBackend, C, E: Executor<DB>>(
         }
         return renew(executor, subscriber, digest, row).await;
     }
+    if subscriber.stalls_in_copies() {
+        is_at_home(executor, &row).await?;
+    }
     for part in 0..parts {
         write(executor, store::insert_part(name, part)).await?;
     }
@@ -204,17 +208,16 @@ async fn first_cursor<DB: EventedBackend, E: Executor<DB>>(
     log: &SourceLog,
     from: From,
 ) -> Result<CursorRow, Error> {
-    let database = database_id(executor, log.name).await?;
     let offset = match from {
         From::Beginning => LogOffset::default(),
         From::Now => {
             let mark = commit_mark(executor, log.name).await?;
-            let last = last_final(executor, log, database, &mark).await?;
+            let last = last_final(executor, log, 0, &mark).await?;
             start_of_now(mark.oldest_running, Some(log_offset(last)))
         }
     };
     let stream = stream_name(log);
-    Ok(CursorRow { part: 0, stream, offset, anchor: 0, epoch: database.cast_signed() })
+    Ok(CursorRow { part: 0, stream, offset, anchor: 0 })
 }
 
 /// Returns the name under which the cursors of a log are stored.

@@ -9,8 +9,8 @@ mod workers;
 
 pub(crate) use cursors::{CursorRow, MovedPart, cursors_of, insert_cursor, move_cursor, move_idle};
 pub(crate) use deferred::{
-    DeferredRow, DuePart, Keyed, State, bury, defer, deferred_at, deferred_of, due, due_parts, forget,
-    postpone, promote, renumber, revive, revive_unreadable, waiting_keys,
+    AsideCount, DeferredRow, DuePart, Keyed, State, bury, count_aside, defer, deferred_at, deferred_of, due,
+    due_parts, forget, postpone, promote, renumber, revive, revive_unreadable, waiting_keys,
 };
 pub(crate) use parts::{
     IsLocked, LockedPart, PartRow, Patience, free_part, free_parts, insert_part, lock_part, locked_part,
@@ -23,7 +23,7 @@ pub(crate) use schedule_rows::{
 };
 pub(crate) use subscribers::{
     SubscriberRow, division, forget_earlier, insert_subscriber, lock_subscriber, pause, remove_parts,
-    set_division, set_stalled, subscriber_row, subscribers, unsubscribe, update_subscriber,
+    set_division, set_home, set_stalled, subscriber_row, subscribers, unsubscribe, update_subscriber,
 };
 pub(crate) use workers::{LiveRow, insert_worker, live_workers, remove_worker, sweep};
 

@@ -64,8 +64,22 @@ pub struct Subscriber<C> {
     pub(crate) has_effects: bool,
     in_flight: Option<u32>,
     rate: Option<Rate>,
+    in_copies: Option<InCopies>,
     /// The derived table, if the subscriber keeps one.
     pub(crate) table: Option<Table>,
+}
+
+/// What a subscriber does in a copy of its database: in a dump that was restored elsewhere, for example.
+///
+/// PostgreSQL: the identifier of the server and the database tell a copy, so a dump, and a database that was created from another one
+/// as its template. A copy of all files of a server has the same identifier. SQLite: the path of the file tells a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InCopies {
+    /// It stalls, until [`adopt`](crate::adopt) says that it runs in the copy. So a copy sends no mail again.
+    Stall,
+    /// It goes on: a copy has its progress and everything that its handlers wrote.
+    GoOn,
 }
 
 /// How many effects begin in a time.
@@ -98,6 +112,7 @@ impl<C: Send + 'static> Subscriber<C> {
             has_effects: false,
             in_flight: None,
             rate: None,
+            in_copies: None,
             table: None,
         }
     }
@@ -240,6 +255,14 @@ impl<C: Send + 'static> Subscriber<C> {
         self
     }
 
+    /// Sets what the subscriber does in a copy of the database that it was registered in. Default: [`InCopies::Stall`] for effects,
+    /// [`InCopies::GoOn`] for handlers.
+    #[must_use]
+    pub fn in_copies(mut self, in_copies: InCopies) -> Self {
+        self.in_copies = Some(in_copies);
+        self
+    }
+
     /// Sets the number of parts: how many deliveries, of different keys, are handled at the same time over all workers.
     /// Default: 8 on PostgreSQL, 1 on SQLite, which has one writer at a time, and of effects not more than
     /// [`in_flight`](Self::in_flight). Another number is a new
@@ -300,6 +323,14 @@ impl<C> Subscriber<C> {
             return Err(InputError::OfEffects { setting });
         }
         self.sources.iter().try_for_each(|source| source.check())
+    }
+
+    /// Returns whether the subscriber does nothing in a copy of its database.
+    pub(crate) fn stalls_in_copies(&self) -> bool {
+        match self.in_copies {
+            Some(in_copies) => in_copies == InCopies::Stall,
+            None => self.has_effects,
+        }
     }
 
     /// Returns how many effects run at the same time over all parts.

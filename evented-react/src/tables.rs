@@ -58,6 +58,7 @@ const TABLES: [(&str, &str); 6] = [
     "paused" INTEGER NOT NULL DEFAULT 0,
     "stalled" TEXT,
     "inputs" TEXT NOT NULL DEFAULT '',
+    "home" {big} NOT NULL DEFAULT 0,
     "registered_at" {big} NOT NULL
 "#,
     ),
@@ -82,7 +83,6 @@ const TABLES: [(&str, &str); 6] = [
     "txid" {big} NOT NULL,
     "position" {big} NOT NULL,
     "anchor" {big} NOT NULL,
-    "epoch" {big} NOT NULL,
     PRIMARY KEY ("subscriber", "part", "stream")
 "#,
     ),

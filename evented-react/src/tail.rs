@@ -41,8 +41,6 @@ pub(crate) struct Place {
     pub(crate) offset: LogOffset,
     /// What distinguishes the event there from another one; 0 if it is not known.
     pub(crate) anchor: i64,
-    /// The number of the database that the place was stored in.
-    pub(crate) epoch: i64,
 }
 
 impl<C> Tail<C> {
@@ -56,14 +54,13 @@ impl<C> Tail<C> {
         let log = *subscriber.logs().get(stream)?;
         let of_log = subscriber.sources.iter().filter(|source| source.log().name == log.name);
         let consumers = of_log.map(|source| source.consumer(stream, database, CACHED_STATES)).collect();
-        let last = Place { epoch: database.cast_signed(), ..start }.position(&log);
+        let last = start.position(&log, database);
         Some(Self { log, consumers, cursor: Cursor::new(start.offset, last) })
     }
 
     /// Continues after another offset: a part was taken that is behind.
     pub(crate) fn seek(&mut self, start: Place) {
-        let epoch = self.cursor.last.epoch().cast_signed();
-        let last = Place { epoch, ..start }.position(&self.log);
+        let last = start.position(&self.log, self.cursor.last.epoch());
         self.cursor = Cursor::new(start.offset, last);
     }
 
@@ -93,39 +90,38 @@ impl<C> Tail<C> {
     pub(crate) fn place(&self) -> Place {
         let Cursor { after, last, .. } = self.cursor;
         let anchor = if log_offset(last) == after { last.anchor().cast_signed() } else { 0 };
-        Place { offset: after, anchor, epoch: last.epoch().cast_signed() }
+        Place { offset: after, anchor }
     }
 }
 
 impl Place {
     /// Returns the place of an event.
     pub(crate) fn of(position: Position) -> Self {
-        let (anchor, epoch) = (position.anchor().cast_signed(), position.epoch().cast_signed());
-        Self { offset: log_offset(position), anchor, epoch }
+        Self { offset: log_offset(position), anchor: position.anchor().cast_signed() }
     }
 
-    /// Returns the place as a position of a log.
-    pub(crate) fn position(self, log: &SourceLog) -> Position {
-        let Self { offset, anchor, epoch } = self;
+    /// Returns the place as a position of a log, in the database with this number.
+    fn position(self, log: &SourceLog, database: u64) -> Position {
+        let Self { offset, anchor } = self;
         Position::new(log.stream, offset.txid.cast_unsigned(), offset.position.cast_unsigned())
-            .in_epoch(epoch.cast_unsigned())
+            .in_epoch(database)
             .anchored(anchor.cast_unsigned())
     }
 }
 
 impl From<&CursorRow> for Place {
     fn from(row: &CursorRow) -> Self {
-        Self { offset: row.offset, anchor: row.anchor, epoch: row.epoch }
+        Self { offset: row.offset, anchor: row.anchor }
     }
 }
 
-/// Checks that a log can continue after a place.
+/// Checks that a log can continue after a place: the event there is the one that it was stored for. A copy of the database has the
+/// events and the cursors of the original.
 pub(crate) async fn check_start<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     log: &SourceLog,
-    database: u64,
     mark: &CommitMark,
     start: Place,
 ) -> Result<(), Error> {
-    check_position(executor, log, database, mark, start.position(log)).await
+    check_position(executor, log, 0, mark, start.position(log, 0)).await
 }

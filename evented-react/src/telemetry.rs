@@ -1,5 +1,8 @@
 //! The spans and events that this crate reports to `tracing`.
 
+#[cfg(feature = "metrics")]
+use std::time::Duration;
+
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
@@ -24,6 +27,39 @@ fn count(name: &'static str, subscriber: &str, count: usize) {
 
 #[cfg(not(feature = "metrics"))]
 fn count(_: &'static str, _: &str, _: usize) {}
+
+/// Reports how far a subscriber is behind one of its logs.
+#[cfg(feature = "metrics")]
+pub(crate) fn lag(subscriber: &str, log: &str, events: u64, oldest: Duration) {
+    let labels = || vec![label("subscriber", subscriber), label("log", log)];
+    metrics::gauge!("evented_react_lag_events", labels()).set(number(events));
+    metrics::gauge!("evented_react_lag_seconds", labels()).set(oldest.as_secs_f64());
+}
+
+/// Reports how many deliveries of a subscriber are set aside, and how many of them are dead.
+#[cfg(feature = "metrics")]
+pub(crate) fn aside(subscriber: &str, set_aside: u64, dead: u64) {
+    let labels = || vec![label("subscriber", subscriber)];
+    metrics::gauge!("evented_react_set_aside", labels()).set(number(set_aside));
+    metrics::gauge!("evented_react_dead", labels()).set(number(dead));
+}
+
+/// Reports how long the transaction of a session has been open that holds up the reading.
+#[cfg(feature = "metrics")]
+pub(crate) fn delay(holder: &str, time: Duration) {
+    metrics::gauge!("evented_react_delay_seconds", vec![label("holder", holder)]).set(time.as_secs_f64());
+}
+
+#[cfg(feature = "metrics")]
+fn label(name: &'static str, value: &str) -> metrics::Label {
+    metrics::Label::new(name, value.to_owned())
+}
+
+#[cfg(feature = "metrics")]
+#[expect(clippy::cast_precision_loss, reason = "a gauge has no more digits")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
 
 /// Counts deliveries that were handled.
 pub(crate) fn handled(subscriber: &str, deliveries: usize) {

@@ -286,8 +286,8 @@ impl<C: Send + 'static> Run<'_, C> {
     ) -> Result<(), DrainError> {
         let Some(stream) = self.streams.get(stream) else { return Ok(()) };
         let parts: Vec<i32> = (0..self.division.parts).collect();
-        let Place { offset, anchor, epoch } = to;
-        let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor, epoch };
+        let Place { offset, anchor } = to;
+        let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor };
         let division = (self.division.number, parts.as_slice());
         let statement = store::move_idle(&self.subscriber.name, division, &to, None);
         load::<MovedPart, _, _>(executor, statement).await?;

@@ -12,6 +12,8 @@ use crate::subscriber::Subscriber;
 mod connection;
 mod control;
 mod flights;
+#[cfg(feature = "metrics")]
+mod gauges;
 mod job;
 mod launch;
 mod moves;
@@ -19,6 +21,7 @@ mod owned_part;
 mod reader;
 mod runner;
 mod shared;
+mod stall;
 #[cfg(feature = "__async")]
 mod tasks;
 mod threads;

@@ -50,6 +50,14 @@ pub(crate) enum Subscriber {
         #[arg(value_parser = clap::value_parser!(u16).range(1..))]
         parts: u16,
     },
+    /// Let a subscriber go on that has stalled because the database was copied or restored
+    Adopt {
+        /// The name of the subscriber
+        name: String,
+        /// Skip what is not handled, with everything that is set aside
+        #[arg(long)]
+        skip_pending: bool,
+    },
     /// Remove a subscriber with its progress and everything that it has set aside
     Unsubscribe {
         /// The name of the subscriber

@@ -31,6 +31,8 @@ pub(crate) enum Done {
     Paused { subscriber: String, paused: bool },
     /// `resize`: how many parts the subscriber has now.
     Resized { subscriber: String, parts: u16 },
+    /// `adopt`: the subscriber runs in this database, and whether it skipped what was pending.
+    Adopted { subscriber: String, adopted: bool, skipped_pending: bool },
     /// `unsubscribe`: the subscriber was removed.
     Unsubscribed { subscriber: String, removed: bool },
 }
@@ -99,6 +101,14 @@ pub(crate) async fn run<DB: EventedBackend, E: Executor<DB>>(
                 return Err(unknown(executor, &name).await?);
             }
             Done::Resized { subscriber: name, parts }
+        }
+        Asked::Adopt { name, skip_pending } => {
+            let adopt = evented_react::adopt(&name);
+            let adopt = if skip_pending { adopt.skip_pending() } else { adopt };
+            if !adopt.perform(executor).await? {
+                return Err(unknown(executor, &name).await?);
+            }
+            Done::Adopted { subscriber: name, adopted: true, skipped_pending: skip_pending }
         }
         Asked::Unsubscribe { name, yes: _ } => {
             if !evented_react::unsubscribe(&name).perform(executor).await? {

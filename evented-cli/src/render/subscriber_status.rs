@@ -48,6 +48,10 @@ impl Answer for Done {
             Self::Resized { subscriber, parts } => {
                 format!("{}: {}", harmless(subscriber), count((*parts).into(), "part", "parts"))
             }
+            Self::Adopted { subscriber, skipped_pending, .. } => {
+                let pending = if *skipped_pending { "; what was pending is skipped" } else { "" };
+                format!("{}: runs in this database{pending}", harmless(subscriber))
+            }
             Self::Unsubscribed { subscriber, .. } => format!("{}: removed", harmless(subscriber)),
         }
     }

@@ -25,7 +25,8 @@ pub fn log_position(stream: StreamId, database: u64, offset: LogOffset, event: O
 }
 
 /// Distinguishes an event from another event at the same offset, by the random half of its id.
-fn anchor_of(event: Uuid) -> u64 {
+#[must_use]
+pub fn anchor_of(event: Uuid) -> u64 {
     event.as_u64_pair().1
 }
 

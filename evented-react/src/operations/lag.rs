@@ -45,7 +45,7 @@ impl<DB: EventedBackend> Operation<DB> for LagOf {
 }
 
 /// Reads how far a subscriber is behind each of its logs.
-pub(super) async fn lags<DB: EventedBackend, E: Executor<DB>>(
+pub(crate) async fn lags<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     subscriber: &str,
 ) -> Result<Vec<Lag>, Error> {
@@ -83,14 +83,8 @@ fn behind<DB: SqlTypes>(cursor: &CursorRow) -> Statement<'_, DB> {
         Database::Postgres => " - CAST(extract(epoch FROM min(e.at)) * 1000 AS BIGINT) FROM ",
         Database::Sqlite => " - CAST((julianday(min(e.at)) - 2440587.5) * 86400000.0 AS INTEGER) FROM ",
     });
-    let (schema, table) = match cursor.stream.split_once('.') {
-        Some((schema, table)) => (Some(schema), table),
-        None => (None, cursor.stream.as_str()),
-    };
-    if let Some(schema) = schema {
-        statement.identifier(schema).sql(".");
-    }
-    statement.identifier(table).sql(" e WHERE ");
+    cursor.push_log(&mut statement);
+    statement.sql(" e WHERE ");
     if DB::NUMBERS_TRANSACTIONS {
         statement.sql("(e.txid, e.position) > (").value(cursor.offset.txid);
         statement.sql(", ").value(cursor.offset.position).sql(")");

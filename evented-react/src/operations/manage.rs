@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::divide::lock_all;
 use crate::operations::aside::duration;
-use crate::store::{self, DeferredRow, LiveRow, State, SubscriberRow, load, subject, write};
+use crate::store::{self, AsideCount, LiveRow, SubscriberRow, load, subject, write};
 
 /// A registered subscriber.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,9 +25,9 @@ pub struct SubscriberStatus {
     /// The workers that serve it and were seen in the last minute.
     pub workers: Vec<LiveWorker>,
     /// How many deliveries are set aside, with those that are dead.
-    pub set_aside: usize,
+    pub set_aside: u64,
     /// How many deliveries are not tried again until somebody says so.
-    pub dead: usize,
+    pub dead: u64,
 }
 
 /// A worker that serves a subscriber.
@@ -85,9 +85,9 @@ impl<DB: EventedBackend> Operation<DB> for Subscribers {
             let workers =
                 load::<LiveRow, _, _>(executor, store::live_workers(&row.name, row.version, SEEN_WITHIN))
                     .await?;
-            let aside = load::<DeferredRow, _, _>(executor, store::deferred_of(&row.name, i64::MAX)).await?;
-            let is_dead =
-                |row: &&DeferredRow| matches!(row.state, State::Dead | State::Passed | State::Unreadable);
+            let aside = load::<AsideCount, _, _>(executor, store::count_aside(&row.name)).await?;
+            let AsideCount { set_aside, dead } =
+                aside.into_iter().next().unwrap_or(AsideCount { set_aside: 0, dead: 0 });
             let workers = workers.into_iter().map(|worker| LiveWorker {
                 host: worker.host,
                 pid: worker.pid,
@@ -95,8 +95,8 @@ impl<DB: EventedBackend> Operation<DB> for Subscribers {
             });
             all.push(SubscriberStatus {
                 workers: workers.collect(),
-                set_aside: aside.len(),
-                dead: aside.iter().filter(is_dead).count(),
+                set_aside,
+                dead,
                 name: row.name,
                 version: row.version,
                 parts: row.division.parts,

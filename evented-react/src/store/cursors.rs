@@ -16,8 +16,20 @@ pub(crate) struct CursorRow {
     pub(crate) offset: LogOffset,
     /// What distinguishes the event at the offset from another one; 0 if it is not known.
     pub(crate) anchor: i64,
-    /// The number of the database.
-    pub(crate) epoch: i64,
+}
+
+impl CursorRow {
+    /// Adds the name of the table of the log.
+    pub(crate) fn push_log<'q, DB: SqlTypes>(&'q self, statement: &mut Statement<'q, DB>) {
+        let table = match self.stream.split_once('.') {
+            Some((schema, table)) => {
+                statement.identifier(schema).sql(".");
+                table
+            }
+            None => self.stream.as_str(),
+        };
+        statement.identifier(table);
+    }
 }
 
 impl<DB: SqlTypes> QueryableByName<DB> for CursorRow {
@@ -27,7 +39,6 @@ impl<DB: SqlTypes> QueryableByName<DB> for CursorRow {
             stream: text(row, 1)?,
             offset: LogOffset { txid: number(row, 2)?, position: number(row, 3)? },
             anchor: number(row, 4)?,
-            epoch: number(row, 5)?,
         })
     }
 }
@@ -35,7 +46,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for CursorRow {
 /// Reads the cursors of a subscriber, or of one part of it.
 pub(crate) fn cursors_of<'q, DB: SqlTypes>(subscriber: &'q str, part: Option<i32>) -> Statement<'q, DB> {
     let mut statement = Statement::new(
-        "SELECT c.part, c.stream, c.txid, c.position, c.anchor, c.epoch FROM evented_cursors c \
+        "SELECT c.part, c.stream, c.txid, c.position, c.anchor FROM evented_cursors c \
          WHERE c.subscriber = ",
     );
     statement.value(subscriber);
@@ -51,11 +62,11 @@ pub(crate) fn insert_cursor<'q, DB: SqlTypes>(
     cursor: &'q CursorRow,
 ) -> Statement<'q, DB> {
     let mut statement = Statement::new(
-        "INSERT INTO evented_cursors (subscriber, part, stream, txid, position, anchor, epoch) VALUES (",
+        "INSERT INTO evented_cursors (subscriber, part, stream, txid, position, anchor) VALUES (",
     );
     statement.value(subscriber).sql(", ").value(cursor.part).sql(", ").value(cursor.stream.as_str());
     statement.sql(", ").value(cursor.offset.txid).sql(", ").value(cursor.offset.position).sql(", ");
-    statement.value(cursor.anchor).sql(", ").value(cursor.epoch).sql(") ON CONFLICT DO NOTHING");
+    statement.value(cursor.anchor).sql(") ON CONFLICT DO NOTHING");
     statement
 }
 
@@ -72,7 +83,7 @@ pub(crate) fn move_cursor<'q, DB: SqlTypes>(
         .value(to.offset.position)
         .sql(", anchor = ")
         .value(to.anchor);
-    statement.sql(", epoch = ").value(to.epoch).sql(" WHERE subscriber = ").value(subscriber);
+    statement.sql(" WHERE subscriber = ").value(subscriber);
     statement.sql(" AND part = ").value(to.part).sql(" AND stream = ").value(to.stream.as_str());
     statement.sql(" AND txid = ").value(from.txid).sql(" AND position = ").value(from.position);
     statement
@@ -96,7 +107,7 @@ pub(crate) fn move_idle<'q, DB: SqlTypes>(
         .value(to.offset.position)
         .sql(", anchor = ")
         .value(to.anchor);
-    statement.sql(", epoch = ").value(to.epoch).sql(" WHERE subscriber = ").value(subscriber);
+    statement.sql(" WHERE subscriber = ").value(subscriber);
     statement.sql(" AND stream = ").value(to.stream.as_str());
     statement.sql(" AND (txid < ").value(to.offset.txid).sql(" OR (txid = ").value(to.offset.txid);
     statement.sql(" AND position < ").value(to.offset.position).sql("))");

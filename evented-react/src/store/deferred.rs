@@ -299,3 +299,27 @@ pub(crate) fn revive<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, number: i
     statement.sql(" AND state <> 'behind'");
     statement
 }
+
+/// How many deliveries of a subscriber are set aside.
+pub(crate) struct AsideCount {
+    pub(crate) set_aside: u64,
+    /// Those that are not tried again until somebody says so.
+    pub(crate) dead: u64,
+}
+
+impl<DB: SqlTypes> QueryableByName<DB> for AsideCount {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let count = |index| number(row, index).map(|count| count.max(0).unsigned_abs());
+        Ok(Self { set_aside: count(0)?, dead: count(1)? })
+    }
+}
+
+/// Counts the deliveries of a subscriber that are set aside.
+pub(crate) fn count_aside<'q, DB: SqlTypes>(subscriber: &'q str) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT count(*), count(CASE WHEN d.state IN (");
+    for (index, state) in [State::Dead, State::Passed, State::Unreadable].into_iter().enumerate() {
+        statement.sql(if index == 0 { "" } else { ", " }).value(state.name());
+    }
+    statement.sql(") THEN 1 END) FROM evented_deferred d WHERE d.subscriber = ").value(subscriber);
+    statement
+}

@@ -5,7 +5,7 @@ use diesel::row::NamedRow;
 use evented_diesel::spi::{SqlTypes, Statement, optional};
 
 use crate::division::Division;
-use crate::store::{now_sql, small, text};
+use crate::store::{now_sql, number, small, text};
 
 /// A registered subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct SubscriberRow {
     pub(crate) stalled: Option<String>,
     /// What it takes: see `Subscriber::takes`.
     pub(crate) inputs: String,
+    /// The number of the database that it runs in; 0 if it runs in copies, too.
+    pub(crate) home: i64,
 }
 
 impl<DB: SqlTypes> QueryableByName<DB> for SubscriberRow {
@@ -33,6 +35,7 @@ impl<DB: SqlTypes> QueryableByName<DB> for SubscriberRow {
             paused: small(row, 7)? != 0,
             stalled: optional(row, 8, DB::read_text)?,
             inputs: text(row, 9)?,
+            home: number(row, 10)?,
         })
     }
 }
@@ -47,7 +50,7 @@ pub(crate) fn division<'a, DB: SqlTypes>(
 }
 
 const COLUMNS: &str = "SELECT s.name, s.version, s.digest, s.declared_parts, s.division, s.parts, s.earlier, s.paused, \
-     s.stalled, s.inputs FROM evented_subscribers s";
+     s.stalled, s.inputs, s.home FROM evented_subscribers s";
 
 /// Reads one subscriber.
 pub(crate) fn subscriber_row<'q, DB: SqlTypes>(name: &'q str) -> Statement<'q, DB> {
@@ -140,6 +143,13 @@ pub(crate) fn set_stalled<'q, DB: SqlTypes>(name: &'q str, reason: Option<&'q st
         None => statement.sql("NULL"),
     };
     statement.sql(" WHERE name = ").value(name);
+    statement
+}
+
+/// Stores the number of the database that a subscriber runs in.
+pub(crate) fn set_home<'q, DB: SqlTypes>(name: &'q str, home: i64) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_subscribers SET home = ");
+    statement.value(home).sql(" WHERE name = ").value(name);
     statement
 }
 

@@ -20,8 +20,11 @@ use crate::store::{
 use crate::tail::Place;
 use crate::worker::connection::Link;
 use crate::worker::flights::Flights;
+#[cfg(feature = "metrics")]
+use crate::worker::gauges::Gauges;
 use crate::worker::owned_part::{OwnedPart, OwnedPartId};
 use crate::worker::shared::{LoopGuard, Served, Shared};
+use crate::worker::stall::check_home;
 
 /// The longest time between two beats.
 const LONGEST_BEAT: Duration = Duration::from_secs(1);
@@ -37,6 +40,8 @@ where
 {
     let _guard = LoopGuard(shared);
     let beat = (shared.lease / 5).min(LONGEST_BEAT);
+    #[cfg(feature = "metrics")]
+    let mut gauges = Gauges::new();
     loop {
         let control = shared.listen_for_control();
         let began = Instant::now();
@@ -50,6 +55,11 @@ where
         match done {
             Ok(true) => return,
             Ok(false) => {
+                #[cfg(feature = "metrics")]
+                if let Err(error) = gauges.report(executor, shared).await {
+                    link.lose(shared, &error.to_string());
+                    continue;
+                }
                 link.works();
                 let wait = beat.saturating_sub(began.elapsed());
                 link.pace.wait_for(control, wait).await;
@@ -192,6 +202,9 @@ async fn divide<DB: EventedBackend, E: Executor<DB>, C>(
         if state.stalled.get(index).is_some_and(Option::is_some) {
             return Ok(());
         }
+    }
+    if !check_home(executor, shared, (index, served), &row).await? {
+        return Ok(());
     }
     forget_earlier(executor, name, &row.division).await?;
     let parts = load::<PartRow, _, _>(executor, store::part_rows(name)).await?;

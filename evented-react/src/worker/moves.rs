@@ -87,8 +87,8 @@ async fn one<DB: EventedBackend, E: Executor<DB>, C>(
 ) -> Result<Vec<i32>, Error> {
     let Some(served) = shared.served.get(planned.subscriber) else { return Ok(Vec::new()) };
     let Some(stream) = served.streams.get(planned.stream) else { return Ok(Vec::new()) };
-    let Place { offset, anchor, epoch } = planned.to;
-    let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor, epoch };
+    let Place { offset, anchor } = planned.to;
+    let to = CursorRow { part: 0, stream: stream.clone(), offset, anchor };
     let parts = (planned.division, planned.parts.as_slice());
     let statement = store::move_idle(&served.subscriber.name, parts, &to, Some(shared.id));
     let moved = load::<MovedPart, _, _>(executor, statement).await?;

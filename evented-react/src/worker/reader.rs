@@ -15,6 +15,7 @@ use crate::worker::connection::Link;
 use crate::worker::moves::Moves;
 use crate::worker::owned_part::{OwnedPart, QUEUE, REFILL};
 use crate::worker::shared::{LoopGuard, Served, Shared};
+use crate::worker::stall::stall;
 
 /// How many events are read at once.
 const PAGE: i64 = 1_000;
@@ -218,7 +219,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
             None => {
                 check_log(executor, log.name).await?;
                 let database = database_id(executor, log.name).await?;
-                check_start(executor, &log, database, mark, from).await?;
+                check_start(executor, &log, mark, from).await?;
                 reading.tail = Tail::new(&served.subscriber, stream, database, from);
                 reading.drained = None;
                 write(executor, store::set_stalled(&served.subscriber.name, None)).await?;
@@ -237,7 +238,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
         let before = tail.place();
         if !DB::NUMBERS_TRANSACTIONS {
             // A file can be restored under an open connection. SQLite then assigns the same numbers again.
-            check_start(executor, &log, before.epoch.cast_unsigned(), mark, before).await?;
+            check_start(executor, &log, mark, before).await?;
         }
         let read = tail.read(executor, mark.oldest_running, PAGE).await?;
         reading.drained = (!read.more).then(|| mark.clone());
@@ -318,21 +319,6 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
             }
         }
     }
-}
-
-/// Stops a subscriber whose log cannot continue, and says why.
-async fn stall<DB: EventedBackend, E: Executor<DB>, C>(
-    shared: &Shared<C>,
-    executor: &mut E,
-    subscriber: usize,
-    reason: &str,
-) -> Result<(), Error> {
-    let Some(served) = shared.served.get(subscriber) else { return Ok(()) };
-    crate::telemetry::stalled(&served.subscriber.name, reason);
-    if let Some(stalled) = shared.state().stalled.get_mut(subscriber) {
-        *stalled = Some(reason.to_owned());
-    }
-    write(executor, store::set_stalled(&served.subscriber.name, Some(reason))).await.map(drop)
 }
 
 /// What is read for a subscriber.

@@ -4,6 +4,7 @@
 #![allow(clippy::duplicate_mod, reason = "a module is compiled once for each setting")]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod recorder;
 mod sqlite;
 mod test_kit;
 
@@ -16,6 +17,8 @@ macro_rules! settings {
 
             #[path = "admin.rs"]
             mod admin;
+            #[path = "copies.rs"]
+            mod copies;
             #[path = "delayed.rs"]
             mod delayed;
             #[path = "deliveries.rs"]
@@ -28,6 +31,8 @@ macro_rules! settings {
             mod failures;
             #[path = "inline.rs"]
             mod inline;
+            #[path = "metrics.rs"]
+            mod metrics;
             #[path = "projections.rs"]
             mod projections;
             #[path = "resizing.rs"]

@@ -7,7 +7,7 @@ use diesel::{RunQueryDsl as _, SqliteConnection};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use evented_diesel::prelude::*;
 use evented_react::{Change, Delivery, Failure, From, Subscriber, Worker};
-use evented_react_tests::{Comment, Kit, NewComment, eventually, fresh};
+use evented_react_tests::{Comment, Kit, NewComment, Outbox, eventually, fresh};
 use evented_tests::db::Db;
 
 const SEEN: &str = "SELECT count(*) FROM seen";
@@ -72,6 +72,32 @@ async fn a_file_that_is_restored_under_a_worker_goes_on_where_the_backup_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_restored_under_an_async_worker_goes_on_where_the_backup_was() {
     a_restored_file::<SyncConnectionWrapper<SqliteConnection>>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_file_sends_no_mail_until_it_is_adopted() {
+    let (mut db, outbox) = (fresh::<SqliteConnection>().await, Outbox::default());
+    let mails = || SqliteConnection::sender("mails", &outbox).from(From::Beginning);
+    comments(&mut db, "a", 1).await;
+    let worker = SqliteConnection::start(Worker::new().subscribe(mails()), &db.url).await;
+    outbox.sends(1).await;
+    worker.stop().await;
+    comments(&mut db, "b", 1).await;
+    let copy = format!("{}.copy", db.url);
+    db.sql(&format!("VACUUM INTO '{copy}'")).await;
+    let mut copied = db.connect().await;
+    copied.conn = <SqliteConnection as diesel::Connection>::establish(&copy).unwrap();
+    copied.url = copy;
+    let worker = SqliteConnection::start(Worker::new().subscribe(mails()), &copied.url).await;
+    eventually(&mut copied, "SELECT count(*) FROM evented_subscribers WHERE stalled LIKE '%copy%'", 1).await;
+    assert_eq!(outbox.sent().len(), 1);
+    assert!(copied.run(evented_react::adopt("mails")).await.unwrap());
+    outbox.sends(2).await;
+    worker.stop().await;
+    // The original goes on.
+    let worker = SqliteConnection::start(Worker::new().subscribe(mails()), &db.url).await;
+    outbox.sends(3).await;
+    worker.stop().await;
 }
 
 type Pooled = PooledConnection<ConnectionManager<SqliteConnection>>;

@@ -60,6 +60,13 @@ async fn an_operator_sees_and_decides() {
     assert_eq!(db.number("SELECT parts FROM evented_subscribers").await, 3);
     assert_eq!(admin(&["subscriber", "resize", "audit", "0"]).0, 2);
     assert_eq!(admin(&["subscriber", "resize", "nobody", "3"]).0, 2);
+
+    let (code, text) = admin(&["subscriber", "adopt", "audit", "--skip-pending"]);
+    assert_eq!((code, text.trim()), (0, "audit: runs in this database; what was pending is skipped"));
+    let (code, text) = admin(&["subscriber", "adopt", "audit", "--json"]);
+    let adopted = json!({"subscriber": "audit", "adopted": true, "skipped_pending": false});
+    assert_eq!((code, serde_json::from_str::<Value>(&text).unwrap()), (0, adopted));
+    assert_eq!(admin(&["subscriber", "adopt", "nobody"]).0, 2);
     let (code, _) = admin(&["subscriber", "pause", "audit"]);
     assert_eq!((code, db.number("SELECT CAST(paused AS BIGINT) FROM evented_subscribers").await), (0, 1));
     let (code, _) = admin(&["subscriber", "resume", "audit"]);
