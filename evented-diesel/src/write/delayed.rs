@@ -224,7 +224,7 @@ pub async fn publish_all_due<DB: EventedBackend, E: Executor<DB>>(
 ) -> Result<usize, Error> {
     let mut published = 0;
     loop {
-        let chunk = publish_due_of(executor, bus, now).await?;
+        let chunk = publish_due_of(executor, bus, now, None).await?;
         published += chunk;
         if chunk < CHUNK {
             return Ok(published);
@@ -233,11 +233,13 @@ pub async fn publish_all_due<DB: EventedBackend, E: Executor<DB>>(
 }
 
 /// Publishes delayed events of a bus whose time has come, at most [`CHUNK`], and returns how many. `now` is in milliseconds since
-/// 1970; `None`: the time of the database.
+/// 1970; `None`: the time of the database. `patience`: how many milliseconds it waits on PostgreSQL for a transaction that
+/// publishes an event with the same unique key; `None`: until it ends.
 pub async fn publish_due_of<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     bus: &str,
     now: Option<i64>,
+    patience: Option<i64>,
 ) -> Result<usize, Error> {
     let (delayed, subject) = (delayed_table(bus), of_bus(bus));
     let failed = |error| Error::database(subject.clone(), error);
@@ -254,7 +256,7 @@ pub async fn publish_due_of<DB: EventedBackend, E: Executor<DB>>(
         }
     };
     let transaction = Transaction::around(executor, &subject, true).await?;
-    let moved = move_due(executor, bus, &delayed, now).await.map_err(failed);
+    let moved = move_due(executor, bus, &delayed, (now, patience)).await.map_err(failed);
     let moved = transaction.close(executor, &subject, moved).await?;
     commit_hint(executor);
     Ok(moved)
@@ -265,7 +267,7 @@ async fn move_due<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     bus: &str,
     delayed: &str,
-    now: i64,
+    (now, patience): (i64, Option<i64>),
 ) -> diesel::QueryResult<usize> {
     const COLUMNS: &str = "id, record_id, action, version, payload, meta, unique_key, source_schema, \
                            source_record, source_revision";
@@ -274,6 +276,12 @@ async fn move_due<DB: EventedBackend, E: Executor<DB>>(
     const CONFLICT: &str = " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING";
     let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);
     if DB::DATABASE == Database::Postgres {
+        if let Some(patience) = patience {
+            let patience = patience.to_string();
+            let mut statement: Statement<'_, DB> = Statement::new("SELECT set_config('lock_timeout', ");
+            statement.value(patience.as_str()).sql(", true)");
+            executor.execute(statement).await?;
+        }
         // Rows that another worker moves are not waited for.
         let mut statement: Statement<'_, DB> = Statement::new("WITH moved AS (DELETE FROM ");
         statement.identifier(delayed).sql(" WHERE id IN (SELECT d.id FROM ").identifier(delayed);

@@ -28,6 +28,8 @@ use crate::worker::stall::check_home;
 
 /// The longest time between two beats.
 const LONGEST_BEAT: Duration = Duration::from_secs(1);
+/// How many milliseconds the loop waits for a transaction of the application that holds up delayed events.
+const PATIENCE: i64 = 500;
 /// After how many leases a worker that is not seen is forgotten.
 const FORGOTTEN: i64 = 20;
 
@@ -116,7 +118,7 @@ async fn publish_what_is_due<DB: EventedBackend, E: Executor<DB>, C>(
         noted(executor, shared, published).await?;
     }
     for bus in &shared.buses {
-        let published = publish_due_of(executor, bus, None).await;
+        let published = publish_due_of(executor, bus, None, Some(PATIENCE)).await;
         if noted(executor, shared, published).await? == Some(DELAYED_CHUNK) {
             // There may be more. The worker is seen in between.
             shared.announce_control();

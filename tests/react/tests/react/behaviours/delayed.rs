@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use evented_diesel::migrations::Database;
 use evented_diesel::prelude::*;
 use evented_diesel::stream::published;
 use evented_diesel::{DomainEvents, cancel_event, publish, publish_due};
 use evented_react::testing::publish_delayed;
 use evented_react::{
-    DomainEventExt as _, From, Missed, RegisterError, Schedule, StartError, Worker, schedules, unschedule,
+    DomainEventExt as _, From, Missed, RegisterError, Schedule, StartError, Worker, resize, schedules, unschedule,
 };
-use evented_react_tests::{Comment, Kit, NewComment, Reported, eventually, fresh};
+use evented_react_tests::{Comment, Kit, NewComment, Reported, eventually, fresh, tables};
+use evented_test_server::{Cluster, Settings};
+use evented_tests::db::Db;
 
 use super::Conn;
 
@@ -105,6 +108,32 @@ async fn workers_publish_delayed_events_once() {
     assert_eq!((db.number(BUS).await, db.number(DELAYED).await), (20, 0));
     one.stop().await;
     other.stop().await;
+}
+
+/// On PostgreSQL, publishing an event with a unique key waits for a transaction that does so with the same key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_holds_up_a_delayed_event_holds_up_no_worker() {
+    if Db::<Conn>::DATABASE == Database::Sqlite {
+        return;
+    }
+    // A server of its own: the transaction holds up the readers of all databases.
+    let cluster = Cluster::start(Settings::default()).unwrap();
+    let mut db = Db::<Conn>::on(|| cluster.url()).await;
+    db.sql(&tables(Database::Postgres)).await;
+    db.run(publish(report(1, "delayed")).unique("k").after(Duration::ZERO)).await.unwrap();
+    let mut other = db.connect().await;
+    other.begin().await;
+    other.run(publish(report(1, "at once")).unique("k")).await.unwrap();
+    let reports = Conn::of_reports("reports", Reported::events()).from(From::Beginning).parts(2);
+    let worker = Conn::start(Worker::new().subscribe(reports), &db.url).await;
+    let owned = "SELECT count(*) FROM evented_parts WHERE owner IS NOT NULL";
+    eventually(&mut db, owned, 2).await;
+    // The loop that takes parts also publishes what is due.
+    db.run(resize("reports", 5)).await.unwrap();
+    eventually(&mut db, owned, 5).await;
+    other.rollback().await;
+    eventually(&mut db, "SELECT count(*) FROM seen WHERE text = 'delayed'", 1).await;
+    worker.stop().await;
 }
 
 fn schedule(expression: &str) -> Schedule {

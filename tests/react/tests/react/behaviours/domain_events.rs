@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evented_diesel::migrations::Database;
 use evented_diesel::prelude::*;
 use evented_diesel::{DomainEvents, Nested, publish, publish_all, publish_due};
 use evented_react::{
@@ -102,7 +103,7 @@ async fn a_worker_handles_events_and_a_program_waits_for_them() {
 #[tokio::test]
 async fn what_a_transaction_could_see_comes_before_what_it_publishes() {
     let mut db = fresh::<Conn>().await;
-    if Db::<Conn>::DATABASE == evented_diesel::migrations::Database::Sqlite {
+    if Db::<Conn>::DATABASE == Database::Sqlite {
         // There is one writer at a time.
         return;
     }
@@ -227,4 +228,43 @@ fn two_lists_are_compared_by_the_keys_of_their_records() {
 
 fn text_is(text: &str) -> CommentChanges {
     CommentChanges { text: Some(text.to_owned()), ..CommentChanges::default() }
+}
+
+/// Returns the SQL that adds 100,000 reports to the bus.
+fn many_reports() -> &'static str {
+    match Db::<Conn>::DATABASE {
+        Database::Postgres => {
+            "INSERT INTO domain_events (id, record_id, action, version, payload, meta, at) \
+             SELECT gen_random_uuid(), 'n:' || i, 'reported', 1, json_build_object('comment', i, 'reason', 'x'), '{}', now() \
+             FROM generate_series(1, 100000) i"
+        }
+        Database::Sqlite => {
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
+             INSERT INTO domain_events (id, record_id, action, version, payload, meta, at) \
+             SELECT randomblob(16), 'n:' || i, 'reported', 1, json_object('comment', i, 'reason', 'x'), '{}', \
+             '2026-01-01 00:00:00.000000+00:00' FROM n"
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_is_added_to_a_bus_with_many_events() {
+    let mut db = fresh::<Conn>().await;
+    db.sql(many_reports()).await;
+    let some = || Reported::events().when(|report| report.comment % 1_000 == 0);
+    let late = Conn::of_reports("late", some()).from(From::Beginning);
+    let new = Conn::of_reports("new", some()).from(From::Now);
+    db.run(register(&new)).await.unwrap().unwrap();
+    let worker = Conn::start(Worker::new().subscribe(late).subscribe(new), &db.url).await;
+    let last = db.run(publish(report(1_000, "last"))).await.unwrap();
+    for name in ["late", "new"] {
+        let waited = db.run(wait_for(name, last.position, Duration::from_secs(200))).await.unwrap();
+        assert_eq!(waited, Waited::Handled);
+    }
+    worker.stop().await;
+    // On PostgreSQL, what is committed while an older transaction is open is new.
+    let is_exact = Db::<Conn>::DATABASE == Database::Sqlite;
+    assert_eq!(db.number("SELECT count(*) FROM seen WHERE subscriber = 'late'").await, 101);
+    let of_new = db.number("SELECT count(*) FROM seen WHERE subscriber = 'new'").await;
+    assert!(of_new == 1 || (!is_exact && of_new == 101), "{of_new}");
 }
