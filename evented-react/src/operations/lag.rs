@@ -40,21 +40,22 @@ impl<DB: EventedBackend> Operation<DB> for LagOf {
     type Output = Vec<Lag>;
 
     async fn perform<E: Executor<DB>>(self, executor: &mut E) -> Result<Vec<Lag>, Error> {
-        lags(executor, &self.subscriber).await
+        lags(executor, &self.subscriber, i64::MAX).await
     }
 }
 
-/// Reads how far a subscriber is behind each of its logs.
+/// Reads how far a subscriber is behind each of its logs. It counts at most this many events of a log.
 pub(crate) async fn lags<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     subscriber: &str,
+    most: i64,
 ) -> Result<Vec<Lag>, Error> {
     let mut cursors = load::<CursorRow, _, _>(executor, store::cursors_of(subscriber, None)).await?;
     cursors.sort_by(|one, other| one.stream.cmp(&other.stream).then(one.offset.cmp(&other.offset)));
     cursors.dedup_by(|one, other| one.stream == other.stream);
     let mut lags = Vec::new();
     for slowest in cursors {
-        let rows = load::<LagRow, _, _>(executor, behind(&slowest)).await?;
+        let rows = load::<LagRow, _, _>(executor, behind(&slowest, most)).await?;
         let row = rows.into_iter().next().unwrap_or(LagRow { events: 0, oldest: None });
         lags.push(Lag {
             log: slowest.stream,
@@ -76,13 +77,14 @@ impl<DB: SqlTypes> QueryableByName<DB> for LagRow {
     }
 }
 
-/// Counts the events of a log after a cursor.
-fn behind<DB: SqlTypes>(cursor: &CursorRow) -> Statement<'_, DB> {
+/// Counts the events of a log after a cursor, at most this many.
+fn behind<DB: SqlTypes>(cursor: &CursorRow, most: i64) -> Statement<'_, DB> {
     let mut statement = Statement::new("SELECT count(*), ");
     statement.sql(now_sql::<DB>()).sql(match DB::DATABASE {
-        Database::Postgres => " - CAST(extract(epoch FROM min(e.at)) * 1000 AS BIGINT) FROM ",
-        Database::Sqlite => " - CAST((julianday(min(e.at)) - 2440587.5) * 86400000.0 AS INTEGER) FROM ",
+        Database::Postgres => " - CAST(extract(epoch FROM min(b.at)) * 1000 AS BIGINT)",
+        Database::Sqlite => " - CAST((julianday(min(b.at)) - 2440587.5) * 86400000.0 AS INTEGER)",
     });
+    statement.sql(" FROM (SELECT e.at FROM ");
     cursor.push_log(&mut statement);
     statement.sql(" e WHERE ");
     if DB::NUMBERS_TRANSACTIONS {
@@ -91,5 +93,11 @@ fn behind<DB: SqlTypes>(cursor: &CursorRow) -> Statement<'_, DB> {
     } else {
         statement.sql("e.position > ").value(cursor.offset.position);
     }
+    statement.sql(if DB::NUMBERS_TRANSACTIONS {
+        " ORDER BY e.txid, e.position"
+    } else {
+        " ORDER BY e.position"
+    });
+    statement.sql(" LIMIT ").value(most).sql(") b");
     statement
 }

@@ -174,7 +174,7 @@ impl<DB: EventedBackend, C> Operation<DB> for Verify<'_, C> {
         };
         // Counted first: an event that comes later can only make a row differ that is counted as a fault then, if the
         // workers handle it before the comparison. They do not make rows differ.
-        let lags = lags(executor, &self.0.name).await?;
+        let lags = lags(executor, &self.0.name, i64::MAX).await?;
         let unhandled = (!lags.is_empty()).then(|| lags.iter().map(|lag| lag.events).sum());
         let rows = load::<DifferenceRow, _, _>(executor, compare(table)).await?;
         Ok(Ok(Differences { rows: rows.into_iter().map(|row| row.0).collect(), unhandled }))

@@ -58,9 +58,12 @@ where
             Ok(true) => return,
             Ok(false) => {
                 #[cfg(feature = "metrics")]
-                if let Err(error) = gauges.report(executor, shared).await {
-                    link.lose(shared, &error.to_string());
-                    continue;
+                {
+                    let reported = gauges.report(executor, shared).await;
+                    if let Err(error) = noted(executor, shared, reported).await {
+                        link.lose(shared, &error.to_string());
+                        continue;
+                    }
                 }
                 link.works();
                 let wait = beat.saturating_sub(began.elapsed());

@@ -11,8 +11,10 @@ use crate::store::{self, AsideCount, failed, load};
 use crate::telemetry;
 use crate::worker::shared::Shared;
 
-/// How often a worker reports. To count the events of a subscriber that is far behind takes the database a while.
+/// How often a worker reports.
 const INTERVAL: Duration = Duration::from_secs(15);
+/// How many events of a log are counted. A worker that counts for longer than its lease would lose its parts.
+const MOST_COUNTED: i64 = 100_000;
 
 /// The gauges of a worker.
 pub(super) struct Gauges {
@@ -38,7 +40,7 @@ impl Gauges {
         self.next = Instant::now() + INTERVAL;
         for served in &shared.served {
             let name = served.subscriber.name.as_str();
-            for lag in lags(executor, name).await? {
+            for lag in lags(executor, name, MOST_COUNTED).await? {
                 telemetry::lag(name, &lag.log, lag.events, Duration::from_millis(lag.oldest_ms));
             }
             let counts = load::<AsideCount, _, _>(executor, store::count_aside(name)).await?;
