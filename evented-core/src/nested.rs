@@ -61,7 +61,9 @@ impl<M: Evented> Nested<M> {
 fn by_key<M: Evented>(records: impl IntoIterator<Item = M>) -> Vec<M> {
     let mut places = HashMap::new();
     let mut kept: Vec<M> = Vec::new();
-    for record in records {
+    for mut record in records {
+        // As the database stores it: a time with nanoseconds is the same one with microseconds.
+        record.normalize();
         match places.get(&record.key()).and_then(|index: &usize| kept.get_mut(*index)) {
             Some(earlier) => *earlier = record,
             None => {

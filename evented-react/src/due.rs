@@ -167,6 +167,10 @@ pub(crate) async fn find<DB: EventedBackend, E: Lend<DB>>(
     let place = Place { offset, anchor: 0 };
     let Some(mut tail) = Tail::new(subscriber, stream, database, place) else { return Ok(Vec::new()) };
     let read = tail.read(executor, None, 1).await?;
+    if read.to.offset != row.offset {
+        let failure = Failure::dead("its event is no longer in the log");
+        return Err(Undone::Failed { index: None, failure, broken: false });
+    }
     let mut items = read.items;
     items.retain(|item| item.offset == row.offset && item.input == row.input);
     if row.state != State::Unreadable && items.iter().any(|item| item.key == row.key) {

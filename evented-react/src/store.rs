@@ -10,7 +10,8 @@ mod workers;
 pub(crate) use cursors::{CursorRow, MovedPart, cursors_of, insert_cursor, move_cursor, move_idle};
 pub(crate) use deferred::{
     AsideCount, DeferredRow, DuePart, Keyed, State, bury, count_aside, defer, deferred_at, deferred_of, due,
-    due_parts, forget, postpone, promote, renumber, revive, revive_unreadable, waiting_keys,
+    due_parts, forget, postpone, promote, renumber, renumber_transactions, revive, revive_unreadable,
+    waiting_keys,
 };
 pub(crate) use parts::{
     IsLocked, LockedPart, PartRow, Patience, free_part, free_parts, insert_part, lock_part, locked_part,

@@ -72,7 +72,8 @@ pub struct Subscriber<C> {
 /// What a subscriber does in a copy of its database: in a dump that was restored elsewhere, for example.
 ///
 /// PostgreSQL: the identifier of the server and the database tell a copy, so a dump, and a database that was created from another one
-/// as its template. A copy of all files of a server has the same identifier. SQLite: the path of the file tells a copy.
+/// as its template. A copy of all files of a server has the same identifier. SQLite: the path of the file tells a copy; one at the same
+/// path of another machine is not noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InCopies {

@@ -167,12 +167,12 @@ impl<DB: EventedBackend, M: ModelOn<DB>> Attempt<DB, M> for Change<'_, M> {
         let content =
             EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
         let event = next_event::<M>(&cx, &record.value, head, content, meta.as_ref());
+        let revision = event.revision;
+        decision.after.set_revision(revision);
         let change =
             Publishing::new(decision.action, cx.actor.as_deref(), Some(&before), Some(&decision.after));
         let published = options.publications(&record.name(), &cx, &pending.meta, &change)?;
         let append = Append { placed: options.placed, published: &published, ..event };
-        let revision = append.revision;
-        decision.after.set_revision(revision);
         let columns = columns_to_write::<M>(old.differing(&decision.digests));
         let written = state_store::update(executor, &append, &guard, &decision.after, &columns).await;
         let written = written.map_err(|error| record.failed(error))?;

@@ -185,6 +185,7 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let content =
         EventContent { action: decision.action, payload: &decision.payload, state: &state, given_id };
     let event = next_event::<M>(&cx, &it.record.value, head, content, meta.as_ref());
+    decision.after.set_revision(event.revision);
     // The key that the database makes is not known yet.
     let is_late = it.makes_key && M::PUBLISHES;
     let change = Publishing::new(decision.action, cx.actor.as_deref(), None, Some(&decision.after));
@@ -192,7 +193,6 @@ async fn append<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
         if is_late { Vec::new() } else { options.publications(&it.name, &cx, &pending.meta, &change)? };
     let (makes_key, fresh) = (it.makes_key, it.fresh);
     let append = Append { placed: options.placed, makes_key, fresh, published: &published, ..event };
-    decision.after.set_revision(append.revision);
     let inserted = state_store::insert(executor, &append, &decision.after).await;
     let inserted = inserted.map_err(|error| Error::database(it.name.clone(), error))?;
     let Some((offset, revision, row)) = inserted.written else { return Ok(None) };

@@ -255,19 +255,43 @@ pub async fn publish_due_of<DB: EventedBackend, E: Executor<DB>>(
             now
         }
     };
-    let transaction = Transaction::around(executor, &subject, true).await?;
-    let moved = move_due(executor, bus, &delayed, (now, patience)).await.map_err(failed);
-    let moved = transaction.close(executor, &subject, moved).await?;
+    let due = DueEvents { bus, delayed: &delayed, now, patience, all: true };
+    let moved = match in_transaction(executor, &subject, due).await {
+        // Somebody holds up one of the unique events. The others need not wait for it.
+        Err(Error::Busy { .. }) if patience.is_some() => {
+            in_transaction(executor, &subject, DueEvents { all: false, ..due }).await?
+        }
+        moved => moved?,
+    };
     commit_hint(executor);
     Ok(moved)
+}
+
+/// The delayed events that are published.
+#[derive(Debug, Clone, Copy)]
+struct DueEvents<'d> {
+    bus: &'d str,
+    delayed: &'d str,
+    now: i64,
+    patience: Option<i64>,
+    /// Also those with a unique key.
+    all: bool,
+}
+
+async fn in_transaction<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    subject: &Subject,
+    due: DueEvents<'_>,
+) -> Result<usize, Error> {
+    let transaction = Transaction::around(executor, subject, true).await?;
+    let moved = move_due(executor, due).await.map_err(|error| Error::database(subject.clone(), error));
+    transaction.close(executor, subject, moved).await
 }
 
 /// Moves events that are due to their bus, and returns how many. What the bus has under the same unique key already is dropped.
 async fn move_due<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
-    bus: &str,
-    delayed: &str,
-    (now, patience): (i64, Option<i64>),
+    DueEvents { bus, delayed, now, patience, all }: DueEvents<'_>,
 ) -> diesel::QueryResult<usize> {
     const COLUMNS: &str = "id, record_id, action, version, payload, meta, unique_key, source_schema, \
                            source_record, source_revision";
@@ -285,8 +309,14 @@ async fn move_due<DB: EventedBackend, E: Executor<DB>>(
         // Rows that another worker moves are not waited for.
         let mut statement: Statement<'_, DB> = Statement::new("WITH moved AS (DELETE FROM ");
         statement.identifier(delayed).sql(" WHERE id IN (SELECT d.id FROM ").identifier(delayed);
-        statement.sql(" d WHERE d.due <= ").value(now).sql(" ORDER BY d.due, d.id LIMIT ").value(chunk);
-        statement.sql(" FOR UPDATE SKIP LOCKED) RETURNING ").sql(COLUMNS).sql(", due), published AS (");
+        statement.sql(" d WHERE d.due <= ").value(now);
+        statement.sql(if all { "" } else { " AND d.unique_key IS NULL" });
+        statement
+            .sql(" ORDER BY d.due, d.id LIMIT ")
+            .value(chunk)
+            .sql(" FOR UPDATE SKIP LOCKED) RETURNING ")
+            .sql(COLUMNS)
+            .sql(", due), published AS (");
         statement.sql("INSERT INTO ").identifier(bus).sql(" (").sql(OF_BUS).sql(") SELECT ").sql(COLUMNS);
         statement.sql(", to_timestamp(due / 1000.0) FROM moved ORDER BY due, id").sql(CONFLICT);
         statement.sql(") SELECT count(*) FROM moved");

@@ -8,19 +8,23 @@ use evented_diesel::spi::{
     EventedBackend, Executor, Operation, SqlTypes, Statement, Transaction, anchor_of, optional, sealed,
 };
 
-use crate::divide::{free_parts, lock_all};
-use crate::home::home;
+use crate::divide::{free_parts, lock_all, store_division};
+use crate::register::just_before;
 use crate::store::{self, CursorRow, SubscriberRow, load, number, subject, write};
 
 /// Lets a subscriber go on that has stalled, because the database is a copy or was restored. From then on it runs in this database.
 /// Returns whether it is registered.
 ///
-/// It goes on where its cursors are, and handles what it had not handled when the copy was made. If the event at which a cursor stood
-/// has another place in its log, the cursor follows it. If it is gone, the cursor goes to the last event before its place.
-/// [`skip_pending`](Adopt::skip_pending) begins with what is new instead.
+/// It goes on where its cursors are, and handles what it had not handled when the copy was made. [`skip_pending`](Adopt::skip_pending)
+/// begins with what is new instead. Events that are [delayed](evented_diesel::Publish::after) are in the copy, too: who does not want
+/// them deletes them.
 ///
-/// PostgreSQL: a log whose last event belongs to a transaction that this server has not begun must be mended first. Otherwise the
-/// subscriber stalls again with that reason.
+/// If the event at which a cursor stood has another place in its log, because the transactions of the log were renumbered, the cursor
+/// follows it. If it is gone, the cursor goes to the last event before its place. Deliveries can be repeated in these two cases, and
+/// one that is set aside and whose event is gone is dead when it is tried again.
+///
+/// The subscriber stalls again, with its reason, if a log belongs to a server whose transactions have higher numbers, or if a cursor
+/// is ahead of the server and stood at no event, as that of a new subscriber.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -67,27 +71,60 @@ impl Adopt {
         let Some(row) = rows.into_iter().next() else { return Ok(false) };
         // Workers may have read what is skipped, or what comes again.
         lock_all(executor, name, row.division.parts).await?;
-        free_parts(executor, name).await?;
-        if row.home != 0 {
-            let home = home(executor).await?;
-            write(executor, store::set_home(name, home)).await?;
-        }
+        // The next worker stores where it runs: it may know the file under another path than this process.
+        write(executor, store::set_home(name, 0)).await?;
         write(executor, store::set_stalled(name, None)).await?;
+        let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
+        let mut found: Vec<(&CursorRow, Found)> = Vec::new();
+        for cursor in &cursors {
+            let is_same =
+                |known: &CursorRow| (&known.stream, known.offset) == (&cursor.stream, cursor.offset);
+            let known = found.iter().find(|(known, _)| is_same(known)).map(|(_, found)| *found);
+            let place = match known {
+                Some(known) => known,
+                None if self.skips_pending => end(executor, cursor).await?,
+                None => place_of(executor, cursor).await?,
+            };
+            found.push((cursor, place));
+        }
+        if found.iter().all(|(cursor, found)| cursor.offset == found.offset) && !self.skips_pending {
+            free_parts(executor, name).await?;
+            return Ok(true);
+        }
+        // How far earlier divisions had come says nothing about a log whose events have other places.
+        store_division(executor, name, &row.division.renewed(row.division.parts)).await?;
+        write(executor, store::remove_parts("evented_cursors", name, 0)).await?;
+        for (cursor, Found { offset, anchor }) in &found {
+            let to = CursorRow { offset: *offset, anchor: *anchor, ..(*cursor).clone() };
+            write(executor, store::insert_cursor(name, &to)).await?;
+        }
         if self.skips_pending {
             write(executor, store::remove_parts("evented_deferred", name, 0)).await?;
-        }
-        let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
-        for cursor in cursors {
-            let to = if self.skips_pending {
-                end(executor, &cursor).await?
-            } else {
-                found(executor, &cursor).await?
-            };
-            let to = CursorRow { offset: to.offset, anchor: to.anchor, ..cursor.clone() };
-            write(executor, store::move_cursor(name, &to, cursor.offset)).await?;
+        } else {
+            follow(executor, name, &found).await?;
         }
         Ok(true)
     }
+}
+
+/// Gives the deliveries that are set aside the places that their events have now.
+async fn follow<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    name: &str,
+    found: &[(&CursorRow, Found)],
+) -> Result<(), Error> {
+    if !DB::NUMBERS_TRANSACTIONS {
+        return Ok(());
+    }
+    let mut streams: Vec<&str> = Vec::new();
+    for (cursor, _) in found {
+        if !streams.contains(&cursor.stream.as_str()) {
+            streams.push(&cursor.stream);
+            let statement = store::renumber_transactions(name, cursor);
+            write(executor, statement).await?;
+        }
+    }
+    Ok(())
 }
 
 impl sealed::Operation for Adopt {}
@@ -132,13 +169,25 @@ async fn end<DB: EventedBackend, E: Executor<DB>>(
     Ok(last_until(executor, cursor, all).await?.unwrap_or(Found::NOTHING))
 }
 
-/// Finds the event at which a cursor stood. If it is gone, the last event before.
-async fn found<DB: EventedBackend, E: Executor<DB>>(
+/// Finds the place of the event at which a cursor stood. If it is gone, that of the last event before. A cursor that stood at no event
+/// stays where it is.
+async fn place_of<DB: EventedBackend, E: Executor<DB>>(
     executor: &mut E,
     cursor: &CursorRow,
 ) -> Result<Found, Error> {
-    if cursor.anchor != 0 {
-        // A log whose transactions were renumbered keeps its positions.
+    let unchanged = Found { offset: cursor.offset, anchor: cursor.anchor };
+    if cursor.anchor == 0 {
+        return Ok(unchanged);
+    }
+    let mut statement = select_place(cursor);
+    statement.sql(" WHERE e.txid = ").value(cursor.offset.txid);
+    statement.sql(" AND e.position = ").value(cursor.offset.position);
+    let there = load::<Found, _, _>(executor, statement).await?;
+    if there.iter().any(|event| event.anchor == cursor.anchor) {
+        return Ok(unchanged);
+    }
+    if DB::NUMBERS_TRANSACTIONS {
+        // A log whose transactions were renumbered keeps its positions. They have no index.
         let mut statement = select_place(cursor);
         statement.sql(" WHERE e.position = ").value(cursor.offset.position);
         let at_position = load::<Found, _, _>(executor, statement).await?;
@@ -146,7 +195,7 @@ async fn found<DB: EventedBackend, E: Executor<DB>>(
             return Ok(same);
         }
     }
-    Ok(last_until(executor, cursor, cursor.offset).await?.unwrap_or(Found::NOTHING))
+    Ok(last_until(executor, cursor, just_before(cursor.offset)).await?.unwrap_or(Found::NOTHING))
 }
 
 async fn last_until<DB: EventedBackend, E: Executor<DB>>(

@@ -93,11 +93,10 @@ fn behind<DB: SqlTypes>(cursor: &CursorRow, most: i64) -> Statement<'_, DB> {
     } else {
         statement.sql("e.position > ").value(cursor.offset.position);
     }
-    statement.sql(if DB::NUMBERS_TRANSACTIONS {
-        " ORDER BY e.txid, e.position"
-    } else {
-        " ORDER BY e.position"
-    });
-    statement.sql(" LIMIT ").value(most).sql(") b");
+    if most < i64::MAX {
+        let by_transaction = if DB::NUMBERS_TRANSACTIONS { "e.txid, " } else { "" };
+        statement.sql(" ORDER BY ").sql(by_transaction).sql("e.position LIMIT ").value(most);
+    }
+    statement.sql(") b");
     statement
 }

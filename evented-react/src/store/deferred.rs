@@ -6,7 +6,7 @@ use evented_core::LogOffset;
 use evented_diesel::spi::{Database, SqlTypes, Statement, optional};
 
 use crate::key::OrderKey;
-use crate::store::{now_sql, number, small, text};
+use crate::store::{CursorRow, now_sql, number, small, text};
 
 /// The state of a delivery that was set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,6 +297,19 @@ pub(crate) fn revive<'q, DB: SqlTypes>(subscriber: &'q str, part: i32, number: i
     statement.sql(now_sql::<DB>());
     push_which(&mut statement, subscriber, part, number);
     statement.sql(" AND state <> 'behind'");
+    statement
+}
+
+/// Gives the deliveries of a log that are set aside the transactions that their events have now, by the positions of the events.
+pub(crate) fn renumber_transactions<'q, DB: SqlTypes>(
+    subscriber: &'q str,
+    log: &'q CursorRow,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("UPDATE evented_deferred SET txid = e.txid FROM ");
+    log.push_log(&mut statement);
+    statement.sql(" e WHERE evented_deferred.subscriber = ").value(subscriber);
+    statement.sql(" AND evented_deferred.stream = ").value(log.stream.as_str());
+    statement.sql(" AND e.position = evented_deferred.position");
     statement
 }
 

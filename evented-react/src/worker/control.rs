@@ -28,7 +28,7 @@ use crate::worker::stall::check_home;
 
 /// The longest time between two beats.
 const LONGEST_BEAT: Duration = Duration::from_secs(1);
-/// How many milliseconds the loop waits for a transaction of the application that holds up delayed events.
+/// How many milliseconds the loop waits at most for transactions of the application that hold up delayed events.
 const PATIENCE: i64 = 500;
 /// After how many leases a worker that is not seen is forgotten.
 const FORGOTTEN: i64 = 20;
@@ -110,18 +110,24 @@ async fn one_beat<DB: EventedBackend, E: Executor<DB>, C>(
     Ok(false)
 }
 
-/// Publishes delayed events, and those of schedules. What cannot be published holds up nothing else.
+/// Publishes delayed events, and those of schedules. An event that cannot be published holds up nothing but delayed events of its bus.
+/// A copy of the database publishes nothing until its subscribers are adopted.
 async fn publish_what_is_due<DB: EventedBackend, E: Executor<DB>, C>(
     executor: &mut E,
     shared: &Shared<C>,
 ) -> Result<(), Error> {
+    if shared.state().in_copy.contains(&true) {
+        return Ok(());
+    }
+    let buses = i64::try_from(shared.buses.len().max(1)).unwrap_or(i64::MAX);
+    let patience = (PATIENCE.min(lease_millis(shared) / 4) / buses).max(1);
     #[cfg(feature = "cron")]
     for schedule in &shared.schedules {
         let published = run_schedule(executor, schedule).await;
         noted(executor, shared, published).await?;
     }
     for bus in &shared.buses {
-        let published = publish_due_of(executor, bus, None, Some(PATIENCE)).await;
+        let published = publish_due_of(executor, bus, None, Some(patience)).await;
         if noted(executor, shared, published).await? == Some(DELAYED_CHUNK) {
             // There may be more. The worker is seen in between.
             shared.announce_control();

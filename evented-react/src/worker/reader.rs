@@ -316,6 +316,7 @@ impl<'s, C: Send + 'static> Reader<'s, C> {
             if state.stalled.get_mut(subscriber).and_then(Option::take).is_some() {
                 // The parts are taken again, with the cursors that are stored now.
                 state.owned_parts.retain(|owned| owned.id.subscriber != subscriber);
+                self.shared.announce_control();
             }
         }
     }

@@ -211,7 +211,15 @@ async fn begin_due<DB: EventedBackend, E: Lend<DB>>(
     let (rows, next) = due_now(executor, subscriber, part.number).await?;
     let mut due = Vec::new();
     for row in rows.into_iter().filter(|row| !running.contains(&row.number)) {
-        let items = find(executor, subscriber, part, &row).await?;
+        let items = match find(executor, subscriber, part, &row).await {
+            Ok(items) => items,
+            Err(Undone::Failed { failure, .. }) => {
+                let (items, to_run) = (Vec::new(), Vec::new());
+                due.push(DueFlight { row, items, to_run, result: Some(Err(failure)), is_running: false });
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
         let of_part = |item: &&Arc<Item<E::Conn>>| {
             division.is_none_or(|division| !is_of_another_part(division, &row, item))
         };

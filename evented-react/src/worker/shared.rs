@@ -63,6 +63,8 @@ pub(super) struct State<C> {
     pub(super) divisions: Vec<Option<Division>>,
     /// For each subscriber: why it does not go on.
     pub(super) stalled: Vec<Option<String>>,
+    /// For each subscriber: whether it stalls because the database is a copy.
+    pub(super) in_copy: Vec<bool>,
     error: Option<String>,
     /// The part that a runner works on whose events run alone, because they may end the process. One at a time: otherwise the
     /// marks of other parts would stay behind when it does.
@@ -169,6 +171,7 @@ impl<C> Shared<C> {
             paused: vec![false; served.len()],
             divisions: vec![None; served.len()],
             stalled: vec![None; served.len()],
+            in_copy: vec![false; served.len()],
             error: None,
             alone: None,
             turn: 0,

@@ -17,7 +17,14 @@ pub(super) async fn check_home<DB: EventedBackend, E: Executor<DB>, C>(
     (index, served): (usize, &Served<C>),
     row: &SubscriberRow,
 ) -> Result<bool, Error> {
-    if !served.subscriber.stalls_in_copies() || is_at_home(executor, row).await? {
+    let is_at_home = !served.subscriber.stalls_in_copies() || is_at_home(executor, row).await?;
+    if let Some(in_copy) = shared.state().in_copy.get_mut(index) {
+        *in_copy = !is_at_home;
+    }
+    if is_at_home {
+        if row.stalled.as_deref() == Some(COPIED) {
+            write(executor, store::set_stalled(&row.name, None)).await?;
+        }
         return Ok(true);
     }
     shared.state().owned_parts.retain(|owned| owned.id.subscriber != index);

@@ -4,8 +4,12 @@ use std::time::{Duration, Instant};
 
 use evented_diesel::migrations::Database;
 use evented_diesel::prelude::*;
-use evented_react::{From, InCopies, Retry, Subscriber, Worker, adopt, register, subscribers};
-use evented_react_tests::{Comment, Kit, NewComment, Outbox, eventually, fresh};
+use evented_diesel::publish;
+use evented_react::{
+    DomainEventExt as _, From, InCopies, Retry, Subscriber, Which, Worker, adopt, register, retry, set_aside,
+    subscribers,
+};
+use evented_react_tests::{Comment, Kit, NewComment, Outbox, Reported, eventually, fresh};
 use evented_tests::db::Db;
 
 use super::Conn;
@@ -118,6 +122,9 @@ async fn a_cursor_whose_event_is_gone_goes_to_the_one_before() {
     worker.stop().await;
     // As if the log alone were restored from an earlier backup.
     db.sql("UPDATE evented_cursors SET position = position + 100, anchor = 7").await;
+    // How far a resize had come says nothing any more.
+    let earlier = r#"[{"parts":1,"cursors":{"comments_events":[[9000000000,9000000000]]}}]"#;
+    db.sql(&format!("UPDATE evented_subscribers SET earlier = '{earlier}'")).await;
     let worker = Conn::start(Worker::new().subscribe(audit()), &db.url).await;
     assert!(stalls(&mut db, "audit").await.contains("restored"));
     assert!(db.run(adopt("audit")).await.unwrap());
@@ -135,9 +142,11 @@ async fn a_cursor_follows_an_event_whose_transaction_was_renumbered() {
         return;
     }
     write(&mut db, &["a", "b"]).await;
-    // The cursors stand at events: a cursor without one is wherever its place sorts.
-    let one = || audit().parts(1);
-    assert_eq!(db.conn.drain(&one()).await.unwrap().handled, 2);
+    // The cursors stand at events: one without an event stays where it is.
+    let one = || audit().parts(1).retry(Retry::NEVER);
+    write(&mut db, &["dead"]).await;
+    let done = db.conn.drain_tolerant(&one()).await.unwrap();
+    assert_eq!((done.handled, done.set_aside), (2, 1));
     write(&mut db, &["c"]).await;
     db.sql(
         "ALTER TABLE comments_events DISABLE TRIGGER append_only; UPDATE comments_events SET txid = 0; \
@@ -152,4 +161,54 @@ async fn a_cursor_follows_an_event_whose_transaction_was_renumbered() {
     eventually(&mut db, SEEN, 4).await;
     worker.stop().await;
     assert_eq!(db.texts("SELECT text FROM seen ORDER BY text").await, ["a", "b", "c", "d"]);
+    // What is set aside has followed its event.
+    assert_eq!(db.run(retry("audit", Which::All)).await.unwrap(), 1);
+    let done = db.conn.drain_tolerant(&one()).await.unwrap();
+    assert_eq!((done.handled, done.set_aside), (0, 1));
+    let aside = db.run(set_aside("audit")).await.unwrap();
+    assert_eq!((aside[0].txid, aside[0].error.as_deref()), (0, Some("it is dead")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_event_is_gone_does_not_count_as_handled() {
+    let (mut db, outbox) = (fresh::<Conn>().await, Outbox::default());
+    write(&mut db, &["dead"]).await;
+    let worker = Worker::new().subscribe(mails(&outbox)).subscribe(audit().retry(Retry::NEVER));
+    let worker = Conn::start(worker, &db.url).await;
+    eventually(&mut db, "SELECT count(*) FROM evented_deferred WHERE state = 'dead'", 2).await;
+    let trigger = match Db::<Conn>::DATABASE {
+        Database::Postgres => "ALTER TABLE comments_events DISABLE TRIGGER append_only".to_owned(),
+        Database::Sqlite => {
+            let names = "SELECT name AS text FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'comments_events'";
+            db.texts(names).await.iter().map(|name| format!("DROP TRIGGER \"{name}\";")).collect()
+        }
+    };
+    db.sql(&trigger).await;
+    db.sql("DELETE FROM comments_events").await;
+    for name in ["mails", "audit"] {
+        assert_eq!(db.run(retry(name, Which::All)).await.unwrap(), 1);
+    }
+    let gone = "SELECT count(*) FROM evented_deferred WHERE state = 'dead' AND error LIKE '%no longer in the log%'";
+    eventually(&mut db, gone, 2).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_publishes_no_delayed_event_until_it_is_adopted() {
+    let mut db = fresh::<Conn>().await;
+    let reports = || Conn::of_reports("reports", Reported::events()).in_copies(InCopies::Stall);
+    db.run(register(&reports())).await.unwrap().unwrap();
+    db.sql(COPY).await;
+    let report = Reported { comment: 1, reason: "late".to_owned() };
+    db.run(publish(report).after(Duration::ZERO)).await.unwrap();
+    let worker = Conn::start(Worker::new().subscribe(reports()).lease(Duration::from_secs(1)), &db.url).await;
+    stalls(&mut db, "reports").await;
+    // It was seen again since then: its loop has gone on.
+    let seen = "SELECT max(seen_at) FROM evented_workers";
+    let before = db.number(seen).await;
+    eventually(&mut db, &format!("SELECT count(*) FROM evented_workers WHERE seen_at > {before} + 1000"), 1).await;
+    assert_eq!(db.number("SELECT count(*) FROM domain_events").await, 0);
+    assert!(db.run(adopt("reports")).await.unwrap());
+    eventually(&mut db, SEEN, 1).await;
+    worker.stop().await;
 }
