@@ -1,11 +1,16 @@
-//! Items and orders, and the domain event that an order publishes.
+//! Items and orders, and the domain events that follow from an order.
 
+use chrono::NaiveDate;
 use evented_diesel::prelude::*;
 use evented_diesel::{DomainEvent, PublishFor, Publishing};
 use serde::{Deserialize, Serialize};
 
 diesel::table! { items (id) { id -> Integer, name -> Text, stock -> Integer, } }
-diesel::table! { orders (id) { id -> Integer, customer -> Text, item_id -> Integer, count -> Integer, } }
+diesel::table! {
+    orders (id) { id -> Integer, customer -> Text, item_id -> Integer, count -> Integer, total -> Integer, day -> Date, }
+}
+diesel::table! { invoices (number) { number -> Integer, order_id -> Integer, total -> Integer, } }
+diesel::table! { days (day) { day -> Date, orders -> BigInt, total -> BigInt, } }
 
 #[derive(Evented, Clone, Debug)]
 #[diesel(table_name = items)]
@@ -34,6 +39,10 @@ pub struct Order {
     pub customer: String,
     pub item_id: i32,
     pub count: i32,
+    /// The price of all items.
+    pub total: i32,
+    /// The day on which it was placed, by the clock of the shop.
+    pub day: NaiveDate,
 }
 
 /// An order was placed. It contains what its subscribers need.
@@ -44,6 +53,7 @@ pub struct OrderPlaced {
     pub customer: String,
     pub item: i32,
     pub count: i32,
+    pub total: i32,
 }
 
 impl PublishFor<Order> for OrderPlaced {
@@ -54,13 +64,16 @@ impl PublishFor<Order> for OrderPlaced {
             customer: order.customer.clone(),
             item: order.item_id,
             count: order.count,
+            total: order.total,
         })
     }
 }
 
-/// The tables of the application.
-pub const TABLES: &str = "
-    CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, stock INTEGER NOT NULL);
-    CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, customer TEXT NOT NULL, item_id INTEGER NOT NULL,
-        count INTEGER NOT NULL);
-    CREATE TABLE invoices (number INTEGER PRIMARY KEY AUTOINCREMENT, order_id INTEGER NOT NULL);";
+/// The items of an order were taken out of the stock.
+#[derive(DomainEvent, Serialize, Deserialize, Clone, Debug)]
+#[domain_event(name = "stock_reserved", key = order)]
+pub struct StockReserved {
+    pub order: i32,
+    pub customer: String,
+    pub total: i32,
+}
