@@ -16,10 +16,12 @@ mod projection;
 mod pruning;
 mod rebuild;
 mod shared_rows;
+mod three_subscribers;
 mod writers;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     drain::run(bench, report)?;
+    three_subscribers::run(bench, report)?;
     projection::run(bench, report)?;
     rebuild::run(bench, report)?;
     inline::run(bench, report)?;

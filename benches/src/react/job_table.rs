@@ -46,10 +46,21 @@ pub(crate) fn handle_all(url: &str, size: i64) -> anyhow::Result<()> {
 
 /// Handles rows with 8 workers until `stop` is set, and counts those that are handled.
 pub(crate) fn serve(url: &str, size: i64, handled: &AtomicU64, stop: &AtomicBool) -> anyhow::Result<()> {
+    serve_with(url, |conn| claim_and_handle(conn, size), handled, stop)
+}
+
+/// Calls `next` with 8 workers until `stop` is set, and counts the rows that it returns. `next` claims and handles some rows of a
+/// table, and returns how many there were.
+pub(crate) fn serve_with(
+    url: &str,
+    next: impl Fn(&mut PgConnection) -> anyhow::Result<usize> + Sync,
+    handled: &AtomicU64,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
     with_8_workers(|| {
         let mut conn = PgConnection::establish(url)?;
         while !stop.load(Ordering::Relaxed) {
-            match claim_and_handle(&mut conn, size)? {
+            match next(&mut conn)? {
                 0 => std::thread::sleep(PAUSE),
                 rows => {
                     handled.fetch_add(u64::try_from(rows)?, Ordering::Relaxed);

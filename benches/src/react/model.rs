@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use evented_diesel::batch;
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
-use evented_react::{Change, Delivery, Failure, From, MigrationsExt as _, Subscriber, Worker};
+use evented_react::{Change, Delivery, Failure, From, MigrationsExt as _, Subscriber, Worker, WorkerThreads};
 
 use crate::setup::Bench;
 
@@ -84,6 +84,11 @@ pub(crate) fn handle_all(
     let url = url.to_owned();
     let worker = Worker::new().subscribe(subscriber).concurrency(8);
     let worker = worker.start(move || PgConnection::establish(&url))?;
+    finish(worker, deliveries)
+}
+
+/// Waits until a worker has handled this many deliveries, and stops it.
+pub(crate) fn finish(worker: WorkerThreads, deliveries: u64) -> anyhow::Result<()> {
     let until = Instant::now() + Duration::from_secs(600);
     while worker.status().handled < deliveries {
         let status = worker.status();
