@@ -1,5 +1,6 @@
 //! Publishes domain events without a command.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::deserialize::{self, QueryableByName};
@@ -16,6 +17,7 @@ use crate::exec::{Executor, Operation, Transaction, commit_hint, sealed};
 use crate::sql::{LogName, SqlTypes, Statement, field};
 use crate::write::delayed::{PublishLater, due_in};
 use crate::write::options::{Options, event_options};
+use crate::write::published::EVENTS_PER_STATEMENT;
 
 /// How often an insert is tried whose unique key is taken and then free.
 const ATTEMPTS: u32 = 3;
@@ -194,7 +196,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn published(self, bus: LogName, is_duplicate: bool) -> Published {
+    fn published(&self, bus: LogName, is_duplicate: bool) -> Published {
         let LogOffset { txid, position } = self.offset;
         let position = Position::new(bus.stream(), txid.cast_unsigned(), position.cast_unsigned());
         Published { id: self.id, position, is_duplicate }
@@ -242,8 +244,32 @@ async fn write_all<DB: EventedBackend, E: Executor<DB>>(
     events: &[Publish],
 ) -> Result<Vec<Published>, Error> {
     let mut published = Vec::with_capacity(events.len());
-    for event in events {
-        published.push(event.write(executor).await?);
+    for events in events.chunks(EVENTS_PER_STATEMENT) {
+        published.append(&mut write_chunk(executor, events).await?);
     }
     Ok(published)
+}
+
+/// Writes events of one type without unique keys, in one statement.
+async fn write_chunk<DB: EventedBackend, E: Executor<DB>>(
+    executor: &mut E,
+    events: &[Publish],
+) -> Result<Vec<Published>, Error> {
+    let made: Vec<Publication> = events.iter().map(Publish::publication).collect::<Result<_, _>>()?;
+    let (Some(event), Some(first)) = (events.first(), made.first()) else { return Ok(Vec::new()) };
+    let rows: Vec<PublicationRow<'_>> =
+        made.iter().map(|publication| PublicationRow { publication, cause: Cause::None }).collect();
+    let mut statement = Statement::new("");
+    push_publications(&mut statement, &rows);
+    statement.sql(" RETURNING id, txid, position");
+    let stored = executor.load::<Stored>(statement).await;
+    let stored = stored.map_err(|error| Error::database(event.subject.clone(), error))?;
+    // The database may return the rows in another order.
+    let places: HashMap<Uuid, Stored> = stored.into_iter().map(|row| (row.id, row)).collect();
+    let published = |publication: &Publication| {
+        let stored = places.get(&publication.id)?;
+        Some(stored.published(first.bus, false))
+    };
+    let all: Option<Vec<Published>> = made.iter().map(published).collect();
+    all.ok_or_else(|| Error::database(event.subject.clone(), diesel::NotFound))
 }

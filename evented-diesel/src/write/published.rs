@@ -13,7 +13,7 @@ use crate::statements::by_bus;
 use crate::write::options::Options;
 
 /// The most events that one statement writes: SQLite limits the parts of a `UNION ALL`.
-const EVENTS_PER_STATEMENT: usize = 100;
+pub(super) const EVENTS_PER_STATEMENT: usize = 100;
 
 /// Returns whether the domain events of a command take a statement of their own.
 pub(crate) fn takes_a_statement<DB: EventedBackend, M: Model>(options: &Options) -> bool {

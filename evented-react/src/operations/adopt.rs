@@ -16,8 +16,8 @@ use crate::store::{self, CursorRow, SubscriberRow, load, number, subject, write}
 /// Returns whether it is registered.
 ///
 /// It goes on where its cursors are, and handles what it had not handled when the copy was made. [`skip_pending`](Adopt::skip_pending)
-/// begins with what is new instead. Events that are [delayed](evented_diesel::Publish::after) are in the copy, too: who does not want
-/// them deletes them.
+/// begins with what is new instead. Events that are [delayed](evented_diesel::Publish::after) are in the copy, too: delete those that
+/// it must not publish.
 ///
 /// If the event at which a cursor stood has another place in its log, because the transactions of the log were renumbered, the cursor
 /// follows it. If it is gone, the cursor goes to the last event before its place. Deliveries can be repeated in these two cases, and
@@ -77,8 +77,7 @@ impl Adopt {
         let cursors = load::<CursorRow, _, _>(executor, store::cursors_of(name, None)).await?;
         let mut found: Vec<(&CursorRow, Found)> = Vec::new();
         for cursor in &cursors {
-            let is_same =
-                |known: &CursorRow| (&known.stream, known.offset) == (&cursor.stream, cursor.offset);
+            let is_same = |known: &CursorRow| CursorRow { part: cursor.part, ..known.clone() } == *cursor;
             let known = found.iter().find(|(known, _)| is_same(known)).map(|(_, found)| *found);
             let place = match known {
                 Some(known) => known,
