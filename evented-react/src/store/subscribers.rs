@@ -20,7 +20,7 @@ pub(crate) struct SubscriberRow {
     pub(crate) stalled: Option<String>,
     /// What it takes: see `Subscriber::takes`.
     pub(crate) inputs: String,
-    /// The number of the database that it ran in when it last stalled in copies; 0 if that is not known.
+    /// The number of the database that it runs in. A worker that stalls in copies stores it; 0 if none has done so.
     pub(crate) home: i64,
 }
 

@@ -99,11 +99,11 @@ impl Pool {
         self.start_one()
     }
 
-    /// Checks that no process has ended by itself. One that does so writes the reason to the standard error.
+    /// Checks that all processes run. A worker that fails writes the reason to the standard error.
     pub fn check(&mut self) -> anyhow::Result<()> {
         for child in &mut self.running {
             if let Some(status) = child.try_wait()? {
-                bail!("a worker has ended by itself: {status}");
+                bail!("a worker process has stopped: {status}");
             }
         }
         Ok(())
