@@ -84,6 +84,18 @@ impl<M: Evented> Channel<M> {
         self
     }
 
+    /// The channel of these records.
+    pub(crate) fn of_target(target: ChannelTarget<M>) -> Self {
+        Self { target: Ok(target), ..Self::all() }
+    }
+
+    /// Like [`allowed_by`](Self::allowed_by), with a shared policy.
+    #[must_use]
+    pub(crate) fn with_policy(mut self, policy: Arc<dyn Policy<M>>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
     /// Whether two channels have the same target. Their kinds and policies do not matter.
     ///
     /// [`Policy::may_subscribe`] can use it to identify the requested channel:

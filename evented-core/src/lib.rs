@@ -17,6 +17,7 @@
 //! | digests of states | [`Digest`] |
 //! | what a subscriber receives | [`Change`], [`Position`], [`Scope`] |
 //! | hashes of events | [`Chained`], [`EventHash`] |
+//! | live queries, and the rows that they have | [`live`] |
 //! | the tree over a log, its checkpoints and proofs | [`Frontier`], [`Checkpoint`], [`InclusionProof`] |
 
 mod action;
@@ -37,6 +38,7 @@ mod invalid;
 mod json;
 mod key;
 mod kinds;
+pub mod live;
 mod meta;
 mod nested;
 mod never;

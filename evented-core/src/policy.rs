@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::live::Filter;
 use crate::{Channel, Evented, Unstorable};
 
 /// Decides what one subscriber may see. The hub calls it when the subscriber subscribes, and then for each record of
@@ -30,6 +31,19 @@ pub trait Policy<M>: Send + Sync {
     /// Whether the subscriber may see the record in this state. The hub calls this for both sides of a change: a
     /// record that was hidden and is now visible enters, and a record that is now hidden leaves.
     fn may_see(&self, record: &M) -> bool;
+
+    /// The same rule as a condition, so that a live query reads only what the viewer may see. Each record that it reads is
+    /// still checked by [`may_see`](Self::may_see). Default: `None`; a live list with a limit then reads on behind hidden
+    /// records, at most 10,000.
+    fn filter(&self) -> Option<Filter<M>> {
+        None
+    }
+
+    /// What the rule depends on: viewers whose policies have the same type and the same key share their live values. The
+    /// organisation of the viewer, for example. Default: `None`, and no value is shared.
+    fn key(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<M, F: Fn(&M) -> bool + Send + Sync> Policy<M> for F {

@@ -136,6 +136,16 @@ impl<M: Evented> Scope<M> {
         Ok(Self { combination, key: ScopeKey::of(&values), shown, model: PhantomData })
     }
 
+    /// The scope of a declared combination with these values, names and values as JSON.
+    pub(crate) fn of_values(
+        combination: usize,
+        parts: Vec<(ScopeValue, &'static str, serde_json::Value)>,
+    ) -> Self {
+        let values: Vec<ScopeValue> = parts.iter().map(|(value, ..)| *value).collect();
+        let shown = parts.into_iter().map(|(_, name, json)| (name, json)).collect();
+        Self { combination, key: ScopeKey::of(&values), shown, model: PhantomData }
+    }
+
     /// The scopes that a record is in, by their index in [`Evented::SCOPES`].
     #[must_use]
     pub fn keys_of(record: &M) -> ScopeKeys {

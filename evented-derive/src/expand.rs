@@ -15,6 +15,7 @@ mod evented;
 mod formats;
 mod inputs;
 mod keys;
+mod live;
 mod log_impl;
 mod log_only;
 mod methods;
@@ -33,6 +34,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let event = event::expand(model, &names);
     let log = log_impl::of_ones_own(model, &names);
     let methods = methods::expand(model, &names);
+    let live_fields = live::fields(model, &names);
     let hidden = [
         evented::expand(model, &names),
         action_impls::expand(model, &names),
@@ -41,6 +43,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         formats::expand(model, &names),
         tables::expand(model, &names),
         scopes::expand(model, &names),
+        live::impls(model, &names),
     ];
     let hides_event = matches!(model.names.event, Some(EventName::Hidden));
     let hidden_event = hides_event.then_some(&event);
@@ -56,6 +59,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         #event
         #log
         #methods
+        #live_fields
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Model {
     pub(crate) cascade: Vec<Child>,
     /// `view`: the table is a view of PostgreSQL. The span of the attribute.
     pub(crate) view: Option<Span>,
+    /// `live`: the fields are values for live queries. The span of the attribute.
+    pub(crate) live: Option<Span>,
     /// `log(table = path)`: the user's own `table!` of the log.
     pub(crate) log_table: Option<Path>,
     /// `log(db_schema = "audit")`: the database schema of the log's table.

@@ -240,7 +240,7 @@ pub use evented_derive::{Bus, DomainEvent, EventLog, Evented};
 pub use exec::RunAsync;
 pub use exec::{Executor, Operation, Run};
 pub use model::{
-    Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, Model, ModelOn, NoFields,
+    Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, LiveOn, Model, ModelOn, NoFields,
     PendingEvent, Written,
 };
 pub use model::{RowFilter, Savable, WithTable};

@@ -12,7 +12,9 @@ mod record;
 mod written;
 
 pub use cascade::{Cascade, DeletingChildren};
-pub use definition::{EventsOf, Model, ModelOn, RowFilter, Savable, WithTable, column, converted_column};
+pub use definition::{
+    EventsOf, LiveOn, Model, ModelOn, RowFilter, Savable, WithTable, column, converted_column,
+};
 pub use derived::Derived;
 pub use event::{Columns, Event};
 pub use id::Id;

@@ -17,7 +17,7 @@ pub use evented_core::{
     Action, ActionOf, AsStored, Context, Create, Drift, EventBody, Evented, External, FieldDigests,
     FieldError, Fields, IntoRecordRef, IntoScope, KeyKind, KeyPart, KeyPartKind, KeySource, KeyValue, Normal,
     Payload, PayloadError, RawPayload, RecordRef, Retired, Scope, ScopeKey, ScopeName, ScopePart, ScopeValue,
-    StateDigester, Step, Unstorable, ValidationErrors, names, present,
+    StateDigester, Step, Unstorable, ValidationErrors, live, names, present,
 };
 pub use serde;
 pub use serde_json;
@@ -39,7 +39,7 @@ pub use crate::model::{
     ModelOn, PendingEvent, RecordedIn, Savable, SharedLog, WithTable, Written, column, converted_column,
     shard_by_key,
 };
-pub use crate::sql::{BindColumns, ConvertedField, LogName, NamedTable};
+pub use crate::sql::{BindColumns, BindOperands, ConvertedField, LogName, NamedTable};
 pub use crate::sql_types;
 pub use crate::statements::{IsRecord, IsRow, JoinOf, push_is_row};
 pub use crate::write::{Command, delete_children};
@@ -57,6 +57,15 @@ where
     Col: diesel::Column<Table = C::Table>,
 {
     Col::NAME
+}
+
+/// The error for a value that is of no field.
+///
+/// # Errors
+///
+/// Always.
+pub fn no_such_operand() -> diesel::QueryResult<()> {
+    Err(diesel::result::Error::QueryBuilderError("a value of another type than its field".into()))
 }
 
 /// A type that a timestamp field may have.

@@ -6,6 +6,7 @@
 mod entry;
 mod history;
 mod linked;
+pub(crate) mod live;
 pub(crate) mod load;
 mod replay;
 mod source_change;

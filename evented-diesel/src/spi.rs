@@ -9,6 +9,7 @@ pub use crate::exec::{
     BlockingExecutor, Executor, Operation, Transaction, on_commit_hint, ready, sealed, wake,
 };
 pub use crate::model::{Record, stable_hash};
+pub use crate::read::live::{LiveFill, MOST_HIDDEN, live_fill, live_records};
 pub use crate::read::load::{events as load_events, head as load_head, replay as load_replay};
 pub use crate::sql::{
     BindColumns, Database, KeyList, LogName, NamedTable, SqlTypes, Statement, Text, Value, optional,
@@ -17,7 +18,7 @@ pub use crate::statements::{BlockingSession, CommitMark, HeadRow, HistoryEvent, 
 pub use crate::stream::{
     Consumer, Cursor, DEFAULT_STATE_CACHE_SIZE, Delivery, LoadedHistory, LogPage, LongHistories, ModelStream,
     PageConsumer, Sink, SourceLog, UnreadableRow, WantedHistories, anchor_of, apply_page, catch_panic,
-    check_log, check_position, commit_mark, database_id, last_final, log_offset, log_position, read_page,
-    start_of_now,
+    check_log, check_position, commit_mark, database_id, last_final, last_offsets, log_offset, log_position,
+    marker, read_page, start_of_now,
 };
 pub use crate::write::{DELAYED_CHUNK, declared_events, publish_all_due, publish_due_of};

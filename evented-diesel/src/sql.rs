@@ -15,7 +15,7 @@ mod statement;
 mod types;
 mod value;
 
-pub use bind_columns::{BindColumns, ConvertedField, NamedTable};
+pub use bind_columns::{BindColumns, BindOperands, ConvertedField, NamedTable};
 pub use database::Database;
 pub use event_table::EventTable;
 pub(crate) use fitted_name::{fitted, fitted_to};

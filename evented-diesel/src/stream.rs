@@ -32,7 +32,8 @@ pub use log_pages::{LogPage, UnreadableRow, commit_mark, read_page};
 pub use log_reader::{ChangePage, LogReader, ReadPage};
 pub use model_stream::{DEFAULT_STATE_CACHE_SIZE, ModelStream};
 pub use positions::{
-    anchor_of, check_log, check_position, database_id, last_final, log_offset, log_position, start_of_now,
+    anchor_of, check_log, check_position, database_id, last_final, last_offsets, log_offset, log_position,
+    marker, start_of_now,
 };
 pub use read_point::{ReadPoint, TakeReadPoint};
 pub use source_log::SourceLog;

@@ -19,6 +19,7 @@ use crate::shared::{Reached, Shared};
 use crate::source::log::{EVENTS_PER_PAGE, LogModel, ModelConsumer, PlannedLog};
 use crate::status::{HubStatus, SubscriptionInfo};
 use crate::sync::lock;
+use crate::tap::Tap;
 
 #[cfg(feature = "__async")]
 mod hub_task;
@@ -284,6 +285,34 @@ impl Hub {
     }
 }
 
+/// Attaches a tap to a hub.
+#[must_use]
+pub fn attach(hub: &Hub) -> Tap {
+    let tap = Tap::attach(&hub.inner.shared.taps);
+    if hub.inner.shared.is_stopping() {
+        hub.inner.shared.taps.end(hub.status().error);
+    }
+    tap
+}
+
+/// Returns whether a hub reads a model.
+#[must_use]
+pub fn reads<M: Model>(hub: &Hub) -> bool {
+    hub.inner.shared.router::<M>().is_some()
+}
+
+/// Returns whether a hub reads the write-ahead log.
+#[must_use]
+pub fn is_on_wal(hub: &Hub) -> bool {
+    #[cfg(feature = "wal")]
+    return hub.inner.shared.reached(crate::wal::wal_stream()).is_some();
+    #[cfg(not(feature = "wal"))]
+    {
+        let _ = hub;
+        false
+    }
+}
+
 impl Inner {
     fn stop(&self) {
         self.shared.stop();
@@ -311,7 +340,7 @@ impl HubBuilder {
         let shared = Arc::clone(&self.shared);
         let log = SourceLog::of::<M::Log>();
         let model = Box::new(move |at: Position, database, cache_size| {
-            let router = Router::<M>::shared(at);
+            let router = Router::<M>::shared(at, &shared.taps);
             shared.add_router(Arc::clone(&router));
             shared.set_reached(Reached { last: at, to: at });
             Box::new(LogModel::new(router, log.stream, database, cache_size)) as Box<dyn ModelConsumer>

@@ -95,6 +95,7 @@ mod source;
 pub mod spi;
 mod status;
 mod sync;
+mod tap;
 mod telemetry;
 #[cfg(feature = "wal")]
 pub mod wal;

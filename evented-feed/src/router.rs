@@ -15,6 +15,7 @@ use evented_diesel::stream::{Interruption, Unreadable};
 use crate::feed::{EndReason, Feed, FeedItem, Subscriptions, later};
 use crate::status::SubscriptionInfo;
 use crate::sync::lock;
+use crate::tap::Taps;
 use crate::telemetry;
 
 mod catching_up;
@@ -54,6 +55,7 @@ pub(crate) struct Router<M: Model> {
     /// Whether the hub has stopped: no further delivery follows.
     closed: bool,
     removed: Removed<M>,
+    taps: Arc<Taps>,
     this: Weak<Mutex<Self>>,
 }
 
@@ -71,18 +73,23 @@ pub(crate) struct SubscribeRequest<M: Model> {
 
 impl<M: Model> Router<M> {
     /// Creates a router whose stream is at a position.
-    pub(crate) fn shared(live: Position) -> Arc<Mutex<Self>> {
-        Self::new(live, live, None)
+    pub(crate) fn shared(live: Position, taps: &Arc<Taps>) -> Arc<Mutex<Self>> {
+        Self::new(live, live, None, taps)
     }
 
     /// Creates a router of a stream that cannot be read again. It keeps the last `changes` changes for subscribers that
     /// resume. Only those subscribers receive the changes up to `now`.
     #[cfg(feature = "wal")]
-    pub(crate) fn remembering(live: Position, now: Position, changes: usize) -> Arc<Mutex<Self>> {
-        Self::new(live, now, Some(Recent::new(live, changes)))
+    pub(crate) fn remembering(
+        live: Position,
+        now: Position,
+        changes: usize,
+        taps: &Arc<Taps>,
+    ) -> Arc<Mutex<Self>> {
+        Self::new(live, now, Some(Recent::new(live, changes)), taps)
     }
 
-    fn new(live: Position, now: Position, recent: Option<Recent<M>>) -> Arc<Mutex<Self>> {
+    fn new(live: Position, now: Position, recent: Option<Recent<M>>, taps: &Arc<Taps>) -> Arc<Mutex<Self>> {
         Arc::new_cyclic(|this| {
             Mutex::new(Self {
                 subscribers: HashMap::new(),
@@ -97,6 +104,7 @@ impl<M: Model> Router<M> {
                 recent,
                 closed: false,
                 removed: Removed::default(),
+                taps: Arc::clone(taps),
                 this: this.clone(),
             })
         })
@@ -203,6 +211,7 @@ impl<M: Model> Router<M> {
 
     /// Delivers to every subscriber of the live stream that the delivery concerns.
     pub(crate) fn deliver(&mut self, delivery: &Delivery<M>) {
+        self.taps.deliver(delivery);
         if let Some(recent) = &mut self.recent {
             self.removed.deliveries.extend(recent.keep(delivery));
         }
@@ -314,6 +323,7 @@ impl<M: Model> Router<M> {
     /// Ends every subscription, and continues at another position.
     pub(crate) fn restart(&mut self, reason: &Interruption, live: Position) {
         self.interrupt(reason);
+        self.taps.gap::<M>(&reason.to_string());
         self.live = live;
     }
 

@@ -13,6 +13,7 @@ use crate::hints::poll_now;
 use crate::router::Router;
 use crate::status::HubStatus;
 use crate::sync::lock;
+use crate::tap::Taps;
 
 /// How far the hub has delivered a stream.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) progress: Event,
     stopping: AtomicBool,
     status: Mutex<HubStatus>,
+    /// Those that are told everything that the hub reads.
+    pub(crate) taps: Arc<Taps>,
 }
 
 impl Shared {
@@ -79,6 +82,7 @@ impl Shared {
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.update_status(|status| status.connected = false);
+        self.taps.end(self.status().error);
         self.progress.notify(usize::MAX);
         poll_now();
     }

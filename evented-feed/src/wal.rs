@@ -16,8 +16,12 @@ mod texts;
 pub use check::{Check, Problem, check};
 pub use current_lsn::{ReadPosition, position};
 pub use evented_wal::{PublishedInPart, RequiredTable, TableName};
+#[doc(hidden)]
+pub use mark::mark_of;
 pub use mark::{Mark, mark};
 pub use model_columns::ModelColumns;
+#[doc(hidden)]
+pub use positions::wal_stream;
 pub use publication::{CreatePublication, DropPublication, create_publication, drop_publication};
 pub use slot::{
     CreateSlot, Created, DropSlot, ReadSlotStatus, SlotHealth, SlotStatus, create_slot, drop_slot,

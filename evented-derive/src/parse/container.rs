@@ -29,6 +29,7 @@ pub(super) const FORMS: &[Form] = &[
     ("publish", "#[evented(publish(on(insert) = OrderPlaced))]"),
     ("cascade", "#[evented(cascade(Comment))]"),
     ("view", "#[evented(view)]"),
+    ("live", "#[evented(live)]"),
     ("upcast", "#[evented(upcast(0 = f, 1 = g))]"),
     ("drift", "#[evented(drift = adopt)]"),
     ("crate", "#[evented(crate = path::to::evented_diesel)]"),
@@ -73,6 +74,7 @@ pub(super) struct Container {
     publishes: Vec<PublishOn>,
     cascade: Vec<Child>,
     view: Option<Span>,
+    live: Option<Span>,
     insert: Option<Path>,
     update: Option<Path>,
     names: GeneratedNames,
@@ -115,6 +117,7 @@ impl Container {
                 self.publishes.extend(items::list(input, form, errors, |input, _| publish::on(input))?);
             }
             "view" => self.view = Some(input.span()),
+            "live" => self.live = Some(input.span()),
             "cascade" => self.cascade.extend(items::list(input, form, errors, |input, _| child(input))?),
             "insert" => self.insert = Some(items::equals(input)?),
             "update" => self.update = Some(items::equals(input)?),
@@ -195,6 +198,7 @@ impl Container {
             publishes: self.publishes,
             cascade: self.cascade,
             view: self.view,
+            live: self.live,
             log_table: self.log_table,
             db_schema: self.db_schema,
             insert: self.insert,

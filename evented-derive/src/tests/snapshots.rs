@@ -102,6 +102,7 @@ fn each_attribute() -> Vec<(&'static str, DeriveInput)> {
             ),
         ),
         ("view", on_struct(quote!(#[evented(view)]))),
+        ("live", on_struct(quote!(#[evented(live)]))),
         ("log_table", on_struct(quote!(#[evented(log(table = schema::item_log))]))),
         ("log_db_schema", on_struct(quote!(#[evented(log(db_schema = "audit"))]))),
         ("insert", on_struct(quote!(#[evented(insert = path::To::MyNew)]))),

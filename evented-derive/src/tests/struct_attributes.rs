@@ -15,7 +15,7 @@ fn names_of_attributes() {
         (
             quote!(#[evented(broadcast(on(insert) = ItemAdded), schema = "i")]),
             "unknown attribute `broadcast`; known here are `schema`, `version`, `actions`, `retired`, `scopes`, \
-             `log`, `insert`, `update`, `names`, `check`, `savepoint`, `before_append`, `after_write`, `publish`, `cascade`, `view`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
+             `log`, `insert`, `update`, `names`, `check`, `savepoint`, `before_append`, `after_write`, `publish`, `cascade`, `view`, `live`, `upcast`, `drift`, `crate`; write for example `#[evented(schema = \"items\")]`",
         ),
         (quote!(#[evented(revision)]), "`revision` goes on a field; write `#[evented(revision)]` there"),
         (

@@ -3,6 +3,7 @@
 use diesel::backend::Backend;
 use diesel::deserialize;
 use diesel::row::Row;
+use evented_core::live::LiveModel;
 use evented_core::{Evented, KeyValue};
 
 use crate::domain::{Publications, Publishing};
@@ -14,7 +15,7 @@ use crate::model::event::Event;
 use crate::model::log::{EventLog, HoldsModel};
 use crate::model::pending_event::PendingEvent;
 use crate::model::written::Written;
-use crate::sql::{BindColumns, EventTable, NamedTable, SqlTypes};
+use crate::sql::{BindColumns, BindOperands, EventTable, NamedTable, SqlTypes};
 
 /// A model with its tables. `#[derive(Evented)]` implements it.
 #[diagnostic::on_unimplemented(
@@ -129,6 +130,12 @@ pub trait ModelOn<DB: SqlTypes>: Model + NamedTable<DB> + BindColumns<DB> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
+
+/// A model with live values on a database: `#[evented(live)]`.
+pub trait LiveOn<DB: SqlTypes>: LiveModel + ModelOn<DB> + BindOperands<DB> {}
+
+#[diagnostic::do_not_recommend]
+impl<DB: SqlTypes, M: LiveModel + ModelOn<DB> + BindOperands<DB>> LiveOn<DB> for M {}
 
 impl<M: Model> FieldNames for M {
     fn field_of(column: &str) -> Option<&'static str> {

@@ -1,6 +1,7 @@
 //! Writes a model's table and columns into a statement. `#[derive(Evented)]` implements both traits, for every database
 //! that has the types of the model's columns.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -41,6 +42,21 @@ pub trait BindColumns<DB: Backend>: Send + Sync {
         let _ = index;
         None
     }
+}
+
+/// Binds the values that the filters and orders of a model's live queries compare fields with.
+pub trait BindOperands<DB: Backend> {
+    /// Binds a value of the type of a field, by the index of the field in
+    /// [`LiveModel::Fields`](evented_core::live::LiveModel::Fields).
+    ///
+    /// # Errors
+    ///
+    /// A value of another type; errors of Diesel.
+    fn push_operand<'b>(
+        field: usize,
+        value: &'b (dyn Any + Send + Sync),
+        out: AstPass<'_, 'b, DB>,
+    ) -> QueryResult<()>;
 }
 
 /// The value of a field with `#[diesel(serialize_as = …)]`, as the type that is bound. Diesel binds references, so a

@@ -4,15 +4,17 @@
 //! text, and `debug_query` prints it. A statement is assembled from parts, because only the model knows the user's
 //! table and its changed columns, and because one statement writes two tables.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Untyped;
 use evented_core::{KeyPart, KeyValue};
 
-use crate::sql::bind_columns::{BindColumns, ConvertedField, NamedTable};
+use crate::sql::bind_columns::{BindColumns, BindOperands, ConvertedField, NamedTable};
 use crate::sql::event_table::EventTable;
 use crate::sql::key_list::KeyList;
 use crate::sql::log_name::LogName;
@@ -61,7 +63,12 @@ enum Part<'q, DB: SqlTypes> {
     KeyColumn(for<'a, 'b> fn(usize, AstPass<'a, 'b, DB>) -> QueryResult<()>, usize),
     Fragment(&'q (dyn QueryFragment<DB> + Sync)),
     Among(KeyList<'q>),
+    Operand(PushOperand<DB>, usize, Arc<dyn Any + Send + Sync>),
 }
+
+/// Binds a value of a field.
+type PushOperand<DB> =
+    for<'a, 'b> fn(usize, &'b (dyn Any + Send + Sync), AstPass<'a, 'b, DB>) -> QueryResult<()>;
 
 impl<'q, DB: SqlTypes> Statement<'q, DB> {
     /// Creates a statement that begins with this SQL.
@@ -137,6 +144,16 @@ impl<'q, DB: SqlTypes> Statement<'q, DB> {
         self
     }
 
+    /// Adds a value that a field of the model is compared with, as a bind.
+    pub(crate) fn operand<M: BindOperands<DB>>(
+        &mut self,
+        field: usize,
+        value: Arc<dyn Any + Send + Sync>,
+    ) -> &mut Self {
+        self.parts.push(Part::Operand(M::push_operand, field, value));
+        self
+    }
+
     /// Adds the name of a log's table.
     pub fn log(&mut self, log: LogName) -> &mut Self {
         if let Some(schema) = log.schema {
@@ -198,7 +215,8 @@ impl<DB: SqlTypes> Statement<'_, DB> {
                 | Part::Field(..)
                 | Part::Converted(_)
                 | Part::Fragment(_)
-                | Part::Among(_) => {
+                | Part::Among(_)
+                | Part::Operand(..) => {
                     let reason = "a value in a part of a statement that has none";
                     return Err(diesel::result::Error::QueryBuilderError(reason.into()));
                 }
@@ -223,6 +241,7 @@ impl<DB: SqlTypes, T: Text> QueryFragment<DB> for Statement<'_, DB, T> {
                 Part::KeyColumn(push, index) => push(*index, out.reborrow())?,
                 Part::Fragment(fragment) => fragment.walk_ast(out.reborrow())?,
                 Part::Among(keys) => DB::push_among(keys, out.reborrow())?,
+                Part::Operand(push, field, value) => push(*field, &**value, out.reborrow())?,
             }
         }
         Ok(())

@@ -169,7 +169,10 @@ pub(crate) fn remove_many_plain<'q, DB: SqlTypes, M: ModelOn<DB>>(keys: &'q [Key
 const PARTS: [&str; 4] = ["evented key 1", "evented key 2", "evented key 3", "evented key 4"];
 
 /// Adds a condition that selects the rows, called `t`, of these records.
-fn push_is_among<'q, DB: SqlTypes, M: ModelOn<DB>>(statement: &mut Statement<'q, DB>, keys: &'q [KeyValue]) {
+pub(super) fn push_is_among<'q, DB: SqlTypes, M: ModelOn<DB>>(
+    statement: &mut Statement<'q, DB>,
+    keys: &'q [KeyValue],
+) {
     if has_key_of_log::<M>() {
         push_key_columns::<DB, M>(statement, "t.");
         statement.among(keys);

@@ -55,6 +55,16 @@ impl LogPage {
         self.next_txid.is_some()
     }
 
+    /// Leaves out the events behind an offset, which is the last of its transaction.
+    pub fn end_at(&mut self, bound: LogOffset) {
+        let count = self.events.len();
+        self.events.retain(|event| event.offset <= bound);
+        self.unreadable.take_if(|row| row.offset > bound);
+        if self.events.len() < count || self.events.last().is_some_and(|event| event.offset == bound) {
+            self.next_txid = None;
+        }
+    }
+
     /// Returns for each event whether it is the last of its transaction. On SQLite: whether it is the last committed
     /// event.
     pub(crate) fn ends<DB: SqlTypes>(&self) -> Vec<bool> {

@@ -3,8 +3,8 @@
 use evented_core::{LogOffset, Position, StreamId};
 use uuid::Uuid;
 
-use crate::error::Error;
-use crate::exec::Executor;
+use crate::error::{Error, Subject};
+use crate::exec::{Executor, Transaction};
 use crate::sql::{LogName, SqlTypes, Statement};
 use crate::statements::{
     CommitMark, EventId, FinalEvent, LastOffset, Number, event_at, final_event, last_offset,
@@ -57,6 +57,51 @@ pub async fn database_id<DB: SqlTypes, E: Executor<DB>>(
     let ids = executor.load::<Number>(Statement::new(DB::DATABASE_ID_SQL)).await;
     let ids = ids.map_err(|error| Error::of_log(log.table, error))?;
     Ok(ids.into_iter().next().and_then(|number| number.0).unwrap_or(0).cast_unsigned())
+}
+
+/// Reads the last offsets of several logs, all at one moment.
+///
+/// # Errors
+///
+/// Errors of the database.
+pub async fn last_offsets<DB: SqlTypes, E: Executor<DB>>(
+    executor: &mut E,
+    logs: &[LogName],
+) -> Result<Vec<LogOffset>, Error> {
+    let Some(first) = logs.first() else { return Ok(Vec::new()) };
+    let name = Subject::Log(first.table);
+    let transaction = Transaction::join(executor, &name).await?;
+    let mut offsets = Vec::with_capacity(logs.len());
+    let mut read = Ok(());
+    for log in logs {
+        match executor.load::<LastOffset>(last_offset(*log)).await {
+            Ok(last) => offsets.push(last.into_iter().next().and_then(|last| last.0).unwrap_or(BEGINNING)),
+            Err(error) => {
+                read = Err(Error::of_log(log.table, error));
+                break;
+            }
+        }
+    }
+    transaction.close(executor, &name, read).await?;
+    Ok(offsets)
+}
+
+/// Reads the position behind everything that is in a log, after a read of the rows that it led to: a hub that has reached it
+/// has delivered every event whose effect the read may have seen.
+///
+/// # Errors
+///
+/// Errors of the database.
+pub async fn marker<DB: SqlTypes, E: Executor<DB>>(
+    executor: &mut E,
+    log: &SourceLog,
+) -> Result<Position, Error> {
+    if let CommitMark { next: Some(next), .. } = commit_mark(executor, log.name).await? {
+        let offset = LogOffset { txid: next - 1, position: i64::MAX };
+        return Ok(log_position(log.stream, 0, offset, None));
+    }
+    let last = last_offsets(executor, &[log.name]).await?;
+    Ok(log_position(log.stream, 0, last.first().copied().unwrap_or(BEGINNING), None))
 }
 
 /// Reads the last offset of a log, and then the commit mark.

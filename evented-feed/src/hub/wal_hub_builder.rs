@@ -64,7 +64,7 @@ impl WalHubBuilder {
         self.tables.push(required_table_of::<M>());
         self.tables.extend(required_logs_of::<M>().map(RequiredTable::if_published));
         self.models.push(Box::new(move |tail: &Tail, begin: Begin, replay_buffer| {
-            let router = Router::<M>::remembering(begin.at, begin.now, replay_buffer);
+            let router = Router::<M>::remembering(begin.at, begin.now, replay_buffer, &shared.taps);
             shared.add_router(Arc::clone(&router));
             Box::new(ModelTable::new(router, tail))
         }));
@@ -132,7 +132,8 @@ impl WalHubBuilder {
         self.shared.set_reached(Reached { last: begin.at, to: begin.at });
         let models = self.models.into_iter().map(|model| model(&tail, begin, self.replay_buffer)).collect();
         self.shared.update_status(|status| status.connected = true);
-        Ok(Worker { shared: self.shared, source: WalSource::new(tail, models, server) })
+        let taps = Arc::clone(&self.shared.taps);
+        Ok(Worker { shared: self.shared, source: WalSource::new(tail, models, server, taps) })
     }
 }
 

@@ -3,7 +3,7 @@
 use diesel::pg::Pg;
 use evented_core::Position;
 use evented_diesel::Error;
-use evented_diesel::spi::{Executor, Number, Operation, Statement, sealed};
+use evented_diesel::spi::{Executor, Number, Operation, SqlTypes, Statement, sealed};
 use evented_wal::{Lsn, MARK_PREFIX, PUBLISHED_STATE};
 
 use crate::wal::positions::wal_position;
@@ -27,11 +27,20 @@ impl Operation<Pg> for Mark {
     type Output = Position;
 
     async fn perform<E: Executor<Pg>>(self, executor: &mut E) -> Result<Position, Error> {
-        // The server writes a transactional message to disk, and sends it, immediately.
-        let mut statement = Statement::new("SELECT (pg_logical_emit_message(true, ");
-        statement.value(MARK_PREFIX).sql(", ").sql(PUBLISHED_STATE).sql(") - '0/0'::pg_lsn)::bigint");
-        let rows = executor.load::<Number>(statement).await?;
-        let lsn = rows.into_iter().next().and_then(|number| number.0).unwrap_or_default();
-        Ok(wal_position(Lsn(lsn.cast_unsigned()), 0))
+        mark_of(executor).await
     }
+}
+
+/// Writes a mark on a connection of a program that serves several databases. Only PostgreSQL has the function.
+///
+/// # Errors
+///
+/// Errors of the database.
+pub async fn mark_of<DB: SqlTypes, E: Executor<DB>>(executor: &mut E) -> Result<Position, Error> {
+    // The server writes a transactional message to disk, and sends it, immediately.
+    let mut statement = Statement::<DB>::new("SELECT (pg_logical_emit_message(true, ");
+    statement.value(MARK_PREFIX).sql(", ").sql(PUBLISHED_STATE).sql(") - '0/0'::pg_lsn)::bigint");
+    let rows = executor.load::<Number>(statement).await?;
+    let lsn = rows.into_iter().next().and_then(|number| number.0).unwrap_or_default();
+    Ok(wal_position(Lsn(lsn.cast_unsigned()), 0))
 }

@@ -5,7 +5,8 @@ use evented_diesel::spi::stable_hash;
 use evented_wal::{Lsn, SystemId};
 
 /// The stream of every write-ahead log. Positions of different servers differ in their epoch.
-pub(crate) fn wal_stream() -> StreamId {
+#[must_use]
+pub fn wal_stream() -> StreamId {
     StreamId::named("wal")
 }
 

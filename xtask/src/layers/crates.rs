@@ -16,7 +16,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["checkpoint"],
             &["change"],
             &["kinds"],
-            &["channel", "policy"],
+            &["channel", "live", "policy"],
         ],
         facades: &[],
     },
@@ -70,7 +70,7 @@ pub(super) const CRATES: &[Layers] = &[
         layers: &[
             &["hints", "status", "sync"],
             &["run", "wal"],
-            &["feed", "telemetry"],
+            &["feed", "tap", "telemetry"],
             &["router"],
             &["shared"],
             &["source"],

@@ -109,12 +109,13 @@ impl LogCursor {
         self.models.iter_mut().for_each(|model| model.restart(reason, database, live));
     }
 
-    /// Reads the next page of the live stream and delivers it. Returns whether the log has more. A history that is
+    /// Reads the next page of the live stream, up to `bound`, and delivers it. Returns whether the log has more. A history that is
     /// long is loaded in slices, and the other logs are read between two of them.
     pub(crate) async fn poll<DB: EventedBackend, E: Executor<DB>>(
         &mut self,
         executor: &mut E,
         mark: &CommitMark,
+        bound: Option<LogOffset>,
     ) -> Result<bool, Error> {
         if !DB::NUMBERS_TRANSACTIONS {
             // A file can be restored while the connection stays open. SQLite then assigns the same numbers again.
@@ -128,7 +129,10 @@ impl LogCursor {
             }
         }
         let size = i64::try_from(EVENTS_PER_PAGE.get()).unwrap_or(i64::MAX);
-        let page = read_page(executor, &self.log, self.cursor.after, mark.oldest_running, size).await?;
+        let mut page = read_page(executor, &self.log, self.cursor.after, mark.oldest_running, size).await?;
+        if let Some(bound) = bound {
+            page.end_at(bound);
+        }
         let more = page.has_more();
         let mut consumers: Vec<&mut dyn PageConsumer> =
             self.models.iter_mut().map(|model| model.live()).collect();

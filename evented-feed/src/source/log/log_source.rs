@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use backon::ExponentialBackoff;
-use evented_core::Position;
+use evented_core::{LogOffset, Position};
 use evented_diesel::Error;
-use evented_diesel::spi::{CommitMark, EventedBackend, SourceLog, commit_mark, database_id};
+use evented_diesel::spi::{CommitMark, EventedBackend, SourceLog, commit_mark, database_id, last_offsets};
 
 use crate::hints::hint;
 use crate::run::{Connector, LONGEST_PAUSE, Pace, PollInterval, SHORTEST, WaitsFor, pauses};
@@ -42,10 +42,26 @@ pub(crate) struct LogSource<DB: EventedBackend, C: Connector<DB>, P> {
     delay: DelayWatch,
     /// The commit mark at which everything was delivered.
     drained: Option<CommitMark>,
+    /// The round that is under way.
+    round: Option<Round>,
     /// The oldest open transaction, if it delays events.
     blocked_by: Option<i64>,
     /// Whether a subscriber is catching up.
     is_serving: bool,
+}
+
+/// A reading of all logs up to one moment, in pages. At its end, every transaction has been delivered as a whole.
+struct Round {
+    mark: CommitMark,
+    /// The state of each log.
+    logs: Vec<RoundOfLog>,
+}
+
+/// One log in a round.
+struct RoundOfLog {
+    /// The last event of the round, where the mark does not say which events are in it.
+    bound: Option<LogOffset>,
+    is_read: bool,
 }
 
 impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
@@ -74,27 +90,42 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
             pauses: pauses(),
             delay: DelayWatch::default(),
             drained: None,
+            round: None,
             blocked_by: None,
             is_serving: false,
         })
     }
 
-    /// Reads and delivers the new events. Returns whether there may be more already.
+    /// Reads and delivers the new events: a page of each log. Returns whether there may be more already.
     async fn poll(&mut self, hub: &Shared) -> Result<bool, Error> {
-        let Some(first) = self.cursors.first() else { return Ok(false) };
-        let mark = commit_mark(&mut self.executor, first.log().name).await?;
+        if hub.taps.take_new() {
+            self.drained = None;
+        }
+        let Some(mut round) = self.begin_round().await? else { return Ok(false) };
+        let mark = round.mark.clone();
         let mut more = false;
         if self.drained.as_ref() != Some(&mark) {
             self.blocked_by = mark.oldest_running.filter(|oldest| Some(*oldest) != mark.next);
             let mut found = false;
-            for cursor in &mut self.cursors {
+            for (cursor, state) in self.cursors.iter_mut().zip(&mut round.logs) {
+                if state.is_read {
+                    continue;
+                }
                 let before = cursor.reached().last;
-                more |= cursor.poll(&mut self.executor, &mark).await?;
+                let has_more = cursor.poll(&mut self.executor, &mark, state.bound).await?;
+                state.is_read = !has_more;
+                more |= has_more;
                 found |= cursor.reached().last != before;
                 hub.set_reached(cursor.reached());
             }
             self.interval.polled(self.hinted, found, Instant::now());
-            self.drained = (!more).then(|| mark.clone());
+            if more {
+                self.round = Some(round);
+            } else {
+                self.drained = Some(mark.clone());
+                let to = || self.cursors.iter().map(|cursor| cursor.reached().to).collect();
+                hub.taps.cut(to);
+            }
         }
         self.is_serving = false;
         for cursor in &mut self.cursors {
@@ -104,6 +135,24 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
         }
         self.delay.update(&mut self.executor, self.blocked_by, hub).await?;
         Ok(more)
+    }
+
+    /// Continues the round that is under way, or begins the next one.
+    async fn begin_round(&mut self) -> Result<Option<Round>, Error> {
+        if let Some(round) = self.round.take() {
+            return Ok(Some(round));
+        }
+        let Some(first) = self.cursors.first() else { return Ok(None) };
+        let mark = commit_mark(&mut self.executor, first.log().name).await?;
+        let has_bounds = !DB::NUMBERS_TRANSACTIONS && self.cursors.len() > 1;
+        let bounds = if has_bounds && self.drained.as_ref() != Some(&mark) {
+            let logs: Vec<_> = self.cursors.iter().map(|cursor| cursor.log().name).collect();
+            last_offsets(&mut self.executor, &logs).await?.into_iter().map(Some).collect()
+        } else {
+            vec![None; self.cursors.len()]
+        };
+        let logs = bounds.into_iter().map(|bound| RoundOfLog { bound, is_read: false }).collect();
+        Ok(Some(Round { mark, logs }))
     }
 
     /// No hint arrives when a transaction that delays changes ends, nor when a buffer has room again.
@@ -146,7 +195,7 @@ impl<DB: EventedBackend, C: Connector<DB>, P: Pace> LogSource<DB, C, P> {
     }
 
     async fn reopen(&mut self, hub: &Shared) -> Result<(), Error> {
-        self.drained = None;
+        (self.drained, self.round) = (None, None);
         for cursor in &mut self.cursors {
             let log = cursor.log().name;
             let mark = commit_mark(&mut self.executor, log).await?;

@@ -1,6 +1,7 @@
 //! Reads a tail of the write-ahead log as a hub's source.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use evented_core::Position;
@@ -11,6 +12,7 @@ use crate::hints::hint;
 use crate::shared::{Reached, Shared};
 use crate::source::write_ahead_log::model_table::{RowChange, TableConsumer, TxnOffset};
 use crate::source::{Source, SourceEnded};
+use crate::tap::Taps;
 use crate::telemetry;
 use crate::wal::positions::wal_position;
 
@@ -26,6 +28,7 @@ pub(crate) struct WalSource {
     /// The transaction that is being read.
     open: Option<TxnOffset>,
     server: u64,
+    taps: Arc<Taps>,
 }
 
 /// The indices of the models that a table concerns.
@@ -38,14 +41,15 @@ struct TableUse {
 }
 
 impl WalSource {
-    pub(crate) fn new(tail: Tail, models: Vec<Box<dyn TableConsumer>>, server: u64) -> Self {
-        Self { tail, models, tables: HashMap::new(), open: None, server }
+    pub(crate) fn new(tail: Tail, models: Vec<Box<dyn TableConsumer>>, server: u64, taps: Arc<Taps>) -> Self {
+        Self { tail, models, tables: HashMap::new(), open: None, server, taps }
     }
 
     /// Handles the next message. Returns the position up to which everything is delivered, if it has changed.
     async fn next(&mut self) -> Result<Option<Position>, WalError> {
         match self.tail.next().await? {
             Message::Begin { xid, commit, .. } => {
+                self.taps.committed(xid);
                 self.open = Some(TxnOffset { server: self.server, xid, commit: commit.0, index: 0 });
             }
             Message::Relation { relation, seen } => self.describe(&relation, &seen),
@@ -153,7 +157,10 @@ impl Source for WalSource {
             _ = tokio::time::timeout(STATUS_INTERVAL, hint()) => None,
         };
         match stepped {
-            Some(Ok(Some(to))) => hub.set_reached(Reached { last: to, to }),
+            Some(Ok(Some(to))) => {
+                hub.set_reached(Reached { last: to, to });
+                hub.taps.cut(|| vec![to]);
+            }
             Some(Ok(None)) => return Ok(()),
             Some(Err(error)) => return Err(self.end(&error, hub)),
             None => {}

@@ -1,0 +1,34 @@
+//! Live values without a database: queries as data, and the rows that a query has at a moment, kept up change by change.
+//!
+//! A [`Filter`] is data: it gives the condition in SQL, the test of a record in memory, the key by which a change finds the
+//! query, and the identity by which equal queries share one value. [`Queries`] keeps the rows of all queries of a model
+//! equal to the database: it takes changes, cuts and what was read, and says what must be read. It uses no database, no
+//! clock and no runtime.
+
+mod field;
+mod filter;
+mod index;
+mod list;
+mod model;
+mod order;
+mod plan;
+mod queries;
+mod query;
+mod recent;
+mod row;
+mod steps;
+mod value;
+mod window;
+
+pub use field::{Field, FieldRef, Operand};
+pub use filter::{Condition, Filter, Op, Test};
+pub use list::List;
+pub use model::LiveModel;
+pub use order::{After, IntoOrder, Term};
+pub use plan::{Plan, Target};
+pub use queries::{Differs, Queries, QueryId, Wanted};
+pub use query::{ItemOf, LiveQuery, Many, One, Parts, Query, Shape};
+pub use row::Row;
+pub use steps::{Step, steps};
+pub use value::{FieldValue, Ordered, Value};
+pub use window::{Fill, Held};

@@ -1,0 +1,118 @@
+//! Generates what live queries need: the fields of a model as values, and how their values are bound.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::Names;
+use crate::model::{Field, FieldKind, Model};
+use crate::names::plain;
+
+/// The fields that a filter or an order may name. An event does not say what the database generates, and a value that is
+/// converted before it is bound cannot be compared in memory.
+fn comparable(model: &Model) -> Vec<&Field> {
+    if model.log_only.is_some() {
+        return Vec::new();
+    }
+    let compares = |field: &&Field| {
+        field.kind != FieldKind::Generated && field.serialize_as.is_none() && field.deserialize_as.is_none()
+    };
+    model.columns().filter(compares).collect()
+}
+
+/// Generates `ItemFields`.
+pub(super) fn fields(model: &Model, Names { private, .. }: &Names) -> TokenStream {
+    if model.live.is_none() {
+        return TokenStream::new();
+    }
+    let (ident, vis) = (&model.ident, &model.vis);
+    let name = format_ident!("{ident}Fields");
+    let doc = format!("The fields of [`{ident}`], of which filters and orders of live queries are made.");
+    let fields = comparable(model).into_iter().map(|field| {
+        let Field { ident: name, ty, docs, .. } = field;
+        let text = format!("The field `{}`.", plain(name));
+        let doc = if docs.is_empty() { quote!(#[doc = #text]) } else { quote!(#(#docs)*) };
+        quote!(#doc #vis #name: #private::live::Field<#ident, #ty>)
+    });
+    quote! {
+        #[doc = #doc]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+        #[allow(dead_code)]
+        #vis struct #name { #(#fields),* }
+    }
+}
+
+/// Generates `impl LiveModel` and `impl BindOperands`.
+pub(super) fn impls(model: &Model, Names { private, .. }: &Names) -> TokenStream {
+    if model.live.is_none() {
+        return TokenStream::new();
+    }
+    let (ident, table) = (&model.ident, &model.table);
+    let name = format_ident!("{ident}Fields");
+    let comparable = comparable(model);
+    let sql_type = |field: &Field| {
+        let column = &field.column;
+        quote!(<#table::#column as #private::diesel::Expression>::SqlType)
+    };
+    let values = comparable.iter().enumerate().map(|(index, field)| {
+        let Field { ident: name, column, .. } = field;
+        let (path, text) = (field.path(), plain(name));
+        let column = quote!(<#table::#column as #private::diesel::Column>::NAME);
+        quote!(#name: #private::live::Field::new(#index, #text, #column, |model| &model.#path))
+    });
+    let bounds = comparable.iter().map(|field| {
+        let (sql, ty) = (sql_type(field), &field.ty);
+        quote! {
+            __DB: #private::diesel::sql_types::HasSqlType<#sql>,
+            #ty: #private::diesel::serialize::ToSql<#sql, __DB>
+        }
+    });
+    let binds = comparable.iter().enumerate().map(|(index, field)| {
+        let (sql, ty) = (sql_type(field), &field.ty);
+        quote! {
+            #index => if let ::core::option::Option::Some(value) = value.downcast_ref::<#ty>() {
+                return out.push_bind_param::<#sql, #ty>(value);
+            }
+        }
+    });
+    let same = model.fields.iter().map(|field| {
+        let path = field.path();
+        // The span names the field if its type has no `PartialEq`.
+        quote_spanned!(field.ty.span()=> self.#path == other.#path)
+    });
+    let has_generated = model.of_kind(FieldKind::Generated).next().is_some();
+    let diesel = quote!(#private::diesel);
+    quote! {
+        #[automatically_derived]
+        impl #private::live::LiveModel for #ident {
+            type Fields = #name;
+            const HAS_GENERATED: bool = #has_generated;
+            fn fields() -> #name {
+                #name { #(#values),* }
+            }
+            #[allow(clippy::float_cmp)]
+            fn same(&self, other: &Self) -> bool {
+                true #(&& #same)*
+            }
+        }
+        #[automatically_derived]
+        impl<__DB> #private::BindOperands<__DB> for #ident
+        where
+            __DB: #diesel::backend::Backend,
+            #(#bounds),*
+        {
+            fn push_operand<'b>(
+                field: usize,
+                value: &'b (dyn ::core::any::Any + ::core::marker::Send + ::core::marker::Sync),
+                mut out: #diesel::query_builder::AstPass<'_, 'b, __DB>,
+            ) -> #diesel::QueryResult<()> {
+                let _ = (value, &mut out);
+                match field {
+                    #(#binds,)*
+                    _ => {}
+                }
+                #private::no_such_operand()
+            }
+        }
+    }
+}

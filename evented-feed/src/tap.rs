@@ -1,0 +1,216 @@
+//! Tells everything that a hub reads to those that keep values equal to the database: the changes of all models in one
+//! order, and the cuts between transactions.
+
+use std::any::{Any, TypeId};
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use event_listener::{Event, EventListener};
+use evented_core::Position;
+use evented_diesel::Model;
+use evented_diesel::spi::Delivery;
+
+use crate::sync::lock;
+
+/// How many changes wait in a tap at most.
+const MOST: usize = 65_536;
+
+/// How many transactions of the write-ahead log are remembered.
+const MOST_COMMITS: usize = 16_384;
+
+/// What a hub tells.
+pub enum Told {
+    /// A change of a model: an `Arc<RawChange<M>>`.
+    Change(TypeId, Arc<dyn Any + Send + Sync>),
+    /// Changes of a model are missing, or could not be read.
+    Gap(TypeId, Arc<str>),
+    /// Everything up to these positions was told, one of each stream. They are between transactions of all models.
+    Cut(Vec<Position>),
+    /// Too many changes waited in the tap, and some of them are missing.
+    Overrun,
+    /// The hub has stopped.
+    Ended(Option<String>),
+}
+
+/// The taps of a hub.
+#[derive(Default)]
+pub(crate) struct Taps {
+    attached: AtomicBool,
+    /// Whether a tap was attached since the last cut.
+    is_new: AtomicBool,
+    taps: Mutex<Vec<Arc<Queue>>>,
+    /// The numbers of the last transactions that were told from the write-ahead log, without their epoch.
+    commits: Mutex<VecDeque<u32>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    arrived: Event,
+}
+
+#[derive(Default)]
+struct State {
+    told: VecDeque<Told>,
+    /// The models whose changes are wanted.
+    models: HashSet<TypeId>,
+    is_overrun: bool,
+}
+
+impl Taps {
+    /// Tells a delivery of a model.
+    pub(crate) fn deliver<M: Model>(&self, delivery: &Delivery<M>) {
+        if !self.attached.load(Ordering::Relaxed) {
+            return;
+        }
+        match delivery {
+            Delivery::Change(change) => {
+                self.tell_of::<M>(|| {
+                    Told::Change(TypeId::of::<M>(), Arc::clone(change) as Arc<dyn Any + Send + Sync>)
+                });
+            }
+            Delivery::Unreadable(unreadable) => {
+                let reason: Arc<str> = unreadable.source.to_string().into();
+                self.tell_of::<M>(|| Told::Gap(TypeId::of::<M>(), Arc::clone(&reason)));
+            }
+            Delivery::EndOfTransaction => {}
+        }
+    }
+
+    /// Tells that changes of a model are missing.
+    pub(crate) fn gap<M: Model>(&self, reason: &str) {
+        let reason: Arc<str> = reason.into();
+        self.tell_of::<M>(|| Told::Gap(TypeId::of::<M>(), Arc::clone(&reason)));
+    }
+
+    fn tell_of<M: Model>(&self, told: impl Fn() -> Told) {
+        for tap in lock(&self.taps).iter() {
+            let mut state = lock(&tap.state);
+            if !state.models.contains(&TypeId::of::<M>()) || state.is_overrun {
+                continue;
+            }
+            if state.told.len() < MOST {
+                state.told.push_back(told());
+            } else {
+                // Those that come until the tap is read are missing as well.
+                state.is_overrun = true;
+                state.told.clear();
+                state.told.push_back(Told::Overrun);
+            }
+        }
+    }
+
+    /// Tells a cut.
+    pub(crate) fn cut(&self, positions: impl Fn() -> Vec<Position>) {
+        if !self.attached.load(Ordering::Relaxed) {
+            return;
+        }
+        for tap in lock(&self.taps).iter() {
+            let mut state = lock(&tap.state);
+            if let Some(Told::Cut(_)) = state.told.back() {
+                state.told.pop_back();
+            }
+            state.told.push_back(Told::Cut(positions()));
+            drop(state);
+            tap.arrived.notify(usize::MAX);
+        }
+    }
+
+    /// Whether a tap was attached since the last call: it waits for a cut, also if nothing is written.
+    pub(crate) fn take_new(&self) -> bool {
+        self.is_new.swap(false, Ordering::Relaxed)
+    }
+
+    /// Remembers a transaction of the write-ahead log that was told.
+    #[cfg(feature = "wal")]
+    pub(crate) fn committed(&self, xid: u32) {
+        let mut commits = lock(&self.commits);
+        if commits.len() >= MOST_COMMITS {
+            commits.pop_front();
+        }
+        commits.push_back(xid);
+    }
+
+    /// Tells that the hub has stopped.
+    pub(crate) fn end(&self, reason: Option<String>) {
+        for tap in lock(&self.taps).iter() {
+            lock(&tap.state).told.push_back(Told::Ended(reason.clone()));
+            tap.arrived.notify(usize::MAX);
+        }
+    }
+}
+
+/// A tap of a hub. Dropping it detaches it.
+pub struct Tap {
+    queue: Arc<Queue>,
+    taps: Arc<Taps>,
+}
+
+impl Tap {
+    pub(crate) fn attach(taps: &Arc<Taps>) -> Self {
+        let queue = Arc::<Queue>::default();
+        let mut list = lock(&taps.taps);
+        list.push(Arc::clone(&queue));
+        taps.attached.store(true, Ordering::Relaxed);
+        taps.is_new.store(true, Ordering::Relaxed);
+        drop(list);
+        Self { queue, taps: Arc::clone(taps) }
+    }
+
+    /// Wants the changes of a model from now on.
+    pub fn want<M: Model>(&self) {
+        lock(&self.queue.state).models.insert(TypeId::of::<M>());
+    }
+
+    /// Takes what was told since the last call.
+    #[must_use]
+    pub fn take(&self) -> VecDeque<Told> {
+        let mut state = lock(&self.queue.state);
+        state.is_overrun = false;
+        std::mem::take(&mut state.told)
+    }
+
+    /// Listens for the next cut, and for the end of the hub.
+    #[must_use]
+    pub fn listen(&self) -> EventListener {
+        self.queue.arrived.listen()
+    }
+
+    /// Wakes those that listen.
+    pub fn wake(&self) {
+        self.queue.arrived.notify(usize::MAX);
+    }
+
+    /// Whether a transaction with one of these numbers was told from the write-ahead log.
+    #[must_use]
+    pub fn has_told_any(&self, is_it: impl Fn(u32) -> bool) -> bool {
+        lock(&self.taps.commits).iter().any(|xid| is_it(*xid))
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        let mut taps = lock(&self.taps.taps);
+        taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
+        self.taps.attached.store(!taps.is_empty(), Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tap").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Change(..) => f.write_str("Change"),
+            Self::Gap(_, reason) => write!(f, "Gap({reason})"),
+            Self::Cut(positions) => write!(f, "Cut({positions:?})"),
+            Self::Overrun => f.write_str("Overrun"),
+            Self::Ended(reason) => write!(f, "Ended({reason:?})"),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The engine of a store: takes what the hub tells and what the readers read, and publishes values at cuts.
+
+use std::any::TypeId;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_channel::Sender;
+use evented_diesel::LiveOn;
+use evented_feed::spi::{Pace, Told};
+
+use crate::computed::Computed;
+use crate::cut::Cut;
+use crate::error::LiveError;
+use crate::fill::Arrivals;
+use crate::reader::{Job, Reader};
+use crate::shared::{Shared, lock};
+use crate::values::{Ids, ModelPart, Settings, Values};
+
+/// How long the engine sleeps at most.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+
+/// How often values without viewers are looked for.
+const BETWEEN_SWEEPS: Duration = Duration::from_millis(250);
+
+/// The state of the engine.
+pub(crate) struct Engine<E> {
+    models: HashMap<TypeId, Box<dyn ModelPart<E>>>,
+    pub(crate) computed: Computed<E>,
+    shared: Arc<Shared>,
+    pub(crate) settings: Settings,
+    arrivals: Arrivals,
+    pub(crate) ids: Ids,
+    cut: Cut,
+    /// Whether changes were told since the last cut.
+    within: bool,
+    /// The values without viewers, in the order in which they were left, with the time when they are removed.
+    idle: VecDeque<(Instant, u64)>,
+    /// When values without viewers are looked for next.
+    next_sweep: Instant,
+    lanes: Lanes<E>,
+    ended: Option<LiveError>,
+}
+
+/// The queues of the two lanes: a value that is opened does not keep others from being kept up.
+pub(crate) struct Lanes<E> {
+    pub(crate) opening: Sender<Box<dyn Job<E>>>,
+    pub(crate) upkeep: Sender<Box<dyn Job<E>>>,
+}
+
+impl<E: Reader> Engine<E> {
+    pub(crate) fn new(shared: &Arc<Shared>, settings: Settings, lanes: Lanes<E>) -> Self {
+        let arrivals = Arrivals::default();
+        Self {
+            models: HashMap::new(),
+            computed: Computed::new(shared, &arrivals),
+            shared: Arc::clone(shared),
+            settings,
+            arrivals,
+            ids: Arc::new(AtomicU64::new(1)),
+            cut: Cut::default(),
+            within: false,
+            idle: VecDeque::new(),
+            next_sweep: Instant::now(),
+            lanes,
+            ended: None,
+        }
+    }
+
+    /// The values of a model.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NotRead`]; [`LiveError::Stopped`].
+    pub(crate) fn values<M: LiveOn<E::Db>>(&mut self) -> Result<&mut Values<M>, LiveError> {
+        if let Some(error) = &self.ended {
+            return Err(error.clone());
+        }
+        if !evented_feed::spi::reads::<M>(&self.shared.hub) {
+            return Err(LiveError::NotRead { schema: M::SCHEMA });
+        }
+        let part = self.models.entry(TypeId::of::<M>()).or_insert_with(|| {
+            self.shared.tap.want::<M>();
+            let values = Values::<M>::new(&self.shared, &self.settings, &self.arrivals, &self.ids);
+            Box::new(values)
+        });
+        let missing = LiveError::NotRead { schema: <M as evented_core::Evented>::SCHEMA };
+        part.as_any().downcast_mut().ok_or(missing)
+    }
+
+    /// Hands the reads that are wanted to the lanes.
+    pub(crate) fn send_jobs(&mut self) {
+        for part in self.models.values_mut() {
+            for (opens, job) in part.jobs() {
+                let lane = if opens { &self.lanes.opening } else { &self.lanes.upkeep };
+                // The lanes end with the store.
+                let _ = lane.try_send(job);
+            }
+        }
+        for (opens, job) in self.computed.jobs() {
+            let lane = if opens { &self.lanes.opening } else { &self.lanes.upkeep };
+            let _ = lane.try_send(job);
+        }
+    }
+
+    /// Takes everything that was told and read. Returns when something is due.
+    fn work(&mut self) -> Instant {
+        let now = Instant::now();
+        let told = self.shared.tap.take();
+        // Several cuts that wait are taken as one: only the last is published.
+        let last_cut = told.iter().rposition(|told| matches!(told, Told::Cut(_)));
+        let mut passed = false;
+        for (index, told) in told.into_iter().enumerate() {
+            match told {
+                Told::Cut(positions) => {
+                    self.within = false;
+                    if Some(index) == last_cut {
+                        self.take_arrivals(now);
+                        self.pass(positions, now);
+                        passed = true;
+                    }
+                }
+                other => self.take(other, now),
+            }
+        }
+        self.take_arrivals(now);
+        if !passed && !self.within && !self.cut.positions().is_empty() {
+            let positions = self.cut.positions().to_vec();
+            self.pass(positions, now);
+        }
+        let due = self.tick(now);
+        self.send_jobs();
+        due
+    }
+
+    fn take(&mut self, told: Told, now: Instant) {
+        match told {
+            Told::Change(model, change) => {
+                self.within = true;
+                let mut concerned = Vec::new();
+                if let Some(part) = self.models.get_mut(&model) {
+                    part.change(change, &mut concerned);
+                }
+                self.computed.concern(&concerned);
+            }
+            Told::Gap(model, reason) => {
+                if let Some(part) = self.models.get_mut(&model) {
+                    part.gap(&reason, &self.cut, now);
+                }
+                self.computed.concern_all();
+            }
+            Told::Overrun => {
+                let reason: Arc<str> = "too many changes waited".into();
+                self.models.values_mut().for_each(|part| part.gap(&reason, &self.cut, now));
+                self.computed.concern_all();
+            }
+            Told::Ended(reason) => {
+                let error = LiveError::Stopped { reason };
+                self.models.values_mut().for_each(|part| part.end(&error));
+                self.computed.end(&error);
+                self.ended = Some(error);
+                self.shared.passed.notify(usize::MAX);
+            }
+            Told::Cut(_) => {}
+        }
+    }
+
+    fn take_arrivals(&mut self, now: Instant) {
+        let arrivals = std::mem::take(&mut *lock(&self.arrivals));
+        for (model, arrived) in arrivals {
+            match self.models.get_mut(&model) {
+                Some(part) => part.arrived(arrived, &self.cut, now),
+                None => self.computed.arrived(arrived, &self.cut, now),
+            }
+        }
+    }
+
+    /// Publishes what changed up to a cut.
+    fn pass(&mut self, positions: Vec<evented_core::Position>, now: Instant) {
+        let is_same = positions == self.cut.positions();
+        let number = self.cut.number() + u64::from(!is_same);
+        let (cut, before) = (Cut::new(number, positions), self.cut.clone());
+        let mut flips = Vec::new();
+        for part in self.models.values_mut() {
+            part.pass(&cut, &before, &mut flips, now);
+        }
+        self.computed.pass(&cut, &mut flips);
+        if is_same && flips.is_empty() {
+            return;
+        }
+        self.shared.advance(&cut, || flips.into_iter().for_each(|flip| flip()));
+        self.cut = cut;
+    }
+
+    fn tick(&mut self, now: Instant) -> Instant {
+        let mut due = now + LONGEST_SLEEP;
+        for part in self.models.values_mut() {
+            due = part.tick(&self.cut, now).map_or(due, |next| next.min(due));
+        }
+        due = self.computed.tick(now).map_or(due, |next| next.min(due));
+        let left = self.shared.take_left();
+        self.idle.extend(left.into_iter().map(|id| (now + self.settings.linger, id)));
+        if self.next_sweep <= now {
+            self.next_sweep = now + BETWEEN_SWEEPS;
+            self.remove_idle(now);
+        }
+        if self.idle.is_empty() { due } else { due.min(self.next_sweep) }
+    }
+
+    /// Removes the values that nobody watches: those whose time is over, and the oldest if together they have too many rows.
+    fn remove_idle(&mut self, now: Instant) {
+        let rows = |models: &HashMap<TypeId, Box<dyn ModelPart<E>>>, id: u64| {
+            models.values().find_map(|part| part.rows(id)).unwrap_or_default()
+        };
+        let mut kept: usize = self.idle.iter().map(|(_, id)| rows(&self.models, *id)).sum();
+        while let Some((until, id)) = self.idle.front().copied() {
+            if until > now && kept <= self.settings.max_idle_rows {
+                break;
+            }
+            self.idle.pop_front();
+            kept = kept.saturating_sub(rows(&self.models, id));
+            // A value that was watched and left again is further back in the queue, too.
+            if self.computed.remove(id) {
+                self.models.values_mut().for_each(|part| part.unlisten(id));
+            } else {
+                self.models.values_mut().any(|part| part.remove(id));
+            }
+        }
+    }
+
+    /// Reads the values anew whose policies have this key.
+    pub(crate) fn reauthorise(&mut self, key: &str) {
+        self.models.values_mut().for_each(|part| part.reauthorise(key));
+        self.send_jobs();
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.models.values().map(|part| part.len()).sum::<usize>() + self.computed.len()
+    }
+
+    /// Ends all values: the store stops.
+    pub(crate) fn stop(&mut self) {
+        self.take(Told::Ended(None), Instant::now());
+        self.lanes.opening.close();
+        self.lanes.upkeep.close();
+    }
+}
+
+/// Runs an engine until its store stops.
+pub(crate) async fn run<E: Reader, P: Pace>(engine: Arc<Mutex<Engine<E>>>, shared: Arc<Shared>, pace: P) {
+    while !shared.is_stopping() {
+        let arrived = shared.tap.listen();
+        let due = lock(&engine).work();
+        let now = Instant::now();
+        if due > now && !shared.is_stopping() {
+            pace.wait_for(arrived, due - now).await;
+        }
+    }
+    lock(&engine).stop();
+}

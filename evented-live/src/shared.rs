@@ -1,0 +1,75 @@
+//! What the engine of a store, its readers and its viewers share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use event_listener::Event;
+use evented_feed::Hub;
+use evented_feed::spi::Tap;
+
+use crate::cut::Cut;
+
+/// Locks, also after a panic of another thread.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the engine of a store, its readers and its viewers share.
+pub(crate) struct Shared {
+    pub(crate) hub: Hub,
+    pub(crate) tap: Tap,
+    /// Whether the hub reads the write-ahead log.
+    pub(crate) on_wal: bool,
+    /// The present cut. While it is locked, no value changes.
+    turn: RwLock<Cut>,
+    /// Notified at each cut.
+    pub(crate) passed: Event,
+    stopping: AtomicBool,
+    /// The values that a last viewer has left.
+    left: Mutex<Vec<u64>>,
+}
+
+impl Shared {
+    pub(crate) fn new(hub: &Hub) -> Self {
+        Self {
+            hub: hub.clone(),
+            tap: evented_feed::spi::attach(hub),
+            on_wal: evented_feed::spi::is_on_wal(hub),
+            turn: RwLock::default(),
+            passed: Event::new(),
+            stopping: AtomicBool::new(false),
+            left: Mutex::default(),
+        }
+    }
+
+    /// The present cut. No value changes while the guard lives.
+    pub(crate) fn turn(&self) -> RwLockReadGuard<'_, Cut> {
+        self.turn.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes values and the cut, which viewers see together.
+    pub(crate) fn advance(&self, cut: &Cut, change: impl FnOnce()) {
+        let mut turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
+        change();
+        *turn = cut.clone();
+        drop(turn);
+        self.passed.notify(usize::MAX);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.tap.wake();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn left(&self, value: u64) {
+        lock(&self.left).push(value);
+    }
+
+    pub(crate) fn take_left(&self) -> Vec<u64> {
+        std::mem::take(&mut lock(&self.left))
+    }
+}

@@ -1,0 +1,257 @@
+//! The store: keeps live values, for any number of viewers.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_channel::Receiver;
+use evented_core::live::LiveQuery;
+use evented_diesel::LiveOn;
+use evented_diesel::spi::ready;
+use evented_feed::Hub;
+use evented_feed::spi::{BoxError, Thread, ThreadConnector};
+
+use crate::cell::Cell;
+use crate::engine::{self, Engine, Lanes};
+use crate::error::LiveError;
+use crate::live::Opening;
+use crate::reader::{Job, Lane, Reader};
+use crate::set::Set;
+use crate::shared::{Shared, lock};
+use crate::values::Settings;
+
+mod channels;
+mod requery;
+#[cfg(feature = "__async")]
+mod spawn;
+
+pub use channels::Channels;
+#[cfg(feature = "__async")]
+pub use requery::BoxedAnswer;
+pub use requery::Requery;
+#[cfg(feature = "__async")]
+pub use spawn::AsyncStore;
+
+/// Keeps live values: the answers of queries, equal to the database at every cut that they report.
+///
+/// A store stands on a [`Hub`], which tells it every change, and has two connections of its own, which read what values need.
+/// Equal queries of any number of viewers are one value, which is read once.
+///
+/// `Store` is a handle: its clones refer to the same store. The store stops when the last handle is dropped. Its parameter is
+/// the kind of its connections: [`BlockingStore`] or [`AsyncStore`](crate::AsyncStore).
+pub struct Store<E: Reader> {
+    inner: Arc<Inner<E>>,
+}
+
+/// A store that reads with blocking connections of type `C`, on threads.
+pub type BlockingStore<C> = Store<evented_diesel::spi::BlockingExecutor<Box<C>>>;
+
+pub(crate) struct Inner<E: Reader> {
+    pub(crate) engine: Arc<Mutex<Engine<E>>>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// The state of a store. See [`Store::status`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreStatus {
+    /// How many values the store keeps, with those that nobody watches at the moment.
+    pub values: usize,
+}
+
+/// Configures a store before it is started: [`Store::over`].
+#[must_use = "a store reads nothing until it is started"]
+#[derive(Debug)]
+pub struct StoreBuilder {
+    hub: Hub,
+    settings: Settings,
+}
+
+/// Why a store could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store could not connect.
+    #[error("no connection to the database")]
+    Connect(#[source] BoxError),
+    /// The operating system could not create a thread of the store.
+    #[error("a thread could not be created")]
+    Thread(#[source] std::io::Error),
+}
+
+impl StoreBuilder {
+    /// Sets how long a value is kept after its last viewer has left. Default: 30 seconds.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.settings.linger = time;
+        self
+    }
+
+    /// Sets how long a value that was read waits for the hub to tell everything that the read may have seen, before it is
+    /// shown [as read](crate::Status::AsRead). Default: 100 milliseconds.
+    pub fn patience(mut self, time: Duration) -> Self {
+        self.settings.patience = time;
+        self
+    }
+
+    /// Sets how many rows a value has at most. Default: 100,000.
+    pub fn max_rows(mut self, rows: usize) -> Self {
+        self.settings.max_rows = rows;
+        self
+    }
+
+    /// Sets how many rows all values together keep that nobody watches. Default: 100,000. The one that was left first goes
+    /// first.
+    pub fn max_idle_rows(mut self, rows: usize) -> Self {
+        self.settings.max_idle_rows = rows;
+        self
+    }
+
+    /// Starts the store on threads of its own. `connect` opens the store's blocking connections, and opens them again after
+    /// they are lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Connect`] if `connect` fails; [`StartError::Thread`].
+    pub fn start<C, X, F>(self, connect: F) -> Result<BlockingStore<C>, StartError>
+    where
+        C: diesel::connection::LoadConnection<Backend: evented_diesel::EventedBackend> + Send + 'static,
+        X: Into<BoxError> + 'static,
+        F: Fn() -> Result<C, X> + Send + Sync + 'static,
+    {
+        let (store, opening, upkeep) = self.build();
+        let connect = Arc::new(connect);
+        for jobs in [opening, upkeep] {
+            let connect = Arc::clone(&connect);
+            let first = connect().map_err(|error| StartError::Connect(error.into()))?;
+            let lane = Lane {
+                executor: Some(evented_diesel::spi::BlockingExecutor(Box::new(first))),
+                connector: ThreadConnector(move || connect()),
+                pace: Thread,
+                jobs,
+                shared: Arc::clone(&store.inner.shared),
+            };
+            thread("evented-live-reader", move || lane.run_blocking())?;
+        }
+        let (engine, shared) = (Arc::clone(&store.inner.engine), Arc::clone(&store.inner.shared));
+        thread("evented-live", move || {
+            let _ = ready(engine::run(engine, shared, Thread));
+        })?;
+        Ok(store)
+    }
+
+    fn build<E: Reader>(self) -> (Store<E>, Jobs<E>, Jobs<E>) {
+        let shared = Arc::new(Shared::new(&self.hub));
+        let ((opening, opened), (upkeep, kept)) = (async_channel::unbounded(), async_channel::unbounded());
+        let engine = Engine::new(&shared, self.settings, Lanes { opening, upkeep });
+        let inner = Arc::new(Inner { engine: Arc::new(Mutex::new(engine)), shared });
+        (Store { inner }, opened, kept)
+    }
+}
+
+type Jobs<E> = Receiver<Box<dyn Job<E>>>;
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map(drop).map_err(StartError::Thread)
+}
+
+/// Configures a store over a hub: `live::over(&hub).start(connect)`. The hub tells the store every change; the store keeps the
+/// hub alive.
+pub fn over(hub: &Hub) -> StoreBuilder {
+    let settings = Settings {
+        patience: Duration::from_millis(100),
+        linger: Duration::from_secs(30),
+        max_rows: 100_000,
+        max_idle_rows: 100_000,
+    };
+    StoreBuilder { hub: hub.clone(), settings }
+}
+
+impl<E: Reader> Store<E> {
+    /// Opens a live value. `.await` the result, or `.wait(timeout)` for it in blocking code.
+    ///
+    /// Its errors, when it is awaited: [`LiveError::NotRead`] for a model that the hub does not read; [`LiveError::Denied`]; a
+    /// read that fails.
+    pub fn open<Q: Openable<E>>(&self, query: Q) -> Opening<Q::Value> {
+        let opening = Opening::new(query.cell(&self.inner));
+        self.inner.shared.tap.wake();
+        opening
+    }
+
+    /// Makes an empty set: values under labels, which change together. For one page, or one actor.
+    #[must_use]
+    pub fn set(&self) -> Set<E> {
+        Set::new(&self.inner)
+    }
+
+    /// Reads the values anew whose policies have this [key](evented_core::Policy::key): what they allow was changed elsewhere.
+    pub fn reauthorise(&self, key: &str) {
+        lock(&self.inner.engine).reauthorise(key);
+        self.inner.shared.tap.wake();
+    }
+
+    /// The state of the store.
+    #[must_use]
+    pub fn status(&self) -> StoreStatus {
+        StoreStatus { values: lock(&self.inner.engine).count() }
+    }
+
+    /// Stops the store. Its values end with [`LiveError::Stopped`].
+    pub fn stop(&self) {
+        self.inner.shared.stop();
+    }
+}
+
+/// What a store opens: a live query of an evented model, or a [`Requery`].
+pub trait Openable<E: Reader>: sealed::Openable<E> {}
+impl<E: Reader, Q: sealed::Openable<E>> Openable<E> for Q {}
+
+pub(crate) mod sealed {
+    use std::sync::Arc;
+
+    use evented_core::live::Shape;
+
+    use super::{Inner, LiveError, Reader};
+    use crate::cell::Cell;
+
+    pub trait Openable<E: Reader> {
+        /// The value.
+        type Value: Shape;
+        /// Finds or adds the value.
+        #[expect(private_interfaces, reason = "users cannot name the trait")]
+        fn cell(self, inner: &Inner<E>) -> Result<Arc<Cell<<Self::Value as Shape>::Item>>, LiveError>;
+    }
+}
+
+impl<E: Reader, Q: LiveQuery<Model: LiveOn<E::Db>>> sealed::Openable<E> for Q {
+    type Value = Q::Value;
+
+    #[expect(private_interfaces, reason = "users cannot name the trait")]
+    fn cell(self, inner: &Inner<E>) -> Result<Arc<Cell<Q::Item>>, LiveError> {
+        let (plan, item) = self.into_parts();
+        // The policy is the user's code: no lock is held.
+        plan.check()?;
+        let mut engine = lock(&inner.engine);
+        let cell = engine.values::<Q::Model>()?.open(plan, item);
+        engine.send_jobs();
+        Ok(cell)
+    }
+}
+
+impl<E: Reader> Drop for Inner<E> {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+impl<E: Reader> Clone for Store<E> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<E: Reader> fmt::Debug for Store<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! The channels on which a change makes a computed value be read again.
+
+use evented_core::Channel;
+use evented_diesel::LiveOn;
+
+use crate::engine::Engine;
+use crate::error::LiveError;
+use crate::reader::Reader;
+
+/// One channel, or a tuple of up to four: `(Item::changes(), Tag::changes())`.
+pub trait Channels<E: Reader>: sealed::Channels<E> {}
+impl<E: Reader, C: sealed::Channels<E>> Channels<E> for C {}
+
+pub(crate) mod sealed {
+    use super::{Engine, LiveError, Reader};
+
+    pub trait Channels<E: Reader> {
+        /// Makes a change on the channels concern a computed value.
+        #[expect(private_interfaces, reason = "users cannot name the trait")]
+        fn listen(self, engine: &mut Engine<E>, computed: u64) -> Result<(), LiveError>;
+    }
+}
+
+impl<E: Reader, M: LiveOn<E::Db>> sealed::Channels<E> for Channel<M> {
+    #[expect(private_interfaces, reason = "users cannot name the trait")]
+    fn listen(self, engine: &mut Engine<E>, computed: u64) -> Result<(), LiveError> {
+        engine.values::<M>()?.listen(self, computed);
+        Ok(())
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident),*))*) => {$(
+        impl<E: Reader, $($name: sealed::Channels<E>),*> sealed::Channels<E> for ($($name,)*) {
+            #[expect(private_interfaces, reason = "users cannot name the trait")]
+            fn listen(self, engine: &mut Engine<E>, computed: u64) -> Result<(), LiveError> {
+                #[allow(non_snake_case)]
+                let ($($name,)*) = self;
+                $($name.listen(engine, computed)?;)*
+                Ok(())
+            }
+        }
+    )*};
+}
+tuples! { (A) (A, B) (A, B, C) (A, B, C, D) }
