@@ -31,4 +31,6 @@ pub use query::{ItemOf, LiveQuery, Many, One, Parts, Query, Shape};
 pub use row::Row;
 pub use steps::{Step, steps};
 pub use value::{FieldValue, Ordered, Value};
+#[doc(hidden)]
+pub use window::SPARE;
 pub use window::{Fill, Held};

@@ -76,14 +76,24 @@ impl<E: Reader, C: Connector<E::Db, Executor = E>, P: Pace> Lane<E, C, P> {
         }
     }
 
-    /// Does a job. After an error the connection is opened again: it may be broken.
+    /// Does a job. After an error the connection is opened again, because it may be broken, and the job is done again: it only
+    /// reads.
     async fn work(&mut self, mut job: Box<dyn Job<E>>) {
-        if let Err(error) = self.connect().await {
-            return job.fail(error.into());
+        let mut failed = None;
+        for _ in 0..2 {
+            if let Err(error) = self.connect().await {
+                return job.fail(error.into());
+            }
+            let Some(executor) = &mut self.executor else { return };
+            match job.run(executor).await {
+                Ok(()) => return,
+                Err(error) => {
+                    self.executor = None;
+                    failed = Some(error);
+                }
+            }
         }
-        let Some(executor) = &mut self.executor else { return };
-        if let Err(error) = job.run(executor).await {
-            self.executor = None;
+        if let Some(error) = failed {
             job.fail(Arc::new(error));
         }
     }

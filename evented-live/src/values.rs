@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evented_core::live::{ItemOf, LiveModel, Plan, Queries, QueryId, Target, Wanted};
+use evented_core::live::{ItemOf, LiveModel, Plan, Queries, QueryId, SPARE, Target, Wanted};
 use evented_core::{Channel, Position, RawChange};
 use evented_diesel::LiveOn;
 
@@ -106,7 +106,7 @@ struct Failed {
 impl<M: LiveModel> Values<M> {
     pub(crate) fn new(store: &Arc<Shared>, settings: &Settings, arrivals: &Arrivals, ids: &Ids) -> Self {
         Self {
-            queries: Queries::new(store.on_wal),
+            queries: Queries::new(store.on_wal, SPARE),
             cells: HashMap::new(),
             shared: HashMap::new(),
             identities: HashMap::new(),

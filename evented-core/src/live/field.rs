@@ -150,21 +150,40 @@ impl<M: 'static, T: FieldValue> Field<M, T> {
             holds: Arc::new(move |record| get(record).value().map(&holds)),
         })
     }
+}
 
+impl<M: 'static, T: FieldValue<Value: Ordered>> Field<M, T> {
+    fn compared(self, op: Op, value: T::Value, holds: fn(Ordering) -> bool) -> Filter<M> {
+        let value = value.stored();
+        self.test(op, vec![self.operand(value.clone())], move |it| holds(it.order(&value)))
+    }
+}
+
+/// Tests and orders.
+impl<M: 'static, T> Field<M, T> {
     /// The field equals this value.
-    pub fn eq(self, value: T::Value) -> Filter<M> {
+    pub fn eq(self, value: T::Value) -> Filter<M>
+    where
+        T: FieldValue,
+    {
         let value = value.stored();
         self.test(Op::Eq, vec![self.operand(value.clone())], move |it| *it == value)
     }
 
     /// The field is not null, and differs from this value.
-    pub fn ne(self, value: T::Value) -> Filter<M> {
+    pub fn ne(self, value: T::Value) -> Filter<M>
+    where
+        T: FieldValue,
+    {
         let value = value.stored();
         self.test(Op::Ne, vec![self.operand(value.clone())], move |it| *it != value)
     }
 
     /// The field equals one of these values. Of no values, it equals none.
-    pub fn is_in(self, values: impl IntoIterator<Item = T::Value>) -> Filter<M> {
+    pub fn is_in(self, values: impl IntoIterator<Item = T::Value>) -> Filter<M>
+    where
+        T: FieldValue,
+    {
         let mut values: Vec<T::Value> = values.into_iter().map(Value::stored).collect();
         let mut operands: Vec<Operand> = values.iter().map(|value| self.operand(value.clone())).collect();
         operands.sort_by(|one, other| one.encoded.cmp(&other.encoded));
@@ -177,7 +196,10 @@ impl<M: 'static, T: FieldValue> Field<M, T> {
     }
 
     /// The field is null.
-    pub fn is_null(self) -> Filter<M> {
+    pub fn is_null(self) -> Filter<M>
+    where
+        T: FieldValue,
+    {
         let get = self.get;
         Filter::test(Test {
             field: self.field_ref(),
@@ -188,47 +210,57 @@ impl<M: 'static, T: FieldValue> Field<M, T> {
     }
 
     /// The field is not null.
-    pub fn is_not_null(self) -> Filter<M> {
+    pub fn is_not_null(self) -> Filter<M>
+    where
+        T: FieldValue,
+    {
         self.is_null().not()
     }
-}
-
-impl<M: 'static, T: FieldValue<Value = String>> Field<M, T> {
     /// The text begins with this text, byte by byte.
-    pub fn starts_with(self, prefix: impl Into<String>) -> Filter<M> {
+    pub fn starts_with(self, prefix: impl Into<String>) -> Filter<M>
+    where
+        T: FieldValue<Value = String>,
+    {
         let prefix = prefix.into();
         self.test(Op::StartsWith, vec![self.operand(prefix.clone())], move |it| it.starts_with(&prefix))
     }
-}
-
-impl<M: 'static, T: FieldValue<Value: Ordered>> Field<M, T> {
-    fn compared(self, op: Op, value: T::Value, holds: fn(Ordering) -> bool) -> Filter<M> {
-        let value = value.stored();
-        self.test(op, vec![self.operand(value.clone())], move |it| holds(it.order(&value)))
-    }
-
     /// The field is less than this value.
-    pub fn lt(self, value: T::Value) -> Filter<M> {
+    pub fn lt(self, value: T::Value) -> Filter<M>
+    where
+        T: FieldValue<Value: Ordered>,
+    {
         self.compared(Op::Lt, value, Ordering::is_lt)
     }
 
     /// The field is at most this value.
-    pub fn le(self, value: T::Value) -> Filter<M> {
+    pub fn le(self, value: T::Value) -> Filter<M>
+    where
+        T: FieldValue<Value: Ordered>,
+    {
         self.compared(Op::Le, value, Ordering::is_le)
     }
 
     /// The field is greater than this value.
-    pub fn gt(self, value: T::Value) -> Filter<M> {
+    pub fn gt(self, value: T::Value) -> Filter<M>
+    where
+        T: FieldValue<Value: Ordered>,
+    {
         self.compared(Op::Gt, value, Ordering::is_gt)
     }
 
     /// The field is at least this value.
-    pub fn ge(self, value: T::Value) -> Filter<M> {
+    pub fn ge(self, value: T::Value) -> Filter<M>
+    where
+        T: FieldValue<Value: Ordered>,
+    {
         self.compared(Op::Ge, value, Ordering::is_ge)
     }
 
     /// Orders by the field, the smallest value first. Null is greater than every value.
-    pub fn asc(self) -> Term<M> {
+    pub fn asc(self) -> Term<M>
+    where
+        T: FieldValue<Value: Ordered>,
+    {
         let get = self.get;
         let compare = move |one: &M, other: &M| match (get(one).value(), get(other).value()) {
             (Some(one), Some(other)) => one.order(other),
@@ -244,7 +276,10 @@ impl<M: 'static, T: FieldValue<Value: Ordered>> Field<M, T> {
     }
 
     /// Orders by the field, the greatest value first. Null is greater than every value.
-    pub fn desc(self) -> Term<M> {
+    pub fn desc(self) -> Term<M>
+    where
+        T: FieldValue<Value: Ordered>,
+    {
         Term { descending: true, ..self.asc() }
     }
 }

@@ -37,6 +37,8 @@ pub struct Queries<M: LiveModel> {
     next_id: u64,
     /// Whether changes say what the database generated.
     says_generated: bool,
+    /// How many rows beyond its limit a window keeps at least.
+    spare: usize,
 }
 
 struct Entry<M: LiveModel> {
@@ -96,9 +98,10 @@ pub struct Differs {
 const QUIET: usize = 1_024;
 
 impl<M: LiveModel> Queries<M> {
-    /// No queries. `says_generated`: whether changes say what the database generated, as the write-ahead log does.
+    /// No queries. `says_generated`: whether changes say what the database generated, as the write-ahead log does. `spare`:
+    /// how many rows beyond its limit a window keeps at least.
     #[must_use]
-    pub fn new(says_generated: bool) -> Self {
+    pub fn new(says_generated: bool, spare: usize) -> Self {
         Self {
             entries: HashMap::new(),
             index: Index::new(),
@@ -108,6 +111,7 @@ impl<M: LiveModel> Queries<M> {
             dirty: Vec::new(),
             next_id: 0,
             says_generated: says_generated || !M::HAS_GENERATED,
+            spare,
         }
     }
 
@@ -117,7 +121,7 @@ impl<M: LiveModel> Queries<M> {
         let id = QueryId(self.next_id);
         let known = self.known_rows(&plan);
         self.index.add(id, &plan);
-        let window = Window::new(plan);
+        let window = Window::new(plan, self.spare);
         let entry = Entry { window, state: State::Failed, generation: 0, dirty: false, quiet: 0 };
         self.entries.insert(id, entry);
         match known {
@@ -184,7 +188,7 @@ impl<M: LiveModel> Queries<M> {
     pub fn as_read(&self, id: QueryId) -> Option<Vec<Held<M>>> {
         let entry = self.entries.get(&id)?;
         let State::Reads(Read { arrived: Some((fill, _)), .. }) = &entry.state else { return None };
-        let mut window = Window::new(Arc::clone(entry.window.plan()));
+        let mut window = Window::new(Arc::clone(entry.window.plan()), self.spare);
         window.fill(Fill { rows: fill.rows.clone(), complete: fill.complete }).ok()?;
         Some(window.shown().to_vec())
     }

@@ -56,6 +56,12 @@ pub trait Ordered: Value + PartialOrd {
 }
 
 /// What a field of a model holds: a value, or an option of one. `None` is SQL's null.
+#[diagnostic::on_unimplemented(
+    message = "a live query cannot compare fields of type `{Self}`",
+    label = "memory and the database may disagree on which values are equal",
+    note = "if two values are equal in Rust exactly when they are equal in the database, write `impl live::Value` for the \
+            type of the field; for `<` and orders also `impl live::Ordered`"
+)]
 pub trait FieldValue: Clone + Send + Sync + 'static {
     /// The value.
     type Value: Value;

@@ -9,7 +9,7 @@ use super::row::Row;
 use crate::{KeyValue, RecordState};
 
 /// A window keeps this many rows beyond its limit at least.
-const SPARE: usize = 16;
+pub const SPARE: usize = 16;
 /// How many times as many rows as usual a window reads at most.
 const MOST_GROWTH: usize = 64;
 
@@ -54,6 +54,8 @@ pub(super) struct Window<M: LiveModel> {
     growth: usize,
     /// The row that had no room after the last change.
     evicted: Option<KeyValue>,
+    /// How many rows beyond the limit are kept at least.
+    spare: usize,
 }
 
 /// What was read for a window.
@@ -66,8 +68,8 @@ pub struct Fill<M> {
 }
 
 impl<M: LiveModel> Window<M> {
-    pub(super) fn new(plan: Arc<Plan<M>>) -> Self {
-        Self { plan, rows: Vec::new(), by_key: HashMap::new(), bound: None, growth: 1, evicted: None }
+    pub(super) fn new(plan: Arc<Plan<M>>, spare: usize) -> Self {
+        Self { plan, rows: Vec::new(), by_key: HashMap::new(), bound: None, growth: 1, evicted: None, spare }
     }
 
     pub(super) fn plan(&self) -> &Arc<Plan<M>> {
@@ -77,7 +79,11 @@ impl<M: LiveModel> Window<M> {
     /// How many rows are kept at most; `None` without a limit.
     pub(super) fn capacity(&self) -> Option<usize> {
         let limit = self.plan.limit?;
-        Some(limit.max(limit.saturating_mul(2).max(limit.saturating_add(SPARE)).saturating_mul(self.growth)))
+        Some(
+            limit.max(
+                limit.saturating_mul(2).max(limit.saturating_add(self.spare)).saturating_mul(self.growth),
+            ),
+        )
     }
 
     /// The rows of the query.

@@ -11,7 +11,7 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{Binary, Text};
-use evented_core::{Evented, KeyValue};
+use evented_core::{Evented, KeyValue, live};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -105,6 +105,10 @@ impl<M: Evented<Key = Id<M>>> IntoKey for Id<M> {
         Some(M::key_value(&self))
     }
 }
+
+// Every database keeps the bytes of a UUID, or its text in lower case: both have the order of the bytes.
+impl<M: 'static> live::Value for Id<M> {}
+impl<M: 'static> live::Ordered for Id<M> {}
 
 impl<M: 'static> Serialize for Id<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

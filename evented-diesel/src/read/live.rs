@@ -48,7 +48,7 @@ pub async fn live_fill<DB: EventedBackend, M: LiveOn<DB>, E: Executor<DB>>(
         return Ok(LiveFill::NoTable);
     }
     let wanted = capacity.unwrap_or(most.saturating_add(1));
-    if capacity.is_some_and(|capacity| capacity > most) {
+    if plan.limit.is_some_and(|limit| limit > most) {
         return Ok(LiveFill::TooManyRows);
     }
     let (mut rows, mut hidden, mut last): (Vec<Row<M>>, usize, Option<(M, KeyValue)>) = (Vec::new(), 0, None);
@@ -93,7 +93,8 @@ pub async fn live_records<DB: EventedBackend, M: ModelOn<DB>, E: Executor<DB>>(
     let mut records = Vec::with_capacity(keys.len());
     if <M as Model>::HAS_TABLE {
         for portion in key_portions::<DB, M>(keys) {
-            let rows = executor.load::<RecordRow<M>>(rows_of::<DB, M>(portion)).await.map_err(table_failed::<M>)?;
+            let rows =
+                executor.load::<RecordRow<M>>(rows_of::<DB, M>(portion)).await.map_err(table_failed::<M>)?;
             records.extend(rows.into_iter().map(|row| row.0));
         }
         return Ok(records);

@@ -1,0 +1,143 @@
+//! Trouble: plain SQL, lost connections, columns that compare otherwise, an open transaction.
+
+use std::time::Duration;
+
+use evented_diesel::migrations::Database;
+use evented_diesel::prelude::*;
+use evented_live::{LiveDsl, LiveError, Status};
+use evented_live_tests::{Source as _, Task, TaskChanges, eventually, task, titles, until};
+use evented_test_server::{Cluster, Settings};
+use evented_tests::db::Db;
+
+use super::{Conn, Source, World};
+
+const HEARS_SQL: bool = <Source as evented_live_tests::Source<Conn>>::HEARS_SQL;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_sql_is_heard_or_corrected_by_the_next_event() {
+    let mut world = World::new::<Source>().await;
+    let lamp = world.insert(task(1, 1, "a")).await;
+    let mut list = world.store.open(Task::live().filter(|t| t.org_id.eq(1))).await.unwrap();
+    world.db.sql("UPDATE tasks SET title = 'b'").await;
+    if HEARS_SQL {
+        until(&mut list, "plain SQL", |list| titles(list) == ["b"]).await;
+    }
+    world.db.run(lamp.update(TaskChanges { rank: Some(2), ..Default::default() })).await.unwrap();
+    until(&mut list, "the next event", |list| titles(list) == ["b"] && list[0].rank == 2).await;
+    if HEARS_SQL {
+        world.db.sql("TRUNCATE tasks").await;
+        until(&mut list, "truncate", |list| list.is_empty()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_is_replaced() {
+    if Db::<Conn>::DATABASE == Database::Sqlite {
+        return;
+    }
+    let options = vec!["wal_level=logical".to_owned()];
+    let cluster = Cluster::start(Settings { options, ..Settings::default() }).unwrap();
+    let url = cluster.url();
+    let mut world = World::on_own_server::<Source>(|| url).await;
+    world.insert(task(1, 1, "a")).await;
+    let mut list = world.store.open(Task::live()).await.unwrap();
+    for round in 0..3 {
+        // The connections of the store, and of a hub that reads event logs.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
+                   AND backend_type = 'client backend'";
+        world.db.sql(end).await;
+        world.insert(task(1, round, &round.to_string())).await;
+        let expected = usize::try_from(round).unwrap() + 2;
+        until(&mut list, "after the loss", |list| list.len() == expected).await;
+        let query = Task::live().filter(move |t| t.rank.ge(round)).limit(3);
+        world.store.open(query).await.map(drop).unwrap();
+    }
+    assert!(list.status().is_exact());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_fails_is_tried_again_and_the_value_says_so() {
+    let mut world = World::new::<Source>().await;
+    let mut tasks = Vec::new();
+    for number in 0..60 {
+        tasks.push(world.insert(task(1, number, "x")).await);
+    }
+    let mut list = world.store.open(Task::live().order(|t| t.rank.asc()).limit(2)).await.unwrap();
+    let unread = Task::live().filter(|t| t.rank.ge(30));
+    let rename = "ALTER TABLE tasks RENAME TO tasks_away";
+    if HEARS_SQL {
+        // The hub would end: it reads the table by its name.
+        return;
+    }
+    // The window is emptied by events while its table cannot be read.
+    for task in &tasks[..45] {
+        world.db.run(task.delete()).await.unwrap();
+    }
+    let _ = until(&mut list, "refill", |list| list.first().is_some_and(|task| task.rank == 45)).await;
+    world.db.sql(rename).await;
+    let error = world.store.open(unread.clone()).await.unwrap_err();
+    assert!(matches!(error, LiveError::Read { .. }), "{error}");
+    world.db.sql("ALTER TABLE tasks_away RENAME TO tasks").await;
+    eventually("it is read in the end", async || world.store.open(unread.clone()).await.is_ok()).await;
+    assert_eq!(list.get()[0].rank, 45);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_compares_otherwise_is_found_out() {
+    let mut world = World::new::<Source>().await;
+    match Db::<Conn>::DATABASE {
+        // It is equal to the database, and not in memory.
+        Database::Postgres => {
+            world
+                .db
+                .sql("CREATE COLLATION ignore_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+                      ALTER TABLE tasks ALTER title TYPE TEXT COLLATE ignore_case")
+                .await;
+        }
+        Database::Sqlite => return,
+    }
+    world.insert(task(1, 1, "Lamp")).await;
+    let error = world.store.open(Task::live().filter(|t| t.title.eq("lamp".into()))).await.unwrap_err();
+    assert!(matches!(error, LiveError::Differs { schema: "tasks", .. }), "{error}");
+    // An order names its collation.
+    world.insert(task(1, 1, "a")).await;
+    let list = world.store.open(Task::live().order(|t| t.title.asc())).await.unwrap();
+    assert_eq!(titles(&list.get()), ["Lamp", "a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_transaction_is_open_a_new_value_is_as_it_was_read() {
+    if Db::<Conn>::DATABASE == Database::Sqlite || HEARS_SQL {
+        return;
+    }
+    // A transaction holds the log of the whole server: the test has one of its own.
+    let cluster = Cluster::start(Settings::default()).unwrap();
+    let url = cluster.url();
+    let mut world = World::on_own_server::<evented_live_tests::Log>(|| url).await;
+    world.insert(task(1, 1, "a")).await;
+    let mut holder = world.db.connect().await;
+    holder.begin().await;
+    holder.run(Task::insert(task(1, 2, "open"))).await.unwrap();
+    world.insert(task(1, 3, "b")).await;
+
+    let mut list = world.store.open(Task::live().order(|t| t.rank.asc())).await.unwrap();
+    assert!(matches!(list.status(), Status::AsRead), "{:?}", list.status());
+    assert_eq!(titles(&list.get()), ["a", "b"], "as read");
+    holder.commit().await;
+    until(&mut list, "the commit", |list| titles(list) == ["a", "open", "b"]).await;
+    eventually("it is exact", async || list.status().is_exact()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_never_reads_holds_nobody_back() {
+    let mut world = World::new::<Source>().await;
+    let idle = world.store.open(Task::live()).await.unwrap();
+    let mut list = world.store.open(Task::live()).await.unwrap();
+    for number in 0..300 {
+        world.insert(task(1, number, "x")).await;
+    }
+    until(&mut list, "all", |list| list.len() == 300).await;
+    let mut idle = idle;
+    let update = tokio::time::timeout(Duration::from_secs(100), idle.changed()).await.unwrap().unwrap().unwrap();
+    assert!(update.old().is_empty() && update.new().len() > update.old().len());
+}

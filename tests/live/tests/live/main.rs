@@ -1,0 +1,41 @@
+//! Tests live values, in every setting.
+//!
+//! A test that needs a PostgreSQL server has `postgres` in its path, so that `cargo xtask test --sqlite` skips it.
+#![allow(clippy::duplicate_mod, reason = "a module is compiled once for each setting")]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+/// The tests of all behaviours, once for each setting.
+macro_rules! settings {
+    ($($setting:ident: $conn:ty, $source:ident;)*) => {$(
+        #[path = "behaviours"]
+        mod $setting {
+            type Conn = $conn;
+            type Source = evented_live_tests::$source;
+            type World = evented_live_tests::World<Conn>;
+
+            #[path = "agreement.rs"]
+            mod agreement;
+            #[path = "law.rs"]
+            mod law;
+            #[path = "policies.rs"]
+            mod policies;
+            #[path = "sets.rs"]
+            mod sets;
+            #[path = "trouble.rs"]
+            mod trouble;
+            #[path = "values.rs"]
+            mod values;
+            #[path = "windows.rs"]
+            mod windows;
+        }
+    )*};
+}
+
+settings! {
+    sync_sqlite: diesel::SqliteConnection, Log;
+    async_sqlite: diesel_async::sync_connection_wrapper::SyncConnectionWrapper<diesel::SqliteConnection>, Log;
+    sync_postgres_log: diesel::PgConnection, Log;
+    async_postgres_log: diesel_async::AsyncPgConnection, Log;
+    sync_postgres_wal: diesel::PgConnection, Wal;
+    async_postgres_wal: diesel_async::AsyncPgConnection, Wal;
+}
