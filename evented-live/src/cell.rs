@@ -41,6 +41,7 @@ struct Published<I> {
     before: Option<(u64, List<I>)>,
     steps: OnceLock<Arc<[Step<I>]>>,
     json: OnceLock<Arc<str>>,
+    #[cfg(feature = "axum")]
     patch: OnceLock<Option<Arc<str>>>,
 }
 
@@ -126,8 +127,14 @@ impl<I: Clone> Cell<I> {
         state.status = status;
         if !same {
             let before = state.list.take().map(|before| (state.version - 1, before.list));
-            let (steps, json, patch) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-            state.list = Some(Published { list, before, steps, json, patch });
+            state.list = Some(Published {
+                list,
+                before,
+                steps: OnceLock::new(),
+                json: OnceLock::new(),
+                #[cfg(feature = "axum")]
+                patch: OnceLock::new(),
+            });
         }
         true
     }
@@ -187,7 +194,8 @@ impl<I: Clone> Cell<I> {
     }
 
     /// The JSON patch from the list before to this one, made once for all viewers; `None` if the viewer has another list, or
-    /// if the whole value is shorter.
+    /// if there is no patch.
+    #[cfg(feature = "axum")]
     pub(crate) fn patch(
         &self,
         old: &List<I>,

@@ -82,7 +82,7 @@ pub(crate) struct Computed<E> {
     values: HashMap<u64, Value<E>>,
     /// The values by their keys and the types of their answers.
     keys: HashMap<(TypeId, String), u64>,
-    arrived: Vec<(u64, Result<Box<dyn Any + Send>, LiveError>)>,
+    arrived: Vec<(u64, Box<dyn Any + Send>)>,
     shared: Arc<Shared>,
     arrivals: Arrivals,
 }
@@ -229,7 +229,7 @@ impl<E: Reader> Computed<E> {
         match answer {
             Ok(answer) => {
                 value.pause = Duration::ZERO;
-                self.arrived.push((id, Ok(answer)));
+                self.arrived.push((id, answer));
             }
             Err(error) => {
                 value.pause = (value.pause * 2).clamp(BETWEEN_READS * 2, LONGEST_RETRY);
@@ -243,7 +243,7 @@ impl<E: Reader> Computed<E> {
     /// Prepares the answers that arrived.
     pub(crate) fn pass(&mut self, cut: &Cut, flips: &mut Vec<Flip>) {
         for (id, answer) in std::mem::take(&mut self.arrived) {
-            if let (Some(value), Ok(answer)) = (self.values.get(&id), answer) {
+            if let Some(value) = self.values.get(&id) {
                 flips.extend(value.cell.publish(answer, cut.clone()));
             }
         }

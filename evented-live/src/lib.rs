@@ -88,6 +88,8 @@
 //! | `axum` | sets of values as server-sent events, and the script that shows them |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod cell;
 mod computed;
 mod cut;

@@ -129,6 +129,7 @@ impl<V: Shape> Update<V> {
     }
 
     /// The value as it is now.
+    #[expect(clippy::new_ret_no_self, reason = "the counterpart of `old`")]
     pub fn new(&self) -> &V {
         &self.new
     }

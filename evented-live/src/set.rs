@@ -166,6 +166,31 @@ impl<E: Reader> Core<E> {
         Ok(true)
     }
 
+    /// The labels that are shown, as a JSON object, and what distinguishes them from every other state of the store.
+    #[cfg(feature = "axum")]
+    pub(crate) fn json(&self) -> (String, String) {
+        let mut state = Vec::new();
+        let shown = self.labels.iter().filter_map(|named| {
+            let (json, version) = named.slot.json()?;
+            state.extend_from_slice(named.name.as_bytes());
+            version.iter().for_each(|number| state.extend_from_slice(&number.to_be_bytes()));
+            Some((named.name.as_str(), json))
+        });
+        let json = crate::json::object(shown);
+        let state = evented_diesel::spi::stable_hash(&state);
+        (json, format!("{:x}-{state:x}", self.shared.nonce))
+    }
+
+    /// The patches of the labels that are shown and changed in the last turn, as a JSON object; `None` if there are none.
+    #[cfg(feature = "axum")]
+    pub(crate) fn patches(&self) -> Option<String> {
+        let changed = self.labels.iter().filter(|named| named.slot.has_changed());
+        let mut patches =
+            changed.filter_map(|named| Some((named.name.as_str(), named.slot.patch()?))).peekable();
+        patches.peek()?;
+        Some(crate::json::object(patches))
+    }
+
     fn forget_changes(&mut self) {
         self.labels.iter_mut().for_each(|named| named.slot.forget_change());
     }

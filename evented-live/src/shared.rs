@@ -18,6 +18,9 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) tap: Tap,
+    /// Distinguishes the states of this store from those of others.
+    #[cfg(feature = "axum")]
+    pub(crate) nonce: u64,
     /// Whether the hub reads the write-ahead log.
     pub(crate) on_wal: bool,
     /// The present cut. While it is locked, no value changes.
@@ -34,6 +37,8 @@ impl Shared {
         Self {
             hub: hub.clone(),
             tap: evented_feed::spi::attach(hub),
+            #[cfg(feature = "axum")]
+            nonce: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
             on_wal: evented_feed::spi::is_on_wal(hub),
             turn: RwLock::default(),
             passed: Event::new(),

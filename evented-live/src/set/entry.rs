@@ -34,13 +34,19 @@ struct Pointed<I> {
 /// How the values of a label become JSON.
 pub(crate) struct Shown<V: Shape> {
     value: fn(&List<V::Item>) -> Arc<str>,
-    patch: fn(&List<V::Item>, &List<V::Item>) -> Option<Arc<str>>,
+    #[cfg(feature = "axum")]
+    patch: MakePatch<V::Item>,
 }
+
+/// Makes the patch from one list to the next.
+#[cfg(feature = "axum")]
+type MakePatch<I> = fn(&List<I>, &List<I>) -> Option<Arc<str>>;
 
 impl<V: Shape<Item: Serialize + PartialEq>> Shown<V> {
     pub(crate) fn new() -> Self {
         Self {
             value: |list| json::value(list, V::IS_LIST),
+            #[cfg(feature = "axum")]
             patch: |old, new| json::patch(old, new, V::IS_LIST),
         }
     }
@@ -77,6 +83,7 @@ pub(crate) trait Slot: Send {
     /// The value as JSON, with what distinguishes it from every other value of the store; `None` if the label is not shown.
     fn json(&self) -> Option<(Arc<str>, [u64; 2])>;
     /// The patch of the last turn; the whole value where there is none.
+    #[cfg(feature = "axum")]
     fn patch(&self) -> Option<Arc<str>>;
     fn as_any(&mut self) -> &mut dyn Any;
     fn as_any_ref(&self) -> &dyn Any;
@@ -208,6 +215,7 @@ impl<V: Shape> Slot for Entry<V> {
         Some((pointed.cell.json(list, shown.value), [pointed.cell.id, *version]))
     }
 
+    #[cfg(feature = "axum")]
     fn patch(&self) -> Option<Arc<str>> {
         let shown = self.shown.as_ref()?;
         let pointed = self.current.as_ref()?;
