@@ -128,6 +128,10 @@ impl<E: Reader> Page<E> {
 
     async fn turn(&mut self) -> Result<Event, LiveError> {
         loop {
+            let is_stale = matches!(self.set.status(), crate::Status::Stale { .. });
+            if is_stale != self.is_stale {
+                return Ok(self.state());
+            }
             match self.set.changed().await {
                 None => return Err(LiveError::Stopped { reason: None }),
                 Some(Err(error)) => return Err(error),
@@ -136,10 +140,6 @@ impl<E: Reader> Page<E> {
             if let Some(patches) = self.set.core.patches() {
                 let (_, id) = self.set.core.json();
                 return Ok(Event::default().event("patch").id(id).data(patches));
-            }
-            let is_stale = matches!(self.set.status(), crate::Status::Stale { .. });
-            if is_stale != self.is_stale {
-                return Ok(self.state());
             }
         }
     }

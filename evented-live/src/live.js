@@ -25,7 +25,7 @@ export const live = (url, views, state = () => {}) => {
     wait = Math.min(wait * 2, 3e4)
   }
   const open = () => {
-    if (!last) state('connecting')
+    last || state('connecting')
     source = new EventSource(url + (url.includes('?') ? '&' : '?') + 'last=' + last)
     source.onerror = lost
     const on = (name, f) => source.addEventListener(name, e => {
@@ -41,26 +41,27 @@ export const live = (url, views, state = () => {}) => {
         data[l] = ops ? apply(data[l], ops) : labels[l]
         views[l]?.(data[l], ops)
       }
+      if (name == 'reset') state('live')
     })
     later(lost, 4e4)
   }
   open()
   return () => { ended = 1; clearTimeout(timer); source.close() }
 }
-export const list = (parent, render) => {
+export const list = (ul, render) => {
   let old = new Map
   return rows => {
     const next = new Map
-    let at = parent.firstChild
+    let at = ul.firstChild
     for (const row of rows) {
       const key = row.id ?? row, [was, json] = old.get(key) ?? [], text = JSON.stringify(row)
       const el = text == json ? was : render(row, was)
       next.set(key, [el, text])
       old.delete(key)
       if (was && was != el) was.replaceWith(el)
-      if (at == was) at = el
+      if (at === was) at = el
       if (el == at) at = at.nextSibling
-      else parent[el == was && parent.moveBefore ? 'moveBefore' : 'insertBefore'](el, at)
+      else ul[el == was && ul.moveBefore ? 'moveBefore' : 'insertBefore'](el, at)
     }
     for (const [el] of old.values()) el.remove()
     old = next

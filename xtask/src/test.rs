@@ -63,6 +63,7 @@ const NEEDS_POSTGRES: [&str; 2] = ["postgres", "wal::"];
 pub(crate) fn run(args: &[OsString]) -> Result<()> {
     let started = Instant::now();
     let server = Server::start()?;
+    install::browser();
     succeed("the tests", &server.tell(&tests(args, &[])?))?;
     if args.is_empty() {
         succeed("the doc tests", &server.tell(&doc_tests()?))?;

@@ -4,6 +4,8 @@
 #![allow(clippy::duplicate_mod, reason = "a module is compiled once for each setting")]
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod pages;
+
 /// The tests of all behaviours, once for each setting.
 macro_rules! settings {
     ($($setting:ident: $conn:ty, $source:ident;)*) => {$(
@@ -13,8 +15,6 @@ macro_rules! settings {
             type Source = evented_live_tests::$source;
             type World = evented_live_tests::World<Conn>;
 
-            #[path = "agreement.rs"]
-            mod agreement;
             #[path = "law.rs"]
             mod law;
             #[path = "policies.rs"]
@@ -38,4 +38,23 @@ settings! {
     async_postgres_log: diesel_async::AsyncPgConnection, Log;
     sync_postgres_wal: diesel::PgConnection, Wal;
     async_postgres_wal: diesel_async::AsyncPgConnection, Wal;
+}
+
+/// The tests of what is read: the statements are the same over both sources.
+macro_rules! agreement {
+    ($($setting:ident: $conn:ty;)*) => {$(
+        #[path = "behaviours"]
+        mod $setting {
+            type Source = evented_live_tests::Log;
+            type World = evented_live_tests::World<$conn>;
+
+            #[path = "agreement.rs"]
+            mod agreement;
+        }
+    )*};
+}
+
+agreement! {
+    sqlite: diesel::SqliteConnection;
+    postgres: diesel_async::AsyncPgConnection;
 }
