@@ -17,6 +17,7 @@ use crate::sync::lock;
 const MOST: usize = 65_536;
 
 /// How many transactions of the write-ahead log are remembered.
+#[cfg(feature = "wal")]
 const MOST_COMMITS: usize = 16_384;
 
 /// What a hub tells.

@@ -120,9 +120,10 @@ pub use reader::Reader;
 pub use set::{Flow, Label, Set, Sink, Turn};
 pub use status::Status;
 #[cfg(feature = "__async")]
-pub use store::{AsyncStore, BoxedAnswer};
+pub use store::{AsyncSet, AsyncStore, BoxedAnswer};
 pub use store::{
-    BlockingStore, Channels, Openable, Requery, StartError, Store, StoreBuilder, StoreStatus, over,
+    BlockingSet, BlockingStore, Channels, Openable, Requery, StartError, Store, StoreBuilder, StoreStatus,
+    over,
 };
 
 /// Adds `Item::live()` to models with `#[evented(live)]`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use event_listener::Listener as _;
@@ -30,7 +30,8 @@ pub use turn::{Flow, Sink, Turn};
 /// does in blocking code. Callbacks see each turn first, and may point labels at other queries.
 pub struct Set<E: Reader> {
     pub(crate) core: Core<E>,
-    callbacks: Vec<(String, Callback<E>)>,
+    /// In a mutex only so that a set is `Sync`.
+    callbacks: Vec<(String, Mutex<Callback<E>>)>,
 }
 
 type Callback<E> = Box<dyn FnMut(&mut Turn<'_, E>) -> Flow + Send>;
@@ -304,15 +305,15 @@ impl<E: Reader> Set<E> {
         if self.callbacks.iter().any(|(other, _)| other == name) {
             return Err(LiveError::SecondCallback { name: name.to_owned() });
         }
-        self.callbacks.push((name.to_owned(), Box::new(callback)));
+        self.callbacks.push((name.to_owned(), Mutex::new(Box::new(callback))));
         Ok(())
     }
 
     /// Replaces the callback with this name, in its place, or attaches it as the last.
     pub fn replace(&mut self, name: &str, callback: impl FnMut(&mut Turn<'_, E>) -> Flow + Send + 'static) {
         match self.callbacks.iter_mut().find(|(other, _)| other == name) {
-            Some((_, old)) => *old = Box::new(callback),
-            None => self.callbacks.push((name.to_owned(), Box::new(callback))),
+            Some((_, old)) => *old = Mutex::new(Box::new(callback)),
+            None => self.callbacks.push((name.to_owned(), Mutex::new(Box::new(callback)))),
         }
     }
 
@@ -330,6 +331,7 @@ impl<E: Reader> Set<E> {
         if turn.is_ok() {
             let mut turn = Turn::new(&mut self.core);
             for (_, callback) in &mut self.callbacks {
+                let callback = callback.get_mut().unwrap_or_else(PoisonError::into_inner);
                 if callback(&mut turn) == Flow::Halt {
                     break;
                 }

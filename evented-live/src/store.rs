@@ -30,7 +30,7 @@ pub use channels::Channels;
 pub use requery::BoxedAnswer;
 pub use requery::Requery;
 #[cfg(feature = "__async")]
-pub use spawn::AsyncStore;
+pub use spawn::{AsyncSet, AsyncStore};
 
 /// Keeps live values: the answers of queries, equal to the database at every cut that they report.
 ///
@@ -45,6 +45,9 @@ pub struct Store<E: Reader> {
 
 /// A store that reads with blocking connections of type `C`, on threads.
 pub type BlockingStore<C> = Store<evented_diesel::spi::BlockingExecutor<Box<C>>>;
+
+/// A set of a [`BlockingStore`].
+pub type BlockingSet<C> = Set<evented_diesel::spi::BlockingExecutor<Box<C>>>;
 
 pub(crate) struct Inner<E: Reader> {
     pub(crate) engine: Arc<Mutex<Engine<E>>>,

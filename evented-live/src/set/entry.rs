@@ -69,7 +69,7 @@ pub(crate) enum State {
 }
 
 /// [`Entry`] with its type erased.
-pub(crate) trait Slot: Send {
+pub(crate) trait Slot: Send + Sync {
     fn state(&self, now: &Cut) -> State;
     /// Shows what is there at this moment.
     fn take(&mut self, now: &Cut, viewer: &Viewer);

@@ -10,9 +10,13 @@ use evented_feed::spi::{BoxError, Task, TaskConnector};
 use super::{StartError, Store, StoreBuilder};
 use crate::engine;
 use crate::reader::Lane;
+use crate::set::Set;
 
 /// A store that reads with async connections of type `C`, on tokio tasks.
 pub type AsyncStore<C> = Store<AsyncExecutor<Box<C>>>;
+
+/// A set of an [`AsyncStore`].
+pub type AsyncSet<C> = Set<AsyncExecutor<Box<C>>>;
 
 impl StoreBuilder {
     /// Starts the store on tokio tasks. `connect` opens the store's async connections, and opens them again after they are
