@@ -27,7 +27,7 @@ diesel::table! {
 /// An item in a shop.
 #[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
 #[diesel(table_name = items)]
-#[evented(actions(Archive, Restore), check = Item::valid)]
+#[evented(live, actions(Archive, Restore), check = Item::valid)]
 pub struct Item {
     pub id: Id<Item>,
     pub name: String,

@@ -289,6 +289,7 @@ impl Hub {
 #[must_use]
 pub fn attach(hub: &Hub) -> Tap {
     let tap = Tap::attach(&hub.inner.shared.taps);
+    poll_now();
     if hub.inner.shared.is_stopping() {
         hub.inner.shared.taps.end(hub.status().error);
     }

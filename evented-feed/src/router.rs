@@ -217,6 +217,7 @@ impl<M: Model> Router<M> {
         }
         match delivery {
             Delivery::Change(change) => self.deliver_change(change),
+            Delivery::Revised(_) => {}
             Delivery::Unreadable(unreadable) => self.deliver_unreadable(unreadable),
             Delivery::EndOfTransaction => {
                 self.is_open = false;

@@ -66,7 +66,7 @@ impl Taps {
             return;
         }
         match delivery {
-            Delivery::Change(change) => {
+            Delivery::Change(change) | Delivery::Revised(change) => {
                 self.tell_of::<M>(|| {
                     Told::Change(TypeId::of::<M>(), Arc::clone(change) as Arc<dyn Any + Send + Sync>)
                 });
@@ -183,18 +183,28 @@ impl Tap {
         self.queue.arrived.notify(usize::MAX);
     }
 
-    /// Whether a transaction with one of these numbers was told from the write-ahead log.
+    /// Forgets the transactions that were told from the write-ahead log and that readers see, and returns whether there are
+    /// others.
     #[must_use]
-    pub fn has_told_any(&self, is_it: impl Fn(u32) -> bool) -> bool {
-        lock(&self.taps.commits).iter().any(|xid| is_it(*xid))
+    pub fn has_told_hidden(&self, is_hidden: impl Fn(u32) -> bool) -> bool {
+        let mut commits = lock(&self.taps.commits);
+        commits.retain(|xid| is_hidden(*xid));
+        !commits.is_empty()
+    }
+
+    /// Detaches the tap. Nothing is told any more.
+    pub fn detach(&self) {
+        let mut taps = lock(&self.taps.taps);
+        taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
+        self.taps.attached.store(!taps.is_empty(), Ordering::Relaxed);
+        drop(taps);
+        lock(&self.queue.state).told.clear();
     }
 }
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        let mut taps = lock(&self.taps.taps);
-        taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
-        self.taps.attached.store(!taps.is_empty(), Ordering::Relaxed);
+        self.detach();
     }
 }
 

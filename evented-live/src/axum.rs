@@ -71,7 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LastState {
 /// responses.
 pub fn sse<E: Reader>(set: Set<E>, last: LastState) -> Response {
     let page = Page { set, last: last.0, is_stale: false, is_begun: false };
-    let mut response = Sse::new(Unfold::Waits(Some(page))).into_response();
+    let mut response = Sse::new(Unfold::Waits(Some(Box::new(page)))).into_response();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -152,9 +152,12 @@ impl<E: Reader> Page<E> {
 
 /// The events of a page, as a stream.
 enum Unfold<E: Reader> {
-    Waits(Option<Page<E>>),
-    Next(Pin<Box<dyn Future<Output = (Page<E>, Sent)> + Send>>),
+    Waits(Option<Box<Page<E>>>),
+    Next(Next<E>),
 }
+
+/// The next event, and the page that waited for it.
+type Next<E> = Pin<Box<dyn Future<Output = (Box<Page<E>>, Sent)> + Send>>;
 
 impl<E: Reader> Unpin for Unfold<E> {}
 
@@ -183,7 +186,7 @@ impl<E: Reader> Stream for Unfold<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::script;
+    use crate::axum::script;
 
     #[test]
     fn the_script_is_small() {

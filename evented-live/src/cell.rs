@@ -57,15 +57,30 @@ pub(crate) struct Snapshot<I> {
 
 static VIEWERS: AtomicU64 = AtomicU64::new(1);
 
-/// One who is woken when any of some values change.
-pub(crate) struct Viewer {
+/// A cell that a viewer watches: it is woken when the value changes. Two labels of a set may watch one cell.
+pub(crate) struct Watched<I> {
+    pub(crate) cell: Arc<Cell<I>>,
     id: u64,
-    pub(crate) changed: Arc<Event>,
 }
 
-impl Viewer {
-    pub(crate) fn new() -> Self {
-        Self { id: VIEWERS.fetch_add(1, Ordering::Relaxed), changed: Arc::new(Event::new()) }
+impl<I> Watched<I> {
+    /// Watches a cell. `changed` is notified when the value changes.
+    pub(crate) fn new(cell: Arc<Cell<I>>, changed: &Arc<Event>) -> Self {
+        let id = VIEWERS.fetch_add(1, Ordering::Relaxed);
+        lock(&cell.viewers).insert(id, Arc::clone(changed));
+        Self { cell, id }
+    }
+}
+
+/// The store keeps the value for a while after the last viewer has left.
+impl<I> Drop for Watched<I> {
+    fn drop(&mut self) {
+        let mut viewers = lock(&self.cell.viewers);
+        viewers.remove(&self.id);
+        if viewers.is_empty() {
+            drop(viewers);
+            self.cell.store.left(self.cell.id);
+        }
     }
 }
 
@@ -119,9 +134,12 @@ impl<I: Clone> Cell<I> {
         let mut state = self.state();
         let stands_again = std::mem::replace(&mut state.stood, stood).is_some();
         let same = state.list.as_ref().is_some_and(|before| before.list == list);
-        let same_status = state.status.is_exact() && status.is_exact();
+        let same_status = matches!(
+            (&state.status, &status),
+            (Status::Exact, Status::Exact) | (Status::AsRead, Status::AsRead)
+        );
         if same && same_status {
-            return stands_again;
+            return stands_again && status.is_exact();
         }
         state.version += 1;
         state.status = status;
@@ -206,20 +224,6 @@ impl<I: Clone> Cell<I> {
         let published = state.list.as_ref().filter(|published| published.list.is(list))?;
         let (_, before) = published.before.as_ref().filter(|(_, before)| before.is(old))?;
         published.patch.get_or_init(|| make(before, list)).clone()
-    }
-
-    pub(crate) fn watch(&self, viewer: &Viewer) {
-        lock(&self.viewers).insert(viewer.id, Arc::clone(&viewer.changed));
-    }
-
-    /// Ends what [`watch`](Self::watch) began. The store keeps the value for a while after the last viewer has left.
-    pub(crate) fn unwatch(&self, viewer: &Viewer) {
-        let mut viewers = lock(&self.viewers);
-        viewers.remove(&viewer.id);
-        if viewers.is_empty() {
-            drop(viewers);
-            self.store.left(self.id);
-        }
     }
 
     pub(crate) fn is_watched(&self) -> bool {

@@ -7,11 +7,13 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use event_listener::Event;
+use evented_core::KeyValue;
 use evented_core::live::{List, Shape};
 use evented_diesel::Error;
 use serde::{Serialize, Serializer};
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::fill::Arrivals;
@@ -83,6 +85,8 @@ pub(crate) struct Computed<E> {
     /// The values by their keys and the types of their answers.
     keys: HashMap<(TypeId, String), u64>,
     arrived: Vec<(u64, Box<dyn Any + Send>)>,
+    /// What is published at the next occasion.
+    flips: Vec<Flip>,
     shared: Arc<Shared>,
     arrivals: Arrivals,
 }
@@ -104,7 +108,7 @@ struct Value<E> {
 /// A cell, with the type of its answer erased.
 trait Publish: Send {
     fn publish(&self, answer: Box<dyn Any + Send>, cut: Cut) -> Option<Flip>;
-    fn fail(&self, error: LiveError, cut: &Cut);
+    fn fail(&self, error: LiveError, cut: &Cut) -> Flip;
     fn end(&self, error: &LiveError);
     fn is_watched(&self) -> bool;
     fn cell(&self) -> Arc<dyn Any + Send + Sync>;
@@ -113,7 +117,8 @@ trait Publish: Send {
 impl<T: PartialEq + Send + Sync + 'static> Publish for Arc<Cell<Answer<T>>> {
     fn publish(&self, answer: Box<dyn Any + Send>, cut: Cut) -> Option<Flip> {
         let answer = answer.downcast::<T>().ok()?;
-        let list = List::new(vec![Answer(Arc::from(answer))], Vec::new());
+        // One key, so that a new answer is a step of one item.
+        let list = List::new(vec![Answer(Arc::from(answer))], vec![KeyValue::Int(0)]);
         let cell = Arc::clone(self);
         Some(Box::new(move || {
             if Cell::publish(&cell, list, Status::AsRead, Some(cut)) {
@@ -122,9 +127,12 @@ impl<T: PartialEq + Send + Sync + 'static> Publish for Arc<Cell<Answer<T>>> {
         }))
     }
 
-    fn fail(&self, error: LiveError, cut: &Cut) {
-        Cell::fail(self, error, cut);
-        self.notify();
+    fn fail(&self, error: LiveError, cut: &Cut) -> Flip {
+        let (cell, cut) = (Self::clone(self), cut.clone());
+        Box::new(move || {
+            Cell::fail(&cell, error, &cut);
+            cell.notify();
+        })
     }
 
     fn end(&self, error: &LiveError) {
@@ -147,18 +155,21 @@ impl<E: Reader> Computed<E> {
             values: HashMap::new(),
             keys: HashMap::new(),
             arrived: Vec::new(),
+            flips: Vec::new(),
             shared: Arc::clone(shared),
             arrivals: Arc::clone(arrivals),
         }
     }
 
-    /// The cell of the value with this key, if there is one.
+    /// Watches the value with this key, if there is one.
     pub(crate) fn find<T: PartialEq + Send + Sync + 'static>(
         &self,
         key: &str,
-    ) -> Option<Arc<Cell<Answer<T>>>> {
+        changed: &Arc<Event>,
+    ) -> Option<Watched<Answer<T>>> {
         let id = self.keys.get(&(TypeId::of::<T>(), key.to_owned()))?;
-        self.values.get(id)?.cell.cell().downcast().ok()
+        let cell = self.values.get(id)?.cell.cell().downcast().ok()?;
+        Some(Watched::new(cell, changed))
     }
 
     /// Adds a value.
@@ -167,7 +178,8 @@ impl<E: Reader> Computed<E> {
         id: u64,
         key: String,
         query: Query<E>,
-    ) -> Arc<Cell<Answer<T>>> {
+        changed: &Arc<Event>,
+    ) -> Watched<Answer<T>> {
         let cell = Arc::new(Cell::new(id, Arc::clone(&self.shared)));
         let key = (TypeId::of::<T>(), key);
         self.keys.insert(key.clone(), id);
@@ -182,7 +194,7 @@ impl<E: Reader> Computed<E> {
             is_again: false,
         };
         self.values.insert(id, value);
-        cell
+        Watched::new(cell, changed)
     }
 
     /// Records that a change concerns these values.
@@ -235,7 +247,7 @@ impl<E: Reader> Computed<E> {
                 value.pause = (value.pause * 2).clamp(BETWEEN_READS * 2, LONGEST_RETRY);
                 value.next = now + value.pause;
                 value.is_dirty = true;
-                value.cell.fail(error, cut);
+                self.flips.push(value.cell.fail(error, cut));
             }
         }
     }
@@ -247,6 +259,16 @@ impl<E: Reader> Computed<E> {
                 flips.extend(value.cell.publish(answer, cut.clone()));
             }
         }
+    }
+
+    /// Takes what is to be published at once.
+    pub(crate) fn take_flips(&mut self) -> Vec<Flip> {
+        std::mem::take(&mut self.flips)
+    }
+
+    /// Whether somebody watches a value.
+    pub(crate) fn is_watched(&self, id: u64) -> bool {
+        self.values.get(&id).is_some_and(|value| value.cell.is_watched())
     }
 
     /// When a value is to be read next.
@@ -300,17 +322,33 @@ impl<E: Reader> Job<E> for AskJob<E> {
     fn run<'j>(&'j mut self, executor: &'j mut E) -> Running<'j> {
         Box::pin(async move {
             if self.shared.on_wal {
-                wait_until_visible::<E::Db, E>(executor, &self.shared.tap).await?;
+                wait_until_visible::<E::Db, E>(executor, &self.shared).await?;
             }
-            let Some(mut query) = lock(&self.query).take() else { return Ok(()) };
-            let answer = query.ask(executor).await;
-            *lock(&self.query) = Some(query);
-            self.hand_over(Ok(answer?));
+            let Some(query) = lock(&self.query).take() else { return Ok(()) };
+            let mut taken = Taken { query: Some(query), from: Arc::clone(&self.query) };
+            let Some(query) = &mut taken.query else { return Ok(()) };
+            let answer = query.ask(executor).await?;
+            drop(taken);
+            self.hand_over(Ok(answer));
+            // A first answer waits for a cut.
+            evented_feed::spi::poll_now();
             Ok(())
         })
     }
 
     fn fail(&mut self, error: Arc<dyn std::error::Error + Send + Sync>) {
         self.hand_over(Err(LiveError::Read { schema: "a computed value", error }));
+    }
+}
+
+/// A query that a job runs. It is put back however the job ends.
+struct Taken<E> {
+    query: Option<Box<dyn Ask<E>>>,
+    from: Query<E>,
+}
+
+impl<E> Drop for Taken<E> {
+    fn drop(&mut self) {
+        *lock(&self.from) = self.query.take();
     }
 }

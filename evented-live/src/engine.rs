@@ -1,7 +1,7 @@
 //! The engine of a store: takes what the hub tells and what the readers read, and publishes values at cuts.
 
 use std::any::TypeId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -35,8 +35,8 @@ pub(crate) struct Engine<E> {
     cut: Cut,
     /// Whether changes were told since the last cut.
     within: bool,
-    /// The values without viewers, in the order in which they were left, with the time when they are removed.
-    idle: VecDeque<(Instant, u64)>,
+    /// The values that a last viewer has left, with the time when they are removed.
+    idle: HashMap<u64, Instant>,
     /// When values without viewers are looked for next.
     next_sweep: Instant,
     lanes: Lanes<E>,
@@ -61,7 +61,7 @@ impl<E: Reader> Engine<E> {
             ids: Arc::new(AtomicU64::new(1)),
             cut: Cut::default(),
             within: false,
-            idle: VecDeque::new(),
+            idle: HashMap::new(),
             next_sweep: Instant::now(),
             lanes,
             ended: None,
@@ -130,8 +130,18 @@ impl<E: Reader> Engine<E> {
             self.pass(positions, now);
         }
         let due = self.tick(now);
+        self.publish();
         self.send_jobs();
         due
+    }
+
+    /// Publishes what is published at no new cut: values as they were read, and values that could not be.
+    fn publish(&mut self) {
+        let mut flips: Vec<_> = self.models.values_mut().flat_map(|part| part.flips()).collect();
+        flips.append(&mut self.computed.take_flips());
+        if !flips.is_empty() {
+            self.shared.advance(&self.cut, || flips.into_iter().for_each(|flip| flip()));
+        }
     }
 
     fn take(&mut self, told: Told, now: Instant) {
@@ -200,7 +210,7 @@ impl<E: Reader> Engine<E> {
         }
         due = self.computed.tick(now).map_or(due, |next| next.min(due));
         let left = self.shared.take_left();
-        self.idle.extend(left.into_iter().map(|id| (now + self.settings.linger, id)));
+        self.idle.extend(left.into_iter().map(|id| (id, now + self.settings.linger)));
         if self.next_sweep <= now {
             self.next_sweep = now + BETWEEN_SWEEPS;
             self.remove_idle(now);
@@ -208,25 +218,40 @@ impl<E: Reader> Engine<E> {
         if self.idle.is_empty() { due } else { due.min(self.next_sweep) }
     }
 
-    /// Removes the values that nobody watches: those whose time is over, and the oldest if together they have too many rows.
+    /// Removes the values that nobody watches: those whose time is over, and if together they have too many rows, those that
+    /// were left first.
     fn remove_idle(&mut self, now: Instant) {
+        let watched: Vec<u64> = self.idle.keys().copied().filter(|id| self.is_watched(*id)).collect();
+        for id in watched {
+            self.idle.remove(&id);
+        }
+        let mut idle: Vec<(Instant, u64)> = self.idle.iter().map(|(id, until)| (*until, *id)).collect();
+        idle.sort_unstable();
         let rows = |models: &HashMap<TypeId, Box<dyn ModelPart<E>>>, id: u64| {
             models.values().find_map(|part| part.rows(id)).unwrap_or_default()
         };
-        let mut kept: usize = self.idle.iter().map(|(_, id)| rows(&self.models, *id)).sum();
-        while let Some((until, id)) = self.idle.front().copied() {
+        let mut kept: usize = idle.iter().map(|(_, id)| rows(&self.models, *id)).sum();
+        for (until, id) in idle {
             if until > now && kept <= self.settings.max_idle_rows {
                 break;
             }
-            self.idle.pop_front();
+            self.idle.remove(&id);
             kept = kept.saturating_sub(rows(&self.models, id));
-            // A value that was watched and left again is further back in the queue, too.
             if self.computed.remove(id) {
-                self.models.values_mut().for_each(|part| part.unlisten(id));
+                self.unlisten(id);
             } else {
                 self.models.values_mut().any(|part| part.remove(id));
             }
         }
+    }
+
+    fn is_watched(&self, id: u64) -> bool {
+        self.computed.is_watched(id) || self.models.values().any(|part| part.is_watched(id))
+    }
+
+    /// Removes the channels of a computed value.
+    pub(crate) fn unlisten(&mut self, computed: u64) {
+        self.models.values_mut().for_each(|part| part.unlisten(computed));
     }
 
     /// Reads the values anew whose policies have this key.
@@ -241,7 +266,10 @@ impl<E: Reader> Engine<E> {
 
     /// Ends all values: the store stops.
     pub(crate) fn stop(&mut self) {
-        self.take(Told::Ended(None), Instant::now());
+        if self.ended.is_none() {
+            self.take(Told::Ended(None), Instant::now());
+        }
+        self.shared.tap.detach();
         self.lanes.opening.close();
         self.lanes.upkeep.close();
     }
@@ -249,13 +277,22 @@ impl<E: Reader> Engine<E> {
 
 /// Runs an engine until its store stops.
 pub(crate) async fn run<E: Reader, P: Pace>(engine: Arc<Mutex<Engine<E>>>, shared: Arc<Shared>, pace: P) {
+    let running = Running(engine);
     while !shared.is_stopping() {
         let arrived = shared.tap.listen();
-        let due = lock(&engine).work();
+        let due = lock(&running.0).work();
         let now = Instant::now();
         if due > now && !shared.is_stopping() {
             pace.wait_for(arrived, due - now).await;
         }
     }
-    lock(&engine).stop();
+}
+
+/// Stops the engine however it ends, also by a panic of the user's code or with its runtime, so that no viewer waits for ever.
+struct Running<E: Reader>(Arc<Mutex<Engine<E>>>);
+
+impl<E: Reader> Drop for Running<E> {
+    fn drop(&mut self) {
+        lock(&self.0).stop();
+    }
 }

@@ -53,6 +53,26 @@ impl<M: LiveModel> FillJob<M> {
         Some(keys)
     }
 
+    /// Reads queries by keys one after the other.
+    async fn read_each<DB: EventedBackend, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+    ) -> Vec<Result<Fill<M>, LiveError>>
+    where
+        M: LiveOn<DB>,
+    {
+        let mut fills = Vec::with_capacity(self.wanted.len());
+        for wanted in &self.wanted {
+            let Target::Keys(keys) = &wanted.plan.target else { continue };
+            let rows = live_records::<DB, M, E>(executor, &keys.list).await;
+            fills.push(match rows {
+                Ok(rows) => Ok(Fill { rows: rows.into_iter().map(Row::new).collect(), complete: true }),
+                Err(error) => Err(LiveError::Read { schema: M::SCHEMA, error: Arc::new(error) }),
+            });
+        }
+        fills
+    }
+
     async fn read<DB: EventedBackend, E: Executor<DB>>(
         &self,
         executor: &mut E,
@@ -62,7 +82,12 @@ impl<M: LiveModel> FillJob<M> {
     {
         let mut fills = Vec::with_capacity(self.wanted.len());
         if let Some(keys) = self.keys() {
-            let rows = live_records::<DB, M, E>(executor, &keys).await?;
+            let rows = match live_records::<DB, M, E>(executor, &keys).await {
+                Ok(rows) => rows,
+                // One record that cannot be read fails its own query alone.
+                Err(_) if self.wanted.len() > 1 => return Ok(self.read_each::<DB, E>(executor).await),
+                Err(error) => return Err(error),
+            };
             let rows: HashMap<KeyValue, Row<M>> =
                 rows.into_iter().map(|row| (M::key_value(&row.key()), Row::new(row))).collect();
             for wanted in &self.wanted {
@@ -89,7 +114,7 @@ impl<E: Reader, M: LiveOn<E::Db>> Job<E> for FillJob<M> {
     fn run<'j>(&'j mut self, executor: &'j mut E) -> Running<'j> {
         Box::pin(async move {
             if self.shared.on_wal {
-                wait_until_visible::<E::Db, E>(executor, &self.shared.tap).await?;
+                wait_until_visible::<E::Db, E>(executor, &self.shared).await?;
             }
             let fills = self.read::<E::Db, E>(executor).await?;
             // After the rows: everything that they contain is before it.

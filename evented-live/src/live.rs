@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use event_listener::{EventListener, Listener as _};
+use event_listener::{Event, EventListener, Listener as _};
 use evented_core::Position;
 use evented_core::live::{List, Shape, Step};
 use futures_core::Stream;
 
-use crate::cell::{Cell, Snapshot, Viewer};
+use crate::cell::{Snapshot, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::status::Status;
@@ -26,6 +26,7 @@ use crate::status::Status;
 #[must_use = "a live value that is dropped is not watched any more"]
 pub struct Live<V: Shape> {
     watched: Watched<V::Item>,
+    changed: Arc<Event>,
     value: V,
     /// What the viewer has seen.
     list: List<V::Item>,
@@ -34,38 +35,18 @@ pub struct Live<V: Shape> {
     is_over: bool,
 }
 
-/// A cell that a viewer watches.
-pub(crate) struct Watched<I: Clone> {
-    pub(crate) cell: Arc<Cell<I>>,
-    viewer: Viewer,
-}
-
-impl<I: Clone> Watched<I> {
-    pub(crate) fn new(cell: Arc<Cell<I>>) -> Self {
-        let viewer = Viewer::new();
-        cell.watch(&viewer);
-        Self { cell, viewer }
-    }
-
-    fn snapshot(&self) -> Result<Option<Snapshot<I>>, LiveError> {
-        let turn = self.cell.store().turn();
-        self.cell.snapshot(&turn)
-    }
-}
-
-impl<I: Clone> Drop for Watched<I> {
-    fn drop(&mut self) {
-        self.cell.unwatch(&self.viewer);
-    }
-}
-
 /// A value that is being opened: `.await` it, or [`wait`](Self::wait) in blocking code.
 #[must_use = "await it, or call `wait`"]
-pub struct Opening<V: Shape>(Result<Watched<V::Item>, LiveError>);
+pub struct Opening<V: Shape> {
+    watched: Result<Watched<V::Item>, LiveError>,
+    changed: Arc<Event>,
+}
 
 impl<V: Shape> Opening<V> {
-    pub(crate) fn new(cell: Result<Arc<Cell<V::Item>>, LiveError>) -> Self {
-        Self(cell.map(Watched::new))
+    /// Opens a value with a function that watches its cell.
+    pub(crate) fn new(watch: impl FnOnce(&Arc<Event>) -> Result<Watched<V::Item>, LiveError>) -> Self {
+        let changed = Arc::new(Event::new());
+        Self { watched: watch(&changed), changed }
     }
 
     /// Waits until the value was read, for at most `timeout`.
@@ -74,12 +55,12 @@ impl<V: Shape> Opening<V> {
     ///
     /// [`LiveError::TimedOut`]; why the value cannot be read.
     pub fn wait(self, timeout: Duration) -> Result<Live<V>, LiveError> {
-        let watched = self.0?;
-        let until = Instant::now() + timeout;
+        let (watched, signal) = (self.watched?, self.changed);
+        let until = deadline(timeout);
         loop {
-            let changed = watched.viewer.changed.listen();
+            let changed = signal.listen();
             if let Some(snapshot) = watched.snapshot()? {
-                return Live::new(watched, snapshot);
+                return Live::new(watched, signal, snapshot);
             }
             if changed.wait_deadline(until).is_none() {
                 return Err(LiveError::TimedOut);
@@ -94,11 +75,11 @@ impl<V: Shape> IntoFuture for Opening<V> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let watched = self.0?;
+            let (watched, signal) = (self.watched?, self.changed);
             loop {
-                let changed = watched.viewer.changed.listen();
+                let changed = signal.listen();
                 if let Some(snapshot) = watched.snapshot()? {
-                    return Live::new(watched, snapshot);
+                    return Live::new(watched, signal, snapshot);
                 }
                 changed.await;
             }
@@ -151,10 +132,14 @@ impl<V: Shape> Update<V> {
 }
 
 impl<V: Shape> Live<V> {
-    fn new(watched: Watched<V::Item>, snapshot: Snapshot<V::Item>) -> Result<Self, LiveError> {
+    fn new(
+        watched: Watched<V::Item>,
+        changed: Arc<Event>,
+        snapshot: Snapshot<V::Item>,
+    ) -> Result<Self, LiveError> {
         let Snapshot { list, version, .. } = snapshot;
         let value = V::of(&list).ok_or(LiveError::TimedOut)?;
-        Ok(Self { watched, value, list, version, listener: None, is_over: false })
+        Ok(Self { watched, changed, value, list, version, listener: None, is_over: false })
     }
 
     fn now(&self) -> Option<Snapshot<V::Item>> {
@@ -232,7 +217,7 @@ impl<V: Shape> Live<V> {
     /// As [`changed`](Self::changed).
     pub fn recv(&mut self) -> Option<Result<Update<V>, LiveError>> {
         loop {
-            let changed = self.watched.viewer.changed.listen();
+            let changed = self.changed.listen();
             if let Some(update) = self.look() {
                 return Some(update);
             }
@@ -249,9 +234,9 @@ impl<V: Shape> Live<V> {
     ///
     /// [`LiveError::TimedOut`]; as [`changed`](Self::changed).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Update<V>, LiveError> {
-        let until = Instant::now() + timeout;
+        let until = deadline(timeout);
         loop {
-            let changed = self.watched.viewer.changed.listen();
+            let changed = self.changed.listen();
             if let Some(update) = self.look() {
                 return update;
             }
@@ -273,7 +258,7 @@ impl<V: Shape> Live<V> {
     pub async fn reaches(&self, position: Position) -> Result<(), LiveError> {
         loop {
             let passed = self.watched.cell.store().passed.listen();
-            let changed = self.watched.viewer.changed.listen();
+            let changed = self.changed.listen();
             if self.has_reached(position)? {
                 return Ok(());
             }
@@ -287,7 +272,7 @@ impl<V: Shape> Live<V> {
     ///
     /// [`LiveError::TimedOut`]; as [`reaches`](Self::reaches).
     pub fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), LiveError> {
-        let until = Instant::now() + timeout;
+        let until = deadline(timeout);
         loop {
             let passed = self.watched.cell.store().passed.listen();
             if self.has_reached(position)? {
@@ -314,6 +299,18 @@ impl<V: Shape> Live<V> {
     pub fn cancel(self) {}
 }
 
+impl<I: Clone> Watched<I> {
+    fn snapshot(&self) -> Result<Option<Snapshot<I>>, LiveError> {
+        let turn = self.cell.store().turn();
+        self.cell.snapshot(&turn)
+    }
+}
+
+/// The end of a time that is waited for. Ten years are for ever.
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(Duration::from_secs(10 * 365 * 24 * 60 * 60))
+}
+
 /// Waits for one of two listeners.
 async fn either(mut one: EventListener, mut other: EventListener) {
     std::future::poll_fn(|cx| {
@@ -330,7 +327,7 @@ impl<V: Shape> Stream for Live<V> {
         loop {
             // Listen first, so that no change between the look and the wait is missed.
             if self.listener.is_none() {
-                self.listener = Some(Box::pin(self.watched.viewer.changed.listen()));
+                self.listener = Some(Box::pin(self.changed.listen()));
             }
             if let Some(update) = self.look() {
                 return Poll::Ready(Some(update));

@@ -21,7 +21,8 @@ pub(crate) trait Publish<M: LiveModel>: Send {
     fn prepare(&mut self, rows: &[Held<M>], status: Status, stood: Option<Cut>) -> Flip;
     /// Prepares that the value does not stand any more. `cut` is the last at which it stood.
     fn leave(&self, cut: &Cut) -> Flip;
-    fn fail(&self, error: LiveError, cut: &Cut);
+    /// Prepares that the value could not be read.
+    fn fail(&self, error: LiveError, cut: &Cut) -> Flip;
     fn end(&self, error: &LiveError);
     fn is_watched(&self) -> bool;
     fn is_read(&self) -> bool;
@@ -73,9 +74,12 @@ impl<M: LiveModel, I: Clone + PartialEq + Send + Sync + 'static> Publish<M> for 
         Box::new(move || cell.leave(&cut))
     }
 
-    fn fail(&self, error: LiveError, cut: &Cut) {
-        self.cell.fail(error, cut);
-        self.cell.notify();
+    fn fail(&self, error: LiveError, cut: &Cut) -> Flip {
+        let (cell, cut) = (Arc::clone(&self.cell), cut.clone());
+        Box::new(move || {
+            cell.fail(error, &cut);
+            cell.notify();
+        })
     }
 
     fn end(&self, error: &LiveError) {

@@ -1,7 +1,9 @@
 //! The connections that a store reads with.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_channel::Receiver;
 use diesel::connection::LoadConnection;
@@ -51,6 +53,23 @@ pub(crate) trait Job<E>: Send {
     fn fail(&mut self, error: Arc<dyn std::error::Error + Send + Sync>);
 }
 
+/// A panic of the user's code while rows were read.
+#[derive(Debug, thiserror::Error)]
+#[error("the program's code panicked while it read the rows")]
+struct Panicked;
+
+/// A future whose panics are errors.
+struct CatchPanic<'j>(Running<'j>);
+
+impl Future for CatchPanic<'_> {
+    type Output = Result<Result<(), Error>, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(Err(Panicked)), |polled| polled.map(Ok))
+    }
+}
+
 /// A connection, and the jobs that it does one after the other.
 pub(crate) struct Lane<E, C, P> {
     pub(crate) executor: Option<E>,
@@ -81,20 +100,22 @@ impl<E: Reader, C: Connector<E::Db, Executor = E>, P: Pace> Lane<E, C, P> {
     async fn work(&mut self, mut job: Box<dyn Job<E>>) {
         let mut failed = None;
         for _ in 0..2 {
+            if self.shared.is_stopping() {
+                return;
+            }
             if let Err(error) = self.connect().await {
                 return job.fail(error.into());
             }
             let Some(executor) = &mut self.executor else { return };
-            match job.run(executor).await {
-                Ok(()) => return,
-                Err(error) => {
-                    self.executor = None;
-                    failed = Some(error);
-                }
+            match (CatchPanic(job.run(executor))).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => failed = Some(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>),
+                Err(panicked) => failed = Some(Arc::new(panicked)),
             }
+            self.executor = None;
         }
         if let Some(error) = failed {
-            job.fail(Arc::new(error));
+            job.fail(error);
         }
     }
 

@@ -2,26 +2,26 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use event_listener::Listener as _;
+use event_listener::{Event, Listener as _};
 use evented_core::live::Shape;
 use serde::Serialize;
 
-use crate::cell::Viewer;
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::reader::Reader;
-use crate::shared::Shared;
 use crate::status::Status;
 use crate::store::{Inner, Openable};
 
+mod core;
 mod entry;
 mod turn;
 
+pub(crate) use self::core::Core;
+
 pub(crate) use entry::Shown;
-use entry::{Entry, Slot, State};
 pub use turn::{Flow, Sink, Turn};
 
 /// Live values under labels, for one page or one actor. All labels of a [`Turn`] are of one cut.
@@ -55,170 +55,13 @@ impl<V> fmt::Debug for Label<V> {
     }
 }
 
-/// The labels of a set.
-pub(crate) struct Core<E: Reader> {
-    inner: Weak<Inner<E>>,
-    shared: Arc<Shared>,
-    viewer: Viewer,
-    /// The labels, in the order in which they came.
-    pub(crate) labels: Vec<Named>,
-    next_id: usize,
-    cut: Cut,
-    status: Status,
-    is_over: bool,
-}
-
-/// A label and what is under it.
-pub(crate) struct Named {
-    id: usize,
-    pub(crate) name: String,
-    pub(crate) slot: Box<dyn Slot>,
-}
-
-impl<E: Reader> Core<E> {
-    fn inner(&self) -> Result<Arc<Inner<E>>, LiveError> {
-        self.inner.upgrade().ok_or(LiveError::Stopped { reason: None })
-    }
-
-    fn sync<Q: Openable<E>>(
-        &mut self,
-        name: &str,
-        query: Q,
-        shown: Option<Shown<Q::Value>>,
-    ) -> Result<Label<Q::Value>, LiveError> {
-        let at = self.labels.iter().position(|label| label.name == name);
-        if let Some(named) = at.and_then(|at| self.labels.get_mut(at))
-            && named.slot.as_any().downcast_mut::<Entry<Q::Value>>().is_none()
-        {
-            return Err(LiveError::OtherType { label: name.to_owned() });
-        }
-        let inner = self.inner()?;
-        let cell = query.cell(&inner)?;
-        inner.shared.tap.wake();
-        cell.watch(&self.viewer);
-        if let Some(named) = at.and_then(|at| self.labels.get_mut(at))
-            && let Some(entry) = named.slot.as_any().downcast_mut::<Entry<Q::Value>>()
-        {
-            entry.point(cell, shown, &self.viewer);
-            return Ok(Label { id: named.id, value: PhantomData });
-        }
-        self.next_id += 1;
-        let slot = Box::new(Entry::<Q::Value>::new(cell, shown));
-        self.labels.push(Named { id: self.next_id, name: name.to_owned(), slot });
-        Ok(Label { id: self.next_id, value: PhantomData })
-    }
-
-    fn entry<V: Shape>(&self, label: Label<V>) -> Option<&Entry<V>> {
-        let named = self.labels.iter().find(|named| named.id == label.id)?;
-        named.slot.as_any_ref().downcast_ref()
-    }
-
-    /// Takes the next turn, if there is one: all labels that changed, at one cut.
-    fn look(&mut self) -> Option<Result<(), LiveError>> {
-        if self.is_over {
-            return None;
-        }
-        let shared = Arc::clone(&self.shared);
-        let now = shared.turn();
-        let mut status = Status::Exact;
-        let mut changes = false;
-        for named in &self.labels {
-            match named.slot.state(&now) {
-                State::Ended(error) => {
-                    self.is_over = true;
-                    return Some(Err(error));
-                }
-                // A label that is read again holds the others back: they would be of different cuts.
-                State::Waits => return None,
-                State::Unread => {}
-                State::Ready { changed, status: of_label } => {
-                    changes |= changed;
-                    status = status.worse(of_label);
-                }
-                State::Failed(error) => {
-                    status = status.worse(Status::Stale { since: Instant::now(), error });
-                }
-            }
-        }
-        if !changes {
-            return None;
-        }
-        for named in &mut self.labels {
-            named.slot.take(&now, &self.viewer);
-        }
-        (self.cut, self.status) = (now.clone(), status);
-        Some(Ok(()))
-    }
-
-    /// Whether every label was read and is where it was pointed.
-    fn is_ready(&self) -> Result<bool, LiveError> {
-        let now = self.shared.turn();
-        for named in &self.labels {
-            match named.slot.state(&now) {
-                State::Failed(error) | State::Ended(error) => return Err(error),
-                State::Unread | State::Waits => return Ok(false),
-                State::Ready { changed, .. } if changed => return Ok(false),
-                State::Ready { .. } => {}
-            }
-            if named.slot.is_pointed() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// The labels that are shown, as a JSON object, and what distinguishes them from every other state of the store.
-    #[cfg(feature = "axum")]
-    pub(crate) fn json(&self) -> (String, String) {
-        let mut state = Vec::new();
-        let shown = self.labels.iter().filter_map(|named| {
-            let (json, version) = named.slot.json()?;
-            state.extend_from_slice(named.name.as_bytes());
-            version.iter().for_each(|number| state.extend_from_slice(&number.to_be_bytes()));
-            Some((named.name.as_str(), json))
-        });
-        let json = crate::json::object(shown);
-        let state = evented_diesel::spi::stable_hash(&state);
-        (json, format!("{:x}-{state:x}", self.shared.nonce))
-    }
-
-    /// The patches of the labels that are shown and changed in the last turn, as a JSON object; `None` if there are none.
-    #[cfg(feature = "axum")]
-    pub(crate) fn patches(&self) -> Option<String> {
-        let changed = self.labels.iter().filter(|named| named.slot.has_changed());
-        let mut patches =
-            changed.filter_map(|named| Some((named.name.as_str(), named.slot.patch()?))).peekable();
-        patches.peek()?;
-        Some(crate::json::object(patches))
-    }
-
-    fn forget_changes(&mut self) {
-        self.labels.iter_mut().for_each(|named| named.slot.forget_change());
-    }
-
-    fn cancel(&mut self, name: &str, keep: bool) -> bool {
-        let Some(at) = self.labels.iter().position(|named| named.name == name) else { return false };
-        if let Some(named) = self.labels.get_mut(at) {
-            named.slot.unwatch(&self.viewer, keep);
-        }
-        true
-    }
-}
-
-impl<E: Reader> Drop for Core<E> {
-    fn drop(&mut self) {
-        for named in &mut self.labels {
-            named.slot.unwatch(&self.viewer, false);
-        }
-    }
-}
-
 impl<E: Reader> Set<E> {
     pub(crate) fn new(inner: &Arc<Inner<E>>) -> Self {
         let core = Core {
             inner: Arc::downgrade(inner),
             shared: Arc::clone(&inner.shared),
-            viewer: Viewer::new(),
+            changed: Arc::new(Event::new()),
+            cancelled: Vec::new(),
             labels: Vec::new(),
             next_id: 0,
             cut: Cut::default(),
@@ -347,7 +190,7 @@ impl<E: Reader> Set<E> {
     /// Why a label cannot be read; [`LiveError::Stopped`].
     pub async fn ready(&mut self) -> Result<(), LiveError> {
         loop {
-            let changed = self.core.viewer.changed.listen();
+            let changed = self.core.changed.listen();
             while let Some(turn) = self.look() {
                 turn?;
             }
@@ -366,7 +209,7 @@ impl<E: Reader> Set<E> {
     pub fn wait(&mut self, timeout: Duration) -> Result<(), LiveError> {
         let until = Instant::now() + timeout;
         loop {
-            let changed = self.core.viewer.changed.listen();
+            let changed = self.core.changed.listen();
             while let Some(turn) = self.look() {
                 turn?;
             }
@@ -386,7 +229,7 @@ impl<E: Reader> Set<E> {
     /// [`LiveError::Stopped`]: the last item.
     pub async fn changed(&mut self) -> Option<Result<Turn<'_, E>, LiveError>> {
         loop {
-            let changed = self.core.viewer.changed.listen();
+            let changed = self.core.changed.listen();
             match self.look() {
                 Some(Ok(())) => return Some(Ok(Turn::new(&mut self.core))),
                 Some(Err(error)) => return Some(Err(error)),
@@ -403,7 +246,7 @@ impl<E: Reader> Set<E> {
     /// As [`changed`](Self::changed).
     pub fn recv(&mut self) -> Option<Result<Turn<'_, E>, LiveError>> {
         loop {
-            let changed = self.core.viewer.changed.listen();
+            let changed = self.core.changed.listen();
             match self.look() {
                 Some(Ok(())) => return Some(Ok(Turn::new(&mut self.core))),
                 Some(Err(error)) => return Some(Err(error)),
@@ -421,7 +264,7 @@ impl<E: Reader> Set<E> {
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Turn<'_, E>, LiveError> {
         let until = Instant::now() + timeout;
         loop {
-            let changed = self.core.viewer.changed.listen();
+            let changed = self.core.changed.listen();
             match self.look() {
                 Some(Ok(())) => return Ok(Turn::new(&mut self.core)),
                 Some(Err(error)) => return Err(error),

@@ -6,7 +6,8 @@ use diesel::deserialize::{self, QueryableByName};
 use diesel::row::NamedRow;
 use evented_diesel::spi::{Executor, SqlTypes, Statement, optional};
 use evented_diesel::{Error, Subject};
-use evented_feed::spi::Tap;
+
+use crate::shared::Shared;
 
 /// The transactions that a snapshot does not contain: those that had not ended, and those from `next` on.
 struct Open {
@@ -39,14 +40,14 @@ impl Open {
 /// synchronous standby takes.
 pub(crate) async fn wait_until_visible<DB: SqlTypes, E: Executor<DB>>(
     executor: &mut E,
-    tap: &Tap,
+    shared: &Shared,
 ) -> Result<(), Error> {
     let name = Subject::Object { kind: "snapshot", name: String::new() };
     loop {
         let rows = executor.load::<Open>(Statement::new(DB::TXN_SNAPSHOT_SQL)).await;
         let rows = rows.map_err(|error| Error::database(name.clone(), error))?;
         let Some(snapshot) = rows.into_iter().next() else { return Ok(()) };
-        if !tap.has_told_any(|xid| snapshot.has(xid)) {
+        if !shared.tap.has_told_hidden(|xid| snapshot.has(xid)) || shared.is_stopping() {
             return Ok(());
         }
         executor.sleep(Duration::from_millis(1)).await;

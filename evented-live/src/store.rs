@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::Receiver;
+use event_listener::Event;
 use evented_core::live::LiveQuery;
 use evented_diesel::LiveOn;
 use evented_diesel::spi::ready;
 use evented_feed::Hub;
 use evented_feed::spi::{BoxError, Thread, ThreadConnector};
 
-use crate::cell::Cell;
+use crate::cell::Watched;
 use crate::engine::{self, Engine, Lanes};
 use crate::error::LiveError;
 use crate::live::Opening;
@@ -62,6 +63,9 @@ pub struct StoreStatus {
     pub values: usize,
 }
 
+/// The longest time of a setting: ten years.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// Configures a store before it is started: [`Store::over`].
 #[must_use = "a store reads nothing until it is started"]
 #[derive(Debug)]
@@ -85,14 +89,14 @@ pub enum StartError {
 impl StoreBuilder {
     /// Sets how long a value is kept after its last viewer has left. Default: 30 seconds.
     pub fn linger(mut self, time: Duration) -> Self {
-        self.settings.linger = time;
+        self.settings.linger = time.min(LONGEST);
         self
     }
 
     /// Sets how long a value that was read waits for the hub to tell everything that the read may have seen, before it is
     /// shown [as read](crate::Status::AsRead). Default: 100 milliseconds.
     pub fn patience(mut self, time: Duration) -> Self {
-        self.settings.patience = time;
+        self.settings.patience = time.min(LONGEST);
         self
     }
 
@@ -176,7 +180,7 @@ impl<E: Reader> Store<E> {
     /// Its errors, when it is awaited: [`LiveError::NotRead`] for a model that the hub does not read; [`LiveError::Denied`]; a
     /// read that fails.
     pub fn open<Q: Openable<E>>(&self, query: Q) -> Opening<Q::Value> {
-        let opening = Opening::new(query.cell(&self.inner));
+        let opening = Opening::new(|changed| query.watch(&self.inner, changed));
         self.inner.shared.tap.wake();
         opening
     }
@@ -212,17 +216,24 @@ impl<E: Reader, Q: sealed::Openable<E>> Openable<E> for Q {}
 pub(crate) mod sealed {
     use std::sync::Arc;
 
+    use event_listener::Event;
     use evented_core::live::Shape;
 
-    use super::{Inner, LiveError, Reader};
-    use crate::cell::Cell;
+    use crate::cell::Watched;
+    use crate::error::LiveError;
+    use crate::reader::Reader;
+    use crate::store::Inner;
 
     pub trait Openable<E: Reader> {
         /// The value.
         type Value: Shape;
-        /// Finds or adds the value.
+        /// Finds or adds the value, and watches it.
         #[expect(private_interfaces, reason = "users cannot name the trait")]
-        fn cell(self, inner: &Inner<E>) -> Result<Arc<Cell<<Self::Value as Shape>::Item>>, LiveError>;
+        fn watch(
+            self,
+            inner: &Inner<E>,
+            changed: &Arc<Event>,
+        ) -> Result<Watched<<Self::Value as Shape>::Item>, LiveError>;
     }
 }
 
@@ -230,14 +241,14 @@ impl<E: Reader, Q: LiveQuery<Model: LiveOn<E::Db>>> sealed::Openable<E> for Q {
     type Value = Q::Value;
 
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn cell(self, inner: &Inner<E>) -> Result<Arc<Cell<Q::Item>>, LiveError> {
+    fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<Q::Item>, LiveError> {
         let (plan, item) = self.into_parts();
         // The policy is the user's code: no lock is held.
         plan.check()?;
         let mut engine = lock(&inner.engine);
-        let cell = engine.values::<Q::Model>()?.open(plan, item);
+        let watched = engine.values::<Q::Model>()?.open(plan, item, changed);
         engine.send_jobs();
-        Ok(cell)
+        Ok(watched)
     }
 }
 

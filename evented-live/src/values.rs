@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use event_listener::Event;
 use evented_core::live::{ItemOf, LiveModel, Plan, Queries, QueryId, SPARE, Target, Wanted};
 use evented_core::{Channel, Position, RawChange};
 use evented_diesel::LiveOn;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::fill::{Arrivals, Arrived, FillJob};
@@ -46,6 +47,8 @@ pub(crate) trait ModelPart<E>: Send {
     fn gap(&mut self, reason: &Arc<str>, cut: &Cut, now: Instant);
     /// Takes what a reader has read.
     fn arrived(&mut self, arrived: Box<dyn Any + Send>, cut: &Cut, now: Instant);
+    /// Takes what is to be published at once, at no new cut.
+    fn flips(&mut self) -> Vec<Flip>;
     /// Prepares what is published at a cut.
     fn pass(&mut self, cut: &Cut, before: &Cut, flips: &mut Vec<Flip>, now: Instant);
     /// Takes the jobs to do: those that open values, and those that keep values up.
@@ -58,6 +61,8 @@ pub(crate) trait ModelPart<E>: Send {
     fn end(&mut self, error: &LiveError);
     /// The number of rows that are kept for a value; `None` if there is no such value.
     fn rows(&self, id: u64) -> Option<usize>;
+    /// Whether somebody watches a value.
+    fn is_watched(&self, id: u64) -> bool;
     /// Removes the channels of a computed value.
     fn unlisten(&mut self, computed: u64);
     /// Removes a value, if nobody watches it.
@@ -84,6 +89,10 @@ pub(crate) struct Values<M: LiveModel> {
     wanted: Vec<Wanted<M>>,
     /// When all values are read again after a gap, and when they were last.
     gap: (Option<Instant>, Option<Instant>),
+    /// The queries that stood at the last cut and are read again.
+    unsettled: Vec<QueryId>,
+    /// What is published at the next occasion.
+    flips: Vec<Flip>,
     /// The channels of computed values.
     channels: Vec<(Channel<M>, u64)>,
     store: Arc<Shared>,
@@ -99,7 +108,8 @@ type Identity = (Vec<u8>, (u8, TypeId));
 pub(crate) type Ids = Arc<std::sync::atomic::AtomicU64>;
 
 struct Failed {
-    next: Instant,
+    /// When it is tried again; `None` while it is.
+    next: Option<Instant>,
     pause: Duration,
 }
 
@@ -115,6 +125,8 @@ impl<M: LiveModel> Values<M> {
             arrived: HashMap::new(),
             wanted: Vec::new(),
             gap: (None, None),
+            unsettled: Vec::new(),
+            flips: Vec::new(),
             channels: Vec::new(),
             store: Arc::clone(store),
             settings: settings.clone(),
@@ -123,18 +135,19 @@ impl<M: LiveModel> Values<M> {
         }
     }
 
-    /// Finds the value of a query, or adds it. `watch` is called with its cell, while the value cannot be removed.
+    /// Finds the value of a query, or adds it, and watches it: a value that is watched is not removed.
     pub(crate) fn open<I: Clone + PartialEq + Send + Sync + 'static>(
         &mut self,
         plan: Plan<M>,
         item: ItemOf<M, I>,
-    ) -> Arc<Cell<I>> {
+        changed: &Arc<Event>,
+    ) -> Watched<I> {
         let identity = plan.identity().map(|bytes| (bytes, item.identity));
         if let Some(identity) = &identity
             && let Some(cell) = self.shared.get(identity).and_then(|id| self.cells.get(id))
             && let Ok(cell) = cell.cell().downcast::<Cell<I>>()
         {
-            return cell;
+            return Watched::new(cell, changed);
         }
         let query = self.queries.add(Arc::new(plan));
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -145,7 +158,7 @@ impl<M: LiveModel> Values<M> {
         }
         self.by_value.insert(id, query);
         self.cells.insert(query, Box::new(Published::new(item, Arc::clone(&cell))));
-        cell
+        Watched::new(cell, changed)
     }
 
     /// Adds a channel of a computed value.
@@ -159,15 +172,17 @@ impl<M: LiveModel> Values<M> {
 
     fn fail(&mut self, query: QueryId, error: LiveError, cut: &Cut, now: Instant) {
         let pause = self.failed.get(&query).map_or(RETRY.0, |failed| (failed.pause * 2).min(RETRY.1));
-        self.failed.insert(query, Failed { next: now + pause, pause });
+        self.failed.insert(query, Failed { next: Some(now + pause), pause });
         self.arrived.remove(&query);
         if let Some(cell) = self.cells.get(&query) {
-            cell.fail(error, cut);
+            self.flips.push(cell.fail(error, cut));
         }
     }
 
     fn take_wanted(&mut self) {
-        self.wanted.extend(self.queries.take_wanted());
+        let wanted = self.queries.take_wanted();
+        self.unsettled.extend(wanted.iter().map(|wanted| wanted.id));
+        self.wanted.extend(wanted);
     }
 
     fn job<E: Reader>(&self, wanted: Vec<Wanted<M>>) -> (bool, Box<dyn Job<E>>)
@@ -213,7 +228,7 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
         self.arrived.clear();
         self.failed.clear();
         for cell in self.cells.values().filter(|cell| cell.is_read()) {
-            cell.fail(error.clone(), cut);
+            self.flips.push(cell.fail(error.clone(), cut));
         }
         let earliest = self.gap.1.map_or(now, |last| last + BETWEEN_GAPS);
         self.gap.0.get_or_insert(earliest.max(now));
@@ -250,11 +265,12 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
                 }
             }
         }
+        flips.append(&mut self.flips);
         // Those that are read anew stood at the cut before this one.
         self.take_wanted();
-        for wanted in &self.wanted {
-            if !self.queries.stands(wanted.id)
-                && let Some(cell) = self.cells.get(&wanted.id)
+        for id in std::mem::take(&mut self.unsettled) {
+            if !self.queries.stands(id)
+                && let Some(cell) = self.cells.get(&id)
             {
                 flips.push(cell.leave(before));
             }
@@ -265,6 +281,7 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
             if too_many && self.queries.fail(id) {
                 let error = LiveError::TooManyRows { schema: M::SCHEMA, most: self.settings.max_rows };
                 self.fail(id, error, before, now);
+                flips.append(&mut self.flips);
             } else if let Some(cell) = self.cells.get_mut(&id) {
                 flips.push(cell.prepare(self.queries.rows(id), Status::Exact, None));
             }
@@ -289,11 +306,15 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
     }
 
     fn tick(&mut self, cut: &Cut, now: Instant) -> Option<Instant> {
-        let due: Vec<_> =
-            self.failed.iter().filter(|(_, failed)| failed.next <= now).map(|(id, _)| *id).collect();
+        let due: Vec<_> = self
+            .failed
+            .iter()
+            .filter(|(_, it)| it.next.is_some_and(|next| next <= now))
+            .map(|(id, _)| *id)
+            .collect();
         for id in due {
             if let Some(failed) = self.failed.get_mut(&id) {
-                failed.next = now + RETRY.1;
+                failed.next = None;
             }
             self.queries.read(id);
         }
@@ -313,15 +334,19 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
             }
             self.arrived.remove(&id);
             if let (Some(rows), Some(cell)) = (self.queries.as_read(id), self.cells.get_mut(&id)) {
-                cell.prepare(&rows, Status::AsRead, Some(cut.clone()))();
+                self.flips.push(cell.prepare(&rows, Status::AsRead, Some(cut.clone())));
             }
         }
-        let retry = self.failed.values().map(|failed| failed.next).min();
+        let retry = self.failed.values().filter_map(|failed| failed.next).min();
         [next, retry, self.gap.0].into_iter().flatten().min()
     }
 
+    fn flips(&mut self) -> Vec<Flip> {
+        std::mem::take(&mut self.flips)
+    }
+
     fn reauthorise(&mut self, key: &str) {
-        self.queries.read_if(|plan| plan.policy_key() == Some(key));
+        self.queries.read_if(|plan| plan.has_policy(key));
     }
 
     fn end(&mut self, error: &LiveError) {
@@ -330,6 +355,11 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
 
     fn rows(&self, id: u64) -> Option<usize> {
         self.query_of(id).map(|query| self.queries.kept(query))
+    }
+
+    fn is_watched(&self, id: u64) -> bool {
+        let cell = self.query_of(id).and_then(|query| self.cells.get(&query));
+        cell.is_some_and(|cell| cell.is_watched())
     }
 
     fn unlisten(&mut self, computed: u64) {

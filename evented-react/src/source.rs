@@ -218,7 +218,7 @@ impl<M: Model, C: Send + 'static> Sink<M> for ItemSink<M, C> {
             match delivery {
                 LogDelivery::Change(change) => self.change(&change),
                 LogDelivery::Unreadable(unreadable) => self.unreadable(&unreadable),
-                LogDelivery::EndOfTransaction => {}
+                LogDelivery::Revised(_) | LogDelivery::EndOfTransaction => {}
             }
         }
     }

@@ -41,6 +41,8 @@ texts! {
     migrations: "../../docs/src/migrations.md",
     listening: "../../docs/src/listening.md",
     write_ahead_log: "../../docs/src/write-ahead-log.md",
+    live_values: "../../docs/src/live-values.md",
+    to_the_browser: "../../docs/src/to-the-browser.md",
     reacting: "../../docs/src/reacting.md",
     projections: "../../docs/src/projections.md",
     domain_events: "../../docs/src/domain-events.md",

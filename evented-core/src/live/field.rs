@@ -76,8 +76,10 @@ impl<M> fmt::Debug for FieldRef<M> {
 pub struct Operand {
     /// The value, of the type of the field.
     pub value: Arc<dyn Any + Send + Sync>,
-    /// The canonical form; `None` for null.
+    /// The canonical form; `None` for null, and for a value that has none.
     pub encoded: Option<Arc<[u8]>>,
+    /// Whether it is null.
+    pub is_null: bool,
     /// The value as a part of a scope.
     pub(crate) scope: Result<ScopeValue, Arc<Unstorable>>,
     /// The value as JSON, to be shown.
@@ -104,6 +106,7 @@ impl Operand {
         };
         Self {
             encoded: value.value().and_then(encode).map(Into::into),
+            is_null: value.value().is_none(),
             scope: scope.map_err(Arc::new),
             shown: value.value().and_then(|value| serde_json::to_value(value).ok()).unwrap_or_default(),
             value: Arc::new(value),

@@ -24,7 +24,7 @@ pub struct Plan<M: Evented> {
     pub limit: Option<usize>,
     /// The place in the order behind which the list begins.
     pub after: Option<After<M>>,
-    policy: Option<Allowed<M>>,
+    policies: Vec<Allowed<M>>,
 }
 
 /// The records of a query.
@@ -52,6 +52,12 @@ struct Allowed<M: Evented> {
     shared: Option<(TypeId, String)>,
 }
 
+impl<M: Evented> Clone for Allowed<M> {
+    fn clone(&self) -> Self {
+        Self { policy: Arc::clone(&self.policy), shared: self.shared.clone() }
+    }
+}
+
 impl Target {
     /// The records with these keys. A key that is there twice counts once.
     pub(super) fn keys(keys: impl IntoIterator<Item = KeyValue>) -> Self {
@@ -74,7 +80,7 @@ impl<M: Evented> Plan<M> {
             order: Vec::new(),
             limit: None,
             after: None,
-            policy: None,
+            policies: Vec::new(),
         }
     }
 
@@ -83,25 +89,25 @@ impl<M: Evented> Plan<M> {
             self.filter = std::mem::replace(&mut self.filter, Filter::everything()).and(filter);
         }
         let shared = policy.key().map(|key| (TypeId::of::<P>(), key));
-        self.policy = Some(Allowed { policy: Arc::new(policy), shared });
+        self.policies.push(Allowed { policy: Arc::new(policy), shared });
     }
 
     /// Whether the viewer may see the record. `false` if the policy panics.
     #[must_use]
     pub fn may_see(&self, record: &M) -> bool {
-        self.policy.as_ref().is_none_or(|allowed| answer(|| allowed.policy.may_see(record)))
+        self.policies.iter().all(|allowed| answer(|| allowed.policy.may_see(record)))
     }
 
-    /// The key of the policy, if it has one.
+    /// Whether a policy has this key.
     #[must_use]
-    pub fn policy_key(&self) -> Option<&str> {
-        self.policy.as_ref()?.shared.as_ref().map(|(_, key)| key.as_str())
+    pub fn has_policy(&self, key: &str) -> bool {
+        self.policies.iter().any(|allowed| allowed.shared.as_ref().is_some_and(|(_, shared)| shared == key))
     }
 
     /// Whether rows may be hidden that the filter holds for.
     #[must_use]
     pub fn hides_rows(&self) -> bool {
-        self.policy.is_some()
+        !self.policies.is_empty()
     }
 
     /// Whether the query has the record, which has this key.
@@ -158,7 +164,7 @@ impl<M: Evented> Plan<M> {
             self.order.iter().for_each(|term| encode_operand(&term.operand_of(&after.record), &mut out));
             text(&after.key.to_string(), &mut out);
         }
-        if let Some(allowed) = &self.policy {
+        for allowed in &self.policies {
             let (ty, key) = allowed.shared.as_ref()?;
             out.push(b'p');
             text(&format!("{ty:?}"), &mut out);
@@ -177,7 +183,10 @@ impl<M: Evented> Plan<M> {
         if let Some(fault) = self.filter.fault() {
             return Err(Denied::Scope(fault));
         }
-        let Some(Allowed { policy, .. }) = &self.policy else { return Ok(()) };
+        self.policies.iter().try_for_each(|allowed| self.check_policy(&allowed.policy))
+    }
+
+    fn check_policy(&self, policy: &Arc<dyn Policy<M>>) -> Result<(), Denied> {
         let allows = |channel: Channel<M>| channel.with_policy(Arc::clone(policy)).check();
         let narrower = match &self.target {
             Target::Keys(keys) => keys
@@ -220,14 +229,13 @@ fn text(text: &str, out: &mut Vec<u8>) {
 
 impl<M: Evented> Clone for Plan<M> {
     fn clone(&self) -> Self {
-        let policy = self.policy.as_ref();
         Self {
             target: self.target.clone(),
             filter: self.filter.clone(),
             order: self.order.clone(),
             limit: self.limit,
             after: self.after.clone(),
-            policy: policy.map(|it| Allowed { policy: Arc::clone(&it.policy), shared: it.shared.clone() }),
+            policies: self.policies.clone(),
         }
     }
 }

@@ -9,7 +9,9 @@ use super::plan::{Plan, Target};
 use super::recent::Recent;
 use super::row::Row;
 use super::window::{Fill, Held, Window};
-use crate::{ChangeKind, KeyValue, Position, RawChange, RecordState};
+use crate::{ChangeKind, KeyValue, Position};
+
+mod changes;
 
 /// The number of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,9 +95,6 @@ pub struct Differs {
     /// The record.
     pub key: KeyValue,
 }
-
-/// A window after this many changes without being short returns to a smaller size.
-const QUIET: usize = 1_024;
 
 impl<M: LiveModel> Queries<M> {
     /// No queries. `says_generated`: whether changes say what the database generated, as the write-ahead log does. `spare`:
@@ -209,76 +208,6 @@ impl<M: LiveModel> Queries<M> {
             }
         }
         stands
-    }
-
-    /// Takes the next change.
-    pub fn change(&mut self, change: &Arc<RawChange<M>>) {
-        if !self.reading.is_empty() && !self.recent.keep(change) {
-            // Too many changes came while it was read.
-            let ids: Vec<_> = self.reading.iter().map(|(_, id)| *id).collect();
-            ids.into_iter().for_each(|id| self.read(id));
-        }
-        match (&change.key, change.table) {
-            (_, Some(ChangeKind::Truncate)) => self.truncate(),
-            (_, Some(_)) => self.read_all(),
-            (Some(key), None) => {
-                let key = M::key_value(key);
-                let after = change.after.as_ref().map(|after| after.record());
-                for id in self.index.concerned(&key, after) {
-                    self.apply(id, &key, change.after.as_ref());
-                }
-            }
-            (None, None) => {}
-        }
-    }
-
-    fn truncate(&mut self) {
-        for (id, entry) in &mut self.entries {
-            if matches!(entry.state, State::Stands | State::Refreshes(_)) {
-                entry.window.keys().for_each(|key| self.index.release(*id, key));
-                entry.window.clear();
-                entry.mark(*id, &mut self.dirty);
-            }
-        }
-    }
-
-    fn apply(&mut self, id: QueryId, key: &KeyValue, after: Option<&Arc<RecordState<M>>>) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        if !matches!(entry.state, State::Stands | State::Refreshes(_)) {
-            return;
-        }
-        match entry.applied(key, after, self.says_generated) {
-            Applied::Unreadable => return self.read(id),
-            Applied::Changed { is_partly_known } => {
-                entry.mark(id, &mut self.dirty);
-                if is_partly_known {
-                    self.refresh(id);
-                }
-            }
-            Applied::Unchanged => {}
-        }
-        self.follow(id, key);
-    }
-
-    /// Brings the index, and the size of a window, in line with a change of one record.
-    fn follow(&mut self, id: QueryId, key: &KeyValue) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        match entry.window.row(key) {
-            Some(_) => self.index.hold(id, key),
-            None => self.index.release(id, key),
-        }
-        if let Some(evicted) = entry.window.take_evicted() {
-            self.index.release(id, &evicted);
-        }
-        entry.quiet += 1;
-        if entry.window.is_short() {
-            entry.window.grow();
-            entry.quiet = 0;
-            self.read(id);
-        } else if entry.quiet >= QUIET {
-            entry.window.shrink();
-            entry.quiet = 0;
-        }
     }
 
     /// Reads a query anew, for example after a read failed.
@@ -418,27 +347,16 @@ impl<M: LiveModel> Queries<M> {
     /// Applies the changes since a read was wanted.
     fn catch_up(&mut self, id: QueryId, from: u64) {
         let changes: Vec<_> = self.recent.from(from).cloned().collect();
-        for change in changes {
-            match (&change.key, change.table) {
-                (_, Some(ChangeKind::Truncate)) => {
-                    if let Some(entry) = self.entries.get_mut(&id) {
-                        entry.window.keys().for_each(|key| self.index.release(id, key));
-                        entry.window.clear();
-                    }
-                }
-                (Some(key), None) => {
-                    let key = M::key_value(key);
-                    self.apply(id, &key, change.after.as_ref());
-                }
-                _ => {}
+        if let Some(index) = changes.iter().rposition(|change| change.table == Some(ChangeKind::Truncate)) {
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.window.keys().for_each(|key| self.index.release(id, key));
+                entry.window.clear();
             }
+            self.apply_all(id, changes.get(index + 1..).unwrap_or_default());
+        } else {
+            self.apply_all(id, &changes);
         }
-        if let Some(entry) = self.entries.get(&id)
-            && matches!(entry.state, State::Stands)
-            && entry.window.is_short()
-        {
-            self.read(id);
-        }
+        self.refill(id);
     }
 
     fn forget(&mut self) {
@@ -459,47 +377,11 @@ impl<M: LiveModel> std::fmt::Debug for Wanted<M> {
     }
 }
 
-/// What a change of a record did to a query.
-enum Applied {
-    Unchanged,
-    /// A shown row changed. What the database generated in it may have changed, too, and is not known.
-    Changed {
-        is_partly_known: bool,
-    },
-    /// The record enters, and what the database generated in it is not known.
-    Unreadable,
-}
-
 impl<M: LiveModel> Entry<M> {
     fn mark(&mut self, id: QueryId, dirty: &mut Vec<QueryId>) {
         if !self.dirty {
             self.dirty = true;
             dirty.push(id);
         }
-    }
-
-    fn applied(
-        &mut self,
-        key: &KeyValue,
-        after: Option<&Arc<RecordState<M>>>,
-        says_generated: bool,
-    ) -> Applied {
-        let Some(after) = after.filter(|_| !says_generated) else {
-            let changed = self.window.apply(key, after);
-            return if changed { Applied::Changed { is_partly_known: false } } else { Applied::Unchanged };
-        };
-        let Some(held) = self.window.row(key) else {
-            let enters = self.window.plan().has(key, after.record());
-            return if enters { Applied::Unreadable } else { Applied::Unchanged };
-        };
-        if held.revision() == after.record().revision()
-            && matches!((held.state_digest(), after.record().state_digest()), (Ok(one), Ok(other)) if one == other)
-        {
-            return Applied::Unchanged;
-        }
-        let mut record = after.record().copy();
-        record.copy_generated(held);
-        let changed = self.window.apply(key, Some(&Arc::new(RecordState::new(record))));
-        if changed { Applied::Changed { is_partly_known: true } } else { Applied::Unchanged }
     }
 }

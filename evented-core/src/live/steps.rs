@@ -79,13 +79,7 @@ pub fn steps<T: Clone + PartialEq>(old: &List<T>, new: &List<T>) -> Vec<Step<T>>
 fn moved<T: Clone + PartialEq>(old: &List<T>, new: &List<T>) -> Option<Vec<Step<T>>> {
     let (old_keys, new_keys) = (old.record_keys(), new.record_keys());
     let most = MOST_STEPS.max(new.len() / 2);
-    let same = |one: &[KeyValue], other: &[KeyValue]| {
-        one.iter().zip(other).take_while(|(one, other)| one == other).count()
-    };
-    let start = same(old_keys, new_keys);
-    let shorter = old_keys.len().min(new_keys.len());
-    let ends = old_keys.iter().rev().zip(new_keys.iter().rev()).take(shorter - start);
-    let end = ends.take_while(|(one, other)| one == other).count();
+    let (start, end) = common(old_keys, new_keys);
     let (old_middle, new_middle) =
         (&old_keys[start..old_keys.len() - end], &new_keys[start..new_keys.len() - end]);
 
@@ -137,6 +131,14 @@ fn moved<T: Clone + PartialEq>(old: &List<T>, new: &List<T>) -> Option<Vec<Step<
     }
     update(old, new, &mut steps);
     (steps.len() <= most).then_some(steps)
+}
+
+/// How many keys two lists have in common at their beginning, and behind that at their end.
+fn common(old: &[KeyValue], new: &[KeyValue]) -> (usize, usize) {
+    let start = old.iter().zip(new).take_while(|(one, other)| one == other).count();
+    let shorter = old.len().min(new.len());
+    let ends = old.iter().rev().zip(new.iter().rev()).take(shorter - start);
+    (start, ends.take_while(|(one, other)| one == other).count())
 }
 
 /// Adds a step for each item that is in both lists and differs.

@@ -205,7 +205,10 @@ impl<M: LiveModel> Window<M> {
             if !self.plan.has(&held.key, &held.row) {
                 continue;
             }
-            self.by_key.insert(held.key.clone(), held.row.clone());
+            // A row that moved between two statements was read twice. The change that moved it comes.
+            if self.by_key.insert(held.key.clone(), held.row.clone()).is_some() {
+                self.rows.retain(|other| other.key != held.key);
+            }
             self.rows.push(held);
         }
         if !matches!(self.plan.target, Target::Filtered) {

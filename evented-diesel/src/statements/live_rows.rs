@@ -168,11 +168,11 @@ fn push_is_behind<'q, DB: SqlTypes, M: LiveOn<DB>>(
         statement.sql(if place == 0 { "(" } else { " OR (" });
         for (term, operand) in plan.order.iter().zip(&operands).take(place) {
             statement.sql("t.").identifier(term.field.column);
-            match operand.encoded {
-                None => {
+            match operand.is_null {
+                true => {
                     statement.sql(" IS NULL AND ");
                 }
-                Some(_) => {
+                false => {
                     statement.sql(equality::<DB>(term.field.text)).sql(" = ");
                     push_operand::<DB, M>(statement, term.field.index, operand);
                     statement.sql(" AND ");
@@ -181,14 +181,14 @@ fn push_is_behind<'q, DB: SqlTypes, M: LiveOn<DB>>(
         }
         if let Some((term, operand)) = plan.order.iter().zip(&operands).nth(place) {
             let column = term.field.column;
-            match (&operand.encoded, term.descending) {
-                (None, false) => {
+            match (operand.is_null, term.descending) {
+                (true, false) => {
                     statement.sql("1 = 0");
                 }
-                (None, true) => {
+                (true, true) => {
                     statement.sql("t.").identifier(column).sql(" IS NOT NULL");
                 }
-                (Some(_), descending) => {
+                (false, descending) => {
                     statement.sql("(t.").identifier(column).sql(collation::<DB>(term.field.text));
                     statement.sql(if descending { " < " } else { " > " });
                     push_operand::<DB, M>(statement, term.field.index, operand);

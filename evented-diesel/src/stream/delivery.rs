@@ -9,6 +9,8 @@ use evented_core::{Evented, KeyValue, Position, RawChange};
 pub enum Delivery<M: Evented> {
     /// A change.
     Change(Arc<RawChange<M>>),
+    /// A savepoint of a record that has a revision field: it changes the revision alone, and is no change to subscribers.
+    Revised(Arc<RawChange<M>>),
     /// An event that this program cannot read.
     Unreadable(Unreadable),
     /// The transaction of the changes since the previous `EndOfTransaction` is complete.
@@ -19,6 +21,7 @@ impl<M: Evented> Clone for Delivery<M> {
     fn clone(&self) -> Self {
         match self {
             Self::Change(change) => Self::Change(Arc::clone(change)),
+            Self::Revised(change) => Self::Revised(Arc::clone(change)),
             Self::Unreadable(unreadable) => Self::Unreadable(unreadable.clone()),
             Self::EndOfTransaction => Self::EndOfTransaction,
         }

@@ -59,8 +59,11 @@ impl LogPage {
     pub fn end_at(&mut self, bound: LogOffset) {
         let count = self.events.len();
         self.events.retain(|event| event.offset <= bound);
-        self.unreadable.take_if(|row| row.offset > bound);
-        if self.events.len() < count || self.events.last().is_some_and(|event| event.offset == bound) {
+        let is_cut = self.unreadable.take_if(|row| row.offset > bound).is_some();
+        if is_cut
+            || self.events.len() < count
+            || self.events.last().is_some_and(|event| event.offset == bound)
+        {
             self.next_txid = None;
         }
     }

@@ -209,7 +209,7 @@ async fn next<DB: SqlTypes, M: Model, E: Executor<DB>>(
     let changes = consumer.sink_mut().drain(..).filter_map(|delivery| match delivery {
         Delivery::Change(change) => change.seen(true, true).map(Ok),
         Delivery::Unreadable(unreadable) => Some(Err(Interruption::Unreadable(unreadable))),
-        Delivery::EndOfTransaction => None,
+        Delivery::Revised(_) | Delivery::EndOfTransaction => None,
     });
     Ok(ChangePage { changes: changes.collect(), more })
 }

@@ -15,7 +15,7 @@ use crate::stream::delivery::{Delivery, Unreadable};
 use crate::stream::histories::{LoadedHistory, WantedHistories};
 use crate::stream::log_pages::UnreadableRow;
 use crate::stream::positions::log_position;
-use crate::stream::state_cache::{NotApplied, StateCache};
+use crate::stream::state_cache::{NotApplied, Sides, StateCache};
 
 /// The number of histories that one statement reads, if that many are missing. Otherwise each history takes a statement
 /// of its own, so there are only two statement texts.
@@ -38,6 +38,8 @@ pub struct ModelStream<M: Model> {
     database: u64,
     /// The last change, held back until it is known whether another change of its transaction follows.
     held: Option<RawChange<M>>,
+    /// The savepoints that follow it.
+    revised: Vec<Delivery<M>>,
     txid: Option<i64>,
     index: u64,
 }
@@ -47,7 +49,8 @@ impl<M: Model> ModelStream<M> {
     /// database from its copies.
     #[must_use]
     pub fn new(cache_size: NonZeroUsize, stream: StreamId, database: u64) -> Self {
-        Self { states: StateCache::new(cache_size), stream, database, held: None, txid: None, index: 0 }
+        let states = StateCache::new(cache_size);
+        Self { states, stream, database, held: None, revised: Vec::new(), txid: None, index: 0 }
     }
 
     /// Returns the histories to load before these events can be applied, in portions of two sizes. They are in the order
@@ -113,6 +116,10 @@ impl<M: Model> ModelStream<M> {
             }
         };
         let LoggedEvent { offset, data, .. } = event;
+        if sides.is_savepoint {
+            self.revise(key, sides, offset, data, out);
+            return None;
+        }
         if self.txid != Some(offset.txid) {
             self.txid = Some(offset.txid);
             self.index = 0;
@@ -130,6 +137,31 @@ impl<M: Model> ModelStream<M> {
             event: Some(change_event::<M>(data)),
         });
         None
+    }
+
+    /// Takes a savepoint, which changes the revision alone. It follows the change that is held.
+    fn revise(
+        &mut self,
+        key: M::Key,
+        sides: Sides<M>,
+        offset: LogOffset,
+        data: EventData,
+        out: &mut Vec<Delivery<M>>,
+    ) {
+        let revised = Delivery::Revised(Arc::new(RawChange {
+            key: Some(key),
+            before: sides.before,
+            after: sides.after,
+            table: None,
+            position: log_position(self.stream, self.database, offset, Some(data.id)),
+            transaction: Transaction { id: offset.txid, commit: 0, index: self.index, last: false },
+            event: Some(change_event::<M>(data)),
+        }));
+        if self.held.is_some() {
+            self.revised.push(revised);
+        } else {
+            out.push(revised);
+        }
     }
 
     /// Like [`apply`](Self::apply), after the record's history was loaded. If the history does not reach the event, the
@@ -190,6 +222,7 @@ impl<M: Model> ModelStream<M> {
             change.transaction.last = last;
             out.push(Delivery::Change(Arc::new(change)));
         }
+        out.append(&mut self.revised);
     }
 }
 

@@ -36,6 +36,8 @@ struct CachedState<M> {
 pub(crate) struct Sides<M> {
     pub(crate) before: Option<Arc<RecordState<M>>>,
     pub(crate) after: Option<Arc<RecordState<M>>>,
+    /// Whether the event is a savepoint: it changes the revision alone.
+    pub(crate) is_savepoint: bool,
 }
 
 /// The reason why an event was not applied.
@@ -78,7 +80,9 @@ impl<M: Model> CachedState<M> {
             if let Some(record) = self.record().filter(|record| record.revision().is_some()) {
                 let mut record = record.copy();
                 record.set_revision(event.revision);
-                self.state = Some(Arc::new(RecordState::new(record)));
+                let after = Some(Arc::new(RecordState::new(record)));
+                let before = std::mem::replace(&mut self.state, after.clone());
+                return Ok(Some(Sides { before, after, is_savepoint: true }));
             }
             return Ok(None);
         }
@@ -86,7 +90,7 @@ impl<M: Model> CachedState<M> {
             next_state::<M>(key, self.record(), event)?.map(|record| Arc::new(RecordState::new(record)));
         self.revision = event.revision;
         let before = std::mem::replace(&mut self.state, after.clone());
-        Ok(Some(Sides { before, after }))
+        Ok(Some(Sides { before, after, is_savepoint: false }))
     }
 }
 

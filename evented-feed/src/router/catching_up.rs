@@ -47,6 +47,7 @@ impl<M: Model> Router<M> {
                 self.send(id, FeedItem::Unreadable(view));
                 self.advance(id, unreadable.position);
             }
+            Delivery::Revised(_) => {}
             Delivery::EndOfTransaction => self.end_transaction(id),
         }
     }

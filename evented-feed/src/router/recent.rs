@@ -31,6 +31,9 @@ impl<M: Model> Recent<M> {
         if matches!((delivery, last), (Delivery::EndOfTransaction, None | Some(Delivery::EndOfTransaction))) {
             return removed;
         }
+        if matches!(delivery, Delivery::Revised(_)) {
+            return removed;
+        }
         self.changes += usize::from(!matches!(delivery, Delivery::EndOfTransaction));
         self.deliveries.push_back(delivery.clone());
         while self.changes > self.capacity
@@ -40,7 +43,7 @@ impl<M: Model> Recent<M> {
             match &first {
                 Delivery::Change(change) => self.from = change.position,
                 Delivery::Unreadable(unreadable) => self.from = unreadable.position,
-                Delivery::EndOfTransaction => continue,
+                Delivery::Revised(_) | Delivery::EndOfTransaction => continue,
             }
             self.changes -= 1;
             removed.push(first);

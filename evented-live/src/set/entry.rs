@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evented_core::live::{List, Shape};
 use serde::Serialize;
 
-use crate::cell::{Cell, Viewer};
+use crate::cell::Watched;
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::json;
@@ -24,7 +24,7 @@ pub(crate) struct Entry<V: Shape> {
 }
 
 struct Pointed<I> {
-    cell: Arc<Cell<I>>,
+    watched: Watched<I>,
     /// The version and the list that the label shows; `None` before the first.
     seen: Option<(u64, List<I>)>,
     /// The list before that.
@@ -72,14 +72,16 @@ pub(crate) enum State {
 pub(crate) trait Slot: Send + Sync {
     fn state(&self, now: &Cut) -> State;
     /// Shows what is there at this moment.
-    fn take(&mut self, now: &Cut, viewer: &Viewer);
-    /// Whether the label is pointed at another query that was not read yet.
-    fn is_pointed(&self) -> bool;
+    fn take(&mut self, now: &Cut);
+    /// Whether the label is pointed at another query that was not read yet; the error, if its read failed.
+    fn is_pointed(&self, now: &Cut) -> Result<bool, LiveError>;
+    /// Whether its values are shown.
+    fn is_shown(&self) -> bool;
     fn is_watched(&self) -> bool;
     fn has_changed(&self) -> bool;
     fn forget_change(&mut self);
     /// Ends the label, and keeps or clears its value.
-    fn unwatch(&mut self, viewer: &Viewer, keep: bool);
+    fn unwatch(&mut self, keep: bool);
     /// The value as JSON, with what distinguishes it from every other value of the store; `None` if the label is not shown.
     fn json(&self) -> Option<(Arc<str>, [u64; 2])>;
     /// The patch of the last turn; the whole value where there is none.
@@ -90,34 +92,21 @@ pub(crate) trait Slot: Send + Sync {
 }
 
 impl<V: Shape> Entry<V> {
-    pub(crate) fn new(cell: Arc<Cell<V::Item>>, shown: Option<Shown<V>>) -> Self {
-        let current = Some(Pointed { cell, seen: None, before: None });
+    pub(crate) fn new(watched: Watched<V::Item>, shown: Option<Shown<V>>) -> Self {
+        let current = Some(Pointed { watched, seen: None, before: None });
         Self { current, next: None, value: None, old: None, changed: false, shown }
     }
 
-    /// Points the label at another value, which the viewer watches.
-    pub(crate) fn point(&mut self, cell: Arc<Cell<V::Item>>, shown: Option<Shown<V>>, viewer: &Viewer) {
+    /// Points the label at another value.
+    pub(crate) fn point(&mut self, watched: Watched<V::Item>, shown: Option<Shown<V>>) {
         self.shown = shown;
-        let leave = |cell: &Arc<Cell<V::Item>>, others: [Option<&Arc<Cell<V::Item>>>; 2]| {
-            if !others.into_iter().flatten().any(|other| Arc::ptr_eq(cell, other)) {
-                cell.unwatch(viewer);
-            }
-        };
-        if let Some(skipped) = self.next.take() {
-            leave(&skipped.cell, [Some(&cell), self.current.as_ref().map(|current| &current.cell)]);
-        }
+        self.next = None;
+        let pointed = Pointed { watched, seen: None, before: None };
         match &self.current {
-            Some(current) if Arc::ptr_eq(&current.cell, &cell) => {}
-            Some(current) if current.seen.is_some() => {
-                self.next = Some(Pointed { cell, seen: None, before: None });
-            }
-            _ => {
-                if let Some(unread) =
-                    self.current.replace(Pointed { cell: Arc::clone(&cell), seen: None, before: None })
-                {
-                    leave(&unread.cell, [Some(&cell), None]);
-                }
-            }
+            // It is there already.
+            Some(current) if Arc::ptr_eq(&current.watched.cell, &pointed.watched.cell) => {}
+            Some(current) if current.seen.is_some() => self.next = Some(pointed),
+            _ => self.current = Some(pointed),
         }
     }
 
@@ -134,7 +123,7 @@ impl<V: Shape> Entry<V> {
     /// The value that the label shows at the next turn.
     fn next_ready(&self, now: &Cut) -> Option<&Pointed<V::Item>> {
         let next = self.next.as_ref()?;
-        let snapshot = next.cell.snapshot(now).ok()??;
+        let snapshot = next.watched.cell.snapshot(now).ok()??;
         snapshot.stands.then_some(next)
     }
 }
@@ -145,8 +134,8 @@ impl<V: Shape> Slot for Entry<V> {
         let Some(pointed) = next.or(self.current.as_ref()) else {
             return State::Ready { changed: false, status: Status::Exact };
         };
-        match pointed.cell.snapshot(now) {
-            Err(error) if pointed.cell.has_ended().is_some() => State::Ended(error),
+        match pointed.watched.cell.snapshot(now) {
+            Err(error) if pointed.watched.cell.has_ended().is_some() => State::Ended(error),
             Err(error) => State::Failed(error),
             Ok(None) => State::Unread,
             Ok(Some(snapshot)) if !snapshot.stands => match pointed.seen {
@@ -160,15 +149,12 @@ impl<V: Shape> Slot for Entry<V> {
         }
     }
 
-    fn take(&mut self, now: &Cut, viewer: &Viewer) {
+    fn take(&mut self, now: &Cut) {
         if self.next_ready(now).is_some() {
-            let left = std::mem::replace(&mut self.current, self.next.take());
-            if let Some(left) = left {
-                left.cell.unwatch(viewer);
-            }
+            self.current = self.next.take();
         }
         let Some(pointed) = &mut self.current else { return };
-        let Ok(Some(snapshot)) = pointed.cell.snapshot(now) else { return };
+        let Ok(Some(snapshot)) = pointed.watched.cell.snapshot(now) else { return };
         if !snapshot.stands || pointed.seen.as_ref().is_some_and(|(version, _)| *version == snapshot.version)
         {
             return;
@@ -182,8 +168,13 @@ impl<V: Shape> Slot for Entry<V> {
         }
     }
 
-    fn is_pointed(&self) -> bool {
-        self.next.is_some()
+    fn is_pointed(&self, now: &Cut) -> Result<bool, LiveError> {
+        let Some(next) = &self.next else { return Ok(false) };
+        next.watched.cell.snapshot(now).map(|_| true)
+    }
+
+    fn is_shown(&self) -> bool {
+        self.shown.is_some()
     }
 
     fn is_watched(&self) -> bool {
@@ -199,10 +190,8 @@ impl<V: Shape> Slot for Entry<V> {
         self.old = None;
     }
 
-    fn unwatch(&mut self, viewer: &Viewer, keep: bool) {
-        for pointed in [self.current.take(), self.next.take()].into_iter().flatten() {
-            pointed.cell.unwatch(viewer);
-        }
+    fn unwatch(&mut self, keep: bool) {
+        (self.current, self.next) = (None, None);
         if !keep {
             self.value = None;
         }
@@ -212,7 +201,7 @@ impl<V: Shape> Slot for Entry<V> {
         let shown = self.shown.as_ref()?;
         let pointed = self.current.as_ref()?;
         let (version, list) = pointed.seen.as_ref()?;
-        Some((pointed.cell.json(list, shown.value), [pointed.cell.id, *version]))
+        Some((pointed.watched.cell.json(list, shown.value), [pointed.watched.cell.id, *version]))
     }
 
     #[cfg(feature = "axum")]
@@ -220,8 +209,9 @@ impl<V: Shape> Slot for Entry<V> {
         let shown = self.shown.as_ref()?;
         let pointed = self.current.as_ref()?;
         let (_, list) = pointed.seen.as_ref()?;
-        let made = pointed.before.as_ref().and_then(|before| pointed.cell.patch(before, list, shown.patch));
-        Some(made.unwrap_or_else(|| json::replacement(&pointed.cell.json(list, shown.value))))
+        let made =
+            pointed.before.as_ref().and_then(|before| pointed.watched.cell.patch(before, list, shown.patch));
+        Some(made.unwrap_or_else(|| json::replacement(&pointed.watched.cell.json(list, shown.value))))
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

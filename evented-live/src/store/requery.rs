@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use diesel::QueryResult;
 use diesel::connection::LoadConnection;
+use event_listener::Event;
 use evented_diesel::spi::BlockingExecutor;
 use evented_diesel::{Error, EventedBackend, Subject};
 
 use super::{BlockingStore, Channels, Inner, sealed};
-use crate::cell::Cell;
+use crate::cell::Watched;
 use crate::computed::{Answer, Ask, Asking};
 use crate::engine::Engine;
 use crate::error::LiveError;
@@ -48,16 +49,20 @@ impl<E: Reader, T: Clone + PartialEq + Send + Sync + 'static> sealed::Openable<E
     type Value = Answer<T>;
 
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn cell(self, inner: &Inner<E>) -> Result<Arc<Cell<Answer<T>>>, LiveError> {
+    fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<Answer<T>>, LiveError> {
         let mut engine = lock(&inner.engine);
-        if let Some(cell) = engine.computed.find::<T>(&self.key) {
-            return Ok(cell);
+        if let Some(watched) = engine.computed.find::<T>(&self.key, changed) {
+            return Ok(watched);
         }
         let id = engine.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        (self.channels)(&mut engine, id)?;
-        let cell = engine.computed.add(id, self.key, Arc::new(Mutex::new(Some(self.query))));
+        if let Err(error) = (self.channels)(&mut engine, id) {
+            engine.unlisten(id);
+            return Err(error);
+        }
+        let query = Arc::new(Mutex::new(Some(self.query)));
+        let watched = engine.computed.add(id, self.key, query, changed);
         engine.send_jobs();
-        Ok(cell)
+        Ok(watched)
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Task {
     pub due: Option<DateTime<Utc>>,
 }
 
-diesel::table! { people (id) { id -> Integer, name -> Text, } }
+diesel::table! { people (id) { id -> Integer, name -> Text, revision -> BigInt, } }
 
 #[derive(Evented, Clone, Debug, PartialEq, Serialize)]
 #[diesel(table_name = people)]
@@ -53,6 +53,8 @@ diesel::table! { people (id) { id -> Integer, name -> Text, } }
 pub struct Person {
     pub id: i32,
     pub name: String,
+    #[evented(revision)]
+    pub revision: i64,
 }
 
 diesel::table! {
@@ -113,7 +115,7 @@ pub fn tables(database: Database) -> String {
     format!(
         "CREATE TABLE tasks (id {id} PRIMARY KEY, org_id INTEGER NOT NULL, rank SMALLINT NOT NULL, title TEXT NOT NULL,
              done BOOLEAN NOT NULL, note TEXT, due {time});
-         CREATE TABLE people (id {key}, name TEXT NOT NULL);
+         CREATE TABLE people (id {key}, name TEXT NOT NULL, revision BIGINT NOT NULL);
          CREATE TABLE members (org_id INTEGER NOT NULL, code TEXT NOT NULL, role TEXT NOT NULL, PRIMARY KEY (org_id, code));
          CREATE TABLE prices (id INTEGER PRIMARY KEY, net INTEGER NOT NULL,
              gross INTEGER NOT NULL GENERATED ALWAYS AS (net * 2) STORED);

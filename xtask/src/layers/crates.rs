@@ -102,6 +102,23 @@ pub(super) const CRATES: &[Layers] = &[
         facades: &[],
     },
     Layers {
+        package: "evented-live",
+        layers: &[
+            &["cut", "error"],
+            &["json", "status"],
+            &["shared"],
+            &["cell", "snapshot"],
+            &["publish", "reader"],
+            &["fill"],
+            &["computed", "values"],
+            &["engine"],
+            &["live"],
+            &["set", "store"],
+            &["axum"],
+        ],
+        facades: &[],
+    },
+    Layers {
         package: "evented-cli",
         layers: &[
             &["progress", "screen"],

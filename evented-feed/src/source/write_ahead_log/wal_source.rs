@@ -14,7 +14,7 @@ use crate::source::write_ahead_log::model_table::{RowChange, TableConsumer, TxnO
 use crate::source::{Source, SourceEnded};
 use crate::tap::Taps;
 use crate::telemetry;
-use crate::wal::positions::wal_position;
+use crate::wal::positions::{wal_position, wal_stream};
 
 /// How often the source checks whether the hub is to stop, and reports its status, while no message comes.
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
@@ -164,6 +164,13 @@ impl Source for WalSource {
             Some(Ok(None)) => return Ok(()),
             Some(Err(error)) => return Err(self.end(&error, hub)),
             None => {}
+        }
+        // A new tap waits for a cut, also if nothing is written.
+        if self.open.is_none()
+            && hub.taps.take_new()
+            && let Some(reached) = hub.reached(wal_stream())
+        {
+            hub.taps.cut(|| vec![reached.to]);
         }
         let tail = self.tail.status();
         hub.update_status(|status| {

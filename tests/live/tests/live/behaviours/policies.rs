@@ -120,3 +120,14 @@ async fn rights_that_change_elsewhere_are_asked_again() {
     world.store.reauthorise("group");
     until(&mut list, "hidden", |list| list.is_empty()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_policies_must_both_allow() {
+    let mut world = World::new::<Source>().await;
+    for (org, rank) in [(1, 1), (1, 5), (2, 5)] {
+        world.insert(task(org, rank, &format!("{org} {rank}"))).await;
+    }
+    let query = Task::live().allowed_by(Viewer { org: 1, in_sql: true }).allowed_by(|task: &Task| task.rank > 3);
+    let list = world.store.open(query).await.unwrap();
+    assert_eq!(titles(&list.get()), ["1 5"]);
+}

@@ -207,3 +207,36 @@ async fn a_sink_takes_each_turn() {
     store.stop();
     driving.await.unwrap().unwrap_err();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_labels_of_one_value_end_one_by_one() {
+    let mut world = World::with::<Source>(|store| store.linger(Duration::ZERO)).await;
+    let mut set = world.store.set();
+    let one = set.sync("one", Task::live()).unwrap();
+    let two = set.sync("two", Task::live()).unwrap();
+    set.ready().await.unwrap();
+    assert_eq!(world.store.status().values, 1);
+    set.cancel("one");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    world.insert(task(1, 1, "a")).await;
+    let turn = set.recv_timeout(WAIT).unwrap();
+    assert!(turn.get(one).is_none() && turn.get(two).unwrap().len() == 1);
+    // The same label with another type, now that it is free.
+    set.sync("one", Person::live()).unwrap();
+    set.wait(WAIT).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_cannot_be_read_says_so() {
+    let mut world = World::with::<Source>(|store| store.max_rows(3)).await;
+    for rank in 0..5 {
+        world.insert(task(1, rank, "x")).await;
+    }
+    let mut set = world.store.set();
+    let list = set.sync("list", Task::live().limit(2)).unwrap();
+    set.wait(WAIT).unwrap();
+    set.sync("list", Task::live()).unwrap();
+    let error = set.wait(WAIT).unwrap_err();
+    assert!(matches!(error, LiveError::TooManyRows { .. }), "{error}");
+    assert_eq!(set.get(list).unwrap().len(), 2, "the old value stays");
+}

@@ -141,3 +141,30 @@ async fn a_viewer_that_never_reads_holds_nobody_back() {
     let update = tokio::time::timeout(Duration::from_secs(100), idle.changed()).await.unwrap().unwrap().unwrap();
     assert!(update.old().is_empty() && update.new().len() > update.old().len());
 }
+
+/// A view whose conversion panics for some tasks.
+#[derive(Clone, Debug, PartialEq)]
+struct Fragile(i16);
+impl From<&Task> for Fragile {
+    fn from(task: &Task) -> Self {
+        assert!(task.rank < 100, "the test wants this panic");
+        Self(task.rank)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_the_programs_code_ends_the_store_and_hangs_nobody() {
+    let mut world = World::new::<Source>().await;
+    world.insert(task(1, 1, "a")).await;
+    let mut views = world.store.open(Task::live().view::<Fragile>()).await.unwrap();
+    world.insert(task(1, 100, "b")).await;
+    let ended = loop {
+        match tokio::time::timeout(Duration::from_secs(100), views.changed()).await.expect("it ends") {
+            Some(Ok(_)) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(ended, Some(Err(LiveError::Stopped { .. }))), "{ended:?}");
+    let error = world.store.open(Task::live()).await.unwrap_err();
+    assert!(matches!(error, LiveError::Stopped { .. }), "{error}");
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evented_diesel::prelude::*;
 use evented_live::{LiveDsl, Status, Step};
-use evented_live_tests::{Member, MemberChanges, NewMember, NewPerson, NewPrice, NewVote, Person, Price, PriceChanges, Source as _, Task, TaskChanges, Vote, eventually, task, titles, until};
+use evented_live_tests::{Member, MemberChanges, NewMember, NewPerson, NewPrice, NewVote, Person, PersonChanges, Price, PriceChanges, Source as _, Task, TaskChanges, Vote, eventually, task, titles, until};
 
 use super::{Source, World};
 
@@ -250,4 +250,18 @@ async fn a_store_that_stops_ends_its_values() {
     assert!(matches!(list.status(), Status::Stale { .. }));
     let error = world.store.open(Task::live().limit(1)).await.unwrap_err().to_string();
     assert!(error.contains("stopped"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_savepoint_changes_the_revision() {
+    let mut world = World::new::<Source>().await;
+    let ann = world.db.run(Person::insert(NewPerson { name: "Ann".into() })).await.unwrap();
+    let mut one = world.store.open(Person::live().one(ann.id)).await.unwrap();
+    assert_eq!(one.get().unwrap().revision, 1);
+    world.db.run(Person::savepoint(ann.id)).await.unwrap();
+    let ann = until(&mut one, "savepoint", |it| it.as_ref().is_some_and(|it| it.revision == 2)).await.unwrap();
+    // A write with the copy that is shown does not conflict.
+    let renamed = PersonChanges { name: Some("Anna".into()) };
+    world.db.run(ann.update(renamed)).await.unwrap();
+    until(&mut one, "update", |it| it.as_ref().is_some_and(|it| it.revision == 3 && it.name == "Anna")).await;
 }
