@@ -3,6 +3,7 @@
 //! Run it with `cargo xtask bench`, which starts a PostgreSQL server with `fsync` on.
 
 mod listen;
+mod live;
 mod log;
 mod measure;
 mod memory;
@@ -19,7 +20,7 @@ use clap::Parser;
 /// Compares the library with hand-written code, raw statements and pgbench.
 #[derive(Parser)]
 struct Arguments {
-    /// The comparisons to run: `record`, `log`, `listen`, `react`, or the beginning of a name such as `record/update`. Default:
+    /// The comparisons to run: `record`, `log`, `listen`, `react`, `live`, or the beginning of a name such as `record/update`. Default:
     /// all.
     #[arg(default_value = "")]
     suite: String,
@@ -84,6 +85,7 @@ fn main() -> anyhow::Result<()> {
     log::run(&bench, &mut report)?;
     listen::run(&bench, &mut report)?;
     react::run(&bench, &mut report)?;
+    live::run(&bench, &mut report)?;
     report.print();
     if let Some(file) = arguments.json {
         report.write(&file)?;

@@ -1,0 +1,19 @@
+//! Benchmarks of live values: on PostgreSQL, over its event log.
+
+use crate::report::Report;
+use crate::setup::Bench;
+
+mod latency;
+mod many_queries;
+mod many_viewers;
+mod memory_of_viewers;
+mod model;
+mod one_read;
+
+pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+    one_read::run(bench, report)?;
+    many_viewers::run(bench, report)?;
+    many_queries::run(bench, report)?;
+    latency::run(bench, report)?;
+    memory_of_viewers::run(bench, report)
+}
