@@ -118,12 +118,12 @@ impl<E: Reader> Page<E> {
 
     async fn begin(&mut self) -> Result<Event, LiveError> {
         self.set.ready().await?;
-        let (json, id) = self.set.core.json();
+        let id = self.set.core.state_name();
         if self.last.as_ref() == Some(&id) {
             return Ok(self.state());
         }
         self.last = Some(id.clone());
-        Ok(Event::default().event("reset").id(id).data(json))
+        Ok(Event::default().event("reset").id(id).data(self.set.core.json()))
     }
 
     async fn turn(&mut self) -> Result<Event, LiveError> {
@@ -138,7 +138,7 @@ impl<E: Reader> Page<E> {
                 Some(Ok(_)) => {}
             }
             if let Some(patches) = self.set.core.patches() {
-                let (_, id) = self.set.core.json();
+                let id = self.set.core.state_name();
                 return Ok(Event::default().event("patch").id(id).data(patches));
             }
         }

@@ -134,19 +134,24 @@ impl<E: Reader> Core<E> {
         Ok(true)
     }
 
-    /// The labels that are shown, as a JSON object, and what distinguishes them from every other state of the store.
+    /// The labels that are shown, as a JSON object.
     #[cfg(feature = "axum")]
-    pub(crate) fn json(&self) -> (String, String) {
+    pub(crate) fn json(&self) -> String {
+        crate::json::object(
+            self.labels.iter().filter_map(|named| Some((named.name.as_str(), named.slot.json()?))),
+        )
+    }
+
+    /// A name for the state of the labels that are shown. No other state has it, of this store or another.
+    #[cfg(feature = "axum")]
+    pub(crate) fn state_name(&self) -> String {
         let mut state = Vec::new();
-        let shown = self.labels.iter().filter_map(|named| {
-            let (json, version) = named.slot.json()?;
+        for named in &self.labels {
+            let Some(version) = named.slot.shown_version() else { continue };
             state.extend_from_slice(named.name.as_bytes());
             version.iter().for_each(|number| state.extend_from_slice(&number.to_be_bytes()));
-            Some((named.name.as_str(), json))
-        });
-        let json = crate::json::object(shown);
-        let state = evented_diesel::spi::stable_hash(&state);
-        (json, format!("{:x}-{state:x}", self.shared.nonce))
+        }
+        format!("{:x}-{:x}", self.shared.nonce, evented_diesel::spi::stable_hash(&state))
     }
 
     /// The patches of the labels that are shown and changed in the last turn, as a JSON object; `None` if there are none.

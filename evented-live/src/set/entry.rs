@@ -82,8 +82,11 @@ pub(crate) trait Slot: Send + Sync {
     fn forget_change(&mut self);
     /// Ends the label, and keeps or clears its value.
     fn unwatch(&mut self, keep: bool);
-    /// The value as JSON, with what distinguishes it from every other value of the store; `None` if the label is not shown.
-    fn json(&self) -> Option<(Arc<str>, [u64; 2])>;
+    /// The value as JSON; `None` if the label is not shown.
+    fn json(&self) -> Option<Arc<str>>;
+    /// What distinguishes the value from every other value of the store; `None` if the label is not shown.
+    #[cfg(feature = "axum")]
+    fn shown_version(&self) -> Option<[u64; 2]>;
     /// The patch of the last turn; the whole value where there is none.
     #[cfg(feature = "axum")]
     fn patch(&self) -> Option<Arc<str>>;
@@ -197,11 +200,19 @@ impl<V: Shape> Slot for Entry<V> {
         }
     }
 
-    fn json(&self) -> Option<(Arc<str>, [u64; 2])> {
+    fn json(&self) -> Option<Arc<str>> {
         let shown = self.shown.as_ref()?;
         let pointed = self.current.as_ref()?;
-        let (version, list) = pointed.seen.as_ref()?;
-        Some((pointed.watched.cell.json(list, shown.value), [pointed.watched.cell.id, *version]))
+        let (_, list) = pointed.seen.as_ref()?;
+        Some(pointed.watched.cell.json(list, shown.value))
+    }
+
+    #[cfg(feature = "axum")]
+    fn shown_version(&self) -> Option<[u64; 2]> {
+        self.shown.as_ref()?;
+        let pointed = self.current.as_ref()?;
+        let (version, _) = pointed.seen.as_ref()?;
+        Some([pointed.watched.cell.id, *version])
     }
 
     #[cfg(feature = "axum")]

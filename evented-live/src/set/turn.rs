@@ -107,7 +107,7 @@ impl<'s, E: Reader> Turn<'s, E> {
     pub fn assign_map(&self) -> serde_json::Map<String, serde_json::Value> {
         let changed = self.core.labels.iter().filter(|named| named.slot.has_changed());
         let values = changed.filter_map(|named| {
-            let (json, _) = named.slot.json()?;
+            let json = named.slot.json()?;
             Some((named.name.clone(), serde_json::from_str(&json).unwrap_or_default()))
         });
         values.collect()

@@ -60,6 +60,8 @@ impl Test {
         match program {
             "adoption" => "evented-adoption-tests",
             "kills" | "react" => "evented-react-tests",
+            "live" => "evented-live-tests",
+            "live_law" => "evented-core",
             _ => "evented-tests",
         }
     }

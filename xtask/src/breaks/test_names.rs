@@ -57,8 +57,9 @@ impl TestPrograms {
             directory.join(format!("{name}.rs")).is_file().then_some(directory)
         });
         // Some programs are of a package of their own: `tests/adoption/tests/adoption`.
-        let of_package = |package: &str| self.root.join("tests").join(package).join("tests").join(program);
-        let own = ["adoption", "react"].into_iter().map(of_package).find(|own| own.join("main.rs").is_file());
+        let of_package = |package: &str| self.root.join(package).join("tests").join(program);
+        let packages = ["tests/adoption", "tests/react", "tests/live", "evented-core"];
+        let own = packages.into_iter().map(of_package).find(|own| own.join("main.rs").is_file());
         let mut sources = Sources::default();
         if Test::is_package(program) {
             let directory = self.root.join(program).join("src");

@@ -26,8 +26,8 @@ use std::thread;
 use similar::TextDiff;
 
 /// The crates that cases name.
-const CRATES: [&str; 7] =
-    ["chrono", "diesel", "diesel_async", "evented_diesel", "evented_feed", "serde", "uuid"];
+const CRATES: [&str; 8] =
+    ["chrono", "diesel", "diesel_async", "evented_diesel", "evented_feed", "evented_live", "serde", "uuid"];
 
 /// The version of Rust whose messages are recorded.
 fn recorded() -> &'static str {

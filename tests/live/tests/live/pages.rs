@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{BodyDataStream, Bytes};
@@ -182,4 +183,45 @@ async fn a_change_of_one_field_is_a_small_patch_and_a_stop_ends_the_page() {
     assert!(name == "patch" && length < 200 && whole > 6_000, "{length} of {whole}");
     world.store.stop();
     while page.event().await.is_some() {}
+}
+
+/// A view that counts how often it becomes JSON.
+#[derive(Clone, PartialEq)]
+struct Counted(String);
+
+static COUNTED: AtomicUsize = AtomicUsize::new(0);
+
+impl From<&Task> for Counted {
+    fn from(task: &Task) -> Self {
+        Self(task.title.clone())
+    }
+}
+
+impl serde::Serialize for Counted {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        COUNTED.fetch_add(1, Ordering::SeqCst);
+        self.0.serialize(serializer)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_is_made_once_for_all_pages() {
+    let mut world = World::<Conn>::new::<Log>().await;
+    let first = world.insert(task(1, 1, "a")).await;
+    world.insert(task(1, 2, "b")).await;
+    let mut pages = Vec::new();
+    for _ in 0..20 {
+        let mut set = world.store.set();
+        set.show("tasks", Task::live().filter(|t| t.org_id.eq(1)).view::<Counted>()).unwrap();
+        let mut page = Page::new(sse(set, LastState::default()));
+        page.event().await.unwrap();
+        pages.push(page);
+    }
+    assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 2, "two rows, once");
+    world.db.run(first.update(TaskChanges { title: Some("c".into()), ..Default::default() })).await.unwrap();
+    for page in &mut pages {
+        assert_eq!(page.event().await.unwrap().0, "patch");
+        assert_eq!(page.data["tasks"], serde_json::json!(["c", "b"]));
+    }
+    assert_eq!(COUNTED.load(Ordering::SeqCst), 2, "the row before and after");
 }

@@ -240,3 +240,37 @@ async fn a_label_that_cannot_be_read_says_so() {
     assert!(matches!(error, LiveError::TooManyRows { .. }), "{error}");
     assert_eq!(set.get(list).unwrap().len(), 2, "the old value stays");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_is_read_again_holds_its_set_back() {
+    let mut world = World::new::<Source>().await;
+    let mut tasks = Vec::new();
+    for rank in 0..120_i16 {
+        tasks.push(world.insert(task(1, rank, "x")).await);
+    }
+    let ann = world.db.run(Person::insert(NewPerson { name: "0".into() })).await.unwrap();
+    let mut set = world.store.set();
+    let first = set.sync("first", Task::live().order(|t| t.rank.asc()).limit(2)).unwrap();
+    let person = set.sync("person", Person::live().one(ann.id)).unwrap();
+    set.ready().await.unwrap();
+    let mut ann = ann;
+    for round in 1..5_usize {
+        // In one transaction: more rows go than the window keeps, and the name says which is the first now.
+        let gone = &tasks[(round - 1) * 25..round * 25];
+        world.db.begin().await;
+        for task in gone {
+            world.db.run(task.delete()).await.unwrap();
+        }
+        let name = Some((round * 25).to_string());
+        ann = world.db.run(ann.update(PersonChanges { name })).await.unwrap();
+        world.db.commit().await;
+        loop {
+            let turn = tokio::time::timeout(WAIT, set.changed()).await.expect("a turn").unwrap().unwrap();
+            let (first, person) = (turn.get(first).unwrap(), turn.get(person).flatten().unwrap());
+            assert_eq!(first[0].rank.to_string(), person.name);
+            if person.name == (round * 25).to_string() {
+                break;
+            }
+        }
+    }
+}

@@ -7,13 +7,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends with a panic")]
 
-#[path = "live_law/database.rs"]
 mod database;
-#[path = "live_law/model.rs"]
 mod model;
-#[path = "live_law/random.rs"]
 mod random;
-#[path = "live_law/viewer.rs"]
 mod viewer;
 
 use database::{Database, Source};
