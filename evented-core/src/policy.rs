@@ -11,7 +11,8 @@ use crate::{Channel, Evented, Unstorable};
 ///
 /// A policy holds what it needs to know about the subscriber. A closure over a record is a policy: `move |item:
 /// &Item| item.org_id == org`. The hub calls [`may_see`](Self::may_see) on its own thread or task and delivers
-/// nothing until it returns, so a policy must decide from memory and must not call the hub. A policy that panics
+/// nothing until it returns, so a policy must decide from memory and must not call the hub, nor a store of live
+/// values. A policy that panics
 /// denies.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a policy for the changes of `{M}`",

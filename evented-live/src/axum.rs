@@ -25,10 +25,10 @@
 //! |---|---|
 //! | `reset` | an object: each label with its value |
 //! | `patch` | an object: each label that changed with a list of operations `add`, `remove`, `replace`, `move` |
-//! | `state` | `"live"` or `"stale"`: whether the values are kept up. One comes at least every 15 seconds |
+//! | `state` | `"live"` or `"stale"`: whether the values are kept up. One comes where nothing else has for 15 seconds |
 //!
 //! The id of an event names the state of the page. A page that comes back with the id of the present state gets no `reset`; with
-//! any other it does. The script says `connecting` before the first state, and `stale` while it has no connection.
+//! any other it does. The script says `connecting` until the first event, and `stale` while it has no connection.
 
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -38,7 +38,7 @@ use std::time::Duration;
 use ::axum::extract::FromRequestParts;
 use ::axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use ::axum::http::request::Parts;
-use ::axum::http::{HeaderName, HeaderValue};
+use ::axum::http::{HeaderName, HeaderValue, StatusCode};
 use ::axum::response::sse::{Event, Sse};
 use ::axum::response::{IntoResponse, Response};
 use futures_core::Stream;
@@ -82,12 +82,37 @@ pub fn sse<E: Reader>(set: Set<E>, last: LastState) -> Response {
 pub async fn script() -> Response {
     static SCRIPT: OnceLock<String> = OnceLock::new();
     let script = SCRIPT.get_or_init(|| {
-        let lines =
-            include_str!("live.js").lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
-        lines.flat_map(|line| [line, "\n"]).collect()
+        let lines = include_str!("live.js").lines().map(str::trim_start);
+        lines.filter(|line| !line.starts_with("//")).map(shortened).collect()
     });
     let headers = [(CONTENT_TYPE, "text/javascript"), (CACHE_CONTROL, "no-cache")];
     (headers, script.as_str()).into_response()
+}
+
+/// A line of the script without the spaces beside punctuation. No text and no pattern of the script has spaces.
+fn shortened(line: &str) -> String {
+    let mut short = String::with_capacity(line.len() + 1);
+    let is_mark = |char: char| !char.is_alphanumeric() && !"_$'".contains(char);
+    let mut rest = line.chars().peekable();
+    while let Some(char) = rest.next() {
+        let before = short.chars().next_back();
+        let beside = before.is_none_or(is_mark) || rest.peek().is_none_or(|next| is_mark(*next));
+        if char != ' ' || !beside {
+            short.push(char);
+        }
+    }
+    short.push('\n');
+    short
+}
+
+impl IntoResponse for LiveError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Denied(_) => StatusCode::FORBIDDEN,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, self.to_string()).into_response()
+    }
 }
 
 /// A page that is connected.
@@ -118,6 +143,7 @@ impl<E: Reader> Page<E> {
 
     async fn begin(&mut self) -> Result<Event, LiveError> {
         self.set.ready().await?;
+        self.set.core.forget_cancelled();
         let id = self.set.core.state_name();
         if self.last.as_ref() == Some(&id) {
             return Ok(self.state());

@@ -25,7 +25,7 @@ pub(crate) struct Cell<I> {
 /// What a cell holds.
 pub(crate) struct State<I> {
     /// The items; `None` before the first read.
-    list: Option<Published<I>>,
+    list: Option<Arc<Published<I>>>,
     /// Counts what viewers are told of.
     version: u64,
     status: Status,
@@ -144,15 +144,15 @@ impl<I: Clone> Cell<I> {
         state.version += 1;
         state.status = status;
         if !same {
-            let before = state.list.take().map(|before| (state.version - 1, before.list));
-            state.list = Some(Published {
+            let before = state.list.take().map(|before| (state.version - 1, before.list.clone()));
+            state.list = Some(Arc::new(Published {
                 list,
                 before,
                 steps: OnceLock::new(),
                 json: OnceLock::new(),
                 #[cfg(feature = "axum")]
                 patch: OnceLock::new(),
-            });
+            }));
         }
         true
     }
@@ -186,29 +186,27 @@ impl<I: Clone> Cell<I> {
         I: PartialEq,
     {
         let Some((seen, old)) = seen else { return Arc::new([Step::Reset { items: list.clone() }]) };
-        let state = self.state();
-        if let Some(published) = &state.list
-            && published.list.is(list)
+        if let Some(published) = self.published(list)
             && let Some((before, before_list)) = &published.before
             && *before == seen
             && before_list.is(old)
         {
             return Arc::clone(published.steps.get_or_init(|| steps(before_list, list).into()));
         }
-        drop(state);
         steps(old, list).into()
+    }
+
+    /// What is published, if it is this list. It is used outside the lock, which the engine waits for.
+    fn published(&self, list: &List<I>) -> Option<Arc<Published<I>>> {
+        self.state().list.as_ref().filter(|published| published.list.is(list)).cloned()
     }
 
     /// The JSON of the value, made once for all viewers.
     pub(crate) fn json(&self, list: &List<I>, make: impl FnOnce(&List<I>) -> Arc<str>) -> Arc<str> {
-        let state = self.state();
-        if let Some(published) = &state.list
-            && published.list.is(list)
-        {
-            return Arc::clone(published.json.get_or_init(|| make(list)));
+        match self.published(list) {
+            Some(published) => Arc::clone(published.json.get_or_init(|| make(list))),
+            None => make(list),
         }
-        drop(state);
-        make(list)
     }
 
     /// The JSON patch from the list before to this one, made once for all viewers; `None` if the viewer has another list, or
@@ -220,8 +218,7 @@ impl<I: Clone> Cell<I> {
         list: &List<I>,
         make: impl FnOnce(&List<I>, &List<I>) -> Option<Arc<str>>,
     ) -> Option<Arc<str>> {
-        let state = self.state();
-        let published = state.list.as_ref().filter(|published| published.list.is(list))?;
+        let published = self.published(list)?;
         let (_, before) = published.before.as_ref().filter(|(_, before)| before.is(old))?;
         published.patch.get_or_init(|| make(before, list)).clone()
     }

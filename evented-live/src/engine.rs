@@ -169,8 +169,8 @@ impl<E: Reader> Engine<E> {
                 let error = LiveError::Stopped { reason };
                 self.models.values_mut().for_each(|part| part.end(&error));
                 self.computed.end(&error);
+                self.shared.end(&error);
                 self.ended = Some(error);
-                self.shared.passed.notify(usize::MAX);
             }
             Told::Cut(_) => {}
         }

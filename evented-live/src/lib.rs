@@ -117,13 +117,13 @@ pub use evented_core::live::{
 };
 pub use live::{Live, Opening, Update};
 pub use reader::Reader;
-pub use set::{Flow, Label, Set, Sink, Turn};
+pub use set::{Entries, Flow, Label, Set, Sink, Turn};
 pub use status::Status;
 #[cfg(feature = "__async")]
-pub use store::{AsyncSet, AsyncStore, BoxedAnswer};
+pub use store::{AsyncRequery, AsyncSet, AsyncStore, AsyncTurn, BoxedAnswer};
 pub use store::{
-    BlockingSet, BlockingStore, Channels, Openable, Requery, StartError, Store, StoreBuilder, StoreStatus,
-    over,
+    BlockingRequery, BlockingSet, BlockingStore, BlockingTurn, Channels, Openable, Requery, StartError,
+    Store, StoreBuilder, StoreStatus, over,
 };
 
 /// Adds `Item::live()` to models with `#[evented(live)]`.

@@ -20,12 +20,11 @@ export const live = (url, views, state = () => {}) => {
   const lost = () => {
     source.close()
     if (ended) return
-    state('stale')
     later(open, wait * (.5 + Math.random()))
     wait = Math.min(wait * 2, 3e4)
+    if (last) state('stale')
   }
   const open = () => {
-    last || state('connecting')
     source = new EventSource(url + (url.includes('?') ? '&' : '?') + 'last=' + last)
     source.onerror = lost
     const on = (name, f) => source.addEventListener(name, e => {
@@ -35,16 +34,17 @@ export const live = (url, views, state = () => {}) => {
       f(JSON.parse(e.data))
     })
     on('state', state)
-    for (const name of ['reset', 'patch']) on(name, labels => {
-      for (const l in labels) {
-        const ops = name == 'patch' && labels[l]
-        data[l] = ops ? apply(data[l], ops) : labels[l]
-        views[l]?.(data[l], ops)
-      }
-      if (name == 'reset') state('live')
-    })
+    const take = reset => sent => {
+      const labels = reset ? { ...data, ...sent } : sent
+      for (const l in labels) data[l] = reset ? sent[l] ?? null : apply(data[l], sent[l])
+      for (const l in labels) try { views[l]?.(data[l], !reset && sent[l]) } catch (e) { reportError(e) }
+      if (reset) state('live')
+    }
+    on('reset', take(1))
+    on('patch', take(0))
     later(lost, 4e4)
   }
+  state('connecting')
   open()
   return () => { ended = 1; clearTimeout(timer); source.close() }
 }
@@ -52,18 +52,23 @@ export const list = (ul, render) => {
   let old = new Map
   return rows => {
     const next = new Map
-    let at = ul.firstChild
-    for (const row of rows) {
-      const key = row.id ?? row, [was, json] = old.get(key) ?? [], text = JSON.stringify(row)
-      const el = text == json ? was : render(row, was)
-      next.set(key, [el, text])
-      old.delete(key)
-      if (was && was != el) was.replaceWith(el)
-      if (at === was) at = el
-      if (el == at) at = at.nextSibling
-      else ul[el == was && ul.moveBefore ? 'moveBefore' : 'insertBefore'](el, at)
+    for (const row of rows ?? []) {
+      const key = row.id ?? row
+      next.set(next.has(key) ? {} : key, row)
     }
-    for (const [el] of old.values()) el.remove()
-    old = next
+    for (const [key, [el]] of old) if (!next.has(key)) { el.remove(); old.delete(key) }
+    let at = ul.firstChild
+    for (const [key, row] of next) {
+      const [was, json] = old.get(key) ?? [], text = JSON.stringify(row)
+      const el = text == json ? was : render(row, was)
+      old.set(key, [el, text])
+      if (was && was != el) {
+        if (at === was) at = el
+        was.replaceWith(el)
+      }
+      if (at && at != el && at.nextSibling == el) { ul.append(at); at = el }
+      if (at == el) at = el.nextSibling
+      else ul[el.parentNode == ul && ul.moveBefore ? 'moveBefore' : 'insertBefore'](el, at)
+    }
   }
 }

@@ -3,24 +3,27 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use event_listener::{Event, Listener as _};
+use event_listener::Listener as _;
 use evented_core::live::Shape;
 use serde::Serialize;
 
 use crate::cut::Cut;
 use crate::error::LiveError;
+use crate::live::deadline;
 use crate::reader::Reader;
 use crate::status::Status;
 use crate::store::{Inner, Openable};
 
 mod core;
+mod entries;
 mod entry;
 mod turn;
 
 pub(crate) use self::core::Core;
 
+pub use entries::Entries;
 pub(crate) use entry::Shown;
 pub use turn::{Flow, Sink, Turn};
 
@@ -60,8 +63,9 @@ impl<E: Reader> Set<E> {
         let core = Core {
             inner: Arc::downgrade(inner),
             shared: Arc::clone(&inner.shared),
-            changed: Arc::new(Event::new()),
+            changed: inner.shared.new_signal(),
             cancelled: Vec::new(),
+            gone: Vec::new(),
             labels: Vec::new(),
             next_id: 0,
             cut: Cut::default(),
@@ -79,6 +83,16 @@ impl<E: Reader> Set<E> {
     /// [`LiveError::OtherType`] if the label has values of another type; as [`Store::open`](crate::Store::open).
     pub fn sync<Q: Openable<E>>(&mut self, label: &str, query: Q) -> Result<Label<Q::Value>, LiveError> {
         self.core.sync(label, query, None)
+    }
+
+    /// Puts several queries under their labels, and returns the labels in the same order:
+    /// `let (me, items) = set.sync_all((("me", Person::live().one(id)), ("items", Item::live())))?`.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync). The entries before the one that fails are in the set.
+    pub fn sync_all<T: Entries<E>>(&mut self, entries: T) -> Result<T::Labels, LiveError> {
+        entries.sync(&mut self.core)
     }
 
     /// Puts a query under a label like [`sync`](Self::sync), and shows its values to the browser: only such labels are sent.
@@ -207,7 +221,7 @@ impl<E: Reader> Set<E> {
     ///
     /// [`LiveError::TimedOut`]; as [`ready`](Self::ready).
     pub fn wait(&mut self, timeout: Duration) -> Result<(), LiveError> {
-        let until = Instant::now() + timeout;
+        let until = deadline(timeout);
         loop {
             let changed = self.core.changed.listen();
             while let Some(turn) = self.look() {
@@ -262,7 +276,7 @@ impl<E: Reader> Set<E> {
     ///
     /// [`LiveError::TimedOut`]; as [`changed`](Self::changed).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Turn<'_, E>, LiveError> {
-        let until = Instant::now() + timeout;
+        let until = deadline(timeout);
         loop {
             let changed = self.core.changed.listen();
             match self.look() {

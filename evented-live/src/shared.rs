@@ -1,13 +1,14 @@
 //! What the engine of a store, its readers and its viewers share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use event_listener::Event;
 use evented_feed::Hub;
 use evented_feed::spi::Tap;
 
 use crate::cut::Cut;
+use crate::error::LiveError;
 
 /// Locks, also after a panic of another thread.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -28,6 +29,10 @@ pub(crate) struct Shared {
     /// Notified at each cut.
     pub(crate) passed: Event,
     stopping: AtomicBool,
+    /// Why all values have ended.
+    ended: Mutex<Option<LiveError>>,
+    /// The signals of sets: a set without labels learns of the end by its own.
+    signals: Mutex<Vec<Weak<Event>>>,
     /// The values that a last viewer has left.
     left: Mutex<Vec<u64>>,
 }
@@ -43,6 +48,8 @@ impl Shared {
             turn: RwLock::default(),
             passed: Event::new(),
             stopping: AtomicBool::new(false),
+            ended: Mutex::default(),
+            signals: Mutex::default(),
             left: Mutex::default(),
         }
     }
@@ -59,6 +66,31 @@ impl Shared {
         *turn = cut.clone();
         drop(turn);
         self.passed.notify(usize::MAX);
+    }
+
+    /// Records that all values have ended.
+    pub(crate) fn end(&self, error: &LiveError) {
+        lock(&self.ended).get_or_insert_with(|| error.clone());
+        for signal in lock(&self.signals).iter().filter_map(Weak::upgrade) {
+            signal.notify(usize::MAX);
+        }
+        self.passed.notify(usize::MAX);
+    }
+
+    /// Why all values have ended, if they have.
+    pub(crate) fn has_ended(&self) -> Option<LiveError> {
+        lock(&self.ended).clone()
+    }
+
+    /// Makes a signal that is notified at the end, too.
+    pub(crate) fn new_signal(&self) -> Arc<Event> {
+        let signal = Arc::new(Event::new());
+        let mut signals = lock(&self.signals);
+        if signals.len() == signals.capacity() {
+            signals.retain(|signal| signal.strong_count() > 0);
+        }
+        signals.push(Arc::downgrade(&signal));
+        signal
     }
 
     pub(crate) fn stop(&self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 use event_listener::Event;
-use evented_core::live::LiveQuery;
+use evented_core::live::{LiveQuery, Shape as _};
 use evented_diesel::LiveOn;
 use evented_diesel::spi::ready;
 use evented_feed::Hub;
@@ -31,7 +31,7 @@ pub use channels::Channels;
 pub use requery::BoxedAnswer;
 pub use requery::Requery;
 #[cfg(feature = "__async")]
-pub use spawn::{AsyncSet, AsyncStore};
+pub use spawn::{AsyncRequery, AsyncSet, AsyncStore, AsyncTurn};
 
 /// Keeps live values: the answers of queries, equal to the database at every cut that they report.
 ///
@@ -46,6 +46,12 @@ pub struct Store<E: Reader> {
 
 /// A store that reads with blocking connections of type `C`, on threads.
 pub type BlockingStore<C> = Store<evented_diesel::spi::BlockingExecutor<Box<C>>>;
+
+/// A turn of a [`BlockingSet`].
+pub type BlockingTurn<'s, C> = crate::set::Turn<'s, evented_diesel::spi::BlockingExecutor<Box<C>>>;
+
+/// A [`Requery`] of a [`BlockingStore`].
+pub type BlockingRequery<C, T> = Requery<evented_diesel::spi::BlockingExecutor<Box<C>>, T>;
 
 /// A set of a [`BlockingStore`].
 pub type BlockingSet<C> = Set<evented_diesel::spi::BlockingExecutor<Box<C>>>;
@@ -66,7 +72,7 @@ pub struct StoreStatus {
 /// The longest time of a setting: ten years.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Configures a store before it is started: [`Store::over`].
+/// Configures a store before it is started: [`over`].
 #[must_use = "a store reads nothing until it is started"]
 #[derive(Debug)]
 pub struct StoreBuilder {
@@ -246,7 +252,7 @@ impl<E: Reader, Q: LiveQuery<Model: LiveOn<E::Db>>> sealed::Openable<E> for Q {
         // The policy is the user's code: no lock is held.
         plan.check()?;
         let mut engine = lock(&inner.engine);
-        let watched = engine.values::<Q::Model>()?.open(plan, item, changed);
+        let watched = engine.values::<Q::Model>()?.open(plan, item, Q::Value::IS_LIST, changed);
         engine.send_jobs();
         Ok(watched)
     }

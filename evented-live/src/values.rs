@@ -101,8 +101,8 @@ pub(crate) struct Values<M: LiveModel> {
     ids: Ids,
 }
 
-/// What equal values have in common: the query, and what its items are.
-type Identity = (Vec<u8>, (u8, TypeId));
+/// What equal values have in common: the query, what its items are, and whether it is a list.
+type Identity = (Vec<u8>, (u8, TypeId), bool);
 
 /// Makes the numbers of values, which are those of all models of a store.
 pub(crate) type Ids = Arc<std::sync::atomic::AtomicU64>;
@@ -140,9 +140,10 @@ impl<M: LiveModel> Values<M> {
         &mut self,
         plan: Plan<M>,
         item: ItemOf<M, I>,
+        is_list: bool,
         changed: &Arc<Event>,
     ) -> Watched<I> {
-        let identity = plan.identity().map(|bytes| (bytes, item.identity));
+        let identity = plan.identity().map(|bytes| (bytes, item.identity, is_list));
         if let Some(identity) = &identity
             && let Some(cell) = self.shared.get(identity).and_then(|id| self.cells.get(id))
             && let Ok(cell) = cell.cell().downcast::<Cell<I>>()

@@ -10,13 +10,13 @@ use crate::Evented;
 )]
 pub trait LiveModel: Evented {
     /// The fields, each as a [`Field`](super::Field).
-    type Fields: Copy;
+    type LiveFields: Copy;
 
     /// Whether the database generates fields of the model, so that an event does not say all of the row.
     const HAS_GENERATED: bool;
 
     /// Returns the fields.
-    fn fields() -> Self::Fields;
+    fn fields() -> Self::LiveFields;
 
     /// Whether two records have equal fields.
     fn same(&self, other: &Self) -> bool;

@@ -152,7 +152,7 @@ impl<M: LiveModel> Query<M> {
 
 impl<M: LiveModel, I> Query<M, I> {
     /// Narrows the list to the records for which a condition is true. Of two filters, both must be.
-    pub fn filter(mut self, filter: impl FnOnce(M::Fields) -> Filter<M>) -> Self {
+    pub fn filter(mut self, filter: impl FnOnce(M::LiveFields) -> Filter<M>) -> Self {
         let before = std::mem::replace(&mut self.plan.filter, Filter::everything());
         self.plan.filter = before.and(filter(M::fields()));
         self
@@ -161,7 +161,7 @@ impl<M: LiveModel, I> Query<M, I> {
     /// Orders the list by a field, or by a tuple of up to four: `.order(|i| (i.rank.desc(), i.name.asc()))`. Records that
     /// are equal in these are in the order of their keys. Without an order, the list is in the order of the keys. A
     /// second order replaces the first.
-    pub fn order<O: IntoOrder<M>>(mut self, order: impl FnOnce(M::Fields) -> O) -> Self {
+    pub fn order<O: IntoOrder<M>>(mut self, order: impl FnOnce(M::LiveFields) -> O) -> Self {
         self.plan.order = order(M::fields()).into_terms();
         self
     }

@@ -7,6 +7,8 @@ use crate::KeyValue;
 
 /// With more steps than this, and more than half of the list, the whole list is one step.
 const MOST_STEPS: usize = 64;
+/// With more steps than this, the whole list is one step, however long it is.
+const MOST_STEPS_EVER: usize = 1_024;
 
 /// One step from the list before to the list after. Applied in order, the steps give the list after.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +80,7 @@ pub fn steps<T: Clone + PartialEq>(old: &List<T>, new: &List<T>) -> Vec<Step<T>>
 /// The steps one by one; `None` if there are too many.
 fn moved<T: Clone + PartialEq>(old: &List<T>, new: &List<T>) -> Option<Vec<Step<T>>> {
     let (old_keys, new_keys) = (old.record_keys(), new.record_keys());
-    let most = MOST_STEPS.max(new.len() / 2);
+    let most = MOST_STEPS.max(new.len() / 2).min(MOST_STEPS_EVER);
     let (start, end) = common(old_keys, new_keys);
     let (old_middle, new_middle) =
         (&old_keys[start..old_keys.len() - end], &new_keys[start..new_keys.len() - end]);
@@ -96,6 +98,10 @@ fn moved<T: Clone + PartialEq>(old: &List<T>, new: &List<T>) -> Option<Vec<Step<
     }
     let places: Vec<usize> = current.iter().map(|key| wanted[key]).collect();
     let stays: Vec<bool> = stays(&places);
+    let moves = stays.iter().filter(|stays| !**stays).count();
+    if steps.len() + new_middle.len() - current.len() + moves > most {
+        return None;
+    }
     let stays: HashMap<&KeyValue, bool> = current.iter().copied().zip(stays).collect();
     for (index, key) in new_middle.iter().enumerate() {
         while let Some(found) = current.get(index).copied()

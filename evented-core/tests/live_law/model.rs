@@ -26,7 +26,7 @@ pub(crate) struct ItemFields {
 }
 
 impl LiveModel for Item {
-    type Fields = ItemFields;
+    type LiveFields = ItemFields;
     const HAS_GENERATED: bool = false;
     fn fields() -> ItemFields {
         ItemFields {

@@ -85,7 +85,7 @@ pub(super) fn impls(model: &Model, Names { private, .. }: &Names) -> TokenStream
     quote! {
         #[automatically_derived]
         impl #private::live::LiveModel for #ident {
-            type Fields = #name;
+            type LiveFields = #name;
             const HAS_GENERATED: bool = #has_generated;
             fn fields() -> #name {
                 #name { #(#values),* }

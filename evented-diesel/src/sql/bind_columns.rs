@@ -47,7 +47,7 @@ pub trait BindColumns<DB: Backend>: Send + Sync {
 /// Binds the values that the filters and orders of a model's live queries compare fields with.
 pub trait BindOperands<DB: Backend> {
     /// Binds a value of the type of a field, by the index of the field in
-    /// [`LiveModel::Fields`](evented_core::live::LiveModel::Fields).
+    /// [`LiveModel::LiveFields`](evented_core::live::LiveModel::LiveFields).
     ///
     /// # Errors
     ///

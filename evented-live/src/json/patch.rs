@@ -23,7 +23,7 @@ pub(crate) fn replacement(json: &str) -> Arc<str> {
     format!(r#"[{{"op":"replace","path":"","value":{json}}}]"#).into()
 }
 
-/// The patch from one value to the next; `None` if the whole value is as short.
+/// The patch from one value to the next; `None` if so much changed that the whole value says more, or if an item has no JSON.
 pub(crate) fn patch<I: Serialize + Clone + PartialEq>(
     old: &List<I>,
     new: &List<I>,
@@ -36,11 +36,11 @@ pub(crate) fn patch<I: Serialize + Clone + PartialEq>(
         for step in steps(old, new) {
             match &step {
                 Step::Insert { index, item } => {
-                    patch.add(&format!("/{index}"), &serde_json::to_value(item).ok()?);
+                    patch.add(&format!("/{index}"), &serde_json::to_string(item).ok()?);
                 }
                 Step::Update { index, item } => {
-                    let before = serde_json::to_value(items.get(*index)?).ok()?;
-                    patch.differ(&format!("/{index}"), &before, &serde_json::to_value(item).ok()?);
+                    let before = serde_json::to_string(items.get(*index)?).ok()?;
+                    patch.differ(&format!("/{index}"), &before, &serde_json::to_string(item).ok()?)?;
                 }
                 Step::Move { from, to } => {
                     patch.push(&format!(r#"{{"op":"move","from":"/{from}","path":"/{to}"}}"#));
@@ -51,8 +51,8 @@ pub(crate) fn patch<I: Serialize + Clone + PartialEq>(
             step.apply(&mut items);
         }
     } else {
-        let before = serde_json::to_value(old.first()).ok()?;
-        patch.differ("", &before, &serde_json::to_value(new.first()).ok()?);
+        let before = serde_json::to_string(&old.first()).ok()?;
+        patch.differ("", &before, &serde_json::to_string(&new.first()).ok()?)?;
     }
     patch.0.push(']');
     Some(patch.0.into())
@@ -69,11 +69,11 @@ impl Patch {
         self.0.push_str(operation);
     }
 
-    fn add(&mut self, path: &str, value: &Value) {
+    fn add(&mut self, path: &str, value: &str) {
         self.push(&format!(r#"{{"op":"add","path":"{path}","value":{value}}}"#));
     }
 
-    fn replace(&mut self, path: &str, value: &Value) {
+    fn replace(&mut self, path: &str, value: &str) {
         self.push(&format!(r#"{{"op":"replace","path":{},"value":{value}}}"#, Value::from(path)));
     }
 
@@ -81,16 +81,20 @@ impl Patch {
         self.push(&format!(r#"{{"op":"remove","path":"{path}"}}"#));
     }
 
-    /// Adds what differs: the fields of two objects with the same fields, or the whole value.
-    fn differ(&mut self, path: &str, before: &Value, after: &Value) {
-        let (Value::Object(old), Value::Object(new)) = (before, after) else {
-            if before != after {
+    /// Adds what differs: the fields of two objects with the same fields, or the whole value. Both are JSON: what it says of a
+    /// number is what a page gets, also from a reset.
+    fn differ(&mut self, path: &str, before: &str, after: &str) -> Option<()> {
+        let (old, new): (Value, Value) =
+            (serde_json::from_str(before).ok()?, serde_json::from_str(after).ok()?);
+        let (Value::Object(old), Value::Object(new)) = (&old, &new) else {
+            if old != new {
                 self.replace(path, after);
             }
-            return;
+            return Some(());
         };
         if old.len() != new.len() || !old.keys().all(|field| new.contains_key(field)) {
-            return self.replace(path, after);
+            self.replace(path, after);
+            return Some(());
         }
         for (field, after) in new {
             if let Some(before) = old.get(field)
@@ -98,8 +102,9 @@ impl Patch {
             {
                 let mut place = path.to_owned();
                 let _ = write!(place, "/{}", field.replace('~', "~0").replace('/', "~1"));
-                self.replace(&place, after);
+                self.replace(&place, &after.to_string());
             }
         }
+        Some(())
     }
 }

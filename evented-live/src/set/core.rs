@@ -24,6 +24,8 @@ pub(crate) struct Core<E: Reader> {
     pub(super) changed: Arc<Event>,
     /// The shown labels that were cancelled since the last patches.
     pub(super) cancelled: Vec<String>,
+    /// Those that were cancelled before the last turn.
+    pub(super) gone: Vec<String>,
     /// The labels, in the order in which they came.
     pub(crate) labels: Vec<Named>,
     pub(super) next_id: usize,
@@ -61,6 +63,9 @@ impl<E: Reader> Core<E> {
         let watched = query.watch(&inner, &self.changed)?;
         inner.shared.tap.wake();
         if let Some(named) = at.and_then(|at| self.labels.get_mut(at)) {
+            if named.slot.is_shown() && shown.is_none() {
+                self.cancelled.push(name.to_owned());
+            }
             if let Some(entry) = named.slot.as_any().downcast_mut::<Entry<Q::Value>>() {
                 entry.point(watched, shown);
                 return Ok(Label { id: named.id, value: PhantomData });
@@ -84,6 +89,10 @@ impl<E: Reader> Core<E> {
     pub(super) fn look(&mut self) -> Option<Result<(), LiveError>> {
         if self.is_over {
             return None;
+        }
+        if let Some(error) = self.shared.has_ended() {
+            self.is_over = true;
+            return Some(Err(error));
         }
         let shared = Arc::clone(&self.shared);
         let now = shared.turn();
@@ -113,6 +122,7 @@ impl<E: Reader> Core<E> {
         for named in &mut self.labels {
             named.slot.take(&now);
         }
+        self.gone = std::mem::take(&mut self.cancelled);
         (self.cut, self.status) = (now.clone(), status);
         Some(Ok(()))
     }
@@ -142,6 +152,13 @@ impl<E: Reader> Core<E> {
         )
     }
 
+    /// Forgets what the page need not be told: a reset says everything.
+    #[cfg(feature = "axum")]
+    pub(crate) fn forget_cancelled(&mut self) {
+        self.cancelled.clear();
+        self.gone.clear();
+    }
+
     /// A name for the state of the labels that are shown. No other state has it, of this store or another.
     #[cfg(feature = "axum")]
     pub(crate) fn state_name(&self) -> String {
@@ -157,12 +174,15 @@ impl<E: Reader> Core<E> {
     /// The patches of the labels that are shown and changed in the last turn, as a JSON object; `None` if there are none.
     #[cfg(feature = "axum")]
     pub(crate) fn patches(&mut self) -> Option<String> {
-        let cancelled = std::mem::take(&mut self.cancelled);
+        let mut gone = std::mem::take(&mut self.gone);
+        // Those that a callback has cancelled in this turn.
+        gone.append(&mut self.cancelled);
+        gone.retain(|name| !self.labels.iter().any(|named| named.name == *name && named.slot.is_shown()));
         let null = crate::json::replacement("null");
-        let cancelled = cancelled.iter().map(|name| (name.as_str(), Arc::clone(&null)));
+        let gone = gone.iter().map(|name| (name.as_str(), Arc::clone(&null)));
         let changed = self.labels.iter().filter(|named| named.slot.has_changed());
         let changed = changed.filter_map(|named| Some((named.name.as_str(), named.slot.patch()?)));
-        let mut patches = cancelled.chain(changed).peekable();
+        let mut patches = gone.chain(changed).peekable();
         patches.peek()?;
         Some(crate::json::object(patches))
     }

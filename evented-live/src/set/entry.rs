@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evented_core::live::{List, Shape};
 use serde::Serialize;
 
-use crate::cell::Watched;
+use crate::cell::{Cell, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::json;
@@ -14,20 +14,26 @@ use crate::status::Status;
 
 /// What is under a label, with the type of its values.
 pub(crate) struct Entry<V: Shape> {
-    /// The value that is shown, and the one to be shown next; `None` after the label was cancelled.
-    current: Option<Pointed<V::Item>>,
-    next: Option<Pointed<V::Item>>,
+    /// What the label is pointed at; `None` after it was cancelled.
+    current: Option<Watched<V::Item>>,
+    /// What it is pointed at from the turn on in which that was read.
+    next: Option<Watched<V::Item>>,
+    /// What the label has.
+    seen: Option<Seen<V::Item>>,
     value: Option<V>,
     old: Option<V>,
     changed: bool,
     shown: Option<Shown<V>>,
+    /// Whether the label is shown since the last turn, so that the page has nothing of it.
+    is_announced: bool,
 }
 
-struct Pointed<I> {
-    watched: Watched<I>,
-    /// The version and the list that the label shows; `None` before the first.
-    seen: Option<(u64, List<I>)>,
-    /// The list before that.
+/// The value of a label at a turn.
+struct Seen<I> {
+    cell: Arc<Cell<I>>,
+    version: u64,
+    list: List<I>,
+    /// The list before, if it is of the same cell.
     before: Option<List<I>>,
 }
 
@@ -96,21 +102,34 @@ pub(crate) trait Slot: Send + Sync {
 
 impl<V: Shape> Entry<V> {
     pub(crate) fn new(watched: Watched<V::Item>, shown: Option<Shown<V>>) -> Self {
-        let current = Some(Pointed { watched, seen: None, before: None });
-        Self { current, next: None, value: None, old: None, changed: false, shown }
+        Self {
+            current: Some(watched),
+            next: None,
+            seen: None,
+            value: None,
+            old: None,
+            changed: false,
+            is_announced: shown.is_some(),
+            shown,
+        }
     }
 
     /// Points the label at another value.
     pub(crate) fn point(&mut self, watched: Watched<V::Item>, shown: Option<Shown<V>>) {
+        self.is_announced |= shown.is_some() && self.shown.is_none();
         self.shown = shown;
         self.next = None;
-        let pointed = Pointed { watched, seen: None, before: None };
         match &self.current {
             // It is there already.
-            Some(current) if Arc::ptr_eq(&current.watched.cell, &pointed.watched.cell) => {}
-            Some(current) if current.seen.is_some() => self.next = Some(pointed),
-            _ => self.current = Some(pointed),
+            Some(current) if Arc::ptr_eq(&current.cell, &watched.cell) => {}
+            Some(current) if self.seen_of(&current.cell).is_some() => self.next = Some(watched),
+            _ => self.current = Some(watched),
         }
+    }
+
+    /// What the label has of a cell.
+    fn seen_of(&self, cell: &Arc<Cell<V::Item>>) -> Option<&Seen<V::Item>> {
+        self.seen.as_ref().filter(|seen| Arc::ptr_eq(&seen.cell, cell))
     }
 
     /// The value of the last turn.
@@ -123,30 +142,30 @@ impl<V: Shape> Entry<V> {
         self.old.as_ref()
     }
 
-    /// The value that the label shows at the next turn.
-    fn next_ready(&self, now: &Cut) -> Option<&Pointed<V::Item>> {
+    /// What the label is pointed at, if that was read.
+    fn next_ready(&self, now: &Cut) -> Option<&Watched<V::Item>> {
         let next = self.next.as_ref()?;
-        let snapshot = next.watched.cell.snapshot(now).ok()??;
+        let snapshot = next.cell.snapshot(now).ok()??;
         snapshot.stands.then_some(next)
     }
 }
 
 impl<V: Shape> Slot for Entry<V> {
     fn state(&self, now: &Cut) -> State {
-        let next = self.next_ready(now);
-        let Some(pointed) = next.or(self.current.as_ref()) else {
+        let Some(watched) = self.next_ready(now).or(self.current.as_ref()) else {
             return State::Ready { changed: false, status: Status::Exact };
         };
-        match pointed.watched.cell.snapshot(now) {
-            Err(error) if pointed.watched.cell.has_ended().is_some() => State::Ended(error),
+        let seen = self.seen_of(&watched.cell);
+        match watched.cell.snapshot(now) {
+            Err(error) if watched.cell.has_ended().is_some() => State::Ended(error),
             Err(error) => State::Failed(error),
             Ok(None) => State::Unread,
-            Ok(Some(snapshot)) if !snapshot.stands => match pointed.seen {
+            Ok(Some(snapshot)) if !snapshot.stands => match seen {
                 Some(_) => State::Waits,
                 None => State::Unread,
             },
             Ok(Some(snapshot)) => State::Ready {
-                changed: pointed.seen.as_ref().is_none_or(|(version, _)| *version != snapshot.version),
+                changed: self.is_announced || seen.is_none_or(|seen| seen.version != snapshot.version),
                 status: snapshot.status,
             },
         }
@@ -156,24 +175,27 @@ impl<V: Shape> Slot for Entry<V> {
         if self.next_ready(now).is_some() {
             self.current = self.next.take();
         }
-        let Some(pointed) = &mut self.current else { return };
-        let Ok(Some(snapshot)) = pointed.watched.cell.snapshot(now) else { return };
-        if !snapshot.stands || pointed.seen.as_ref().is_some_and(|(version, _)| *version == snapshot.version)
-        {
+        let Some(watched) = &self.current else { return };
+        let Ok(Some(snapshot)) = watched.cell.snapshot(now) else { return };
+        if !snapshot.stands {
             return;
         }
-        let seen = pointed.seen.replace((snapshot.version, snapshot.list.clone()));
-        let is_same = seen.as_ref().is_some_and(|(_, list)| list.is(&snapshot.list));
-        pointed.before = seen.map(|(_, list)| list);
+        let cell = Arc::clone(&watched.cell);
+        let before = self.seen.take();
+        let is_same = before.as_ref().is_some_and(|seen| seen.list == snapshot.list);
+        let before = before.filter(|seen| Arc::ptr_eq(&seen.cell, &cell) && !self.is_announced);
+        let before = if is_same { None } else { before.map(|seen| seen.list) };
         if !is_same {
             self.old = std::mem::replace(&mut self.value, V::of(&snapshot.list));
-            self.changed = true;
         }
+        self.changed = !is_same || self.is_announced;
+        self.is_announced = false;
+        self.seen = Some(Seen { cell, version: snapshot.version, list: snapshot.list, before });
     }
 
     fn is_pointed(&self, now: &Cut) -> Result<bool, LiveError> {
         let Some(next) = &self.next else { return Ok(false) };
-        next.watched.cell.snapshot(now).map(|_| true)
+        next.cell.snapshot(now).map(|_| true)
     }
 
     fn is_shown(&self) -> bool {
@@ -196,33 +218,26 @@ impl<V: Shape> Slot for Entry<V> {
     fn unwatch(&mut self, keep: bool) {
         (self.current, self.next) = (None, None);
         if !keep {
-            self.value = None;
+            (self.value, self.seen) = (None, None);
         }
     }
 
     fn json(&self) -> Option<Arc<str>> {
-        let shown = self.shown.as_ref()?;
-        let pointed = self.current.as_ref()?;
-        let (_, list) = pointed.seen.as_ref()?;
-        Some(pointed.watched.cell.json(list, shown.value))
+        let (shown, seen) = (self.shown.as_ref()?, self.seen.as_ref()?);
+        Some(seen.cell.json(&seen.list, shown.value))
     }
 
     #[cfg(feature = "axum")]
     fn shown_version(&self) -> Option<[u64; 2]> {
         self.shown.as_ref()?;
-        let pointed = self.current.as_ref()?;
-        let (version, _) = pointed.seen.as_ref()?;
-        Some([pointed.watched.cell.id, *version])
+        self.seen.as_ref().map(|seen| [seen.cell.id, seen.version])
     }
 
     #[cfg(feature = "axum")]
     fn patch(&self) -> Option<Arc<str>> {
-        let shown = self.shown.as_ref()?;
-        let pointed = self.current.as_ref()?;
-        let (_, list) = pointed.seen.as_ref()?;
-        let made =
-            pointed.before.as_ref().and_then(|before| pointed.watched.cell.patch(before, list, shown.patch));
-        Some(made.unwrap_or_else(|| json::replacement(&pointed.watched.cell.json(list, shown.value))))
+        let (shown, seen) = (self.shown.as_ref()?, self.seen.as_ref()?);
+        let made = seen.before.as_ref().and_then(|before| seen.cell.patch(before, &seen.list, shown.patch));
+        Some(made.unwrap_or_else(|| json::replacement(&seen.cell.json(&seen.list, shown.value))))
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

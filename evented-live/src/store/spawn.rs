@@ -7,13 +7,19 @@ use evented_diesel::EventedBackend;
 use evented_diesel::spi::AsyncExecutor;
 use evented_feed::spi::{BoxError, Task, TaskConnector};
 
-use super::{StartError, Store, StoreBuilder};
+use super::{Requery, StartError, Store, StoreBuilder};
 use crate::engine;
 use crate::reader::Lane;
-use crate::set::Set;
+use crate::set::{Set, Turn};
 
 /// A store that reads with async connections of type `C`, on tokio tasks.
 pub type AsyncStore<C> = Store<AsyncExecutor<Box<C>>>;
+
+/// A turn of an [`AsyncSet`].
+pub type AsyncTurn<'s, C> = Turn<'s, AsyncExecutor<Box<C>>>;
+
+/// A [`Requery`] of an [`AsyncStore`].
+pub type AsyncRequery<C, T> = Requery<AsyncExecutor<Box<C>>, T>;
 
 /// A set of an [`AsyncStore`].
 pub type AsyncSet<C> = Set<AsyncExecutor<Box<C>>>;

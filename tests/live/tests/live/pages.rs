@@ -103,7 +103,7 @@ async fn patches_lead_from_each_state_to_the_next() {
         let rank = i16::try_from(below(10)).unwrap();
         match below(5) {
             0 | 1 => {
-                tasks.push(world.insert(task(1 + i32::from(below(4) == 0), rank, "a/b~c \"quoted\"")).await)
+                tasks.push(world.insert(task(1 + i32::from(below(4) == 0), rank, "a/b~c \"quoted\"")).await);
             }
             2 if !tasks.is_empty() => {
                 let gone = tasks.swap_remove(below(tasks.len()));
@@ -224,4 +224,70 @@ async fn a_patch_is_made_once_for_all_pages() {
         assert_eq!(page.data["tasks"], serde_json::json!(["c", "b"]));
     }
     assert_eq!(COUNTED.load(Ordering::SeqCst), 2, "the row before and after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_is_cancelled_is_null_on_the_page_once() {
+    let mut world = World::<Conn>::new::<Log>().await;
+    let ann = world.db.run(Person::insert(NewPerson { name: "Ann".into() })).await.unwrap();
+    let mut set = world.store.set();
+    let tasks = set.show("tasks", Task::live().filter(|t| t.org_id.eq(1))).unwrap();
+    set.show("person", Person::live().one(ann.id)).unwrap();
+    set.attach("end", move |turn| {
+        if turn.get(tasks).is_some_and(|tasks| tasks.len() == 1) {
+            turn.cancel("person");
+        }
+        evented_live::Flow::Continue
+    })
+    .unwrap();
+    let mut page = Page::new(sse(set, LastState::default()));
+    assert_eq!(page.event().await.unwrap().0, "reset");
+    assert_eq!(page.data["person"]["name"], "Ann");
+    world.insert(task(1, 1, "a")).await;
+    while page.data["tasks"].as_array().unwrap().is_empty() {
+        assert_eq!(page.event().await.unwrap().0, "patch");
+    }
+    world.insert(task(1, 2, "b")).await;
+    let mut events = 0;
+    while page.data["tasks"].as_array().unwrap().len() < 2 {
+        assert_eq!(page.event().await.unwrap().0, "patch");
+        events += 1;
+    }
+    assert_eq!(page.data["person"], Value::Null);
+    assert!(events <= 2, "{events} events for two turns");
+}
+
+/// A view whose fields are spoiled where JSON goes through a tree of values.
+#[derive(Clone, PartialEq, serde::Serialize)]
+struct Share {
+    share: f32,
+    done: bool,
+}
+
+impl From<&Task> for Share {
+    fn from(task: &Task) -> Self {
+        Self { share: 0.1 * f32::from(task.rank), done: task.done }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_in_a_patch_is_the_number_of_a_reset() {
+    let mut world = World::<Conn>::new::<Log>().await;
+    let first = world.insert(task(1, 1, "a")).await;
+    let query = Task::live().filter(|t| t.org_id.eq(1)).view::<Share>();
+    let mut set = world.store.set();
+    set.show("tasks", query.clone()).unwrap();
+    let mut page = Page::new(sse(set, LastState::default()));
+    page.event().await.unwrap();
+    let first =
+        world.db.run(first.update(TaskChanges { rank: Some(3), ..Default::default() })).await.unwrap();
+    world.insert(task(1, 7, "b")).await;
+    while page.data["tasks"].as_array().unwrap().len() < 2 {
+        page.event().await.unwrap();
+    }
+    let mut set = world.store.set();
+    set.show("tasks", query).unwrap();
+    let mut other = Page::new(sse(set, LastState::default()));
+    other.event().await.unwrap();
+    assert_eq!(page.data, other.data);
 }

@@ -17,8 +17,8 @@ async fn all_labels_of_a_turn_are_of_one_cut() {
     let ann = world.db.run(Person::insert(NewPerson { name: "0".into() })).await.unwrap();
     let lamp = world.insert(task(1, 0, "0")).await;
     let mut set = world.store.set();
-    let person = set.sync("person", Person::live().one(ann.id)).unwrap();
-    let tasks = set.sync("tasks", Task::live().filter(|t| t.org_id.eq(1)).limit(3)).unwrap();
+    let query = Task::live().filter(|t| t.org_id.eq(1)).limit(3);
+    let (person, tasks) = set.sync_all((("person", Person::live().one(ann.id)), ("tasks", query))).unwrap();
     set.ready().await.unwrap();
     assert!(set.status().is_exact());
 
@@ -141,7 +141,7 @@ async fn a_label_that_is_pointed_elsewhere_changes_in_one_turn() {
     let written = world.db.run(Task::insert(task(2, 1, "d")).recorded()).await.unwrap();
     let _ = Source::position(&mut world.db, written.position()).await;
     while titles(&set.get(list).unwrap()) != ["b", "c", "d"] {
-        drop(set.recv_timeout(WAIT).unwrap());
+        assert!(set.recv_timeout(WAIT).is_ok());
     }
 }
 
@@ -273,4 +273,69 @@ async fn a_label_that_is_read_again_holds_its_set_back() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_without_labels_ends_with_its_store() {
+    let world = World::new::<Source>().await;
+    let store = world.store.clone();
+    let mut set = store.set();
+    set.sync("tasks", Task::live()).unwrap();
+    set.wait(WAIT).unwrap();
+    set.cancel_all();
+    let waiting = tokio::spawn(async move {
+        while let Some(turn) = set.changed().await {
+            if turn.is_err() {
+                break;
+            }
+        }
+        assert!(set.changed().await.is_none(), "the error comes once");
+    });
+    store.stop();
+    tokio::time::timeout(WAIT, waiting).await.expect("the set ends").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_is_pointed_at_an_equal_value_does_not_change() {
+    let mut world = World::new::<Source>().await;
+    for (org, title) in [(1, "a"), (1, "b"), (2, "c")] {
+        world.insert(task(org, 1, title)).await;
+    }
+    let mut set = world.store.set();
+    let of = |below: i32| Task::live().filter(move |t| t.org_id.eq(1)).filter(move |t| t.rank.lt(below as i16));
+    let list = set.sync("list", of(5)).unwrap();
+    set.wait(WAIT).unwrap();
+    let turns = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&turns);
+    set.attach("count", move |turn| {
+        *counted.lock().unwrap() += usize::from(turn.has(list));
+        Flow::Continue
+    })
+    .unwrap();
+    set.sync("list", of(6)).unwrap();
+    set.wait(WAIT).unwrap();
+    assert_eq!((*turns.lock().unwrap(), set.get(list).unwrap().len()), (0, 2));
+    // It is the other query from now on.
+    world.insert(task(1, 5, "d")).await;
+    while set.get(list).unwrap().len() < 3 {
+        assert!(set.recv_timeout(WAIT).is_ok());
+    }
+    assert_eq!(*turns.lock().unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_row_and_a_list_of_one_key_have_their_own_shapes() {
+    let mut world = World::new::<Source>().await;
+    let a = world.insert(task(1, 1, "a")).await;
+    let mut set = world.store.set();
+    let one = set.show("one", Task::live().one(a.id)).unwrap();
+    let many = set.show("many", Task::live().many([a.id])).unwrap();
+    set.wait(WAIT).unwrap();
+    assert_eq!(set.get(one).flatten().unwrap().title, "a");
+    assert_eq!(titles(&set.get(many).unwrap()), ["a"]);
+    let done = TaskChanges { done: Some(true), ..Default::default() };
+    world.db.run(a.update(done)).await.unwrap();
+    let turn = set.recv_timeout(WAIT).unwrap();
+    let shown = turn.assign_map();
+    assert!(shown["one"].is_object() && shown["many"][0].is_object(), "{shown:?}");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use evented_diesel::migrations::Database;
 use evented_diesel::prelude::*;
 use evented_live::{LiveDsl, LiveError, Status};
-use evented_live_tests::{Source as _, Task, TaskChanges, eventually, task, titles, until};
-use evented_test_server::{Cluster, Settings};
+use evented_live_tests::{Task, TaskChanges, eventually, task, titles, until};
+use evented_test_server::{Cluster, Settings, Stop};
 use evented_tests::db::Db;
 
 use super::{Conn, Source, World};
@@ -167,4 +167,31 @@ async fn a_panic_of_the_programs_code_ends_the_store_and_hangs_nobody() {
     assert!(matches!(ended, Some(Err(LiveError::Stopped { .. }))), "{ended:?}");
     let error = world.store.open(Task::live()).await.unwrap_err();
     assert!(matches!(error, LiveError::Stopped { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_crashes_and_comes_back_loses_nothing() {
+    if Db::<Conn>::DATABASE == Database::Sqlite || HEARS_SQL {
+        return;
+    }
+    let mut cluster = Cluster::start(Settings::default()).unwrap();
+    let url = cluster.url();
+    let mut world = World::on_own_server::<evented_live_tests::Log>(|| url).await;
+    for rank in 0..30 {
+        world.insert(task(1, rank, "x")).await;
+    }
+    let mut list = world.store.open(Task::live().order(|t| t.rank.asc()).limit(3)).await.unwrap();
+    for round in 1..4_i16 {
+        cluster.stop(Stop::Immediate).unwrap();
+        cluster.start_again().unwrap();
+        world.db = world.db.connect().await;
+        let gone: Vec<Task> = list.get().iter().map(evented_live::Row::to_record).collect();
+        for task in gone {
+            world.db.run(task.delete()).await.unwrap();
+        }
+        until(&mut list, "after the crash", |list| list.first().is_some_and(|task| task.rank == round * 3)).await;
+        let query = Task::live().filter(move |t| t.rank.ge(round * 3));
+        let all = world.store.open(query).await.unwrap();
+        assert_eq!(all.get().len(), 30 - usize::try_from(round).unwrap() * 3);
+    }
 }
