@@ -20,6 +20,7 @@ mod moves;
 mod owned_part;
 mod reader;
 mod runner;
+mod share;
 mod shared;
 mod stall;
 #[cfg(feature = "__async")]

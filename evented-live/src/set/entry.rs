@@ -34,6 +34,7 @@ struct Seen<I> {
     version: u64,
     list: List<I>,
     /// The list before, if it is of the same cell.
+    #[cfg(feature = "axum")]
     before: Option<List<I>>,
 }
 
@@ -183,14 +184,22 @@ impl<V: Shape> Slot for Entry<V> {
         let cell = Arc::clone(&watched.cell);
         let before = self.seen.take();
         let is_same = before.as_ref().is_some_and(|seen| seen.list == snapshot.list);
-        let before = before.filter(|seen| Arc::ptr_eq(&seen.cell, &cell) && !self.is_announced);
-        let before = if is_same { None } else { before.map(|seen| seen.list) };
+        #[cfg(feature = "axum")]
+        let before = before
+            .filter(|seen| !is_same && !self.is_announced && Arc::ptr_eq(&seen.cell, &cell))
+            .map(|seen| seen.list);
         if !is_same {
             self.old = std::mem::replace(&mut self.value, V::of(&snapshot.list));
         }
         self.changed = !is_same || self.is_announced;
         self.is_announced = false;
-        self.seen = Some(Seen { cell, version: snapshot.version, list: snapshot.list, before });
+        self.seen = Some(Seen {
+            cell,
+            version: snapshot.version,
+            list: snapshot.list,
+            #[cfg(feature = "axum")]
+            before,
+        });
     }
 
     fn is_pointed(&self, now: &Cut) -> Result<bool, LiveError> {

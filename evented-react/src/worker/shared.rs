@@ -201,6 +201,11 @@ impl<C> Shared<C> {
         })
     }
 
+    /// Returns the lease in milliseconds.
+    pub(super) fn lease_millis(&self) -> i64 {
+        i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX / 100)
+    }
+
     /// Returns how the keys of a subscriber are divided.
     pub(super) fn division(&self, subscriber: usize) -> Option<Division> {
         self.state().divisions.get(subscriber).cloned().flatten()

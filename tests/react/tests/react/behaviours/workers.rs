@@ -127,6 +127,27 @@ async fn two_workers_share_the_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_is_stored_as_taken_and_that_nobody_works_on_is_taken_over() {
+    let mut db = fresh::<Conn>().await;
+    let audit = || Conn::recorder("audit").from(From::Beginning).parts(2);
+    let worker = || Worker::new().subscribe(audit()).lease(Duration::from_millis(800));
+    let (first, second) = (Conn::start(worker(), &db.url).await, Conn::start(worker(), &db.url).await);
+    eventually(&mut db, "SELECT count(DISTINCT owner) FROM evented_parts WHERE owner IS NOT NULL", 2).await;
+    // As a worker leaves it that drops a part and has its share in others: it lives, so nobody takes the part from it.
+    db.sql(
+        "UPDATE evented_parts SET fence = fence + 1, \
+         owner = (SELECT p.owner FROM evented_parts p WHERE p.part = 0) WHERE part = 1",
+    )
+    .await;
+    for number in 0..20 {
+        write(&mut db, number, "x").await;
+    }
+    eventually(&mut db, SEEN, 20).await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_paused_subscriber_misses_nothing() {
     let mut db = fresh::<Conn>().await;
     let audit = || Conn::recorder("audit").from(From::Beginning);
