@@ -279,8 +279,7 @@ async fn a_number_in_a_patch_is_the_number_of_a_reset() {
     set.show("tasks", query.clone()).unwrap();
     let mut page = Page::new(sse(set, LastState::default()));
     page.event().await.unwrap();
-    let first =
-        world.db.run(first.update(TaskChanges { rank: Some(3), ..Default::default() })).await.unwrap();
+    world.db.run(first.update(TaskChanges { rank: Some(3), ..Default::default() })).await.unwrap();
     world.insert(task(1, 7, "b")).await;
     while page.data["tasks"].as_array().unwrap().len() < 2 {
         page.event().await.unwrap();

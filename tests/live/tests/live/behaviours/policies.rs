@@ -89,7 +89,7 @@ impl Policy<Task> for OfOrg {
 async fn a_policy_is_asked_whether_the_query_may_be_opened() {
     let world = World::new::<Source>().await;
     let of_org = Task::live().filter(|t| t.rank.gt(1).and(t.org_id.eq(7)));
-    world.store.open(of_org.clone().allowed_by(OfOrg(7))).await.unwrap();
+    drop(world.store.open(of_org.clone().allowed_by(OfOrg(7))).await.unwrap());
     let denied = world.store.open(of_org.allowed_by(OfOrg(8))).await.unwrap_err();
     assert!(matches!(denied, LiveError::Denied(_)), "{denied}");
     let denied = world.store.open(Task::live().allowed_by(OfOrg(7))).await.unwrap_err();

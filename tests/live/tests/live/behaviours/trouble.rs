@@ -195,3 +195,30 @@ async fn a_server_that_crashes_and_comes_back_loses_nothing() {
         assert_eq!(all.get().len(), 30 - usize::try_from(round).unwrap() * 3);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_restored_is_read_anew() {
+    if Db::<Conn>::DATABASE == Database::Postgres {
+        return;
+    }
+    let mut world = World::new::<Source>().await;
+    world.insert(task(1, 1, "a")).await;
+    let query = || Task::live().filter(|t| t.org_id.eq(1)).order(|t| t.title.asc()).limit(5);
+    let mut list = world.store.open(query()).await.unwrap();
+    world.insert(task(1, 1, "b")).await;
+    until(&mut list, "the second", |list| titles(list) == ["a", "b"]).await;
+    // What an older copy of the file has: neither the row nor its event, and the same number for the next event.
+    world.db.begin().await;
+    for trigger in world.db.texts("SELECT name AS text FROM sqlite_master WHERE type = 'trigger'").await {
+        world.db.sql(&format!("DROP TRIGGER {trigger}")).await;
+    }
+    world.db.sql("DELETE FROM tasks WHERE title = 'b'").await;
+    world.db.sql("DELETE FROM tasks_events WHERE position = (SELECT max(position) FROM tasks_events)").await;
+    world.db.sql("UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = 'tasks_events'").await;
+    world.db.commit().await;
+    world.insert(task(1, 1, "c")).await;
+    until(&mut list, "the restored file", |list| titles(list) == ["a", "c"]).await;
+    world.insert(task(1, 1, "d")).await;
+    until(&mut list, "what comes then", |list| titles(list) == ["a", "c", "d"]).await;
+    assert!(list.status().is_exact());
+}
