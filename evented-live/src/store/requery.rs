@@ -22,7 +22,7 @@ use crate::shared::lock;
 /// Makes a change on some channels concern a computed value.
 type Listen<E> = Box<dyn FnOnce(&mut Engine<E>, u64) -> Result<(), LiveError> + Send>;
 
-/// A query whose answer is read again when a change is on its channels: [`Store::requery`]. Open it with
+/// A query whose answer is read again when a change is on its channels: [`Store::requery`](crate::Store::requery). Open it with
 /// [`Store::open`](super::Store::open), or put it into a set.
 #[must_use = "a query does nothing until a store opens it"]
 pub struct Requery<E: Reader, T> {
