@@ -41,6 +41,12 @@ async fn a_viewer_sees_what_the_policy_allows_in_sql_or_in_memory() {
         assert_eq!(world.store.status().values, values, "viewers with one key share a value");
         assert_eq!(same.get(), list.get());
 
+        // The same query for another viewer.
+        let of_other = Task::live().order(|t| t.rank.asc()).limit(3).allowed_by(Viewer { org: 0, in_sql });
+        let other = world.store.open(of_other).await.unwrap();
+        assert_eq!(titles(&other.get()), ["01", "02", "03"]);
+        drop(other);
+
         let second = list.get()[1].to_record();
         let moved = TaskChanges { org_id: Some(2), ..Default::default() };
         let second = world.db.run(second.update(moved)).await.unwrap();
@@ -127,7 +133,13 @@ async fn two_policies_must_both_allow() {
     for (org, rank) in [(1, 1), (1, 5), (2, 5)] {
         world.insert(task(org, rank, &format!("{org} {rank}"))).await;
     }
-    let query = Task::live().allowed_by(Viewer { org: 1, in_sql: true }).allowed_by(|task: &Task| task.rank > 3);
-    let list = world.store.open(query).await.unwrap();
-    assert_eq!(titles(&list.get()), ["1 5"]);
+    for in_sql in [true, false] {
+        let query = Task::live().allowed_by(Viewer { org: 1, in_sql }).allowed_by(|task: &Task| task.rank > 3);
+        let list = world.store.open(query).await.unwrap();
+        assert_eq!(titles(&list.get()), ["1 5"]);
+        // In the other order.
+        let query = Task::live().allowed_by(|task: &Task| task.rank > 3).allowed_by(Viewer { org: 1, in_sql });
+        let list = world.store.open(query).await.unwrap();
+        assert_eq!(titles(&list.get()), ["1 5"]);
+    }
 }
