@@ -222,3 +222,27 @@ async fn a_file_that_is_restored_is_read_anew() {
     until(&mut list, "what comes then", |list| titles(list) == ["a", "c", "d"]).await;
     assert!(list.status().is_exact());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_has_its_values_read_anew() {
+    let mut world = World::new::<Source>().await;
+    world.insert(task(1, 1, "a")).await;
+    let query = Task::live().filter(|t| t.org_id.eq(1)).order(|t| t.title.asc());
+    let mut list = world.store.open(query).await.unwrap();
+    world.db.begin().await;
+    world.insert(task(1, 1, "b")).await;
+    if Db::<Conn>::DATABASE == Database::Sqlite {
+        for trigger in world.db.texts("SELECT name AS text FROM sqlite_master WHERE type = 'trigger'").await {
+            world.db.sql(&format!("DROP TRIGGER {trigger}")).await;
+        }
+    } else {
+        world.db.sql("ALTER TABLE tasks_events DISABLE TRIGGER append_only").await;
+    }
+    // As a newer program writes it.
+    let newest = "position = (SELECT max(position) FROM tasks_events)";
+    world.db.sql(&format!("UPDATE tasks_events SET version = 99 WHERE {newest}")).await;
+    world.db.commit().await;
+    until(&mut list, "the row of the event", |list| titles(list) == ["a", "b"]).await;
+    world.insert(task(1, 1, "c")).await;
+    until(&mut list, "what comes then", |list| titles(list) == ["a", "b", "c"]).await;
+}
