@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) progress: Event,
     stopping: AtomicBool,
     status: Mutex<HubStatus>,
-    /// Those that are told everything that the hub reads.
+    /// The taps, to which the hub delivers everything that it reads.
     pub(crate) taps: Arc<Taps>,
 }
 

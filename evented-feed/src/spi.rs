@@ -7,6 +7,6 @@ pub use crate::run::{
 };
 #[cfg(feature = "__async")]
 pub use crate::run::{Task, TaskConnector};
-pub use crate::tap::{Tap, Told};
+pub use crate::tap::{Notice, Tap};
 #[cfg(feature = "wal")]
 pub use crate::wal::{mark_of, wal_stream};

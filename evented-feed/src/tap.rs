@@ -20,13 +20,13 @@ const MOST: usize = 65_536;
 #[cfg(feature = "wal")]
 const MOST_COMMITS: usize = 16_384;
 
-/// What a hub tells.
-pub enum Told {
+/// What a tap receives from its hub.
+pub enum Notice {
     /// A change of a model: an `Arc<RawChange<M>>`.
     Change(TypeId, Arc<dyn Any + Send + Sync>),
     /// Changes of a model are missing, or could not be read.
     Gap(TypeId, Arc<str>),
-    /// Everything up to these positions was told, one of each stream. They are between transactions of all models.
+    /// The hub has delivered everything up to these positions, one of each stream. They are between transactions of all models.
     Cut(Vec<Position>),
     /// Too many changes waited in the tap, and some of them are missing.
     Overrun,
@@ -41,7 +41,7 @@ pub(crate) struct Taps {
     /// Whether a tap was attached since the last cut.
     is_new: AtomicBool,
     taps: Mutex<Vec<Arc<Queue>>>,
-    /// The numbers of the last transactions that were told from the write-ahead log, without their epoch.
+    /// The numbers of the last transactions that the hub has delivered from the write-ahead log, without their epoch.
     commits: Mutex<VecDeque<u32>>,
 }
 
@@ -53,7 +53,7 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    told: VecDeque<Told>,
+    notices: VecDeque<Notice>,
     /// The models whose changes are wanted.
     models: HashSet<TypeId>,
     is_overrun: bool,
@@ -67,13 +67,13 @@ impl Taps {
         }
         match delivery {
             Delivery::Change(change) | Delivery::Revised(change) => {
-                self.tell_of::<M>(|| {
-                    Told::Change(TypeId::of::<M>(), Arc::clone(change) as Arc<dyn Any + Send + Sync>)
+                self.notify_of::<M>(|| {
+                    Notice::Change(TypeId::of::<M>(), Arc::clone(change) as Arc<dyn Any + Send + Sync>)
                 });
             }
             Delivery::Unreadable(unreadable) => {
                 let reason: Arc<str> = unreadable.source.to_string().into();
-                self.tell_of::<M>(|| Told::Gap(TypeId::of::<M>(), Arc::clone(&reason)));
+                self.notify_of::<M>(|| Notice::Gap(TypeId::of::<M>(), Arc::clone(&reason)));
             }
             Delivery::EndOfTransaction => {}
         }
@@ -82,22 +82,22 @@ impl Taps {
     /// Tells that changes of a model are missing.
     pub(crate) fn gap<M: Model>(&self, reason: &str) {
         let reason: Arc<str> = reason.into();
-        self.tell_of::<M>(|| Told::Gap(TypeId::of::<M>(), Arc::clone(&reason)));
+        self.notify_of::<M>(|| Notice::Gap(TypeId::of::<M>(), Arc::clone(&reason)));
     }
 
-    fn tell_of<M: Model>(&self, told: impl Fn() -> Told) {
+    fn notify_of<M: Model>(&self, notice: impl Fn() -> Notice) {
         for tap in lock(&self.taps).iter() {
             let mut state = lock(&tap.state);
             if !state.models.contains(&TypeId::of::<M>()) || state.is_overrun {
                 continue;
             }
-            if state.told.len() < MOST {
-                state.told.push_back(told());
+            if state.notices.len() < MOST {
+                state.notices.push_back(notice());
             } else {
                 // Those that come until the tap is read are missing as well.
                 state.is_overrun = true;
-                state.told.clear();
-                state.told.push_back(Told::Overrun);
+                state.notices.clear();
+                state.notices.push_back(Notice::Overrun);
             }
         }
     }
@@ -109,10 +109,10 @@ impl Taps {
         }
         for tap in lock(&self.taps).iter() {
             let mut state = lock(&tap.state);
-            if let Some(Told::Cut(_)) = state.told.back() {
-                state.told.pop_back();
+            if let Some(Notice::Cut(_)) = state.notices.back() {
+                state.notices.pop_back();
             }
-            state.told.push_back(Told::Cut(positions()));
+            state.notices.push_back(Notice::Cut(positions()));
             drop(state);
             tap.arrived.notify(usize::MAX);
         }
@@ -123,7 +123,7 @@ impl Taps {
         self.is_new.swap(false, Ordering::Relaxed)
     }
 
-    /// Remembers a transaction of the write-ahead log that was told.
+    /// Remembers a transaction that the hub has delivered from the write-ahead log.
     #[cfg(feature = "wal")]
     pub(crate) fn committed(&self, xid: u32) {
         let mut commits = lock(&self.commits);
@@ -136,7 +136,7 @@ impl Taps {
     /// Tells that the hub has stopped.
     pub(crate) fn end(&self, reason: Option<String>) {
         for tap in lock(&self.taps).iter() {
-            lock(&tap.state).told.push_back(Told::Ended(reason.clone()));
+            lock(&tap.state).notices.push_back(Notice::Ended(reason.clone()));
             tap.arrived.notify(usize::MAX);
         }
     }
@@ -164,12 +164,12 @@ impl Tap {
         lock(&self.queue.state).models.insert(TypeId::of::<M>());
     }
 
-    /// Takes what was told since the last call.
+    /// Takes what the hub has delivered since the last call.
     #[must_use]
-    pub fn take(&self) -> VecDeque<Told> {
+    pub fn take(&self) -> VecDeque<Notice> {
         let mut state = lock(&self.queue.state);
         state.is_overrun = false;
-        std::mem::take(&mut state.told)
+        std::mem::take(&mut state.notices)
     }
 
     /// Listens for the next cut, and for the end of the hub.
@@ -183,7 +183,7 @@ impl Tap {
         self.queue.arrived.notify(usize::MAX);
     }
 
-    /// Forgets the transactions that were told from the write-ahead log and that readers see, and returns whether there are
+    /// Forgets the delivered transactions of the write-ahead log that readers see, and returns whether there are
     /// others.
     #[must_use]
     pub fn has_told_hidden(&self, is_hidden: impl Fn(u32) -> bool) -> bool {
@@ -192,13 +192,13 @@ impl Tap {
         !commits.is_empty()
     }
 
-    /// Detaches the tap. Nothing is told any more.
+    /// Detaches the tap. The hub delivers nothing to it any more.
     pub fn detach(&self) {
         let mut taps = lock(&self.taps.taps);
         taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
         self.taps.attached.store(!taps.is_empty(), Ordering::Relaxed);
         drop(taps);
-        lock(&self.queue.state).told.clear();
+        lock(&self.queue.state).notices.clear();
     }
 }
 
@@ -214,7 +214,7 @@ impl std::fmt::Debug for Tap {
     }
 }
 
-impl std::fmt::Debug for Told {
+impl std::fmt::Debug for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Change(..) => f.write_str("Change"),

@@ -26,7 +26,7 @@ pub(crate) struct Cell<I> {
 pub(crate) struct State<I> {
     /// The items; `None` before the first read.
     list: Option<Arc<Published<I>>>,
-    /// Counts what viewers are told of.
+    /// Counts what viewers learn of.
     version: u64,
     status: Status,
     /// The cut at which the value stood last; `None` while it stands at the present cut of the store.

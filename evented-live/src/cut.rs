@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use evented_core::Position;
 
-/// A place between transactions, up to which the hub has told everything about all its models.
+/// A place between transactions, up to which the hub has delivered every change of its models.
 ///
 /// A value changes at a cut and at no other time. A cut has a [`Position`] for each stream that the hub reads. Two cuts are
 /// ordered if one has reached all that the other has.
@@ -33,7 +33,7 @@ impl Cut {
         &self.positions
     }
 
-    /// Whether everything up to a position was told; `None` if it is of a stream that the hub does not read.
+    /// Whether the hub has delivered everything up to a position; `None` if it is of a stream that the hub does not read.
     #[must_use]
     pub fn reaches(&self, position: Position) -> Option<bool> {
         let mine = self.positions.iter().find(|mine| mine.stream() == position.stream())?;

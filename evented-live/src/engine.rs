@@ -1,4 +1,4 @@
-//! The engine of a store: takes what the hub tells and what the readers read, and publishes values at cuts.
+//! The engine of a store: takes the changes of the hub and the rows of the readers, and publishes values at cuts.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_channel::Sender;
 use evented_diesel::LiveOn;
-use evented_feed::spi::{Pace, Told};
+use evented_feed::spi::{Notice, Pace};
 
 use crate::computed::Computed;
 use crate::cut::Cut;
@@ -33,7 +33,7 @@ pub(crate) struct Engine<E> {
     arrivals: Arrivals,
     pub(crate) ids: Ids,
     cut: Cut,
-    /// Whether changes were told since the last cut.
+    /// Whether the hub has delivered changes since the last cut.
     within: bool,
     /// The values that a last viewer has left, with the time when they are removed.
     idle: HashMap<u64, Instant>,
@@ -104,16 +104,16 @@ impl<E: Reader> Engine<E> {
         }
     }
 
-    /// Takes everything that was told and read. Returns when something is due.
+    /// Takes everything that the hub has delivered and read. Returns when something is due.
     fn work(&mut self) -> Instant {
         let now = Instant::now();
-        let told = self.shared.tap.take();
+        let notices = self.shared.tap.take();
         // Several cuts that wait are taken as one: only the last is published.
-        let last_cut = told.iter().rposition(|told| matches!(told, Told::Cut(_)));
+        let last_cut = notices.iter().rposition(|notice| matches!(notice, Notice::Cut(_)));
         let mut passed = false;
-        for (index, told) in told.into_iter().enumerate() {
-            match told {
-                Told::Cut(positions) => {
+        for (index, notice) in notices.into_iter().enumerate() {
+            match notice {
+                Notice::Cut(positions) => {
                     self.within = false;
                     if Some(index) == last_cut {
                         self.take_arrivals(now);
@@ -144,9 +144,9 @@ impl<E: Reader> Engine<E> {
         }
     }
 
-    fn take(&mut self, told: Told, now: Instant) {
-        match told {
-            Told::Change(model, change) => {
+    fn take(&mut self, notice: Notice, now: Instant) {
+        match notice {
+            Notice::Change(model, change) => {
                 self.within = true;
                 let mut concerned = Vec::new();
                 if let Some(part) = self.models.get_mut(&model) {
@@ -154,25 +154,25 @@ impl<E: Reader> Engine<E> {
                 }
                 self.computed.concern(&concerned);
             }
-            Told::Gap(model, reason) => {
+            Notice::Gap(model, reason) => {
                 if let Some(part) = self.models.get_mut(&model) {
                     part.gap(&reason, &self.cut, now);
                 }
                 self.computed.concern_all();
             }
-            Told::Overrun => {
+            Notice::Overrun => {
                 let reason: Arc<str> = "too many changes waited".into();
                 self.models.values_mut().for_each(|part| part.gap(&reason, &self.cut, now));
                 self.computed.concern_all();
             }
-            Told::Ended(reason) => {
+            Notice::Ended(reason) => {
                 let error = LiveError::Stopped { reason };
                 self.models.values_mut().for_each(|part| part.end(&error));
                 self.computed.end(&error);
                 self.shared.end(&error);
                 self.ended = Some(error);
             }
-            Told::Cut(_) => {}
+            Notice::Cut(_) => {}
         }
     }
 
@@ -254,7 +254,7 @@ impl<E: Reader> Engine<E> {
         self.models.values_mut().for_each(|part| part.unlisten(computed));
     }
 
-    /// Reads the values anew whose policies have this key.
+    /// Reads the values again whose policies have this key.
     pub(crate) fn reauthorise(&mut self, key: &str) {
         self.models.values_mut().for_each(|part| part.reauthorise(key));
         self.send_jobs();
@@ -267,7 +267,7 @@ impl<E: Reader> Engine<E> {
     /// Ends all values: the store stops.
     pub(crate) fn stop(&mut self) {
         if self.ended.is_none() {
-            self.take(Told::Ended(None), Instant::now());
+            self.take(Notice::Ended(None), Instant::now());
         }
         self.shared.tap.detach();
         self.lanes.opening.close();

@@ -57,13 +57,13 @@
 //!
 //! # What a value promises
 //!
-//! A value reports a [`Cut`]: a place between transactions up to which the hub has told everything. It equals its query,
-//! evaluated over everything that was told up to that cut.
+//! A value reports a [`Cut`]: a place between transactions up to which the hub has delivered every change. It equals its query,
+//! evaluated over everything that the hub has delivered up to that cut.
 //!
 //! - On SQLite, and over a hub that reads PostgreSQL's write-ahead log, that is a `SELECT` at the moment after a commit.
 //! - Over a hub that reads PostgreSQL's event log, it is the effect of all transactions before the oldest that is still open:
-//!   a `SELECT` whenever none is open. A transaction whose record another, later transaction had changed first may be told in
-//!   two parts, at two cuts.
+//!   a `SELECT` whenever none is open. The hub may deliver one transaction at two cuts: one that changes a record after another
+//!   transaction has changed it, which began later and committed first.
 //!
 //! A value that cannot keep this says so: see [`Status`].
 //!
@@ -75,7 +75,7 @@
 //! - A model without a table (`#[evented(log(only))]`) has `.one(key)` and `.many(keys)` alone.
 //! - A policy that depends on the time of day is asked when a record changes and at no other time. Use
 //!   [`Store::reauthorise`].
-//! - The connections of a store read the primary server. A replica may be behind what the hub has told.
+//! - The connections of a store read the primary server. A replica may be behind what the hub has delivered.
 //!
 //! # Features
 //!

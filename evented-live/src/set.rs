@@ -197,6 +197,14 @@ impl<E: Reader> Set<E> {
         Some(turn)
     }
 
+    /// Takes all turns that there are, and returns whether every label was read.
+    fn is_ready(&mut self) -> Result<bool, LiveError> {
+        while let Some(turn) = self.look() {
+            turn?;
+        }
+        self.core.is_ready()
+    }
+
     /// Waits until every label was read, with those that callbacks point elsewhere meanwhile.
     ///
     /// # Errors
@@ -205,10 +213,7 @@ impl<E: Reader> Set<E> {
     pub async fn ready(&mut self) -> Result<(), LiveError> {
         loop {
             let changed = self.core.changed.listen();
-            while let Some(turn) = self.look() {
-                turn?;
-            }
-            if self.core.is_ready()? {
+            if self.is_ready()? {
                 return Ok(());
             }
             changed.await;
@@ -224,10 +229,7 @@ impl<E: Reader> Set<E> {
         let until = deadline(timeout);
         loop {
             let changed = self.core.changed.listen();
-            while let Some(turn) = self.look() {
-                turn?;
-            }
-            if self.core.is_ready()? {
+            if self.is_ready()? {
                 return Ok(());
             }
             if changed.wait_deadline(until).is_none() {

@@ -1,4 +1,4 @@
-//! Waits until a reader sees what the hub has told.
+//! Waits until a reader sees what the hub has delivered.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Open {
     }
 }
 
-/// Waits until the next statement sees every transaction that was told from the write-ahead log.
+/// Waits until the next statement sees every transaction that the hub has delivered from the write-ahead log.
 ///
 /// The server writes a commit to its log, and so to the hub, before other sessions see it: for microseconds, or as long as a
 /// synchronous standby takes.

@@ -8,9 +8,9 @@ use crate::error::LiveError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Status {
-    /// The value equals its query, evaluated over everything that was told up to its [cut](crate::Cut).
+    /// The value equals its query, evaluated over everything that the hub has delivered up to its [cut](crate::Cut).
     Exact,
-    /// The value is as it was read. An open transaction keeps the hub from telling everything that the read may have seen,
+    /// The value is as it was read. An open transaction keeps the hub from delivering everything that the read may have seen,
     /// so the value belongs to no cut yet. The values of a set may be of different moments. PostgreSQL's event log only: see
     /// `hub.status().delay`.
     AsRead,

@@ -35,7 +35,7 @@ pub use spawn::{AsyncRequery, AsyncSet, AsyncStore, AsyncTurn};
 
 /// Keeps live values: the answers of queries, equal to the database at every cut that they report.
 ///
-/// A store stands on a [`Hub`], which tells it every change, and has two connections of its own, which read what values need.
+/// A store stands on a [`Hub`], which delivers every change to it, and has two connections of its own, which read what values need.
 /// Equal queries of any number of viewers are one value, which is read once.
 ///
 /// `Store` is a handle: its clones refer to the same store. The store stops when the last handle is dropped. Its parameter is
@@ -99,7 +99,7 @@ impl StoreBuilder {
         self
     }
 
-    /// Sets how long a value that was read waits for the hub to tell everything that the read may have seen, before it is
+    /// Sets how long a value that was read waits for the hub to deliver everything that the read may have seen, before it is
     /// shown [as read](crate::Status::AsRead). Default: 100 milliseconds.
     pub fn patience(mut self, time: Duration) -> Self {
         self.settings.patience = time.min(LONGEST);
@@ -168,7 +168,7 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartE
     thread.spawn(work).map(drop).map_err(StartError::Thread)
 }
 
-/// Configures a store over a hub: `live::over(&hub).start(connect)`. The hub tells the store every change; the store keeps the
+/// Configures a store over a hub: `live::over(&hub).start(connect)`. The hub delivers every change to the store; the store keeps the
 /// hub alive.
 pub fn over(hub: &Hub) -> StoreBuilder {
     let settings = Settings {
@@ -197,7 +197,7 @@ impl<E: Reader> Store<E> {
         Set::new(&self.inner)
     }
 
-    /// Reads the values anew whose policies have this [key](evented_core::Policy::key): what they allow was changed elsewhere.
+    /// Reads the values again whose policies have this [key](evented_core::Policy::key): what they allow was changed elsewhere.
     pub fn reauthorise(&self, key: &str) {
         lock(&self.inner.engine).reauthorise(key);
         self.inner.shared.tap.wake();

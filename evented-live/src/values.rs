@@ -55,7 +55,7 @@ pub(crate) trait ModelPart<E>: Send {
     fn jobs(&mut self) -> Vec<(bool, Box<dyn Job<E>>)>;
     /// Does what is due, and returns when something is due next.
     fn tick(&mut self, cut: &Cut, now: Instant) -> Option<Instant>;
-    /// Reads the values anew whose policies have this key.
+    /// Reads the values again whose policies have this key.
     fn reauthorise(&mut self, key: &str);
     /// Ends all values.
     fn end(&mut self, error: &LiveError);
@@ -267,7 +267,7 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
             }
         }
         flips.append(&mut self.flips);
-        // Those that are read anew stood at the cut before this one.
+        // Those that are read again stood at the cut before this one.
         self.take_wanted();
         for id in std::mem::take(&mut self.unsettled) {
             if !self.queries.stands(id)

@@ -83,7 +83,7 @@ fn many_open(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 100,000 changes that are told at once: by a bare hub, and published by a store with 10,000 open queries.
+/// Delivers 100,000 changes at once: with a bare hub, and with a hub and a store with 10,000 open queries.
 fn rate(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let url = model::postgres(bench, "bench_live_rate")?;
     let mut conn = fill(&url)?;
@@ -117,7 +117,7 @@ fn rate(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         let waits = |hub: evented_feed::Hub| {
             std::thread::spawn(move || hub.wait_for_blocking(position, WAIT).map(|()| committed.elapsed()))
         };
-        // One after the other would give the second the cached pages: both are told at once, on two processors.
+        // One after the other would give the second the cached pages: both hubs read at the same time, on two processors.
         let (of_bare, of_hub) = (waits(bare), waits(with_store));
         let list = open.last().ok_or_else(|| anyhow::anyhow!("no list"))?;
         list.wait_for(position, WAIT)?;

@@ -22,7 +22,7 @@ pub struct QueryId(pub u64);
 ///
 /// The caller tells each [`change`](Self::change) in its order, each [`cut`](Self::settle) between transactions, and what it
 /// [read](Self::filled). At a cut, the rows of each query that [stands](Self::stands) are those of its query, evaluated over
-/// everything that was told up to that cut.
+/// everything that the hub has delivered up to that cut.
 ///
 /// A read is wanted at some point of the stream. Its rows may contain later changes. The position behind its last statement,
 /// the marker, says up to where. At the first cut that has reached the marker, the rows with all changes since the read was
@@ -210,18 +210,18 @@ impl<M: LiveModel> Queries<M> {
         stands
     }
 
-    /// Reads a query anew, for example after a read failed.
+    /// Reads a query again, for example after a read failed.
     pub fn read(&mut self, id: QueryId) {
         self.want(id, State::Reads);
     }
 
-    /// Reads all queries anew: changes are missing, or could not be read.
+    /// Reads all queries again: changes are missing, or could not be read.
     pub fn read_all(&mut self) {
         let ids: Vec<_> = self.entries.keys().copied().collect();
         ids.into_iter().for_each(|id| self.read(id));
     }
 
-    /// Reads the queries anew for which this holds.
+    /// Reads the queries again for which this holds.
     pub fn read_if(&mut self, is_it: impl Fn(&Plan<M>) -> bool) {
         let ids: Vec<_> =
             self.entries.iter().filter(|(_, entry)| is_it(entry.window.plan())).map(|(id, _)| *id).collect();
@@ -302,7 +302,7 @@ impl<M: LiveModel> Queries<M> {
         self.reading.iter().map(|(_, id)| *id).filter(arrived)
     }
 
-    /// Ends the reads that a cut has reached. The caller has told everything up to the cut, and nothing behind it. Returns
+    /// Ends the reads that a cut has reached. The caller has passed every change up to the cut, and none behind it. Returns
     /// the queries that stand again, and those that differ.
     pub fn settle(&mut self, has_reached: impl Fn(Position) -> bool) -> Vec<Result<QueryId, Differs>> {
         let mut settled = Vec::new();

@@ -40,7 +40,7 @@ pub enum Step<T> {
         /// The index before the step.
         index: usize,
     },
-    /// The whole list is replaced: it was read anew, or so much changed that single steps say less.
+    /// The whole list is replaced: it was read again, or so much changed that single steps say less.
     Reset {
         /// The list as it is now.
         items: List<T>,

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::Item;
 use crate::random::Random;
 
-/// How transactions commit, and how they are told.
+/// How transactions commit, and how the hub delivers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Transactions overlap. They are told in the order of their numbers, below the oldest that is open.
+    /// Transactions overlap. The hub delivers them in the order of their numbers, below the oldest that is open.
     Overlapping,
     /// One transaction at a time.
     OneWriter,
-    /// Transactions overlap. They are told in the order of their commits, before readers see them.
+    /// Transactions overlap. The hub delivers them in the order of their commits, before readers see them.
     ToldFirst,
 }
 
-/// A change of a record, as it is told.
+/// A change of a record, as the hub delivers it.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) key: i64,
@@ -39,9 +39,9 @@ pub(crate) struct Database {
     open: BTreeMap<u64, Transaction>,
     locks: BTreeMap<i64, u64>,
     last_number: BTreeMap<i64, u64>,
-    /// What is committed and not told yet.
+    /// What is committed and not delivered yet.
     committed: Vec<Told>,
-    /// Transactions that are told and not visible to readers yet, with what they wrote.
+    /// Transactions that are delivered and not visible to readers yet, with what they wrote.
     hidden: Vec<(u64, BTreeMap<i64, Option<Item>>)>,
     commits: u64,
     /// The position of the last committed event.
@@ -112,7 +112,7 @@ impl Database {
         rows
     }
 
-    /// Whether a reader sees everything that was told.
+    /// Whether a reader sees everything that the hub has delivered.
     pub(crate) fn all_told_is_visible(&self) -> bool {
         self.hidden.is_empty()
     }
@@ -225,7 +225,7 @@ impl Database {
         }
     }
 
-    /// Everything that can be told now, and up to where that is everything.
+    /// Everything that can be delivered now, and up to where that is complete.
     pub(crate) fn tell(&mut self) -> (Vec<Told>, (u64, u64)) {
         let open = self.open.values().filter_map(|transaction| transaction.number);
         let horizon = open.min().unwrap_or(self.next_number);

@@ -1,9 +1,9 @@
 //! The law of live values, on a model of databases and hubs: at each cut, every query that stands has the rows that a naive
-//! evaluation gives over everything that was told up to that cut.
+//! evaluation gives over everything that the hub has delivered up to that cut.
 //!
-//! The model has what makes it hard: transactions that overlap and commit late or never, events that are told in another order
-//! than they are committed, commits that are told before readers see them, rounds that are told in parts, reads that take a
-//! while, and queries that come and go meanwhile.
+//! The model has what makes it hard: transactions that overlap and commit late or never, reads that take a while, and queries that
+//! come and go meanwhile. Its hub delivers events in another order than that of the commits, commits before readers see them, and
+//! rounds in parts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends with a panic")]
 

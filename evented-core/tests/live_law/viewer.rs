@@ -1,4 +1,4 @@
-//! The hub's side and the engine's: what was told, what is read, and which queries there are.
+//! The hub's side and the engine's: what the hub has delivered, what is read, and which queries there are.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +17,7 @@ pub(crate) struct Viewer {
     plans: BTreeMap<QueryId, Arc<Plan<Item>>>,
     /// What every query that stood at the last cut has published.
     published: BTreeMap<QueryId, Vec<Item>>,
-    /// What was told and not heard yet.
+    /// What is delivered and not heard yet.
     waiting: VecDeque<Heard>,
     /// Everything that was heard up to the last cut, and the changes since.
     state: BTreeMap<i64, Item>,
@@ -79,7 +79,7 @@ impl Viewer {
         self.waiting.push_back(Heard::Cut(to));
     }
 
-    /// The engine hears some of what was told.
+    /// The engine hears some of what is delivered.
     pub(crate) fn hear(&mut self, random: &mut Random, counts: &mut Counts) {
         let some = if random.one_in(3) { usize::MAX } else { 1 + random.below(6) as usize };
         for _ in 0..some {
@@ -155,7 +155,7 @@ impl Viewer {
         let index = usize::try_from(random.below(self.reads.len() as u64)).unwrap();
         let read = &mut self.reads[index];
         if read.fill.is_none() {
-            // A reader waits until it sees what was told.
+            // A reader waits until it sees what is delivered.
             if self.source != Source::ToldFirst || database.all_told_is_visible() {
                 let rows = database.visible();
                 read.fill = Some(select(&read.wanted.plan, &rows, read.wanted.capacity));

@@ -152,7 +152,7 @@ impl<E: Reader> Core<E> {
         )
     }
 
-    /// Forgets what the page need not be told: a reset says everything.
+    /// Forgets the cancelled labels: a reset sends the whole page.
     #[cfg(feature = "axum")]
     pub(crate) fn forget_cancelled(&mut self) {
         self.cancelled.clear();

@@ -1,4 +1,4 @@
-//! The law on a database: what a value reports at a cut equals its query, evaluated over everything that was told up to it.
+//! The law on a database: what a value reports at a cut equals its query, evaluated over every change up to that cut.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
