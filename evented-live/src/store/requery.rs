@@ -11,31 +11,27 @@ use event_listener::Event;
 use evented_diesel::spi::BlockingExecutor;
 use evented_diesel::{Error, EventedBackend, Subject};
 
+use super::channels::sealed as sealed_channels;
 use super::{BlockingStore, Channels, Inner, sealed};
 use crate::cell::Watched;
 use crate::computed::{Answer, Ask, Asking};
-use crate::engine::Engine;
 use crate::error::LiveError;
 use crate::reader::Reader;
 use crate::shared::lock;
-
-/// Makes a change on some channels concern a computed value.
-type Listen<E> = Box<dyn FnOnce(&mut Engine<E>, u64) -> Result<(), LiveError> + Send>;
 
 /// A query whose answer is read again when a change is on its channels: [`Store::requery`](crate::Store::requery). Open it with
 /// [`Store::open`](super::Store::open), or put it into a set.
 #[must_use = "a query does nothing until a store opens it"]
 pub struct Requery<E: Reader, T> {
     key: String,
-    channels: Listen<E>,
+    channels: Box<dyn sealed_channels::Channels<E> + Send>,
     query: Box<dyn Ask<E>>,
     answer: PhantomData<fn() -> T>,
 }
 
 impl<E: Reader, T> Requery<E, T> {
     fn new(key: &dyn Debug, channels: impl Channels<E> + Send + 'static, query: Box<dyn Ask<E>>) -> Self {
-        let channels = Box::new(move |engine: &mut Engine<E>, id| channels.listen(engine, id));
-        Self { key: format!("{key:?}"), channels, query, answer: PhantomData }
+        Self { key: format!("{key:?}"), channels: Box::new(channels), query, answer: PhantomData }
     }
 }
 
@@ -50,12 +46,13 @@ impl<E: Reader, T: Clone + PartialEq + Send + Sync + 'static> sealed::Openable<E
 
     #[expect(private_interfaces, reason = "users cannot name the trait")]
     fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<Answer<T>>, LiveError> {
+        self.channels.check()?;
         let mut engine = lock(&inner.engine);
         if let Some(watched) = engine.computed.find::<T>(&self.key, changed) {
             return Ok(watched);
         }
         let id = engine.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if let Err(error) = (self.channels)(&mut engine, id) {
+        if let Err(error) = self.channels.listen(&mut engine, id) {
             engine.unlisten(id);
             return Err(error);
         }

@@ -1,18 +1,22 @@
 //! What the tests of live values share: models, tables, and stores over each kind of connection and of hub.
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test support")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use diesel::{PgConnection, SqliteConnection};
+use diesel::{ExpressionMethods as _, PgConnection, QueryDsl as _, SqliteConnection};
 use diesel_async::AsyncPgConnection;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
 use evented_diesel::spi::{AsyncExecutor, BlockingExecutor};
-use evented_feed::Hub;
 use evented_feed::wal::tables_of;
-use evented_live::{self as live, AsyncStore, BlockingStore, Live, Reader, Shape, Store, StoreBuilder};
+use evented_feed::{Channel, Hub};
+use evented_live::{
+    self as live, AsyncStore, BlockingStore, Live, Reader, Requery, Shape, Store, StoreBuilder,
+};
 use evented_tests::db::{Db, Face};
 use serde::Serialize;
 
@@ -136,6 +140,13 @@ pub async fn fresh<C: Kit>() -> Db<C> {
 pub trait Kit: Face + Send + 'static {
     type Reader: Reader<Db = Self::Backend>;
     async fn store(store: StoreBuilder, url: &str) -> Store<Self::Reader>;
+    /// Counts the tasks of an organisation, and how often that was done.
+    fn count(
+        store: &Store<Self::Reader>,
+        channel: Channel<Task>,
+        org: i32,
+        runs: &Arc<AtomicUsize>,
+    ) -> Requery<Self::Reader, i64>;
 }
 
 macro_rules! blocking {
@@ -145,6 +156,19 @@ macro_rules! blocking {
             async fn store(store: StoreBuilder, url: &str) -> BlockingStore<$conn> {
                 let url = url.to_owned();
                 store.start(move || evented_tests::db::connect::<$conn>(&url)).expect("a store")
+            }
+            fn count(
+                store: &BlockingStore<$conn>,
+                channel: Channel<Task>,
+                org: i32,
+                runs: &Arc<AtomicUsize>,
+            ) -> Requery<Self::Reader, i64> {
+                let runs = Arc::clone(runs);
+                store.requery(("count", org), channel, move |conn: &mut $conn| {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    let count = tasks::table.filter(tasks::org_id.eq(org)).count();
+                    diesel::RunQueryDsl::get_result(count, conn)
+                })
             }
         }
     };
@@ -160,6 +184,19 @@ macro_rules! awaiting {
                     async move { evented_tests::db::connect_async::<$conn>(&url).await }
                 };
                 store.spawn(connect).await.expect("a store")
+            }
+            fn count(
+                store: &AsyncStore<$conn>,
+                channel: Channel<Task>,
+                org: i32,
+                runs: &Arc<AtomicUsize>,
+            ) -> Requery<Self::Reader, i64> {
+                let runs = Arc::clone(runs);
+                store.requery(("count", org), channel, move |conn: &mut $conn| {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    let count = tasks::table.filter(tasks::org_id.eq(org)).count();
+                    Box::pin(async move { diesel_async::RunQueryDsl::get_result(count, conn).await })
+                })
             }
         }
     };
