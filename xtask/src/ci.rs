@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     )?;
     println!("\n== dependencies of the core");
     dependencies::check_core()?;
-    for package in ["evented-diesel", "evented-feed", "evented-react", "evented-cli"] {
+    for package in ["evented-diesel", "evented-feed", "evented-react", "evented-live", "evented-cli"] {
         for feature in features(package)? {
             let args = [
                 "clippy",
