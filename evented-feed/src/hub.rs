@@ -285,10 +285,10 @@ impl Hub {
     }
 }
 
-/// Attaches a tap to a hub.
+/// Attaches a tap to a hub. `most` is how many changes wait in it at most.
 #[must_use]
-pub fn attach(hub: &Hub) -> Tap {
-    let tap = Tap::attach(&hub.inner.shared.taps);
+pub fn attach(hub: &Hub, most: usize) -> Tap {
+    let tap = Tap::attach(&hub.inner.shared.taps, most);
     poll_now();
     if hub.inner.shared.is_stopping() {
         hub.inner.shared.taps.end(hub.status().error);

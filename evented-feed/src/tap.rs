@@ -1,4 +1,4 @@
-//! Tells everything that a hub reads to those that keep values equal to the database: the changes of all models in one
+//! Delivers everything that a hub reads to those that keep values equal to the database: the changes of all models in one
 //! order, and the cuts between transactions.
 
 use std::any::{Any, TypeId};
@@ -12,9 +12,6 @@ use evented_diesel::Model;
 use evented_diesel::spi::Delivery;
 
 use crate::sync::lock;
-
-/// How many changes wait in a tap at most.
-const MOST: usize = 65_536;
 
 /// How many transactions of the write-ahead log are remembered.
 #[cfg(feature = "wal")]
@@ -45,9 +42,10 @@ pub(crate) struct Taps {
     commits: Mutex<VecDeque<u32>>,
 }
 
-#[derive(Default)]
 struct Queue {
     state: Mutex<State>,
+    /// How many notices wait at most.
+    most: usize,
     arrived: Event,
 }
 
@@ -60,7 +58,7 @@ struct State {
 }
 
 impl Taps {
-    /// Tells a delivery of a model.
+    /// Passes on a delivery of a model.
     pub(crate) fn deliver<M: Model>(&self, delivery: &Delivery<M>) {
         if !self.attached.load(Ordering::Relaxed) {
             return;
@@ -79,7 +77,7 @@ impl Taps {
         }
     }
 
-    /// Tells that changes of a model are missing.
+    /// Announces that changes of a model are missing.
     pub(crate) fn gap<M: Model>(&self, reason: &str) {
         let reason: Arc<str> = reason.into();
         self.notify_of::<M>(|| Notice::Gap(TypeId::of::<M>(), Arc::clone(&reason)));
@@ -91,7 +89,7 @@ impl Taps {
             if !state.models.contains(&TypeId::of::<M>()) || state.is_overrun {
                 continue;
             }
-            if state.notices.len() < MOST {
+            if state.notices.len() < tap.most {
                 state.notices.push_back(notice());
             } else {
                 // Those that come until the tap is read are missing as well.
@@ -102,7 +100,7 @@ impl Taps {
         }
     }
 
-    /// Tells a cut.
+    /// Announces a cut.
     pub(crate) fn cut(&self, positions: impl Fn() -> Vec<Position>) {
         if !self.attached.load(Ordering::Relaxed) {
             return;
@@ -133,7 +131,7 @@ impl Taps {
         commits.push_back(xid);
     }
 
-    /// Tells that the hub has stopped.
+    /// Announces that the hub has stopped.
     pub(crate) fn end(&self, reason: Option<String>) {
         for tap in lock(&self.taps).iter() {
             lock(&tap.state).notices.push_back(Notice::Ended(reason.clone()));
@@ -149,8 +147,9 @@ pub struct Tap {
 }
 
 impl Tap {
-    pub(crate) fn attach(taps: &Arc<Taps>) -> Self {
-        let queue = Arc::<Queue>::default();
+    /// `most` is how many changes wait in the tap at most.
+    pub(crate) fn attach(taps: &Arc<Taps>, most: usize) -> Self {
+        let queue = Arc::new(Queue { state: Mutex::default(), most, arrived: Event::new() });
         let mut list = lock(&taps.taps);
         list.push(Arc::clone(&queue));
         taps.attached.store(true, Ordering::Relaxed);

@@ -38,10 +38,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(hub: &Hub) -> Self {
+    pub(crate) fn new(hub: &Hub, max_waiting: usize) -> Self {
         Self {
             hub: hub.clone(),
-            tap: evented_feed::spi::attach(hub),
+            tap: evented_feed::spi::attach(hub, max_waiting),
             #[cfg(feature = "axum")]
             nonce: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
             on_wal: evented_feed::spi::is_on_wal(hub),

@@ -78,6 +78,7 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub struct StoreBuilder {
     hub: Hub,
     settings: Settings,
+    max_waiting: usize,
 }
 
 /// Why a store could not be started.
@@ -119,6 +120,13 @@ impl StoreBuilder {
         self
     }
 
+    /// Sets how many changes wait for the store at most, while it is behind its hub. Default: 65,536; at least 1. If there are more, the store
+    /// drops them and reads its values again, which are [stale](crate::Status::Stale) meanwhile.
+    pub fn max_waiting(mut self, changes: usize) -> Self {
+        self.max_waiting = changes.max(1);
+        self
+    }
+
     /// Starts the store on threads of its own. `connect` opens the store's blocking connections, and opens them again after
     /// they are lost.
     ///
@@ -153,7 +161,7 @@ impl StoreBuilder {
     }
 
     fn build<E: Reader>(self) -> (Store<E>, Jobs<E>, Jobs<E>) {
-        let shared = Arc::new(Shared::new(&self.hub));
+        let shared = Arc::new(Shared::new(&self.hub, self.max_waiting));
         let ((opening, opened), (upkeep, kept)) = (async_channel::unbounded(), async_channel::unbounded());
         let engine = Engine::new(&shared, self.settings, Lanes { opening, upkeep });
         let inner = Arc::new(Inner { engine: Arc::new(Mutex::new(engine)), shared });
@@ -177,7 +185,7 @@ pub fn over(hub: &Hub) -> StoreBuilder {
         max_rows: 100_000,
         max_idle_rows: 100_000,
     };
-    StoreBuilder { hub: hub.clone(), settings }
+    StoreBuilder { hub: hub.clone(), settings, max_waiting: 65_536 }
 }
 
 impl<E: Reader> Store<E> {

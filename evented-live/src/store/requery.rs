@@ -85,7 +85,7 @@ where
 impl<C: LoadConnection<Backend: EventedBackend> + Send + 'static> BlockingStore<C> {
     /// Makes a query of any query of Diesel's: a join, a total. It is read again when a change is on one of the
     /// channels, at most every 50 milliseconds, and published if it differs. Viewers with an equal `key` and the same type
-    /// share one value; the query of the first is run. The value is always [as read](crate::Status::AsRead).
+    /// share one value, with the query and the channels of the first: put everything into the key that they depend on. The value is always [as read](crate::Status::AsRead).
     ///
     /// ```ignore
     /// let totals = store.requery(("totals", org), Item::changes().scope(Item::ORG.eq(org)), move |conn| {
@@ -145,7 +145,7 @@ mod asynchronous {
     impl<C: AsyncConnection<Backend: EventedBackend> + Send + 'static> AsyncStore<C> {
         /// Makes a query of any query of Diesel's: a join, a total. It is read again when a change is on one of the
         /// channels, at most every 50 milliseconds, and published if it differs. Viewers with an equal `key` and the same
-        /// type share one value; the query of the first is run. The value is always [as read](crate::Status::AsRead).
+        /// type share one value, with the query and the channels of the first: put everything into the key that they depend on. The value is always [as read](crate::Status::AsRead).
         ///
         /// ```ignore
         /// let totals = store.requery(("totals", org), Item::changes().scope(Item::ORG.eq(org)), move |conn| {

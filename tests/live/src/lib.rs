@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test support")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -135,6 +135,20 @@ pub async fn fresh<C: Kit>() -> Db<C> {
     db
 }
 
+/// How often a query was run, and whether it fails.
+#[derive(Debug, Default)]
+pub struct Runs {
+    pub number: AtomicUsize,
+    pub fails: AtomicBool,
+}
+
+impl Runs {
+    fn begin(&self) -> diesel::QueryResult<()> {
+        self.number.fetch_add(1, Ordering::SeqCst);
+        if self.fails.load(Ordering::SeqCst) { Err(diesel::result::Error::NotFound) } else { Ok(()) }
+    }
+}
+
 /// A connection, with the store that reads with its kind.
 #[expect(async_fn_in_trait, reason = "nobody else implements it")]
 pub trait Kit: Face + Send + 'static {
@@ -145,7 +159,7 @@ pub trait Kit: Face + Send + 'static {
         store: &Store<Self::Reader>,
         channel: Channel<Task>,
         org: i32,
-        runs: &Arc<AtomicUsize>,
+        runs: &Arc<Runs>,
     ) -> Requery<Self::Reader, i64>;
 }
 
@@ -161,11 +175,11 @@ macro_rules! blocking {
                 store: &BlockingStore<$conn>,
                 channel: Channel<Task>,
                 org: i32,
-                runs: &Arc<AtomicUsize>,
+                runs: &Arc<Runs>,
             ) -> Requery<Self::Reader, i64> {
                 let runs = Arc::clone(runs);
                 store.requery(("count", org), channel, move |conn: &mut $conn| {
-                    runs.fetch_add(1, Ordering::SeqCst);
+                    runs.begin()?;
                     let count = tasks::table.filter(tasks::org_id.eq(org)).count();
                     diesel::RunQueryDsl::get_result(count, conn)
                 })
@@ -189,13 +203,16 @@ macro_rules! awaiting {
                 store: &AsyncStore<$conn>,
                 channel: Channel<Task>,
                 org: i32,
-                runs: &Arc<AtomicUsize>,
+                runs: &Arc<Runs>,
             ) -> Requery<Self::Reader, i64> {
                 let runs = Arc::clone(runs);
                 store.requery(("count", org), channel, move |conn: &mut $conn| {
-                    runs.fetch_add(1, Ordering::SeqCst);
+                    let begun = runs.begin();
                     let count = tasks::table.filter(tasks::org_id.eq(org)).count();
-                    Box::pin(async move { diesel_async::RunQueryDsl::get_result(count, conn).await })
+                    Box::pin(async move {
+                        begun?;
+                        diesel_async::RunQueryDsl::get_result(count, conn).await
+                    })
                 })
             }
         }

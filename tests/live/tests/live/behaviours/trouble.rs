@@ -1,5 +1,7 @@
 //! Trouble: plain SQL, lost connections, columns that compare otherwise, an open transaction.
 
+use std::process::Command;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use evented_diesel::migrations::Database;
@@ -142,6 +144,47 @@ async fn a_viewer_that_never_reads_holds_nobody_back() {
     assert!(update.old().is_empty() && update.new().len() > update.old().len());
 }
 
+/// A view whose conversion waits, if the rank of its task is 100.
+#[derive(Clone, Debug, PartialEq)]
+struct Slow(i16);
+static GATE: Gate = Gate { is_open: Mutex::new(false), changed: Condvar::new() };
+struct Gate {
+    is_open: Mutex<bool>,
+    changed: Condvar,
+}
+impl From<&Task> for Slow {
+    fn from(task: &Task) -> Self {
+        if task.rank == 100 {
+            drop(GATE.changed.wait_while(GATE.is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+        }
+        Self(task.rank)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_store_that_is_far_behind_its_hub_reads_again() {
+    let mut world = World::with::<Source>(|store| store.max_waiting(10)).await;
+    world.insert(task(1, 0, "a")).await;
+    let mut views = world.store.open(Task::live().view::<Slow>()).await.unwrap();
+    let mut window = world.store.open(Task::live().order(|t| t.rank.asc()).limit(3)).await.unwrap();
+    let mut feed = world.hub.subscribe(Task::changes()).unwrap();
+    world.insert(task(1, 100, "the store waits")).await;
+    for rank in 1..50 {
+        world.insert(task(1, rank, "x")).await;
+    }
+    // The hub has read them all, and most did not fit into the tap.
+    for _ in 0..50 {
+        feed.recv_timeout(Duration::from_secs(100)).unwrap();
+    }
+    *GATE.is_open.lock().unwrap() = true;
+    GATE.changed.notify_all();
+    until(&mut views, "all of them", |views| views.len() == 51).await;
+    until(&mut window, "the first three", |list| list.iter().map(|task| task.rank).eq(0..3)).await;
+    world.insert(task(1, -1, "later")).await;
+    until(&mut window, "what comes then", |list| list.iter().map(|task| task.rank).eq(-1..2)).await;
+    eventually("they are exact", async || views.status().is_exact() && window.status().is_exact()).await;
+}
+
 /// A view whose conversion panics for some tasks.
 #[derive(Clone, Debug, PartialEq)]
 struct Fragile(i16);
@@ -197,7 +240,7 @@ async fn a_server_that_crashes_and_comes_back_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_restored_is_read_anew() {
+async fn a_file_that_is_restored_is_read_again() {
     if Db::<Conn>::DATABASE == Database::Postgres {
         return;
     }
@@ -224,7 +267,7 @@ async fn a_file_that_is_restored_is_read_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_cannot_be_read_has_its_values_read_anew() {
+async fn an_event_that_cannot_be_read_has_its_values_read_again() {
     let mut world = World::new::<Source>().await;
     world.insert(task(1, 1, "a")).await;
     let query = Task::live().filter(|t| t.org_id.eq(1)).order(|t| t.title.asc());
@@ -245,4 +288,73 @@ async fn an_event_that_cannot_be_read_has_its_values_read_anew() {
     until(&mut list, "the row of the event", |list| titles(list) == ["a", "b"]).await;
     world.insert(task(1, 1, "c")).await;
     until(&mut list, "what comes then", |list| titles(list) == ["a", "b", "c"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_altered_disturbs_no_value() {
+    let mut world = World::new::<Source>().await;
+    let lamp = world.insert(task(1, 0, "a")).await;
+    let of_org = |org| Task::live().filter(move |t| t.org_id.eq(org)).order(|t| t.title.asc()).limit(3);
+    let mut window = world.store.open(of_org(1)).await.unwrap();
+    let mut one = world.store.open(Task::live().one(lamp.id)).await.unwrap();
+    for round in 0..3 {
+        // Also what the statements that are prepared on the connections of the store return is of another type.
+        let alter = match (Db::<Conn>::DATABASE, round % 2) {
+            (Database::Sqlite, _) => format!("ALTER TABLE tasks ADD extra{round} TEXT NOT NULL DEFAULT 'x'"),
+            (Database::Postgres, 0) => format!(
+                "ALTER TABLE tasks ADD extra{round} TEXT NOT NULL DEFAULT 'x', ALTER title TYPE VARCHAR(200)"
+            ),
+            (Database::Postgres, _) => "ALTER TABLE tasks ALTER title TYPE TEXT".to_owned(),
+        };
+        world.db.sql(&alter).await;
+        world.db = world.db.connect().await;
+        let mut added = Vec::new();
+        for rank in 0..60 {
+            added.push(world.insert(task(1, rank, "b")).await);
+        }
+        until(&mut window, "new rows", |list| titles(list) == ["a", "b", "b"]).await;
+        // The window has to read what it does not keep.
+        for task in added {
+            world.db.run(task.delete()).await.unwrap();
+        }
+        until(&mut window, "rows that go", |list| titles(list) == ["a"]).await;
+        let changes = TaskChanges { rank: Some(round), ..Default::default() };
+        world.db.run(lamp.update(changes)).await.unwrap();
+        until(&mut one, "an update", |one| one.as_ref().is_some_and(|task| task.rank == round)).await;
+        assert!(world.store.open(of_org(i32::from(round) + 7)).await.unwrap().get().is_empty());
+    }
+    eventually("they are exact", async || window.status().is_exact() && one.status().is_exact()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_restored_is_read_again() {
+    if Db::<Conn>::DATABASE == Database::Sqlite || HEARS_SQL {
+        return;
+    }
+    let mut cluster = Cluster::start(Settings::default()).unwrap();
+    let url = cluster.url();
+    let mut world = World::on_own_server::<evented_live_tests::Log>(|| url).await;
+    world.insert(task(1, 1, "a")).await;
+    cluster.stop(Stop::Fast).unwrap();
+    let (data, backup) = (cluster.dir().join("data"), cluster.dir().join("backup"));
+    let copied = Command::new("cp").arg("-a").args([&data, &backup]).status().unwrap();
+    assert!(copied.success());
+    cluster.start_again().unwrap();
+    world.db = world.db.connect().await;
+
+    let query = || Task::live().filter(|t| t.org_id.eq(1)).order(|t| t.title.asc()).limit(5);
+    let mut list = world.store.open(query()).await.unwrap();
+    world.insert(task(1, 1, "b")).await;
+    until(&mut list, "the second", |list| titles(list) == ["a", "b"]).await;
+
+    cluster.stop(Stop::Immediate).unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&backup, &data).unwrap();
+    cluster.start_again().unwrap();
+    world.db = world.db.connect().await;
+    world.insert(task(1, 1, "c")).await;
+    until(&mut list, "the restored server", |list| titles(list) == ["a", "c"]).await;
+    world.insert(task(1, 1, "d")).await;
+    until(&mut list, "what comes then", |list| titles(list) == ["a", "c", "d"]).await;
+    eventually("it is exact", async || list.status().is_exact()).await;
 }
