@@ -17,6 +17,7 @@ mod query;
 mod recent;
 mod row;
 mod steps;
+mod tree;
 mod value;
 mod window;
 
@@ -25,11 +26,15 @@ pub use filter::{Condition, Filter, Op, Test};
 pub use list::List;
 pub use model::LiveModel;
 pub use order::{After, IntoOrder, Term};
-pub use plan::{Plan, Target};
+pub use plan::{Parent, Plan, Target};
 pub use queries::{Differs, Queries, QueryId, Wanted};
 pub use query::{ItemOf, LiveQuery, Many, One, Parts, Query, Shape};
 pub use row::Row;
 pub use steps::{Step, steps};
+pub use tree::{
+    All, AllowedBy, At, Branch, Branches, Change as AnyChange, Grown, Keyed, MOST_LEVELS, Policies, Related,
+    Single, TooDeep, Tree, TreeParts, TreeQuery, TreeState, Valued,
+};
 pub use value::{FieldValue, Ordered, Value};
 #[doc(hidden)]
 pub use window::SPARE;

@@ -60,7 +60,8 @@ impl<M> Clone for FieldRef<M> {
 
 impl<M> FieldRef<M> {
     /// The canonical form of a record's value; `None` if it is null or has none.
-    pub(super) fn encoded(&self, record: &M) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn encoded(&self, record: &M) -> Option<Vec<u8>> {
         (self.encode)(self, record)
     }
 }
@@ -134,7 +135,12 @@ impl<M: 'static, T: FieldValue> Field<M, T> {
         }
     }
 
-    fn operand(self, value: T::Value) -> Operand {
+    /// The value of a record's field.
+    pub(super) fn get(self, record: &M) -> &T {
+        (self.get)(record)
+    }
+
+    pub(super) fn operand(self, value: T::Value) -> Operand {
         Operand::of(self.name, T::some(value.stored()))
     }
 

@@ -76,6 +76,18 @@ impl<M> Filter<M> {
         Self(Arc::new(Condition::Any(Vec::new())))
     }
 
+    /// A field has one of these values.
+    pub(super) fn among(field: &FieldRef<M>, operands: Vec<Operand>) -> Self
+    where
+        M: 'static,
+    {
+        let values: std::collections::HashSet<Arc<[u8]>> =
+            operands.iter().filter_map(|operand| operand.encoded.clone()).collect();
+        let of = field.clone();
+        let holds = move |record: &M| of.encoded(record).map(|value| values.contains(value.as_slice()));
+        Self::test(Test { field: field.clone(), op: Op::In, operands, holds: Arc::new(holds) })
+    }
+
     pub(super) fn test(test: Test<M>) -> Self {
         Self(Arc::new(Condition::Test(test)))
     }

@@ -5,8 +5,10 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::field::{Field, FieldRef, Operand};
 use super::filter::{Filter, Op, encode_operand};
 use super::order::{After, Term, compare_keys};
+use super::value::FieldValue;
 use crate::channel::{Channel, ChannelTarget};
 use crate::policy::{Policy, answer};
 use crate::{Denied, Evented, KeyValue, Scope};
@@ -25,6 +27,8 @@ pub struct Plan<M: Evented> {
     /// The place in the order behind which the list begins.
     pub after: Option<After<M>>,
     policies: Vec<Allowed<M>>,
+    /// The parent whose children these are.
+    pub parent: Option<Parent<M>>,
 }
 
 /// The records of a query.
@@ -44,6 +48,19 @@ pub struct Keys {
     /// The keys.
     pub list: Vec<KeyValue>,
     places: HashMap<KeyValue, usize>,
+}
+
+/// The parent whose children a list of a tree has. Such lists of one branch are read together.
+#[doc(hidden)]
+pub struct Parent<M> {
+    /// The branch: the type of the tree, and the number of the branch in it.
+    pub branch: (TypeId, u16),
+    /// The foreign key.
+    pub field: FieldRef<M>,
+    /// The key of the parent.
+    pub key: Operand,
+    /// The condition on the children, but for their parent.
+    pub rest: Filter<M>,
 }
 
 struct Allowed<M: Evented> {
@@ -81,15 +98,42 @@ impl<M: Evented> Plan<M> {
             limit: None,
             after: None,
             policies: Vec::new(),
+            parent: None,
         }
     }
 
     pub(super) fn allow<P: Policy<M> + 'static>(&mut self, policy: P) {
+        self.allow_shared(&Arc::new(policy));
+    }
+
+    pub(super) fn allow_shared<P: Policy<M> + 'static>(&mut self, policy: &Arc<P>) {
         if let Some(filter) = policy.filter() {
             self.filter = std::mem::replace(&mut self.filter, Filter::everything()).and(filter);
         }
         let shared = policy.key().map(|key| (TypeId::of::<P>(), key));
-        self.policies.push(Allowed { policy: Arc::new(policy), shared });
+        self.policies.push(Allowed { policy: Arc::clone(policy) as Arc<dyn Policy<M>>, shared });
+    }
+
+    /// Narrows the query to the children of a parent.
+    pub(super) fn of_parent<F: FieldValue>(
+        mut self,
+        branch: (TypeId, u16),
+        field: Field<M, F>,
+        key: F::Value,
+    ) -> Self {
+        let is_child = field.eq(key.clone());
+        let rest = std::mem::replace(&mut self.filter, Filter::everything());
+        self.filter = is_child.and(rest.clone());
+        self.parent = Some(Parent { branch, field: field.field_ref(), key: field.operand(key), rest });
+        self
+    }
+
+    /// The condition on the children of all these parents, which are of one branch.
+    #[must_use]
+    pub fn siblings(parents: &[&Parent<M>]) -> Filter<M> {
+        let Some(first) = parents.first() else { return Filter::nothing() };
+        let keys = parents.iter().map(|parent| parent.key.clone()).collect();
+        Filter::among(&first.field, keys).and(first.rest.clone())
     }
 
     /// Whether the viewer may see the record. `false` if the policy panics.
@@ -227,6 +271,23 @@ fn text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+impl<M> std::fmt::Debug for Parent<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} = {:?}", self.field, self.key)
+    }
+}
+
+impl<M> Clone for Parent<M> {
+    fn clone(&self) -> Self {
+        Self {
+            branch: self.branch,
+            field: self.field.clone(),
+            key: self.key.clone(),
+            rest: self.rest.clone(),
+        }
+    }
+}
+
 impl<M: Evented> Clone for Plan<M> {
     fn clone(&self) -> Self {
         Self {
@@ -236,6 +297,7 @@ impl<M: Evented> Clone for Plan<M> {
             limit: self.limit,
             after: self.after.clone(),
             policies: self.policies.clone(),
+            parent: self.parent.clone(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::plan::{Plan, Target};
 use super::recent::Recent;
 use super::row::Row;
 use super::window::{Fill, Held, Window};
-use crate::{ChangeKind, KeyValue, Position};
+use crate::{ChangeKind, KeyValue, Position, RawChange};
 
 mod changes;
 
@@ -327,6 +327,57 @@ impl<M: LiveModel> Queries<M> {
         }
         self.forget();
         settled
+    }
+
+    /// Ends reads like [`settle`](Self::settle) at a cut before the one that has reached them: `ahead` are the changes since, which
+    /// are undone in what was read. They are taken later.
+    pub fn settle_before(
+        &mut self,
+        has_reached: impl Fn(Position) -> bool,
+        ahead: &[Arc<RawChange<M>>],
+    ) -> Vec<Result<QueryId, Differs>> {
+        let mut settled = self.settle(has_reached);
+        // The first change of a record since says what the record was.
+        let mut before: HashMap<KeyValue, &Arc<RawChange<M>>> = HashMap::new();
+        for change in ahead {
+            if let Some(key) = &change.key {
+                before.entry(M::key_value(key)).or_insert(change);
+            }
+        }
+        if before.is_empty() {
+            return settled;
+        }
+        for id in settled.iter().filter_map(|settled| settled.as_ref().ok()) {
+            for (key, change) in &before {
+                self.apply(*id, key, change.before.as_ref());
+            }
+            self.refill(*id);
+        }
+        settled.retain(|settled| settled.as_ref().map_or(true, |id| self.stands(*id)));
+        settled
+    }
+
+    /// The queries that are being read.
+    pub(super) fn reading(&self) -> impl Iterator<Item = QueryId> {
+        self.reading.iter().map(|(_, id)| *id)
+    }
+
+    /// Whether a read is under way.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        !self.reading.is_empty()
+    }
+
+    /// Whether changes say all of a record.
+    #[must_use]
+    pub fn says_generated(&self) -> bool {
+        self.says_generated
+    }
+
+    /// Whether a query that stands has a record.
+    #[must_use]
+    pub fn shows(&self, id: QueryId, key: &KeyValue) -> bool {
+        self.rows(id).iter().any(|held| held.key == *key)
     }
 
     /// Gives a query its rows.

@@ -80,7 +80,10 @@ impl Database {
             _ => Some(2),
         };
         let rank = i16::try_from(random.below(8)).unwrap();
-        Item { id, org, rank, name: random.choose(&["a", "ab", "b", "", "ä"]).unwrap().to_string() }
+        let name = random.choose(&["a", "ab", "b", "", "ä"]).unwrap().to_string();
+        let up = (!random.one_in(4)).then(|| i64::try_from(1 + random.below(12)).unwrap());
+        let to = (!random.one_in(4)).then(|| i64::try_from(1 + random.below(12)).unwrap());
+        Item { id, org, rank, name, up, to }
     }
 
     /// Rows that were there before everything.
@@ -95,6 +98,19 @@ impl Database {
     /// The rows that the last commits lead to.
     pub(crate) fn rows(&self) -> &BTreeMap<i64, Item> {
         &self.rows
+    }
+
+    /// The rows that everything that was delivered leads to, before the next delivery.
+    #[allow(dead_code, reason = "another test uses it")]
+    pub(crate) fn told(&self) -> BTreeMap<i64, Item> {
+        let mut rows = self.rows.clone();
+        for event in self.committed.iter().rev() {
+            match &event.before {
+                Some(item) => rows.insert(event.key, item.clone()),
+                None => rows.remove(&event.key),
+            };
+        }
+        rows
     }
 
     /// The rows that a reader sees.
@@ -181,6 +197,18 @@ impl Database {
         };
         self.last_number.insert(key, number);
         transaction.events.push(Told { key, before, after, at: (number, self.next_position) });
+    }
+
+    /// Writes a record that is new.
+    #[allow(dead_code, reason = "another test uses it")]
+    pub(crate) fn insert(&mut self, random: &mut Random) {
+        let Some(transaction) = self.open.values_mut().next() else { return };
+        self.next_key += 1;
+        self.next_position += 1;
+        let (key, item) = (self.next_key, Self::item(random, self.next_key));
+        transaction.writes.insert(key, Some(item.clone()));
+        let at = (0, self.next_position);
+        transaction.events.push(Told { key, before: None, after: Some(item), at });
     }
 
     pub(crate) fn end(&mut self, random: &mut Random) {

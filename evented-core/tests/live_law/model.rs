@@ -16,13 +16,20 @@ pub(crate) struct Item {
     pub(crate) org: Option<i32>,
     pub(crate) rank: i16,
     pub(crate) name: String,
+    /// The parent.
+    pub(crate) up: Option<i64>,
+    /// What it links its parent to.
+    pub(crate) to: Option<i64>,
 }
 
 #[derive(Clone, Copy)]
+#[allow(dead_code, reason = "another test uses all of them")]
 pub(crate) struct ItemFields {
     pub(crate) org: Field<Item, Option<i32>>,
     pub(crate) rank: Field<Item, i16>,
     pub(crate) name: Field<Item, String>,
+    pub(crate) up: Field<Item, Option<i64>>,
+    pub(crate) to: Field<Item, Option<i64>>,
 }
 
 impl LiveModel for Item {
@@ -33,6 +40,8 @@ impl LiveModel for Item {
             org: Field::new(0, "org", "org", |item| &item.org),
             rank: Field::new(1, "rank", "rank", |item| &item.rank),
             name: Field::new(2, "name", "name", |item| &item.name),
+            up: Field::new(3, "up", "up", |item| &item.up),
+            to: Field::new(4, "to", "to", |item| &item.to),
         }
     }
     fn same(&self, other: &Self) -> bool {
@@ -96,7 +105,7 @@ impl Evented for Item {
         Ok(Value::Null)
     }
     fn from_fields(id: i64, _: &mut Fields) -> Result<Self, FieldError> {
-        Ok(Self { id, org: None, rank: 0, name: String::new() })
+        Ok(Self { id, org: None, rank: 0, name: String::new(), up: None, to: None })
     }
     fn digests(&self) -> Result<FieldDigests, Unstorable> {
         Ok(StateDigester::new(3).finish())

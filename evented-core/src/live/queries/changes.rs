@@ -55,7 +55,7 @@ impl<M: LiveModel> Queries<M> {
     }
 
     /// Applies a change of a record.
-    fn apply(&mut self, id: QueryId, key: &KeyValue, after: Option<&Arc<RecordState<M>>>) {
+    pub(super) fn apply(&mut self, id: QueryId, key: &KeyValue, after: Option<&Arc<RecordState<M>>>) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         if !matches!(entry.state, State::Stands | State::Refreshes(_)) {
             return;

@@ -1,0 +1,84 @@
+//! Trees of associations: a record with its children, its parents, and what it is linked to.
+//!
+//! The lists of a tree are queries like any other: the children of one parent, the record with one key. [`TreeState`] has the
+//! [`Queries`](super::Queries) of one tree, and follows the changes on its own: where something is not known yet at a cut, it
+//! stays at that cut until that was read, while the other values of a store go on.
+
+mod branches;
+mod graph;
+mod lists;
+mod policies;
+mod query;
+mod related;
+mod state;
+
+use super::list::List;
+use super::model::LiveModel;
+use super::row::Row;
+
+pub use branches::{At, Branches};
+pub use graph::Change;
+pub use policies::{AllowedBy, Policies};
+pub use query::{All, Keyed, Single, TreeParts, TreeQuery, Valued};
+pub use related::Related;
+pub use state::{Grown, TooDeep, TreeState};
+
+/// How deep a tree may be.
+pub const MOST_LEVELS: usize = 64;
+
+/// A record with its associations: `#[derive(Tree)]` implements it. A [`Row`] alone is a tree, too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no tree of records",
+    note = "use `Row<Model>` for a record alone, or a struct with `#[derive(Tree)]`"
+)]
+pub trait Tree: Clone + PartialEq + Unpin + Send + Sync + 'static {
+    /// The model of the record at the root.
+    type Model: LiveModel;
+
+    /// Whether it is a record alone.
+    #[doc(hidden)]
+    const IS_ROW: bool = false;
+
+    /// Builds the tree of a record; `None` if something of it is not known yet.
+    #[doc(hidden)]
+    fn grow(row: &Row<Self::Model>, branches: &mut Branches<'_>) -> Option<Self>;
+}
+
+impl<M: LiveModel> Tree for Row<M> {
+    type Model = M;
+    const IS_ROW: bool = true;
+    fn grow(row: &Self, _: &mut Branches<'_>) -> Option<Self> {
+        Some(row.clone())
+    }
+}
+
+/// What holds the trees of an association: a [`List`], or an `Option` for one at most.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot hold an association",
+    note = "write `List<…>` for many, or `Option<…>` for one at most, of `Row<Model>` or of a tree"
+)]
+pub trait Branch: Sized {
+    /// The trees.
+    type Node: Tree;
+    /// How many there are at most.
+    #[doc(hidden)]
+    const MOST: Option<usize>;
+    #[doc(hidden)]
+    fn of(list: List<Self::Node>) -> Self;
+}
+
+impl<T: Tree> Branch for List<T> {
+    type Node = T;
+    const MOST: Option<usize> = None;
+    fn of(list: Self) -> Self {
+        list
+    }
+}
+
+impl<T: Tree> Branch for Option<T> {
+    type Node = T;
+    const MOST: Option<usize> = Some(1);
+    fn of(list: List<T>) -> Self {
+        list.first().cloned()
+    }
+}

@@ -1,0 +1,86 @@
+//! The trees of the test, without a derive.
+
+use evented_core::Evented as _;
+use evented_core::live::{At, Branches, List, LiveModel as _, Row, Tree};
+
+use crate::model::Item;
+
+const fn at(branch: u16) -> At {
+    At { branch, depth: None }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Mid {
+    pub(crate) item: Row<Item>,
+    pub(crate) to: Option<Row<Item>>,
+    pub(crate) first: Option<Row<Item>>,
+}
+
+impl Tree for Mid {
+    type Model = Item;
+    fn grow(row: &Row<Item>, branches: &mut Branches<'_>) -> Option<Self> {
+        let to = branches.belongs_to(at(0), row.to.as_ref());
+        let first = branches.has_many::<Option<Row<Item>>, _, _>(at(1), row, Item::fields().up, |it| {
+            it.order(|i| (i.rank.desc(), i.name.asc()))
+        });
+        Some(Self { item: row.clone(), to: to?, first: first? })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Card {
+    pub(crate) item: Row<Item>,
+    pub(crate) mids: List<Mid>,
+    pub(crate) up: Option<Mid>,
+    pub(crate) linked: List<Row<Item>>,
+    pub(crate) grand: List<Row<Item>>,
+}
+
+impl Tree for Card {
+    type Model = Item;
+    fn grow(row: &Row<Item>, branches: &mut Branches<'_>) -> Option<Self> {
+        let fields = Item::fields();
+        let mids = branches.has_many::<List<Mid>, _, _>(at(0), row, fields.up, |it| {
+            it.filter(|i| i.rank.ge(1)).order(|i| i.rank.asc()).limit(2)
+        });
+        let up = branches.belongs_to(at(1), row.up.as_ref());
+        let linked =
+            branches.many_to_many::<List<Row<Item>>, Item, _, _, _>(at(2), row, fields.up, fields.to, |it| {
+                it.filter(|i| i.org.is_not_null()).order(|i| i.name.asc())
+            });
+        let grand =
+            branches.through::<List<Row<Item>>, Item, _, _, _>(at(3), row, fields.up, fields.up, |it| {
+                it.order(|i| i.rank.desc()).limit(3)
+            });
+        Some(Self { item: row.clone(), mids: mids?, up: up?, linked: linked?, grand: grand? })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Nest {
+    pub(crate) item: Row<Item>,
+    pub(crate) below: List<Nest>,
+}
+
+impl Tree for Nest {
+    type Model = Item;
+    fn grow(row: &Row<Item>, branches: &mut Branches<'_>) -> Option<Self> {
+        let below = branches.has_many(At { branch: 0, depth: Some(2) }, row, Item::fields().up, |it| it);
+        Some(Self { item: row.clone(), below: below? })
+    }
+}
+
+/// A tree with the key of its root.
+pub(crate) trait Rooted: Tree<Model = Item> + std::fmt::Debug {
+    fn key(&self) -> i64;
+}
+macro_rules! rooted {
+    ($($tree:ty),*) => {$(
+        impl Rooted for $tree {
+            fn key(&self) -> i64 {
+                Item::key(&self.item)
+            }
+        }
+    )*};
+}
+rooted!(Card, Nest);
