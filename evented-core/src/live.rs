@@ -32,8 +32,8 @@ pub use query::{ItemOf, LiveQuery, Many, One, Parts, Query, Shape};
 pub use row::Row;
 pub use steps::{Step, steps};
 pub use tree::{
-    All, AllowedBy, At, Branch, Branches, Change as AnyChange, Grown, Keyed, MOST_LEVELS, Policies, Related,
-    Single, TooDeep, Tree, TreeParts, TreeQuery, TreeState, Valued,
+    All, AllowedBy, At, Branch, Branches, Change as AnyChange, ForeignKey, Grown, Keyed, MOST_LEVELS,
+    Policies, Related, Single, TooDeep, Tree, TreeParts, TreeQuery, TreeState, Valued,
 };
 pub use value::{FieldValue, Ordered, Value};
 #[doc(hidden)]

@@ -241,7 +241,7 @@ pub use exec::RunAsync;
 pub use exec::{Executor, Operation, Run};
 pub use model::{
     Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, LiveOn, Model, ModelOn, NoFields,
-    PendingEvent, Written,
+    PendingEvent, TreeOn, Written,
 };
 pub use model::{RowFilter, Savable, WithTable};
 pub use read::{Entry, LinkedEvents};

@@ -13,7 +13,8 @@ mod written;
 
 pub use cascade::{Cascade, DeletingChildren};
 pub use definition::{
-    EventsOf, LiveOn, Model, ModelOn, RowFilter, Savable, WithTable, column, converted_column,
+    EventsOf, LiveOn, Model, ModelOn, ModelVisitor, RowFilter, Savable, TreeOn, WithTable, column,
+    converted_column,
 };
 pub use derived::Derived;
 pub use event::{Columns, Event};

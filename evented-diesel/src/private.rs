@@ -36,10 +36,10 @@ pub use crate::error::Error;
 pub use crate::exec::Executor;
 pub use crate::model::{
     Cascade, DeletingChildren, Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model,
-    ModelOn, PendingEvent, RecordedIn, Savable, SharedLog, WithTable, Written, column, converted_column,
-    shard_by_key,
+    ModelOn, ModelVisitor, PendingEvent, RecordedIn, Savable, SharedLog, TreeOn, WithTable, Written, column,
+    converted_column, shard_by_key,
 };
-pub use crate::sql::{BindColumns, BindOperands, ConvertedField, LogName, NamedTable};
+pub use crate::sql::{BindColumns, BindOperands, ConvertedField, LogName, NamedTable, SqlTypes};
 pub use crate::sql_types;
 pub use crate::statements::{IsRecord, IsRow, JoinOf, push_is_row};
 pub use crate::write::{Command, delete_children};

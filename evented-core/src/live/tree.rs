@@ -12,6 +12,7 @@ mod query;
 mod related;
 mod state;
 
+use super::field::Field;
 use super::list::List;
 use super::model::LiveModel;
 use super::row::Row;
@@ -50,6 +51,20 @@ impl<M: LiveModel> Tree for Row<M> {
     fn grow(row: &Self, _: &mut Branches<'_>) -> Option<Self> {
         Some(row.clone())
     }
+}
+
+/// A model that belongs to `P` by a foreign key. `#[evented(live)]` implements it for each `#[diesel(belongs_to(P))]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not belong to `{P}`",
+    note = "write `#[diesel(belongs_to({P}))]` on `{Self}`, which needs `#[evented(live)]`, or name the foreign key: `by = \
+            field`"
+)]
+pub trait ForeignKey<P>: LiveModel {
+    /// The type of the foreign key.
+    type Value;
+
+    /// Returns the foreign key.
+    fn foreign_key() -> Field<Self, Self::Value>;
 }
 
 /// What holds the trees of an association: a [`List`], or an `Option` for one at most.

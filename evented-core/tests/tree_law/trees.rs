@@ -19,7 +19,7 @@ pub(crate) struct Mid {
 impl Tree for Mid {
     type Model = Item;
     fn grow(row: &Row<Item>, branches: &mut Branches<'_>) -> Option<Self> {
-        let to = branches.belongs_to(at(0), row.to.as_ref());
+        let to = branches.belongs_to::<Option<Row<Item>>, _, _>(at(0), row, Item::fields().to);
         let first = branches.has_many::<Option<Row<Item>>, _, _>(at(1), row, Item::fields().up, |it| {
             it.order(|i| (i.rank.desc(), i.name.asc()))
         });
@@ -43,7 +43,7 @@ impl Tree for Card {
         let mids = branches.has_many::<List<Mid>, _, _>(at(0), row, fields.up, |it| {
             it.filter(|i| i.rank.ge(1)).order(|i| i.rank.asc()).limit(2)
         });
-        let up = branches.belongs_to(at(1), row.up.as_ref());
+        let up = branches.belongs_to::<Option<Mid>, _, _>(at(1), row, fields.up);
         let linked =
             branches.many_to_many::<List<Row<Item>>, Item, _, _, _>(at(2), row, fields.up, fields.to, |it| {
                 it.filter(|i| i.org.is_not_null()).order(|i| i.name.asc())

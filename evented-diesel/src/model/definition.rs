@@ -3,7 +3,7 @@
 use diesel::backend::Backend;
 use diesel::deserialize;
 use diesel::row::Row;
-use evented_core::live::LiveModel;
+use evented_core::live::{LiveModel, Row, Tree};
 use evented_core::{Evented, KeyValue};
 
 use crate::domain::{Publications, Publishing};
@@ -136,6 +136,26 @@ pub trait LiveOn<DB: SqlTypes>: LiveModel + ModelOn<DB> + BindOperands<DB> {}
 
 #[diagnostic::do_not_recommend]
 impl<DB: SqlTypes, M: LiveModel + ModelOn<DB> + BindOperands<DB>> LiveOn<DB> for M {}
+
+/// A tree whose models all have live values on a database: `#[derive(Tree)]` implements it.
+pub trait TreeOn<DB: SqlTypes>: Tree {
+    /// Visits the models of the tree. A model may be visited more than once.
+    #[doc(hidden)]
+    fn visit(visitor: &mut impl ModelVisitor<DB>);
+}
+
+/// Visits the models of a tree.
+#[doc(hidden)]
+pub trait ModelVisitor<DB: SqlTypes> {
+    /// Visits a model.
+    fn model<M: LiveOn<DB>>(&mut self);
+}
+
+impl<DB: SqlTypes, M: LiveOn<DB>> TreeOn<DB> for Row<M> {
+    fn visit(visitor: &mut impl ModelVisitor<DB>) {
+        visitor.model::<M>();
+    }
+}
 
 impl<M: Model> FieldNames for M {
     fn field_of(column: &str) -> Option<&'static str> {

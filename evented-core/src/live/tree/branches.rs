@@ -78,13 +78,17 @@ impl<'g> Branches<'g> {
         Some(B::of(List::new(items?, rows.into_iter().map(|held| held.key).collect())))
     }
 
-    /// The record that a foreign key names.
-    pub fn belongs_to<B: Branch>(
+    /// The parent: the record whose key a foreign key of the child, `field`, has.
+    pub fn belongs_to<B: Branch, C: LiveModel, F>(
         &mut self,
         at: At,
-        key: Option<&<<B::Node as Tree>::Model as Evented>::Key>,
-    ) -> Option<B> {
-        let (Some(level), Some(key)) = (self.level::<B::Node>(at), key) else {
+        child: &Row<C>,
+        field: Field<C, F>,
+    ) -> Option<B>
+    where
+        F: FieldValue<Value = <<B::Node as Tree>::Model as Evented>::Key>,
+    {
+        let (Some(level), Some(key)) = (self.level::<B::Node>(at), field.get(child).value()) else {
             return Some(B::of(List::default()));
         };
         let key = <B::Node as Tree>::Model::key_value(key);
