@@ -9,7 +9,7 @@ pub use crate::exec::{
     BlockingExecutor, Executor, Operation, Transaction, on_commit_hint, ready, sealed, wake,
 };
 pub use crate::model::{Record, stable_hash};
-pub use crate::read::live::{LiveFill, MOST_HIDDEN, live_fill, live_records};
+pub use crate::read::live::{LiveFill, MOST_HIDDEN, live_fill, live_records, live_siblings};
 pub use crate::read::load::{events as load_events, head as load_head, replay as load_replay};
 pub use crate::sql::{
     BindColumns, Database, KeyList, LogName, NamedTable, SqlTypes, Statement, Text, Value, optional,

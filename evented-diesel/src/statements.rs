@@ -40,7 +40,7 @@ pub use events::{HeadRow, Until};
 pub(crate) use key_columns::{TableKey, push_is_record, push_record_of};
 pub(crate) use last_events::{LastEventOf, events_of_records, last_events_after, last_events_of};
 pub(crate) use links::{LinkedRow, link, linked};
-pub(crate) use live_rows::live_rows;
+pub(crate) use live_rows::{live_children, live_rows};
 pub use log_checks::Number;
 pub(crate) use log_checks::{
     ChainEvent, ChainKey, ChainRow, EventHashes, NameRow, chain_page, hashes_of, horizon, name_at,

@@ -3,7 +3,7 @@
 use diesel::backend::Backend;
 use diesel::deserialize;
 use diesel::row::Row;
-use evented_core::live::{LiveModel, Row, Tree};
+use evented_core::live::{self, LiveModel, Tree};
 use evented_core::{Evented, KeyValue};
 
 use crate::domain::{Publications, Publishing};
@@ -151,7 +151,7 @@ pub trait ModelVisitor<DB: SqlTypes> {
     fn model<M: LiveOn<DB>>(&mut self);
 }
 
-impl<DB: SqlTypes, M: LiveOn<DB>> TreeOn<DB> for Row<M> {
+impl<DB: SqlTypes, M: LiveOn<DB>> TreeOn<DB> for live::Row<M> {
     fn visit(visitor: &mut impl ModelVisitor<DB>) {
         visitor.model::<M>();
     }

@@ -1,5 +1,7 @@
 //! Reads the rows of live queries.
 
+use std::collections::HashMap;
+
 use evented_core::KeyValue;
 use evented_core::live::{Fill, Plan, Row, Target};
 
@@ -8,7 +10,7 @@ use crate::error::Error;
 use crate::exec::Executor;
 use crate::model::{LiveOn, Model, ModelOn, table_failed};
 use crate::read::load;
-use crate::statements::{RecordRow, key_portions, live_rows, rows_of};
+use crate::statements::{RecordRow, key_portions, live_children, live_rows, rows_of};
 
 /// How many rows that a policy hides a read passes over at most.
 pub const MOST_HIDDEN: usize = 10_000;
@@ -79,6 +81,57 @@ pub async fn live_fill<DB: EventedBackend, M: LiveOn<DB>, E: Executor<DB>>(
             return Ok(LiveFill::TooManyHidden);
         }
     }
+}
+
+/// Reads the children of several parents in one statement: queries of one branch of a tree, which differ in their parent alone.
+/// Returns the rows of each query in the order of the queries; `None` for one that has to be read alone, because the policy
+/// hides rows of its window.
+///
+/// # Errors
+///
+/// Errors of the database.
+pub async fn live_siblings<DB: EventedBackend, M: LiveOn<DB>, E: Executor<DB>>(
+    executor: &mut E,
+    plans: &[&Plan<M>],
+    capacity: Option<usize>,
+    most: usize,
+) -> Result<Vec<Option<Fill<M>>>, Error> {
+    let mut fills = Vec::with_capacity(plans.len());
+    for plans in plans.chunks(MOST_SIBLINGS) {
+        let parents: Vec<_> = plans.iter().filter_map(|plan| plan.parent.as_ref()).collect();
+        let (Some(plan), Some(parent)) = (plans.first(), parents.first()) else { continue };
+        let siblings = Plan::siblings(&parents);
+        let of_each = capacity.map(|capacity| to_i64(capacity.saturating_add(1)));
+        // A list that is too long is found when it is read alone.
+        let limit = of_each
+            .map_or(to_i64(most.saturating_add(1)), |of_each| of_each.saturating_mul(to_i64(plans.len())));
+        let statement = live_children(plan, &siblings, parent.field.column, of_each, limit);
+        let rows = executor.load::<RecordRow<M>>(statement).await.map_err(table_failed::<M>)?;
+        let is_too_long = capacity.is_none() && rows.len() > most;
+        let mut by_parent: HashMap<Vec<u8>, Vec<M>> = HashMap::new();
+        for RecordRow(row) in rows {
+            let key = parent.field.encoded(&row).unwrap_or_default();
+            by_parent.entry(key).or_default().push(row);
+        }
+        fills.extend(plans.iter().map(|plan| {
+            let key = plan.parent.as_ref().and_then(|parent| parent.key.encoded.as_deref());
+            let mut rows = by_parent.remove(key.unwrap_or_default()).unwrap_or_default();
+            let complete = capacity.is_none_or(|capacity| rows.len() <= capacity);
+            rows.truncate(capacity.unwrap_or(usize::MAX));
+            let seen: Vec<_> = rows.iter().map(|row| plan.may_see(row)).collect();
+            let hides = !complete && seen.contains(&false);
+            let rows = rows.into_iter().zip(seen).filter(|(_, seen)| *seen).map(|(row, _)| Row::new(row));
+            (!is_too_long && !hides).then(|| Fill { rows: rows.collect(), complete })
+        }));
+    }
+    Ok(fills)
+}
+
+/// How many parents are in one statement at most.
+const MOST_SIBLINGS: usize = 512;
+
+fn to_i64(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Reads the records with these keys, in any order: their rows, or for a model without a table what their logs lead to.

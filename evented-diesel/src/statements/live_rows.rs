@@ -25,13 +25,48 @@ pub(crate) fn live_rows<'q, DB: SqlTypes, M: LiveOn<DB>>(
         statement.sql(")");
     }
     statement.sql(" ORDER BY ");
+    push_order(&mut statement, plan);
+    statement.sql(" LIMIT ").value(limit);
+    statement
+}
+
+/// Reads the children of several parents, in the order of the queries, which have it in common: all of them, or the first of
+/// each parent.
+pub(crate) fn live_children<'q, DB: SqlTypes, M: LiveOn<DB>>(
+    plan: &'q Plan<M>,
+    siblings: &'q Filter<M>,
+    foreign_key: &'static str,
+    of_each: Option<i64>,
+    limit: i64,
+) -> Statement<'q, DB> {
+    let mut statement = Statement::new("SELECT ");
+    statement.columns("t.", M::COLUMNS);
+    match of_each {
+        None => {
+            statement.sql(" FROM ").table::<M>().sql(" t WHERE ");
+            push_filter(&mut statement, siblings);
+            statement.sql(" ORDER BY ");
+            push_order(&mut statement, plan);
+        }
+        Some(of_each) => {
+            statement.sql(" FROM (SELECT ").columns("t.", M::COLUMNS);
+            statement.sql(", ROW_NUMBER() OVER (PARTITION BY t.").identifier(foreign_key).sql(" ORDER BY ");
+            push_order(&mut statement, plan);
+            statement.sql(") AS evented_place FROM ").table::<M>().sql(" t WHERE ");
+            push_filter(&mut statement, siblings);
+            statement.sql(") t WHERE t.evented_place <= ").value(of_each).sql(" ORDER BY t.evented_place");
+        }
+    }
+    statement.sql(" LIMIT ").value(limit);
+    statement
+}
+
+fn push_order<DB: SqlTypes, M: LiveOn<DB>>(statement: &mut Statement<'_, DB>, plan: &Plan<M>) {
     for term in &plan.order {
         statement.sql("t.").identifier(term.field.column).sql(collation::<DB>(term.field.text));
         statement.sql(if term.descending { " DESC NULLS FIRST, " } else { " ASC NULLS LAST, " });
     }
-    push_key_order::<DB, M>(&mut statement);
-    statement.sql(" LIMIT ").value(limit);
-    statement
+    push_key_order::<DB, M>(statement);
 }
 
 /// Text is compared by its bytes, as in memory.
