@@ -8,7 +8,7 @@ pub use crate::exec::AsyncExecutor;
 pub use crate::exec::{
     BlockingExecutor, Executor, Operation, Transaction, on_commit_hint, ready, sealed, wake,
 };
-pub use crate::model::{Record, stable_hash};
+pub use crate::model::{ModelVisitor, Record, stable_hash};
 pub use crate::read::live::{LiveFill, MOST_HIDDEN, live_fill, live_records, live_siblings};
 pub use crate::read::load::{events as load_events, head as load_head, replay as load_replay};
 pub use crate::sql::{

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 use crate::cell::{Cell, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
-use crate::fill::Arrivals;
+use crate::fill::{Arrivals, For};
 use crate::publish::Flip;
 use crate::reader::{Job, Reader, Running};
 use crate::shared::{Shared, lock};
@@ -313,7 +313,7 @@ struct AskJob<E> {
 impl<E> AskJob<E> {
     fn hand_over(&self, answer: Result<Box<dyn Any + Send>, LiveError>) {
         let arrived = Box::new(Arrived { id: self.id, answer });
-        lock(&self.arrivals).push((TypeId::of::<Answer<()>>(), arrived));
+        lock(&self.arrivals).push((For::Computed, arrived));
         self.shared.tap.wake();
     }
 }

@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
-use evented_diesel::LiveOn;
+use evented_diesel::{LiveOn, Model};
 use evented_feed::spi::{Notice, Pace};
 
 use crate::computed::Computed;
 use crate::cut::Cut;
 use crate::error::LiveError;
-use crate::fill::Arrivals;
+use crate::fill::{Arrivals, For};
 use crate::reader::{Job, Reader};
 use crate::shared::{Shared, lock};
+use crate::trees::Trees;
 use crate::values::{Ids, ModelPart, Settings, Values};
 
 /// How long the engine sleeps at most.
@@ -28,6 +29,7 @@ const BETWEEN_SWEEPS: Duration = Duration::from_millis(250);
 pub(crate) struct Engine<E> {
     models: HashMap<TypeId, Box<dyn ModelPart<E>>>,
     pub(crate) computed: Computed<E>,
+    pub(crate) trees: Trees<E>,
     shared: Arc<Shared>,
     pub(crate) settings: Settings,
     arrivals: Arrivals,
@@ -55,6 +57,7 @@ impl<E: Reader> Engine<E> {
         Self {
             models: HashMap::new(),
             computed: Computed::new(shared, &arrivals),
+            trees: Trees::new(shared, &settings, &arrivals),
             shared: Arc::clone(shared),
             settings,
             arrivals,
@@ -68,20 +71,30 @@ impl<E: Reader> Engine<E> {
         }
     }
 
-    /// The values of a model.
+    /// Wants the changes of a model.
     ///
     /// # Errors
     ///
     /// [`LiveError::NotRead`]; [`LiveError::Stopped`].
-    pub(crate) fn values<M: LiveOn<E::Db>>(&mut self) -> Result<&mut Values<M>, LiveError> {
+    pub(crate) fn want<M: Model>(&self) -> Result<(), LiveError> {
         if let Some(error) = &self.ended {
             return Err(error.clone());
         }
         if !evented_feed::spi::reads::<M>(&self.shared.hub) {
             return Err(LiveError::NotRead { schema: M::SCHEMA });
         }
+        self.shared.tap.want::<M>();
+        Ok(())
+    }
+
+    /// The values of a model.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NotRead`]; [`LiveError::Stopped`].
+    pub(crate) fn values<M: LiveOn<E::Db>>(&mut self) -> Result<&mut Values<M>, LiveError> {
+        self.want::<M>()?;
         let part = self.models.entry(TypeId::of::<M>()).or_insert_with(|| {
-            self.shared.tap.want::<M>();
             let values = Values::<M>::new(&self.shared, &self.settings, &self.arrivals, &self.ids);
             Box::new(values)
         });
@@ -98,7 +111,7 @@ impl<E: Reader> Engine<E> {
                 let _ = lane.try_send(job);
             }
         }
-        for (opens, job) in self.computed.jobs() {
+        for (opens, job) in self.computed.jobs().into_iter().chain(self.trees.jobs()) {
             let lane = if opens { &self.lanes.opening } else { &self.lanes.upkeep };
             let _ = lane.try_send(job);
         }
@@ -139,6 +152,7 @@ impl<E: Reader> Engine<E> {
     fn publish(&mut self) {
         let mut flips: Vec<_> = self.models.values_mut().flat_map(|part| part.flips()).collect();
         flips.append(&mut self.computed.take_flips());
+        flips.append(&mut self.trees.take_flips());
         if !flips.is_empty() {
             self.shared.advance(&self.cut, || flips.into_iter().for_each(|flip| flip()));
         }
@@ -149,6 +163,7 @@ impl<E: Reader> Engine<E> {
             Notice::Change(model, change) => {
                 self.within = true;
                 let mut concerned = Vec::new();
+                self.trees.change(model, &change);
                 if let Some(part) = self.models.get_mut(&model) {
                     part.change(change, &mut concerned);
                 }
@@ -158,17 +173,20 @@ impl<E: Reader> Engine<E> {
                 if let Some(part) = self.models.get_mut(&model) {
                     part.gap(&reason, &self.cut, now);
                 }
+                self.trees.gap(Some(model), &reason, &self.cut, now);
                 self.computed.concern_all();
             }
             Notice::Overrun => {
                 let reason: Arc<str> = "too many changes waited".into();
                 self.models.values_mut().for_each(|part| part.gap(&reason, &self.cut, now));
+                self.trees.gap(None, &reason, &self.cut, now);
                 self.computed.concern_all();
             }
             Notice::Ended(reason) => {
                 let error = LiveError::Stopped { reason };
                 self.models.values_mut().for_each(|part| part.end(&error));
                 self.computed.end(&error);
+                self.trees.end(&error);
                 self.shared.end(&error);
                 self.ended = Some(error);
             }
@@ -178,10 +196,15 @@ impl<E: Reader> Engine<E> {
 
     fn take_arrivals(&mut self, now: Instant) {
         let arrivals = std::mem::take(&mut *lock(&self.arrivals));
-        for (model, arrived) in arrivals {
-            match self.models.get_mut(&model) {
-                Some(part) => part.arrived(arrived, &self.cut, now),
-                None => self.computed.arrived(arrived, &self.cut, now),
+        for (whose, arrived) in arrivals {
+            match whose {
+                For::Values(model) => {
+                    if let Some(part) = self.models.get_mut(&model) {
+                        part.arrived(arrived, &self.cut, now);
+                    }
+                }
+                For::Tree(id, model) => self.trees.arrived(id, model, arrived, &self.cut, now),
+                For::Computed => self.computed.arrived(arrived, &self.cut, now),
             }
         }
     }
@@ -196,6 +219,7 @@ impl<E: Reader> Engine<E> {
             part.pass(&cut, &before, &mut flips, now);
         }
         self.computed.pass(&cut, &mut flips);
+        self.trees.pass(&cut, &before, &mut flips);
         if is_same && flips.is_empty() {
             return;
         }
@@ -209,6 +233,7 @@ impl<E: Reader> Engine<E> {
             due = part.tick(&self.cut, now).map_or(due, |next| next.min(due));
         }
         due = self.computed.tick(now).map_or(due, |next| next.min(due));
+        due = self.trees.tick(&self.cut, now).map_or(due, |next| next.min(due));
         let left = self.shared.take_left();
         self.idle.extend(left.into_iter().map(|id| (id, now + self.settings.linger)));
         if self.next_sweep <= now {
@@ -227,26 +252,33 @@ impl<E: Reader> Engine<E> {
         }
         let mut idle: Vec<(Instant, u64)> = self.idle.iter().map(|(id, until)| (*until, *id)).collect();
         idle.sort_unstable();
-        let rows = |models: &HashMap<TypeId, Box<dyn ModelPart<E>>>, id: u64| {
-            models.values().find_map(|part| part.rows(id)).unwrap_or_default()
-        };
-        let mut kept: usize = idle.iter().map(|(_, id)| rows(&self.models, *id)).sum();
+        let mut kept: usize = idle.iter().map(|(_, id)| self.rows(*id)).sum();
         for (until, id) in idle {
             if until > now && kept <= self.settings.max_idle_rows {
                 break;
             }
             self.idle.remove(&id);
-            kept = kept.saturating_sub(rows(&self.models, id));
+            kept = kept.saturating_sub(self.rows(id));
             if self.computed.remove(id) {
                 self.unlisten(id);
-            } else {
+            } else if !self.trees.remove(id) {
                 self.models.values_mut().any(|part| part.remove(id));
             }
         }
     }
 
+    /// The number of rows that are kept for a value.
+    fn rows(&self, id: u64) -> usize {
+        self.trees
+            .rows(id)
+            .or_else(|| self.models.values().find_map(|part| part.rows(id)))
+            .unwrap_or_default()
+    }
+
     fn is_watched(&self, id: u64) -> bool {
-        self.computed.is_watched(id) || self.models.values().any(|part| part.is_watched(id))
+        self.computed.is_watched(id)
+            || self.trees.is_watched(id)
+            || self.models.values().any(|part| part.is_watched(id))
     }
 
     /// Removes the channels of a computed value.
@@ -257,11 +289,12 @@ impl<E: Reader> Engine<E> {
     /// Reads the values again whose policies have this key.
     pub(crate) fn reauthorise(&mut self, key: &str) {
         self.models.values_mut().for_each(|part| part.reauthorise(key));
+        self.trees.reauthorise(key);
         self.send_jobs();
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.models.values().map(|part| part.len()).sum::<usize>() + self.computed.len()
+        self.models.values().map(|part| part.len()).sum::<usize>() + self.computed.len() + self.trees.len()
     }
 
     /// Ends all values: the store stops.

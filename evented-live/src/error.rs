@@ -47,6 +47,14 @@ pub enum LiveError {
         /// How many hidden rows a read passes over at most.
         most: usize,
     },
+    /// A tree is deeper than trees may be: it may contain itself through others.
+    #[error(
+        "the tree has more than {most} levels: one that contains itself, also through another, needs a `depth` where it does"
+    )]
+    TooDeep {
+        /// How many levels a tree has at most.
+        most: usize,
+    },
     /// The database and memory disagree on a row: on whether it is in the query, or on its place in the order. The column
     /// may have a type or a collation that compares otherwise than its Rust type.
     #[error(

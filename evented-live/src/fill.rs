@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use evented_core::live::{Fill, LiveModel, QueryId, Row, Target, Wanted};
 use evented_core::{KeyValue, Position};
 use evented_diesel::spi::{
-    EventedBackend, Executor, LiveFill, MOST_HIDDEN, SourceLog, live_fill, live_records, marker,
+    EventedBackend, Executor, LiveFill, MOST_HIDDEN, SourceLog, live_fill, live_records, live_siblings,
+    marker,
 };
 use evented_diesel::{Error, LiveOn, Model};
 
@@ -23,20 +24,57 @@ pub(crate) struct Arrived<M: LiveModel> {
     pub(crate) read: Result<(Fill<M>, Position), LiveError>,
 }
 
-/// What the readers hand to the engine, each with its model.
-pub(crate) type Arrivals = Arc<Mutex<Vec<(TypeId, Box<dyn Any + Send>)>>>;
+/// Whose read it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// The values of a model.
+    Values(TypeId),
+    /// A model of the tree with this number.
+    Tree(u64, TypeId),
+    /// A computed value.
+    Computed,
+}
+
+/// What the readers hand to the engine.
+pub(crate) type Arrivals = Arc<Mutex<Vec<(For, Box<dyn Any + Send>)>>>;
+
+/// How many queries by keys are read together.
+const BATCH: usize = 256;
+
+/// The reads that are made together: of records by their keys, and of the children of several parents.
+pub(crate) fn together<M: LiveModel>(wanted: Vec<Wanted<M>>) -> Vec<Vec<Wanted<M>>> {
+    let (mut together, mut batches) = (Vec::new(), HashMap::<_, Vec<Wanted<M>>>::new());
+    for wanted in wanted {
+        let branch = match (&wanted.plan.target, &wanted.plan.parent) {
+            (Target::Keys(_), _) => None,
+            (Target::Filtered, Some(parent)) => Some((parent.branch, wanted.capacity)),
+            (Target::Filtered, None) => {
+                together.push(vec![wanted]);
+                continue;
+            }
+        };
+        let batch = batches.entry((branch, wanted.is_again)).or_default();
+        batch.push(wanted);
+        if branch.is_none() && batch.len() >= BATCH {
+            together.push(std::mem::take(batch));
+        }
+    }
+    together.extend(batches.into_values().filter(|batch| !batch.is_empty()));
+    together
+}
 
 /// Reads the rows of queries of one model, and a marker for all of them.
 pub(crate) struct FillJob<M: LiveModel> {
     pub(crate) wanted: Vec<Wanted<M>>,
     pub(crate) most_rows: usize,
+    pub(crate) to: For,
     pub(crate) shared: Arc<Shared>,
     pub(crate) arrivals: Arrivals,
 }
 
 impl<M: LiveModel> FillJob<M> {
     fn hand_over(&self, arrived: impl Iterator<Item = Arrived<M>>) {
-        let arrived = arrived.map(|arrived| (TypeId::of::<M>(), Box::new(arrived) as Box<dyn Any + Send>));
+        let arrived = arrived.map(|arrived| (self.to, Box::new(arrived) as Box<dyn Any + Send>));
         lock(&self.arrivals).extend(arrived);
         self.shared.tap.wake();
     }
@@ -73,6 +111,19 @@ impl<M: LiveModel> FillJob<M> {
         fills
     }
 
+    /// Reads the children of several parents. Nothing, if these are other queries.
+    async fn siblings<DB: EventedBackend, E: Executor<DB>>(
+        &self,
+        executor: &mut E,
+    ) -> Result<Vec<Option<Fill<M>>>, Error>
+    where
+        M: LiveOn<DB>,
+    {
+        let plans: Vec<_> = self.wanted.iter().map(|wanted| &*wanted.plan).collect();
+        let (Some(first), true) = (self.wanted.first(), plans.len() > 1) else { return Ok(Vec::new()) };
+        live_siblings::<DB, M, E>(executor, &plans, first.capacity, self.most_rows).await
+    }
+
     async fn read<DB: EventedBackend, E: Executor<DB>>(
         &self,
         executor: &mut E,
@@ -98,7 +149,12 @@ impl<M: LiveModel> FillJob<M> {
             return Ok(fills);
         }
         let (schema, most) = (M::SCHEMA, self.most_rows);
+        let mut known = self.siblings::<DB, E>(executor).await?.into_iter();
         for Wanted { plan, capacity, .. } in &self.wanted {
+            if let Some(Some(fill)) = known.next() {
+                fills.push(Ok(fill));
+                continue;
+            }
             fills.push(match live_fill::<DB, M, E>(executor, plan, *capacity, most).await? {
                 LiveFill::Rows(fill) => Ok(fill),
                 LiveFill::TooManyRows => Err(LiveError::TooManyRows { schema, most }),

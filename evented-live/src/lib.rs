@@ -105,6 +105,7 @@ mod shared;
 mod snapshot;
 mod status;
 mod store;
+mod trees;
 mod values;
 
 pub use computed::Answer;
@@ -112,8 +113,8 @@ pub use cut::Cut;
 pub use error::LiveError;
 pub use evented_core::Policy;
 pub use evented_core::live::{
-    Field, FieldValue, Filter, IntoOrder, List, LiveModel, LiveQuery, Many, One, Ordered, Query, Row, Shape,
-    Step, Term, Value, steps,
+    AllowedBy, Branch, Field, FieldValue, Filter, ForeignKey, IntoOrder, List, LiveModel, LiveQuery, Many,
+    One, Ordered, Query, Related, Row, Shape, Step, Term, Tree, TreeQuery, Value, steps,
 };
 pub use live::{Live, Opening, Update};
 pub use reader::Reader;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 use event_listener::Event;
-use evented_core::live::{LiveQuery, Shape as _};
-use evented_diesel::LiveOn;
+use evented_core::live::{LiveQuery, Many, One, Query, Shape, TreeQuery, Valued};
 use evented_diesel::spi::ready;
+use evented_diesel::{LiveOn, TreeOn};
 use evented_feed::Hub;
 use evented_feed::spi::{BoxError, Thread, ThreadConnector};
 
@@ -19,6 +19,7 @@ use crate::live::Opening;
 use crate::reader::{Job, Lane, Reader};
 use crate::set::Set;
 use crate::shared::{Shared, lock};
+use crate::trees;
 use crate::values::Settings;
 
 mod channels;
@@ -251,17 +252,45 @@ pub(crate) mod sealed {
     }
 }
 
-impl<E: Reader, Q: LiveQuery<Model: LiveOn<E::Db>>> sealed::Openable<E> for Q {
-    type Value = Q::Value;
+/// The queries of models.
+macro_rules! openable {
+    ($($query:ident),*) => {$(
+        impl<E: Reader, M: LiveOn<E::Db>, I: Clone + PartialEq + Unpin + Send + Sync + 'static> sealed::Openable<E>
+            for $query<M, I>
+        {
+            type Value = <Self as LiveQuery>::Value;
+
+            #[expect(private_interfaces, reason = "users cannot name the trait")]
+            fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<I>, LiveError> {
+                let (plan, item) = self.into_parts();
+                // The policy is the user's code: no lock is held.
+                plan.check()?;
+                let mut engine = lock(&inner.engine);
+                let is_list = <<Self as LiveQuery>::Value as Shape>::IS_LIST;
+                let watched = engine.values::<M>()?.open(plan, item, is_list, changed);
+                engine.send_jobs();
+                Ok(watched)
+            }
+        }
+    )*};
+}
+openable!(Query, Many, One);
+
+impl<E: Reader, T: TreeOn<E::Db>, S: Valued<T>> sealed::Openable<E> for TreeQuery<T, S> {
+    type Value = S::Value;
 
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<Q::Item>, LiveError> {
-        let (plan, item) = self.into_parts();
-        // The policy is the user's code: no lock is held.
-        plan.check()?;
+    fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<T>, LiveError> {
+        let parts = self.into_parts();
+        trees::check(&parts)?;
         let mut engine = lock(&inner.engine);
-        let watched = engine.values::<Q::Model>()?.open(plan, item, Q::Value::IS_LIST, changed);
-        engine.send_jobs();
+        let mut wants = trees::WantAll { engine: &engine, wanted: Ok(()) };
+        T::visit(&mut wants);
+        wants.wanted?;
+        let id = engine.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let watched = engine.trees.open::<T, S>(id, parts, changed);
+        drop(engine);
+        inner.shared.tap.wake();
         Ok(watched)
     }
 }

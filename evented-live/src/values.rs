@@ -6,25 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
-use evented_core::live::{ItemOf, LiveModel, Plan, Queries, QueryId, SPARE, Target, Wanted};
+use evented_core::live::{ItemOf, LiveModel, Plan, Queries, QueryId, SPARE, Wanted};
 use evented_core::{Channel, Position, RawChange};
 use evented_diesel::LiveOn;
 
 use crate::cell::{Cell, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
-use crate::fill::{Arrivals, Arrived, FillJob};
+use crate::fill::{Arrivals, Arrived, FillJob, For, together};
 use crate::publish::{Flip, Publish, Published};
 use crate::reader::{Job, Reader};
 use crate::shared::Shared;
 use crate::status::Status;
 
 /// How long a failed read waits before it is tried again, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+pub(crate) const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// The shortest time between two reads of all values of a model after gaps.
-const BETWEEN_GAPS: Duration = Duration::from_secs(1);
-/// How many queries by keys are read together.
-const BATCH: usize = 256;
+pub(crate) const BETWEEN_GAPS: Duration = Duration::from_secs(1);
 
 /// The settings that the values of a store share.
 #[derive(Debug, Clone)]
@@ -194,6 +192,7 @@ impl<M: LiveModel> Values<M> {
         let job = FillJob {
             wanted,
             most_rows: self.settings.max_rows,
+            to: For::Values(TypeId::of::<M>()),
             shared: Arc::clone(&self.store),
             arrivals: Arc::clone(&self.arrivals),
         };
@@ -291,19 +290,9 @@ impl<E: Reader, M: LiveOn<E::Db>> ModelPart<E> for Values<M> {
 
     fn jobs(&mut self) -> Vec<(bool, Box<dyn Job<E>>)> {
         self.take_wanted();
-        let (by_key, alone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.wanted)
-            .into_iter()
-            .filter(|wanted| self.cells.contains_key(&wanted.id))
-            .partition(|wanted| matches!(wanted.plan.target, Target::Keys(_)));
-        let mut jobs: Vec<_> = alone.into_iter().map(|wanted| self.job::<E>(vec![wanted])).collect();
-        let (first, again): (Vec<_>, Vec<_>) = by_key.into_iter().partition(|wanted| !wanted.is_again);
-        for mut wanted in [first, again] {
-            while !wanted.is_empty() {
-                let rest = wanted.split_off(wanted.len().min(BATCH));
-                jobs.push(self.job::<E>(std::mem::replace(&mut wanted, rest)));
-            }
-        }
-        jobs
+        let wanted = std::mem::take(&mut self.wanted).into_iter();
+        let wanted = wanted.filter(|wanted| self.cells.contains_key(&wanted.id)).collect();
+        together(wanted).into_iter().map(|wanted| self.job::<E>(wanted)).collect()
     }
 
     fn tick(&mut self, cut: &Cut, now: Instant) -> Option<Instant> {

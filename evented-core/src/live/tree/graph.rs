@@ -93,19 +93,18 @@ impl Graph {
         self.models.values().all(|lists| lists.can_undo(changes))
     }
 
-    /// Ends the reads whose positions are reached. Returns the key of a record on which memory and the database differ.
+    /// Ends the reads whose positions are reached. Returns whether there were such reads, or the model and the key of a record on
+    /// which memory and the database differ.
     pub(super) fn settle(
         &mut self,
         has_reached: &dyn Fn(Position) -> bool,
         ahead: &[Change],
-    ) -> Option<(TypeId, KeyValue)> {
-        let mut differs = None;
+    ) -> Result<bool, (TypeId, KeyValue)> {
+        let mut any = false;
         for (model, lists) in &mut self.models {
-            if let Some(key) = lists.settle(has_reached, ahead) {
-                differs = Some((*model, key));
-            }
+            any |= lists.settle(has_reached, ahead).map_err(|key| (*model, key))?;
         }
-        differs
+        Ok(any)
     }
 
     pub(super) fn is_reading(&self) -> bool {

@@ -35,8 +35,9 @@ pub(super) trait Lists: Send {
     fn change(&mut self, change: &Change);
     /// Whether the changes say all that is needed to undo them.
     fn can_undo(&self, changes: &[Change]) -> bool;
-    /// Ends the reads whose positions are reached. `ahead` are the changes that the lists have not taken yet.
-    fn settle(&mut self, has_reached: &dyn Fn(Position) -> bool, ahead: &[Change]) -> Option<KeyValue>;
+    /// Ends the reads whose positions are reached. `ahead` are the changes that the lists have not taken yet. Returns whether
+    /// there were such reads, or the key of a record on which memory and the database differ.
+    fn settle(&mut self, has_reached: &dyn Fn(Position) -> bool, ahead: &[Change]) -> Result<bool, KeyValue>;
     fn take_dirty(&mut self) -> Vec<QueryId>;
     fn users(&self, list: QueryId) -> Vec<NodeId>;
     fn is_reading(&self) -> bool;
@@ -96,10 +97,14 @@ impl<M: LiveModel> Lists for ModelLists<M> {
             || (self.queries.says_generated() && changes.iter().all(|change| change.table.is_none()))
     }
 
-    fn settle(&mut self, has_reached: &dyn Fn(Position) -> bool, ahead: &[Change]) -> Option<KeyValue> {
+    fn settle(&mut self, has_reached: &dyn Fn(Position) -> bool, ahead: &[Change]) -> Result<bool, KeyValue> {
         let ahead = Self::changes_of(ahead);
         let settled = self.queries.settle_before(has_reached, &ahead);
-        settled.into_iter().find_map(|settled| settled.err()).map(|Differs { key, .. }| key)
+        let any = !settled.is_empty();
+        match settled.into_iter().find_map(|settled| settled.err()) {
+            Some(Differs { key, .. }) => Err(key),
+            None => Ok(any),
+        }
     }
 
     fn take_dirty(&mut self) -> Vec<QueryId> {

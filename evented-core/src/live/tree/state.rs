@@ -77,13 +77,17 @@ impl<T: Tree> TreeState<T> {
     }
 
     /// Ends the reads whose markers a cut has reached. `ahead` are the changes that the caller has kept since the cut at which the
-    /// state is. Returns the model and the key of a record on which memory and the database differ.
+    /// state is. Returns whether there were such reads.
+    ///
+    /// # Errors
+    ///
+    /// The model and the key of a record on which memory and the database differ.
     pub fn settle(
         &mut self,
         has_reached: impl Fn(Position) -> bool,
         ahead: &[Change],
-    ) -> Result<(), (TypeId, KeyValue)> {
-        self.graph.settle(&has_reached, ahead).map_or(Ok(()), Err)
+    ) -> Result<bool, (TypeId, KeyValue)> {
+        self.graph.settle(&has_reached, ahead)
     }
 
     /// Whether a read is under way.
