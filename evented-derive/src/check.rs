@@ -7,12 +7,14 @@ mod fields;
 mod log_rules;
 mod logs;
 mod publish_rules;
+mod tree_rules;
 mod versions;
 
 #[cfg(test)]
 pub(crate) use self::action_names::METHODS;
 pub(crate) use self::domain_events::{check_bus, check_event};
 pub(crate) use self::log_rules::check as check_log;
+pub(crate) use self::tree_rules::check as check_tree;
 use crate::errors::Errors;
 use crate::model::Model;
 

@@ -23,9 +23,12 @@ mod publishes;
 mod rows;
 mod scopes;
 mod tables;
+mod tree_branches;
+mod tree_impls;
 
 pub(crate) use domain_impls::{expand_bus, expand_event};
 pub(crate) use log_impl::expand as expand_log;
+pub(crate) use tree_impls::expand as expand_tree;
 
 /// Generates all code of the derive.
 pub(crate) fn expand(model: &Model) -> TokenStream {

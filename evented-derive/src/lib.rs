@@ -43,6 +43,12 @@ pub fn bus(input: TokenStream) -> TokenStream {
     derive(input, parse::bus, check::check_bus, expand::expand_bus)
 }
 
+#[doc = include_str!("../docs/tree.md")]
+#[proc_macro_derive(Tree, attributes(tree))]
+pub fn tree(input: TokenStream) -> TokenStream {
+    derive(input, parse::tree, check::check_tree, expand::expand_tree)
+}
+
 /// Runs the three stages of a derive.
 fn derive<T>(
     input: TokenStream,

@@ -4,9 +4,11 @@
 
 mod domain;
 mod log;
+mod tree;
 
 pub(crate) use domain::{Bus, DomainEvent};
 pub(crate) use log::{Log, LogLink, Shards};
+pub(crate) use tree::{BranchKind, BranchOptions, Join, Through, Tree, TreeBranch, TreeRow};
 
 use proc_macro2::Span;
 use syn::{Expr, Ident, Path, Type, Visibility};
@@ -48,6 +50,8 @@ pub(crate) struct Model {
     pub(crate) view: Option<Span>,
     /// `live`: the fields are values for live queries. The span of the attribute.
     pub(crate) live: Option<Span>,
+    /// `#[diesel(belongs_to(Parent))]`: the parents, each with the foreign key.
+    pub(crate) parents: Vec<BelongsTo>,
     /// `log(table = path)`: the user's own `table!` of the log.
     pub(crate) log_table: Option<Path>,
     /// `log(db_schema = "audit")`: the database schema of the log's table.
@@ -109,6 +113,14 @@ pub(crate) struct Child {
     pub(crate) model: Path,
     /// The columns that refer to the parts of the key, in their order. Empty: that of Diesel's `belongs_to`.
     pub(crate) columns: Vec<Path>,
+}
+
+/// A parent from `#[diesel(belongs_to(Parent, foreign_key = column))]`.
+#[derive(Debug)]
+pub(crate) struct BelongsTo {
+    pub(crate) parent: Path,
+    /// The column of the foreign key. Default: the one that Diesel derives from the name of the parent.
+    pub(crate) column: Ident,
 }
 
 /// An old name of an action, from `aliases("shut")`. Rows of the log may have it.

@@ -71,19 +71,28 @@ pub(crate) fn fitted(name: &str) -> String {
     format!("{}_{checksum:08x}", kept.collect::<String>())
 }
 
-/// The table that Diesel uses by default: an underscore before each capital but the first, all in lower case, with an
-/// `s`. It differs from [`snake_case`]: Diesel converts `HTTPCall` to `h_t_t_p_calls`.
+/// The table that Diesel uses by default: the name in Diesel's snake case with an `s`.
 pub(crate) fn default_table(model: &Ident) -> Ident {
-    let mut table = String::new();
-    for letter in plain(model).chars() {
-        if letter.is_uppercase() && !table.is_empty() {
-            table.push('_');
-        }
-        table.extend(letter.to_lowercase());
-    }
-    table.push('s');
     // Only `As` and similar names become a keyword here, and those keywords have a raw form.
-    ident(&table, model.span()).unwrap_or_else(|| model.clone())
+    ident(&format!("{}s", diesel_case(model)), model.span()).unwrap_or_else(|| model.clone())
+}
+
+/// The foreign key that Diesel uses by default: the name of the parent in Diesel's snake case with `_id`.
+pub(crate) fn default_foreign_key(parent: &Ident) -> Ident {
+    ident(&format!("{}_id", diesel_case(parent)), parent.span()).unwrap_or_else(|| parent.clone())
+}
+
+/// Diesel's snake case: an underscore before each capital but the first, all in lower case. It differs from
+/// [`snake_case`]: Diesel converts `HTTPCall` to `h_t_t_p_call`.
+fn diesel_case(ty: &Ident) -> String {
+    let mut name = String::new();
+    for letter in plain(ty).chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
 }
 
 /// The text between an error and `write …`: the nearest name as a question, if there is one.

@@ -10,9 +10,11 @@ mod items;
 mod key;
 mod log_attributes;
 mod publish;
+mod tree_attributes;
 
 pub(crate) use self::domain_attributes::{bus, domain_event};
 pub(crate) use self::log_attributes::log;
+pub(crate) use self::tree_attributes::tree;
 
 use syn::{Data, DeriveInput, Fields, FieldsNamed};
 
@@ -40,7 +42,7 @@ pub(crate) fn model(input: &DeriveInput, errors: &mut Errors) -> Option<Model> {
         fields.extend(draft.into_fields(&input.ident, key.contains(&index), errors));
     }
     let key = key.into_iter().map(|index| places[index]).collect();
-    Some(container.into_model(input, diesel.table, fields, key))
+    Some(container.into_model(input, diesel, fields, key))
 }
 
 /// The attributes of the struct, for the tests.
@@ -65,6 +67,18 @@ pub(crate) fn log_option_forms() -> Vec<(&'static str, &'static str)> {
 #[cfg(test)]
 pub(crate) fn log_forms() -> &'static [(&'static str, &'static str)] {
     log_attributes::FORMS
+}
+
+/// The attributes of a tree and of its fields, for the tests.
+#[cfg(test)]
+pub(crate) fn tree_forms() -> Vec<(&'static str, &'static str)> {
+    [tree_attributes::FIELD, tree_attributes::STRUCT].concat()
+}
+
+/// The options of the attributes of a tree's fields, for the tests.
+#[cfg(test)]
+pub(crate) fn tree_option_forms() -> Vec<(&'static str, &'static str)> {
+    [tree_attributes::JOIN, tree_attributes::THROUGH].concat()
 }
 
 /// The attributes of a field, for the tests.

@@ -1,11 +1,14 @@
 //! Tests of the models that are parsed, and of the whole message of each error.
 
 mod field_attributes;
+mod foreign_keys;
 mod key_kinds;
 mod logs_of_models;
 mod rules;
 mod snapshots;
 mod struct_attributes;
+mod tree_faults;
+mod trees;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -265,6 +268,9 @@ fn names_of_types() {
         assert_eq!(names::snake_case(&ty), snake);
         assert_eq!(names::method(&ty).to_string(), method);
         assert_eq!(names::default_table(&ty).to_string(), default_table);
+        let foreign_key =
+            default_table.trim_start_matches("r#").strip_suffix('s').map(|name| format!("{name}_id"));
+        assert_eq!(Some(names::default_foreign_key(&ty).to_string()), foreign_key);
     }
 }
 

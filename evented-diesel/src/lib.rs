@@ -235,6 +235,8 @@ pub use evented_core::{
     Nested, NestedUpdate, Never, Policy, RawPayload, RecordRef, Retired, Scope, State, ValidationError,
     ValidationErrors, VersionSet,
 };
+#[doc(hidden)]
+pub use evented_derive::Tree;
 pub use evented_derive::{Bus, DomainEvent, EventLog, Evented};
 #[cfg(feature = "__async")]
 pub use exec::RunAsync;

@@ -182,13 +182,15 @@ impl Tap {
         self.queue.arrived.notify(usize::MAX);
     }
 
-    /// Forgets the delivered transactions of the write-ahead log that readers see, and returns whether there are
-    /// others.
+    /// The transactions that the hub has delivered from the write-ahead log, and that readers may not see yet.
     #[must_use]
-    pub fn has_told_hidden(&self, is_hidden: impl Fn(u32) -> bool) -> bool {
-        let mut commits = lock(&self.taps.commits);
-        commits.retain(|xid| is_hidden(*xid));
-        !commits.is_empty()
+    pub fn commits(&self) -> Vec<u32> {
+        lock(&self.taps.commits).iter().copied().collect()
+    }
+
+    /// Forgets delivered transactions that readers see.
+    pub fn forget_commits(&self, are_seen: impl Fn(u32) -> bool) {
+        lock(&self.taps.commits).retain(|xid| !are_seen(*xid));
     }
 
     /// Detaches the tap. The hub delivers nothing to it any more.

@@ -16,9 +16,9 @@ mod texts;
 pub use check::{Check, Problem, check};
 pub use current_lsn::{ReadPosition, position};
 pub use evented_wal::{PublishedInPart, RequiredTable, TableName};
-#[doc(hidden)]
-pub use mark::mark_of;
 pub use mark::{Mark, mark};
+#[doc(hidden)]
+pub use mark::{mark_of, plain_mark_of};
 pub use model_columns::ModelColumns;
 #[doc(hidden)]
 pub use positions::wal_stream;

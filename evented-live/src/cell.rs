@@ -13,6 +13,10 @@ use crate::error::LiveError;
 use crate::shared::{Shared, lock};
 use crate::status::Status;
 
+mod past;
+
+use past::{Earlier, Past};
+
 /// The published state of one value, with items of type `I`.
 pub(crate) struct Cell<I> {
     /// The number of the value in its store.
@@ -31,6 +35,9 @@ pub(crate) struct State<I> {
     status: Status,
     /// The cut at which the value stood last; `None` while it stands at the present cut of the store.
     stood: Option<Cut>,
+    /// The number of the first cut at which the list stands.
+    from: u64,
+    past: Past<I>,
     /// Why the value ended, if it did.
     ended: Option<LiveError>,
 }
@@ -86,8 +93,15 @@ impl<I> Drop for Watched<I> {
 
 impl<I: Clone> Cell<I> {
     pub(crate) fn new(id: u64, store: Arc<Shared>) -> Self {
-        let state =
-            State { list: None, version: 0, status: Status::Exact, stood: Some(Cut::default()), ended: None };
+        let state = State {
+            list: None,
+            version: 0,
+            status: Status::Exact,
+            stood: Some(Cut::default()),
+            from: 0,
+            past: Past::default(),
+            ended: None,
+        };
         Self { id, state: Mutex::new(state), viewers: Mutex::default(), store }
     }
 
@@ -116,6 +130,27 @@ impl<I: Clone> Cell<I> {
         }
     }
 
+    /// The state at an earlier cut, if that is known; otherwise as [`snapshot`](Self::snapshot), and it does not stand.
+    pub(crate) fn snapshot_at(&self, cut: &Cut) -> Result<Option<Snapshot<I>>, LiveError> {
+        let Some(mut snapshot) = self.snapshot(cut)? else { return Ok(None) };
+        let state = self.state();
+        let number = cut.number();
+        let is_present = state.from <= number && state.stood.as_ref().is_none_or(|to| number <= to.number());
+        if let Some(earlier) = state.past.at(number) {
+            snapshot.list = earlier.published.list.clone();
+            (snapshot.version, snapshot.status, snapshot.stands) = (earlier.version, Status::Exact, true);
+        } else {
+            snapshot.stands = is_present && state.status.is_exact();
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// The last cut at which the value stood; `None` if it stands at the present one, or was not read.
+    pub(crate) fn stood(&self) -> Option<Cut> {
+        let state = self.state();
+        state.list.as_ref().and(state.stood.clone()).filter(|_| state.status.is_exact())
+    }
+
     /// Whether the value was read.
     pub(crate) fn is_read(&self) -> bool {
         self.state().list.is_some()
@@ -132,12 +167,26 @@ impl<I: Clone> Cell<I> {
         I: PartialEq,
     {
         let mut state = self.state();
-        let stands_again = std::mem::replace(&mut state.stood, stood).is_some();
+        let (present, oldest) = self.store.numbers();
+        let from = stood.as_ref().map_or(present, Cut::number);
+        let stood_until = std::mem::replace(&mut state.stood, stood);
+        let (stands_again, was_exact) = (stood_until.is_some(), state.status.is_exact());
+        let to = stood_until.map_or(present.saturating_sub(1), |cut| cut.number());
+        let earlier = state.list.as_ref().map(|published| Earlier {
+            published: Arc::clone(published),
+            version: state.version,
+            from: state.from,
+            to,
+        });
         let same = state.list.as_ref().is_some_and(|before| before.list == list);
         let same_status = matches!(
             (&state.status, &status),
             (Status::Exact, Status::Exact) | (Status::AsRead, Status::AsRead)
         );
+        if stands_again || !same {
+            earlier.into_iter().filter(|_| was_exact).for_each(|earlier| state.past.keep(earlier, oldest));
+            state.from = from;
+        }
         if same && same_status {
             return stands_again && status.is_exact();
         }
@@ -198,7 +247,8 @@ impl<I: Clone> Cell<I> {
 
     /// What is published, if it is this list. It is used outside the lock, which the engine waits for.
     fn published(&self, list: &List<I>) -> Option<Arc<Published<I>>> {
-        self.state().list.as_ref().filter(|published| published.list.is(list)).cloned()
+        let state = self.state();
+        state.list.iter().chain(state.past.all()).find(|published| published.list.is(list)).cloned()
     }
 
     /// The JSON of the value, made once for all viewers.

@@ -116,6 +116,8 @@ pub use evented_core::live::{
     AllowedBy, Branch, Field, FieldValue, Filter, ForeignKey, IntoOrder, List, LiveModel, LiveQuery, Many,
     One, Ordered, Query, Related, Row, Shape, Step, Term, Tree, TreeQuery, Value, steps,
 };
+/// Implements [`Tree`](trait@Tree) for a struct of a record and its associations.
+pub use evented_diesel::Tree;
 pub use live::{Live, Opening, Update};
 pub use reader::Reader;
 pub use set::{Entries, Flow, Label, Set, Sink, Turn};

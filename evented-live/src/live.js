@@ -7,7 +7,7 @@ const apply = (doc, ops) => {
     if (op == 'replace') at[key] = value
     else if (op == 'add') at.splice(key, 0, value)
     else {
-      const row = at.splice(op == 'move' ? path(from)[0] : key, 1)[0]
+      const row = at.splice(op == 'move' ? path(from).pop() : key, 1)[0]
       if (op == 'move') at.splice(key, 0, row)
     }
   }

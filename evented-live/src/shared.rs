@@ -1,7 +1,9 @@
 //! What the engine of a store, its readers and its viewers share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+#[cfg(feature = "wal")]
+use std::time::{Duration, Instant};
 
 use event_listener::Event;
 use evented_feed::Hub;
@@ -28,6 +30,12 @@ pub(crate) struct Shared {
     turn: RwLock<Cut>,
     /// Notified at each cut.
     pub(crate) passed: Event,
+    /// The numbers of the present cut, and of the oldest cut at which a tree is.
+    present: AtomicU64,
+    oldest: AtomicU64,
+    /// When the hub was last made to look at the publications.
+    #[cfg(feature = "wal")]
+    checked: Mutex<Option<Instant>>,
     stopping: AtomicBool,
     /// Why all values have ended.
     ended: Mutex<Option<LiveError>>,
@@ -36,6 +44,10 @@ pub(crate) struct Shared {
     /// The values that a last viewer has left.
     left: Mutex<Vec<u64>>,
 }
+
+/// How often the hub looks at the publications, if values are read.
+#[cfg(feature = "wal")]
+const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
 
 impl Shared {
     pub(crate) fn new(hub: &Hub, max_waiting: usize) -> Self {
@@ -47,6 +59,10 @@ impl Shared {
             on_wal: evented_feed::spi::is_on_wal(hub),
             turn: RwLock::default(),
             passed: Event::new(),
+            present: AtomicU64::new(0),
+            oldest: AtomicU64::new(u64::MAX),
+            #[cfg(feature = "wal")]
+            checked: Mutex::default(),
             stopping: AtomicBool::new(false),
             ended: Mutex::default(),
             signals: Mutex::default(),
@@ -62,10 +78,32 @@ impl Shared {
     /// Changes values and the cut, which viewers see together.
     pub(crate) fn advance(&self, cut: &Cut, change: impl FnOnce()) {
         let mut turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
+        self.present.store(cut.number(), Ordering::SeqCst);
         change();
         *turn = cut.clone();
         drop(turn);
         self.passed.notify(usize::MAX);
+    }
+
+    /// Whether the hub is to look at the publications. Then it does.
+    #[cfg(feature = "wal")]
+    pub(crate) fn is_check_due(&self) -> bool {
+        let (mut checked, now) = (lock(&self.checked), Instant::now());
+        let is_due = checked.is_none_or(|last| now.duration_since(last) > BETWEEN_CHECKS);
+        if is_due {
+            *checked = Some(now);
+        }
+        is_due
+    }
+
+    /// Records the oldest cut at which a tree is; `None` if all are at the present one.
+    pub(crate) fn set_oldest(&self, number: Option<u64>) {
+        self.oldest.store(number.unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// The numbers of the present cut, and of the oldest cut at which a tree is.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (self.present.load(Ordering::SeqCst), self.oldest.load(Ordering::SeqCst))
     }
 
     /// Records that all values have ended.

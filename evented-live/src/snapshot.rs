@@ -34,7 +34,8 @@ impl Open {
     }
 }
 
-/// Waits until the next statement sees every transaction that the hub has delivered from the write-ahead log.
+/// Waits until the next statement sees every transaction that the hub had delivered from the write-ahead log when it was called.
+/// Those that come meanwhile are taken as changes since the read was wanted.
 ///
 /// The server writes a commit to its log, and so to the hub, before other sessions see it: for microseconds, or as long as a
 /// synchronous standby takes.
@@ -43,11 +44,14 @@ pub(crate) async fn wait_until_visible<DB: SqlTypes, E: Executor<DB>>(
     shared: &Shared,
 ) -> Result<(), Error> {
     let name = Subject::Object { kind: "snapshot", name: String::new() };
+    let mut told = shared.tap.commits();
     loop {
         let rows = executor.load::<Open>(Statement::new(DB::TXN_SNAPSHOT_SQL)).await;
         let rows = rows.map_err(|error| Error::database(name.clone(), error))?;
         let Some(snapshot) = rows.into_iter().next() else { return Ok(()) };
-        if !shared.tap.has_told_hidden(|xid| snapshot.has(xid)) || shared.is_stopping() {
+        shared.tap.forget_commits(|xid| !snapshot.has(xid));
+        told.retain(|xid| snapshot.has(*xid));
+        if told.is_empty() || shared.is_stopping() {
             return Ok(());
         }
         executor.sleep(Duration::from_millis(1)).await;

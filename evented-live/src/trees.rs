@@ -57,6 +57,8 @@ pub(crate) trait TreePart<E>: Send {
     fn gap(&mut self, reason: &Arc<str>, cut: &Cut, now: Instant);
     /// Takes what a reader has read.
     fn arrived(&mut self, model: TypeId, arrived: Box<dyn Any + Send>, cut: &Cut, now: Instant);
+    /// The number of the cut that the tree is at, if it is behind.
+    fn behind(&self) -> Option<u64>;
     /// Follows the changes up to a cut, as far as it can.
     fn pass(&mut self, kept: &Kept, cut: &Cut, before: &Cut, flips: &mut Vec<Flip>);
     /// Takes what is to be published at once, at no new cut.
@@ -161,6 +163,7 @@ impl<E: Reader> Trees<E> {
         for value in self.values.values_mut() {
             value.pass(&self.kept, cut, before, flips);
         }
+        self.store.set_oldest(self.values.values().filter_map(|value| value.behind()).min());
         let oldest = self.values.values().map(|value| value.at()).min();
         self.kept.forget_before(oldest.unwrap_or_else(|| self.kept.end()));
     }

@@ -33,6 +33,11 @@ pub struct LogReference;
 #[doc = include_str!("../../evented-derive/docs/domain_event.md")]
 pub struct DomainEventReference;
 
+/// Compiles and runs the examples of the reference of trees.
+#[cfg(doctest)]
+#[doc = include_str!("../../evented-derive/docs/tree.md")]
+pub struct TreeReference;
+
 /// Compiles and runs the examples of the reference of buses.
 #[cfg(doctest)]
 #[doc = include_str!("../../evented-derive/docs/bus.md")]

@@ -12,6 +12,8 @@ mod query;
 mod related;
 mod state;
 
+use std::sync::Arc;
+
 use super::field::Field;
 use super::list::List;
 use super::model::LiveModel;
@@ -87,6 +89,15 @@ impl<T: Tree> Branch for List<T> {
     const MOST: Option<usize> = None;
     fn of(list: Self) -> Self {
         list
+    }
+}
+
+/// For a tree that contains itself: `Option<Arc<Self>>`.
+impl<T: Tree> Branch for Option<Arc<T>> {
+    type Node = T;
+    const MOST: Option<usize> = Some(1);
+    fn of(list: List<T>) -> Self {
+        list.first().cloned().map(Arc::new)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Generates what live queries need: the fields of a model as values, and how their values are bound.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::parse_quote;
 use syn::spanned::Spanned;
 
 use super::Names;
-use crate::model::{Field, FieldKind, Model};
-use crate::names::plain;
+use crate::model::{BelongsTo, Field, FieldKind, Model};
+use crate::names::{plain, without_self};
 
 /// The fields that a filter or an order may name. An event does not say what the database generates, and a value that is
 /// converted before it is bound cannot be compared in memory.
@@ -42,7 +43,7 @@ pub(super) fn fields(model: &Model, Names { private, .. }: &Names) -> TokenStrea
     }
 }
 
-/// Generates `impl LiveModel` and `impl BindOperands`.
+/// Generates `impl LiveModel`, `impl BindOperands`, and `impl ForeignKey` for each parent.
 pub(super) fn impls(model: &Model, Names { private, .. }: &Names) -> TokenStream {
     if model.live.is_none() {
         return TokenStream::new();
@@ -80,6 +81,7 @@ pub(super) fn impls(model: &Model, Names { private, .. }: &Names) -> TokenStream
         // The span names the field if its type has no `PartialEq`.
         quote_spanned!(field.ty.span()=> self.#path == other.#path)
     });
+    let foreign_keys = foreign_keys(model, &comparable, private);
     let has_generated = model.of_kind(FieldKind::Generated).next().is_some();
     let diesel = quote!(#private::diesel);
     quote! {
@@ -114,5 +116,43 @@ pub(super) fn impls(model: &Model, Names { private, .. }: &Names) -> TokenStream
                 #private::no_such_operand()
             }
         }
+        #foreign_keys
     }
+}
+
+/// Generates `impl ForeignKey` for each parent, unless no field of a filter has the column.
+fn foreign_keys(model: &Model, comparable: &[&Field], private: &TokenStream) -> TokenStream {
+    let ident = &model.ident;
+    let mut seen = Vec::new();
+    let mut impls = TokenStream::new();
+    for BelongsTo { parent, column } in &model.parents {
+        let parent = without_self(&parse_quote!(#parent), ident);
+        if !can_be_named(parent.to_token_stream()) || seen.contains(&parent) {
+            continue;
+        }
+        let of_column = |field: &&&Field| plain(&field.column) == plain(column);
+        if let Some(Field { ident: name, ty, .. }) = comparable.iter().find(of_column) {
+            impls.extend(quote! {
+                #[automatically_derived]
+                impl #private::live::ForeignKey<#parent> for #ident {
+                    type Value = #ty;
+                    fn foreign_key() -> #private::live::Field<Self, Self::Value> {
+                        <Self as #private::live::LiveModel>::fields().#name
+                    }
+                }
+            });
+        }
+        seen.push(parent);
+    }
+    impls
+}
+
+/// Whether an `impl` can name the type as it is written. A lifetime, a reference and `_` need parameters of the `impl`.
+fn can_be_named(ty: TokenStream) -> bool {
+    ty.into_iter().all(|token| match token {
+        TokenTree::Punct(punct) => !matches!(punct.as_char(), '\'' | '&'),
+        TokenTree::Ident(ident) => ident != "_",
+        TokenTree::Group(group) => can_be_named(group.stream()),
+        TokenTree::Literal(_) => true,
+    })
 }

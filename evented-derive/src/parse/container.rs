@@ -5,6 +5,7 @@ use syn::parse::ParseStream;
 use syn::{Attribute, DeriveInput, Ident, Path, token};
 
 use super::actions::Actions;
+use super::diesel::OnStruct;
 use super::items::{self, Form};
 use super::publish;
 use crate::errors::Errors;
@@ -174,11 +175,11 @@ impl Container {
     pub(super) fn into_model(
         self,
         input: &DeriveInput,
-        table: Option<Path>,
+        diesel: OnStruct,
         fields: Vec<Field>,
         key: Vec<usize>,
     ) -> Model {
-        let table = table.unwrap_or_else(|| names::default_table(&input.ident).into());
+        let table = diesel.table.unwrap_or_else(|| names::default_table(&input.ident).into());
         let schema = self.schema.unwrap_or_else(|| default_schema(&table, &input.ident));
         Model {
             ident: input.ident.clone(),
@@ -199,6 +200,7 @@ impl Container {
             cascade: self.cascade,
             view: self.view,
             live: self.live,
+            parents: diesel.parents,
             log_table: self.log_table,
             db_schema: self.db_schema,
             insert: self.insert,

@@ -3,11 +3,11 @@
 
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Ident, LitStr, Meta, Path, Type};
+use syn::{Attribute, Ident, LitStr, Meta, Path, Token, Type};
 
 use super::items;
 use crate::errors::Errors;
-use crate::model::{FieldKind, KeyKind};
+use crate::model::{BelongsTo, FieldKind, KeyKind};
 use crate::names;
 
 const TABLE: &str = "#[diesel(table_name = items)]";
@@ -22,6 +22,7 @@ pub(super) struct OnStruct {
     pub(super) table: Option<Path>,
     /// The columns of the primary key. Empty: not stated.
     pub(super) primary_key: Vec<Ident>,
+    pub(super) parents: Vec<BelongsTo>,
 }
 
 impl OnStruct {
@@ -30,6 +31,11 @@ impl OnStruct {
         each(attributes, errors, |name, input, errors| match name.to_string().as_str() {
             "table_name" => explained(TABLE, read.table_name(input, errors)),
             "primary_key" => explained(PRIMARY_KEY, read.primary_key(input, errors)),
+            "belongs_to" => {
+                // Diesel reports what is wrong in it.
+                read.parents.extend(belongs_to(&input.fork()));
+                skip(input)
+            }
             _ => skip(input),
         });
         read
@@ -47,6 +53,33 @@ impl OnStruct {
     fn primary_key(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         self.primary_key = items::list(input, PRIMARY_KEY, errors, |input, _| input.parse::<Ident>())?;
         items::end(input)
+    }
+}
+
+/// Parses `(Parent)` or `(Parent, foreign_key = column)`.
+fn belongs_to(input: ParseStream<'_>) -> syn::Result<BelongsTo> {
+    let content;
+    syn::parenthesized!(content in input);
+    let parent: Path = content.parse()?;
+    if !content.is_empty() {
+        content.parse::<Token![,]>()?;
+    }
+    let columns = content.parse_terminated(foreign_key, Token![,])?;
+    let by_name = || parent.segments.last().map(|last| names::default_foreign_key(&last.ident));
+    match columns.last().cloned().or_else(by_name) {
+        Some(column) => Ok(BelongsTo { parent, column }),
+        None => Err(content.error("expected a path")),
+    }
+}
+
+/// Parses `foreign_key = column`.
+fn foreign_key(input: ParseStream<'_>) -> syn::Result<Ident> {
+    let name: Ident = input.parse()?;
+    let column = items::equals(input)?;
+    if name == "foreign_key" {
+        Ok(column)
+    } else {
+        Err(syn::Error::new(name.span(), "expected `foreign_key`"))
     }
 }
 
@@ -80,7 +113,7 @@ impl OnField {
 
     /// Parses the name of a column: an identifier or a string, as in Diesel.
     fn column_name(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        input.parse::<syn::Token![=]>()?;
+        input.parse::<Token![=]>()?;
         let (name, span) = if input.peek(LitStr) {
             let literal: LitStr = input.parse()?;
             (literal.value(), literal.span())

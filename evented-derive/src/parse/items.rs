@@ -72,12 +72,37 @@ pub(super) fn options(
     mut value: impl FnMut(Form, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
 ) -> syn::Result<()> {
     let content = in_parentheses(input)?;
+    each_option(&content, forms, errors, &mut value);
+    Ok(())
+}
+
+/// Reads a path, then the options after it, in parentheses: `(path::to::Link, by = item_id)`.
+pub(super) fn path_with_options(
+    input: ParseStream<'_>,
+    forms: &'static [Form],
+    errors: &mut Errors,
+    mut value: impl FnMut(Form, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) -> syn::Result<Path> {
+    let content = in_parentheses(input)?;
+    let read = path(&content).and_then(|path| end(&content).map(|()| path));
+    // What follows a path that fails is read in any case, as in `each`.
+    while content.parse::<TokenTree>().is_ok_and(|token| !is_comma(&token)) {}
+    each_option(&content, forms, errors, &mut value);
+    read
+}
+
+/// Reads each option to the end of the input.
+fn each_option(
+    content: ParseStream<'_>,
+    forms: &'static [Form],
+    errors: &mut Errors,
+    value: &mut impl FnMut(Form, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) {
     let mut seen = Vec::new();
-    each(&content, errors, |input, errors| {
+    each(content, errors, |input, errors| {
         let unknown = |name: &Ident| unknown_among(forms, "option", &name.to_string());
         named(input, forms, unknown, &mut seen, errors, |form, _, input, errors| value(form, input, errors))
     });
-    Ok(())
 }
 
 /// The content of parentheses. An empty list has no effect, so it is an error.

@@ -138,6 +138,10 @@ pub trait LiveOn<DB: SqlTypes>: LiveModel + ModelOn<DB> + BindOperands<DB> {}
 impl<DB: SqlTypes, M: LiveModel + ModelOn<DB> + BindOperands<DB>> LiveOn<DB> for M {}
 
 /// A tree whose models all have live values on a database: `#[derive(Tree)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no tree of models of this database",
+    note = "each model of the tree needs `#[evented(live)]`, and a table in this database"
+)]
 pub trait TreeOn<DB: SqlTypes>: Tree {
     /// Visits the models of the tree. A model may be visited more than once.
     #[doc(hidden)]

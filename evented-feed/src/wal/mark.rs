@@ -31,6 +31,21 @@ impl Operation<Pg> for Mark {
     }
 }
 
+/// Writes a mark that says nothing of the publications, and returns its position. It costs much less: the server does not look at
+/// its catalog.
+///
+/// # Errors
+///
+/// Errors of the database.
+pub async fn plain_mark_of<DB: SqlTypes, E: Executor<DB>>(executor: &mut E) -> Result<Position, Error> {
+    let mut statement = Statement::<DB>::new("SELECT (pg_logical_emit_message(true, ");
+    statement.value(PLAIN_PREFIX).sql(", '') - '0/0'::pg_lsn)::bigint");
+    position_of(executor, statement).await
+}
+
+/// The prefix of marks that say nothing of the publications.
+const PLAIN_PREFIX: &str = "evented_plain";
+
 /// Writes a mark on a connection of a program that serves several databases. Only PostgreSQL has the function.
 ///
 /// # Errors
@@ -40,6 +55,13 @@ pub async fn mark_of<DB: SqlTypes, E: Executor<DB>>(executor: &mut E) -> Result<
     // The server writes a transactional message to disk, and sends it, immediately.
     let mut statement = Statement::<DB>::new("SELECT (pg_logical_emit_message(true, ");
     statement.value(MARK_PREFIX).sql(", ").sql(PUBLISHED_STATE).sql(") - '0/0'::pg_lsn)::bigint");
+    position_of(executor, statement).await
+}
+
+async fn position_of<DB: SqlTypes, E: Executor<DB>>(
+    executor: &mut E,
+    statement: Statement<'_, DB>,
+) -> Result<Position, Error> {
     let rows = executor.load::<Number>(statement).await?;
     let lsn = rows.into_iter().next().and_then(|number| number.0).unwrap_or_default();
     Ok(wal_position(Lsn(lsn.cast_unsigned()), 0))

@@ -1,11 +1,13 @@
 //! JSON patches (RFC 6902) from one value to the next, and the messages that they are sent in.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use evented_core::KeyValue;
 use evented_core::live::{List, Step, steps};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// An object of values that are JSON already.
 pub(crate) fn object<'n>(values: impl Iterator<Item = (&'n str, Arc<str>)>) -> String {
@@ -70,41 +72,97 @@ impl Patch {
     }
 
     fn add(&mut self, path: &str, value: &str) {
-        self.push(&format!(r#"{{"op":"add","path":"{path}","value":{value}}}"#));
+        self.push(&operation("add", path, value));
     }
 
     fn replace(&mut self, path: &str, value: &str) {
-        self.push(&format!(r#"{{"op":"replace","path":{},"value":{value}}}"#, Value::from(path)));
+        self.push(&operation("replace", path, value));
     }
 
     fn remove(&mut self, path: &str) {
         self.push(&format!(r#"{{"op":"remove","path":"{path}"}}"#));
     }
 
-    /// Adds what differs: the fields of two objects with the same fields, or the whole value. Both are JSON: what it says of a
-    /// number is what a page gets, also from a reset.
+    /// Adds what differs of two texts of JSON: what it says of a number is what a page gets, also from a reset.
     fn differ(&mut self, path: &str, before: &str, after: &str) -> Option<()> {
-        let (old, new): (Value, Value) =
-            (serde_json::from_str(before).ok()?, serde_json::from_str(after).ok()?);
-        let (Value::Object(old), Value::Object(new)) = (&old, &new) else {
-            if old != new {
-                self.replace(path, after);
-            }
-            return Some(());
-        };
-        if old.len() != new.len() || !old.keys().all(|field| new.contains_key(field)) {
-            self.replace(path, after);
-            return Some(());
-        }
-        for (field, after) in new {
-            if let Some(before) = old.get(field)
-                && before != after
-            {
-                let mut place = path.to_owned();
-                let _ = write!(place, "/{}", field.replace('~', "~0").replace('/', "~1"));
-                self.replace(&place, &after.to_string());
-            }
-        }
+        let (old, new) = (serde_json::from_str(before).ok()?, serde_json::from_str(after).ok()?);
+        self.difference(path, &old, &new);
         Some(())
     }
+
+    /// Adds what differs of two values: the fields of objects with the same fields, the items of arrays, or the whole value.
+    fn difference(&mut self, path: &str, old: &Value, new: &Value) {
+        if old == new {
+            return;
+        }
+        let mut inner = Patch(String::from("["));
+        let is_same_kind = match (old, new) {
+            (Value::Object(old), Value::Object(new)) => inner.fields(path, old, new),
+            (Value::Array(old), Value::Array(new)) => inner.items(path, old, new),
+            _ => false,
+        };
+        let whole = new.to_string();
+        if is_same_kind && inner.0.len() < whole.len() + path.len() + REPLACEMENT {
+            self.push(inner.0.get(1..).unwrap_or_default());
+        } else {
+            self.replace(path, &whole);
+        }
+    }
+
+    /// Returns `false` for objects with different fields.
+    fn fields(&mut self, path: &str, old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
+        if old.len() != new.len() || !old.keys().all(|field| new.contains_key(field)) {
+            return false;
+        }
+        for (field, after) in new {
+            if let Some(before) = old.get(field) {
+                let place = format!("{path}/{}", field.replace('~', "~0").replace('/', "~1"));
+                self.difference(&place, before, after);
+            }
+        }
+        true
+    }
+
+    /// Returns `false` for arrays whose items cannot be told apart, or of which much changed.
+    fn items(&mut self, path: &str, old: &[Value], new: &[Value]) -> bool {
+        let (Some(old), Some(new)) = (keyed(old), keyed(new)) else { return false };
+        let mut items = old.to_vec();
+        for step in steps(&old, &new) {
+            match &step {
+                Step::Insert { index, item } => {
+                    self.push(&operation("add", &format!("{path}/{index}"), &item.to_string()));
+                }
+                Step::Update { index, item } => {
+                    let Some(before) = items.get(*index) else { return false };
+                    self.difference(&format!("{path}/{index}"), before, item);
+                }
+                Step::Move { from, to } => {
+                    let [from, to] = [from, to].map(|index| Value::from(format!("{path}/{index}")));
+                    self.push(&format!(r#"{{"op":"move","from":{from},"path":{to}}}"#));
+                }
+                Step::Remove { index } => {
+                    let place = Value::from(format!("{path}/{index}"));
+                    self.push(&format!(r#"{{"op":"remove","path":{place}}}"#));
+                }
+                _ => return false,
+            }
+            step.apply(&mut items);
+        }
+        true
+    }
+}
+
+/// About the length of what a replacement has beside its path and its value.
+const REPLACEMENT: usize = 36;
+
+fn operation(op: &str, path: &str, value: &str) -> String {
+    format!(r#"{{"op":"{op}","path":{},"value":{value}}}"#, Value::from(path))
+}
+
+/// The items with what tells them apart: their ids, or what they are. `None` if two have the same.
+fn keyed(items: &[Value]) -> Option<List<Value>> {
+    let key = |item: &Value| KeyValue::Text(item.get("id").unwrap_or(item).to_string());
+    let keys: Vec<_> = items.iter().map(key).collect();
+    let different: HashSet<&KeyValue> = keys.iter().collect();
+    (different.len() == keys.len()).then(|| List::new(items.to_vec(), keys.clone()))
 }

@@ -8,7 +8,7 @@ use event_listener::Event;
 use evented_core::live::Shape;
 
 use super::Label;
-use super::entry::{Entry, Shown, Slot, State};
+use super::entry::{At, Entry, Shown, Slot, State};
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::reader::Reader;
@@ -96,16 +96,21 @@ impl<E: Reader> Core<E> {
         }
         let shared = Arc::clone(&self.shared);
         let now = shared.turn();
+        let mut at = At::Present(&now);
+        let behind = self.oldest_behind(&now);
+        if let Some(behind) = &behind {
+            // A label that is behind holds the others back: they would be of different cuts.
+            at = At::Past(behind.as_ref().filter(|cut| cut.number() > self.cut.number())?);
+        }
         let mut status = Status::Exact;
         let mut changes = !self.cancelled.is_empty();
         for named in &self.labels {
-            match named.slot.state(&now) {
+            match named.slot.state(at) {
                 State::Ended(error) => {
                     self.is_over = true;
                     return Some(Err(error));
                 }
-                // A label that is read again holds the others back: they would be of different cuts.
-                State::Waits => return None,
+                State::Waits(_) => return None,
                 State::Unread => {}
                 State::Ready { changed, status: of_label } => {
                     changes |= changed;
@@ -120,24 +125,41 @@ impl<E: Reader> Core<E> {
             return None;
         }
         for named in &mut self.labels {
-            named.slot.take(&now);
+            named.slot.take(at);
         }
         self.gone = std::mem::take(&mut self.cancelled);
-        (self.cut, self.status) = (now.clone(), status);
+        (self.cut, self.status) = (at.cut(), status);
         Some(Ok(()))
+    }
+
+    /// The oldest cut at which a label stood that does not stand now; the inner `None`: it is not known.
+    fn oldest_behind(&self, now: &Cut) -> Option<Option<Cut>> {
+        let mut behind: Option<Option<Cut>> = None;
+        for named in &self.labels {
+            let State::Waits(stood) = named.slot.state(At::Present(now)) else { continue };
+            behind = Some(match (behind, stood) {
+                (None, stood) => stood,
+                (Some(Some(one)), Some(other)) if other.number() < one.number() => Some(other),
+                (Some(Some(one)), Some(_)) => Some(one),
+                (Some(_), _) => None,
+            });
+        }
+        behind
     }
 
     /// Whether every label was read and is where it was pointed.
     pub(super) fn is_ready(&self) -> Result<bool, LiveError> {
         let now = self.shared.turn();
         for named in &self.labels {
-            match named.slot.state(&now) {
+            match named.slot.state(At::Present(&now)) {
                 State::Failed(error) | State::Ended(error) => return Err(error),
-                State::Unread | State::Waits => return Ok(false),
+                State::Unread => return Ok(false),
+                // It was read, and a turn has it.
+                State::Waits(_) => {}
                 State::Ready { changed, .. } if changed => return Ok(false),
                 State::Ready { .. } => {}
             }
-            if named.slot.is_pointed(&now)? {
+            if named.slot.is_pointed(At::Present(&now))? {
                 return Ok(false);
             }
         }

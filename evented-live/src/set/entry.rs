@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evented_core::live::{List, Shape};
 use serde::Serialize;
 
-use crate::cell::{Cell, Watched};
+use crate::cell::{Cell, Snapshot, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
 use crate::json;
@@ -59,12 +59,35 @@ impl<V: Shape<Item: Serialize + PartialEq>> Shown<V> {
     }
 }
 
+/// The cut at which the labels of a set are looked at.
+#[derive(Clone, Copy)]
+pub(crate) enum At<'c> {
+    /// The present one.
+    Present(&'c Cut),
+    /// An earlier one.
+    Past(&'c Cut),
+}
+
+impl At<'_> {
+    fn snapshot<I: Clone>(self, cell: &Cell<I>) -> Result<Option<Snapshot<I>>, LiveError> {
+        match self {
+            At::Present(cut) => cell.snapshot(cut),
+            At::Past(cut) => cell.snapshot_at(cut),
+        }
+    }
+
+    pub(crate) fn cut(self) -> Cut {
+        let (At::Present(cut) | At::Past(cut)) = self;
+        cut.clone()
+    }
+}
+
 /// The state of a label at a moment.
 pub(crate) enum State {
     /// It was not read yet.
     Unread,
-    /// It is read again.
-    Waits,
+    /// It does not stand at the cut. It did at this one.
+    Waits(Option<Cut>),
     /// Its first read failed.
     Failed(LiveError),
     /// The store has stopped.
@@ -77,11 +100,11 @@ pub(crate) enum State {
 
 /// [`Entry`] with its type erased.
 pub(crate) trait Slot: Send + Sync {
-    fn state(&self, now: &Cut) -> State;
+    fn state(&self, at: At<'_>) -> State;
     /// Shows what is there at this moment.
-    fn take(&mut self, now: &Cut);
+    fn take(&mut self, at: At<'_>);
     /// Whether the label is pointed at another query that was not read yet; the error, if its read failed.
-    fn is_pointed(&self, now: &Cut) -> Result<bool, LiveError>;
+    fn is_pointed(&self, at: At<'_>) -> Result<bool, LiveError>;
     /// Whether its values are shown.
     fn is_shown(&self) -> bool;
     fn is_watched(&self) -> bool;
@@ -144,25 +167,25 @@ impl<V: Shape> Entry<V> {
     }
 
     /// What the label is pointed at, if that was read.
-    fn next_ready(&self, now: &Cut) -> Option<&Watched<V::Item>> {
+    fn next_ready(&self, at: At<'_>) -> Option<&Watched<V::Item>> {
         let next = self.next.as_ref()?;
-        let snapshot = next.cell.snapshot(now).ok()??;
+        let snapshot = at.snapshot(&next.cell).ok()??;
         snapshot.stands.then_some(next)
     }
 }
 
 impl<V: Shape> Slot for Entry<V> {
-    fn state(&self, now: &Cut) -> State {
-        let Some(watched) = self.next_ready(now).or(self.current.as_ref()) else {
+    fn state(&self, at: At<'_>) -> State {
+        let Some(watched) = self.next_ready(at).or(self.current.as_ref()) else {
             return State::Ready { changed: false, status: Status::Exact };
         };
         let seen = self.seen_of(&watched.cell);
-        match watched.cell.snapshot(now) {
+        match at.snapshot(&watched.cell) {
             Err(error) if watched.cell.has_ended().is_some() => State::Ended(error),
             Err(error) => State::Failed(error),
             Ok(None) => State::Unread,
             Ok(Some(snapshot)) if !snapshot.stands => match seen {
-                Some(_) => State::Waits,
+                Some(_) => State::Waits(watched.cell.stood()),
                 None => State::Unread,
             },
             Ok(Some(snapshot)) => State::Ready {
@@ -172,12 +195,12 @@ impl<V: Shape> Slot for Entry<V> {
         }
     }
 
-    fn take(&mut self, now: &Cut) {
-        if self.next_ready(now).is_some() {
+    fn take(&mut self, at: At<'_>) {
+        if self.next_ready(at).is_some() {
             self.current = self.next.take();
         }
         let Some(watched) = &self.current else { return };
-        let Ok(Some(snapshot)) = watched.cell.snapshot(now) else { return };
+        let Ok(Some(snapshot)) = at.snapshot(&watched.cell) else { return };
         if !snapshot.stands {
             return;
         }
@@ -202,9 +225,9 @@ impl<V: Shape> Slot for Entry<V> {
         });
     }
 
-    fn is_pointed(&self, now: &Cut) -> Result<bool, LiveError> {
+    fn is_pointed(&self, at: At<'_>) -> Result<bool, LiveError> {
         let Some(next) = &self.next else { return Ok(false) };
-        next.cell.snapshot(now).map(|_| true)
+        at.snapshot(&next.cell).map(|_| true)
     }
 
     fn is_shown(&self) -> bool {

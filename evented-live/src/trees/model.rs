@@ -20,12 +20,15 @@ pub(super) struct Context {
     pub(super) most_rows: usize,
 }
 
+/// Reads to make, each with whether it opens a value.
+pub(super) type Jobs<E> = Vec<(bool, Box<dyn Job<E>>)>;
+
 /// A model of a tree, with its type erased.
 pub(super) struct ModelOf<E, T: Tree> {
     pub(super) model: TypeId,
     pub(super) schema: &'static str,
     /// Takes the reads that are wanted.
-    pub(super) jobs: fn(&mut TreeState<T>, &Context) -> Vec<(bool, Box<dyn Job<E>>)>,
+    pub(super) jobs: fn(&mut TreeState<T>, &Context) -> Jobs<E>,
     /// Takes what was read; the list and why, if it could not be read.
     pub(super) arrived: fn(&mut TreeState<T>, Box<dyn Any + Send>) -> Option<Failed>,
     /// Reads a list again.
@@ -65,10 +68,7 @@ impl<E: Reader, T: Tree> ModelVisitor<E::Db> for Models<E, T> {
     }
 }
 
-fn jobs<E: Reader, T: Tree, M: LiveOn<E::Db>>(
-    state: &mut TreeState<T>,
-    context: &Context,
-) -> Vec<(bool, Box<dyn Job<E>>)> {
+fn jobs<E: Reader, T: Tree, M: LiveOn<E::Db>>(state: &mut TreeState<T>, context: &Context) -> Jobs<E> {
     let jobs = together(state.take_wanted::<M>()).into_iter().map(|wanted| {
         let opens = state.value().is_none();
         let job = FillJob {

@@ -18,6 +18,9 @@ use crate::reader::{Job, Reader};
 use crate::status::Status;
 use crate::values::{BETWEEN_GAPS, RETRY, Settings};
 
+/// How many levels of a tree follow the changes before it is whole for the first time.
+const MOST_LEVELS_AHEAD: usize = 16;
+
 /// One tree: its state, which may be behind the present cut, and the cell that it is published in.
 pub(super) struct TreeValue<E, T: Tree> {
     state: TreeState<T>,
@@ -28,8 +31,13 @@ pub(super) struct TreeValue<E, T: Tree> {
     /// The number of the first change that the state has not taken, and the cut that it is at.
     at: u64,
     cut: Cut,
+    /// The number of the last cut that was published, and whether the value stands at the present one.
+    shown: Option<u64>,
+    stands: bool,
     /// Whether the cut of the state is known: not before the first cut after it began.
     is_at_cut: bool,
+    /// How many levels were read, if the tree has never been whole.
+    levels: usize,
     /// When the first rows came, if the value was never shown.
     first_rows: Option<Instant>,
     failed: Vec<(TypeId, QueryId, u64)>,
@@ -59,7 +67,10 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
             patience: settings.patience,
             at,
             cut: Cut::default(),
+            shown: None,
+            stands: false,
             is_at_cut: false,
+            levels: 0,
             first_rows: None,
             failed: Vec::new(),
             retry: None,
@@ -97,13 +108,18 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
 
     /// Ends the reads that a cut has reached. Returns whether there were such reads.
     fn settle(&mut self, kept: &Kept, cut: &Cut) -> Result<bool, LiveError> {
-        if !self.state.can_undo(kept.since(self.at)) {
-            // The cut that the tree is at cannot be restored.
+        // At first, each level is of a cut that has reached its read, so that a viewer finds what was written before it came. Later
+        // all of the tree is of the cut at which something was missing, if that can be restored: a tree that grows at each cut
+        // would never be whole.
+        if self.levels < MOST_LEVELS_AHEAD || !self.state.can_undo(kept.since(self.at)) {
             self.take(kept, cut);
         }
         let reached = |marker: Position| cut.reaches(marker).unwrap_or(false);
         let settled = self.state.settle(reached, kept.since(self.at));
-        settled.map_err(|(model, key)| LiveError::Differs { schema: self.schema_of(model), key })
+        let settled =
+            settled.map_err(|(model, key)| LiveError::Differs { schema: self.schema_of(model), key })?;
+        self.levels = self.levels.saturating_add(usize::from(settled));
+        Ok(settled)
     }
 
     fn publish(&self, list: List<T>, status: Status, stood: Option<Cut>, flips: &mut Vec<Flip>) {
@@ -129,15 +145,18 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
             let grown = self.state.grow().map_err(|_| LiveError::TooDeep { most: MOST_LEVELS })?;
             let is_present = self.at == kept.cut_end();
             if matches!(grown, Grown::Missing) {
-                if is_present && self.cell.is_read() {
+                if std::mem::take(&mut self.stands) {
+                    self.shown = Some(before.number());
                     let (cell, before) = (Arc::clone(&self.cell), before.clone());
                     flips.push(Box::new(move || cell.leave(&before)));
                 }
                 return Ok(());
             }
             self.pause = RETRY.0;
+            self.levels = usize::MAX;
             if let Some(list) = self.state.value() {
                 let stood = (!is_present).then(|| self.cut.clone());
+                (self.shown, self.stands) = (Some(stood.as_ref().unwrap_or(cut).number()), is_present);
                 self.publish(list.clone(), Status::Exact, stood, flips);
             }
             if is_present {
@@ -155,6 +174,10 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
 
     fn at(&self) -> u64 {
         self.at
+    }
+
+    fn behind(&self) -> Option<u64> {
+        self.shown.filter(|_| !self.stands)
     }
 
     fn gap(&mut self, reason: &Arc<str>, cut: &Cut, now: Instant) {
@@ -238,6 +261,7 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
         self.state = self.state.again(self.context.store.on_wal, SPARE);
         self.at = at;
         (self.is_at_cut, self.begins_again, self.first_rows) = (false, false, None);
+        self.levels = 0;
         self.failed.clear();
         self.context.store.tap.wake();
     }

@@ -20,6 +20,9 @@ use evented_live::{
 use evented_tests::db::{Db, Face};
 use serde::Serialize;
 
+use crate::board::{Comment, Post, Reaction, Tag, Tagging};
+
+pub mod board;
 pub mod sample;
 
 diesel::table! {
@@ -229,6 +232,8 @@ pub trait Source<C: Kit> {
     /// Whether changes by plain SQL are heard.
     const HEARS_SQL: bool;
     async fn hub(db: &mut Db<C>) -> Hub;
+    /// A hub of the models of [`board`].
+    async fn board_hub(db: &mut Db<C>) -> Hub;
     /// The position of everything that is committed.
     async fn position(db: &mut Db<C>, written: evented_feed::Position) -> evented_feed::Position;
 }
@@ -242,6 +247,10 @@ impl<C: Kit> Source<C> for Log {
     async fn hub(db: &mut Db<C>) -> Hub {
         let hub = Hub::of::<Task>().and::<Person>().and::<Member>().and::<Price>().and::<Vote>();
         db.hub(hub.and::<sample::Sample>()).await
+    }
+    async fn board_hub(db: &mut Db<C>) -> Hub {
+        let hub = Hub::of::<Post>().and::<Comment>().and::<Reaction>().and::<Tag>().and::<Tagging>();
+        db.hub(hub.and::<Person>()).await
     }
     async fn position(_: &mut Db<C>, written: evented_feed::Position) -> evented_feed::Position {
         written
@@ -263,6 +272,16 @@ impl<C: Kit<Backend = diesel::pg::Pg>> Source<C> for Wal {
         let hub = Hub::on_wal::<Task>().and::<Person>().and::<Member>().and::<sample::Sample>();
         db.tailing_hub(hub, tables).await
     }
+    async fn board_hub(db: &mut Db<C>) -> Hub {
+        for table in ["posts", "comments", "reactions", "tags", "taggings", "people"] {
+            db.sql(&format!("ALTER TABLE {table} REPLICA IDENTITY FULL")).await;
+        }
+        let tables = tables_of::<Post>().into_iter().chain(tables_of::<Comment>());
+        let tables = tables.chain(tables_of::<Reaction>()).chain(tables_of::<Tag>());
+        let tables = tables.chain(tables_of::<Tagging>()).chain(tables_of::<Person>()).collect();
+        let hub = Hub::on_wal::<Post>().and::<Comment>().and::<Reaction>().and::<Tag>().and::<Tagging>();
+        db.tailing_hub(hub.and::<Person>(), tables).await
+    }
     async fn position(db: &mut Db<C>, _: evented_feed::Position) -> evented_feed::Position {
         db.run(evented_feed::wal::mark()).await.expect("a mark")
     }
@@ -279,6 +298,15 @@ pub struct World<C: Kit> {
 impl<C: Kit> World<C> {
     pub async fn new<S: Source<C>>() -> Self {
         Self::with::<S>(|store| store).await
+    }
+
+    /// A world of the models of [`board`].
+    pub async fn of_board<S: Source<C>>() -> Self {
+        let mut db = Db::<C>::new().await;
+        db.sql(&board::tables(Db::<C>::DATABASE)).await;
+        let hub = S::board_hub(&mut db).await;
+        let store = C::store(live::over(&hub).patience(Duration::from_secs(200)), &db.url).await;
+        Self { db, hub, store }
     }
 
     pub async fn with<S: Source<C>>(configure: impl FnOnce(StoreBuilder) -> StoreBuilder) -> Self {

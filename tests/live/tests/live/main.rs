@@ -23,6 +23,10 @@ macro_rules! settings {
             mod requeries;
             #[path = "sets.rs"]
             mod sets;
+            #[path = "trees.rs"]
+            mod trees;
+            #[path = "tree_law.rs"]
+            mod tree_law;
             #[path = "trouble.rs"]
             mod trouble;
             #[path = "values.rs"]
