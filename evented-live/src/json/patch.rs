@@ -125,7 +125,7 @@ impl Patch {
 
     /// Returns `false` for arrays whose items cannot be told apart, or of which much changed.
     fn items(&mut self, path: &str, old: &[Value], new: &[Value]) -> bool {
-        let (Some(old), Some(new)) = (keyed(old), keyed(new)) else { return false };
+        let Some((old, new)) = keyed(old, new) else { return false };
         let mut items = old.to_vec();
         for step in steps(&old, &new) {
             match &step {
@@ -159,10 +159,29 @@ fn operation(op: &str, path: &str, value: &str) -> String {
     format!(r#"{{"op":"{op}","path":{},"value":{value}}}"#, Value::from(path))
 }
 
-/// The items with what tells them apart: their ids, or what they are. `None` if two have the same.
-fn keyed(items: &[Value]) -> Option<List<Value>> {
-    let key = |item: &Value| KeyValue::Text(item.get("id").unwrap_or(item).to_string());
-    let keys: Vec<_> = items.iter().map(key).collect();
+/// The items of both arrays with what tells them apart: their `id`, that of one of their fields which all of them have, such as
+/// the record of a tree, or else what they are. `None` if two items of an array have the same.
+fn keyed(old: &[Value], new: &[Value]) -> Option<(List<Value>, List<Value>)> {
+    let fields = new.first().and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    let of_fields = fields.map(|field| {
+        move |item: &Value| item.get(field).and_then(|field| field.get("id")).map(Value::to_string)
+    });
+    let own = |item: &Value| item.get("id").map(Value::to_string);
+    let keys = |key: &dyn Fn(&Value) -> Option<String>| Some((different(old, key)?, different(new, key)?));
+    // The field by which most items stay the same.
+    let in_both = |(old, new): &(Vec<KeyValue>, Vec<KeyValue>)| {
+        let old: HashSet<&KeyValue> = old.iter().collect();
+        new.iter().filter(|key| old.contains(key)).count()
+    };
+    let best = || of_fields.filter_map(|key| keys(&key)).max_by_key(in_both);
+    let (of_old, of_new) =
+        keys(&own).or_else(best).or_else(|| keys(&|item: &Value| Some(item.to_string())))?;
+    Some((List::new(old.to_vec(), of_old), List::new(new.to_vec(), of_new)))
+}
+
+/// The keys of the items, if each has another.
+fn different(items: &[Value], key: &dyn Fn(&Value) -> Option<String>) -> Option<Vec<KeyValue>> {
+    let keys: Vec<_> = items.iter().map(|item| key(item).map(KeyValue::Text)).collect::<Option<_>>()?;
     let different: HashSet<&KeyValue> = keys.iter().collect();
-    (different.len() == keys.len()).then(|| List::new(items.to_vec(), keys.clone()))
+    (different.len() == keys.len()).then(|| keys.clone())
 }

@@ -13,6 +13,10 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use evented_diesel::prelude::*;
 use evented_live::LiveDsl;
 use evented_live::axum::{LastState, sse};
+use evented_live_tests::board::{
+    Comment, CommentChanges, NewTag, NewTagging, Post, PostChanges, PostTree, Tag, Tagging, Thread, comment,
+    post,
+};
 use evented_live_tests::{Kit, Log, NewPerson, Person, Task, TaskChanges, World, task};
 use serde_json::Value;
 
@@ -289,4 +293,97 @@ async fn a_number_in_a_patch_is_the_number_of_a_reset() {
     let mut other = Page::new(sse(set, LastState::default()));
     other.event().await.unwrap();
     assert_eq!(page.data, other.data);
+}
+
+/// A page of trees: posts with their comments and tags.
+async fn page_of_trees(world: &World<Conn>) -> Page {
+    let mut set = world.store.set();
+    set.show("posts", PostTree::live().order(|p| p.rank.asc()).limit(8)).unwrap();
+    set.show("first", Thread::live().order(|p| p.rank.asc()).limit(1)).unwrap();
+    Page::new(sse(set, LastState::default()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patches_of_trees_lead_from_each_state_to_the_next() {
+    let mut world = World::<Conn>::of_board::<Log>().await;
+    let mut page = page_of_trees(&world).await;
+    page.event().await.unwrap();
+    let mut random: u64 = 11;
+    let mut below = move |end: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).unwrap() % end.max(1)
+    };
+    let (mut posts, mut comments, mut tags) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..150 {
+        let rank = i16::try_from(below(10)).unwrap();
+        match below(7) {
+            0 => posts.push(world.db.run(Post::insert(post(1, rank, "a/b~c"))).await.unwrap()),
+            1 | 2 if !posts.is_empty() => {
+                let of: &Post = &posts[below(posts.len())];
+                comments.push(world.db.run(Comment::insert(comment(of, rank, "\"x\""))).await.unwrap());
+            }
+            3 if !comments.is_empty() => {
+                let post_id = Some(posts[below(posts.len())].id);
+                let changes = CommentChanges { post_id, rank: Some(rank), ..Default::default() };
+                let comment: &Comment = &comments[below(comments.len())];
+                world.db.run(comment.update(changes)).await.unwrap();
+            }
+            4 if comments.len() > 3 => {
+                let gone = comments.swap_remove(below(comments.len()));
+                world.db.run(gone.delete()).await.unwrap();
+            }
+            5 if !posts.is_empty() => {
+                let tag = NewTag { name: round.to_string(), hidden: below(3) == 0 };
+                let tag: Tag = world.db.run(Tag::insert(tag)).await.unwrap();
+                let post_id = posts[below(posts.len())].id;
+                let link = NewTagging { post_id, tag_id: tag.id, weight: 0 };
+                world.db.run(Tagging::insert(link)).await.unwrap();
+                tags.push(tag);
+            }
+            _ if !posts.is_empty() => {
+                let parent_id = (below(2) == 0).then(|| posts[below(posts.len())].id);
+                let changes =
+                    PostChanges { rank: Some(rank), parent_id: Some(parent_id), ..Default::default() };
+                let post: &Post = &posts[below(posts.len())];
+                world.db.run(post.update(changes)).await.unwrap();
+            }
+            _ => {}
+        }
+    }
+    world.db.run(Post::insert(post(1, -1, "last"))).await.unwrap();
+    while page.data["posts"][0]["post"]["title"] != "last" {
+        page.event().await.expect("an event");
+    }
+    let fresh = {
+        let mut fresh = page_of_trees(&world).await;
+        fresh.event().await.unwrap();
+        fresh
+    };
+    assert_eq!(page.data, fresh.data);
+    let posts = page.data["posts"].as_array().unwrap();
+    assert!(posts.iter().any(|post| !post["comments"].as_array().unwrap().is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_leaf_is_a_small_patch() {
+    let mut world = World::<Conn>::of_board::<Log>().await;
+    let mut last = None;
+    for rank in 0..8 {
+        let post = world.db.run(Post::insert(post(1, rank, &"long ".repeat(200)))).await.unwrap();
+        for rank in 0..3 {
+            last = Some(
+                world.db.run(Comment::insert(comment(&post, rank, &"text ".repeat(100)))).await.unwrap(),
+            );
+        }
+    }
+    let mut page = page_of_trees(&world).await;
+    let (_, whole) = page.event().await.unwrap();
+    let changes = CommentChanges { author_id: Some(Some(1)), ..Default::default() };
+    world.db.run(last.unwrap().update(changes)).await.unwrap();
+    let (name, length) = page.event().await.unwrap();
+    assert!(name == "patch" && length < 300 && whole > 20_000, "{length} of {whole}");
+    // An author that appears below a comment.
+    world.db.run(Person::insert(NewPerson { name: "Ann".into() })).await.unwrap();
+    let (name, length) = page.event().await.unwrap();
+    assert!(name == "patch" && length < 300, "{length}");
 }
