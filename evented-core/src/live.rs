@@ -5,6 +5,7 @@
 //! equal to the database: it takes changes, cuts and what was read, and says what must be read. It uses no database, no
 //! clock and no runtime.
 
+mod any_change;
 mod field;
 mod filter;
 mod index;
@@ -17,10 +18,12 @@ mod query;
 mod recent;
 mod row;
 mod steps;
+mod sync;
 mod tree;
 mod value;
 mod window;
 
+pub use any_change::AnyChange;
 pub use field::{Field, FieldRef, Operand};
 pub use filter::{Condition, Filter, Op, Test};
 pub use list::List;
@@ -31,8 +34,9 @@ pub use queries::{Differs, Queries, QueryId, Wanted};
 pub use query::{ItemOf, LiveQuery, Many, One, Parts, Query, Shape};
 pub use row::Row;
 pub use steps::{Step, steps};
+pub use sync::{Found, Outcome, SyncItem, Syncable, Synced, sync, sync_record};
 pub use tree::{
-    All, AllowedBy, At, Branch, Branches, Change as AnyChange, ForeignKey, Grown, Keyed, MOST_LEVELS,
+    All, AllowedBy, At, Branch, Branches, Change as AnyRawChange, ForeignKey, Grown, Keyed, MOST_LEVELS,
     Policies, Related, Single, TooDeep, Tree, TreeParts, TreeQuery, TreeState, Valued,
 };
 pub use value::{FieldValue, Ordered, Value};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use event_listener::Event;
-use evented_core::live::{AnyChange, Shape, Tree, TreeParts, Valued};
+use evented_core::live::{AnyRawChange, Shape, Tree, TreeParts, Valued};
 use evented_diesel::TreeOn;
 
 use crate::cell::{Cell, Watched};
@@ -128,7 +128,7 @@ impl<E: Reader> Trees<E> {
         if self.values.is_empty() || !self.models.contains(&model) {
             return;
         }
-        if !self.kept.keep(AnyChange { model, change: Arc::clone(change) }) {
+        if !self.kept.keep(AnyRawChange { model, change: Arc::clone(change) }) {
             // Too many changes came while trees were read.
             let end = self.kept.end();
             self.values.values_mut().for_each(|value| value.begin_again(end));

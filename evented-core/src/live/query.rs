@@ -185,6 +185,10 @@ impl<M: LiveModel, I> Query<M, I> {
 macro_rules! queries {
     ($($query:ident => $value:ty, $($new:ident: $with:expr)?;)*) => {$(
         impl<M: LiveModel, I> $query<M, I> {
+            pub(super) fn plan(&self) -> &Plan<M> {
+                &self.plan
+            }
+
             /// Narrows the query to what a policy allows.
             ///
             /// [`Policy::filter`] becomes a part of the query; [`Policy::may_see`] is asked of each record. Viewers

@@ -6,11 +6,13 @@
 
 mod branches;
 mod graph;
+mod grower;
 mod lists;
 mod policies;
 mod query;
 mod related;
 mod state;
+mod syncer;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ pub use policies::{AllowedBy, Policies};
 pub use query::{All, Keyed, Single, TreeParts, TreeQuery, Valued};
 pub use related::Related;
 pub use state::{Grown, TooDeep, TreeState};
+pub(super) use syncer::{key_of, new_tree, sync_tree};
 
 /// How deep a tree may be.
 pub const MOST_LEVELS: usize = 64;
@@ -42,16 +45,22 @@ pub trait Tree: Clone + PartialEq + Unpin + Send + Sync + 'static {
     #[doc(hidden)]
     const IS_ROW: bool = false;
 
-    /// Builds the tree of a record; `None` if something of it is not known yet.
+    /// Builds the tree of a record; `None` if something of it is not known yet. `old` is the tree before a change.
     #[doc(hidden)]
-    fn grow(row: &Row<Self::Model>, branches: &mut Branches<'_>) -> Option<Self>;
+    fn grow(row: &Row<Self::Model>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self>;
+
+    /// The record at the root.
+    fn row(&self) -> &Row<Self::Model>;
 }
 
 impl<M: LiveModel> Tree for Row<M> {
     type Model = M;
     const IS_ROW: bool = true;
-    fn grow(row: &Self, _: &mut Branches<'_>) -> Option<Self> {
+    fn grow(row: &Self, _: Option<&Self>, _: &mut Branches<'_, '_>) -> Option<Self> {
         Some(row.clone())
+    }
+    fn row(&self) -> &Self {
+        self
     }
 }
 
@@ -81,14 +90,25 @@ pub trait Branch: Sized {
     #[doc(hidden)]
     const MOST: Option<usize>;
     #[doc(hidden)]
-    fn of(list: List<Self::Node>) -> Self;
+    fn of(nodes: Vec<Self::Node>) -> Self {
+        let keys = nodes.iter().map(key_of).collect();
+        Self::of_list(List::new(nodes, keys))
+    }
+    #[doc(hidden)]
+    fn of_list(list: List<Self::Node>) -> Self;
+    /// The trees that it holds.
+    #[doc(hidden)]
+    fn nodes(&self) -> &[Self::Node];
 }
 
 impl<T: Tree> Branch for List<T> {
     type Node = T;
     const MOST: Option<usize> = None;
-    fn of(list: Self) -> Self {
+    fn of_list(list: Self) -> Self {
         list
+    }
+    fn nodes(&self) -> &[T] {
+        self
     }
 }
 
@@ -96,15 +116,21 @@ impl<T: Tree> Branch for List<T> {
 impl<T: Tree> Branch for Option<Arc<T>> {
     type Node = T;
     const MOST: Option<usize> = Some(1);
-    fn of(list: List<T>) -> Self {
+    fn of_list(list: List<T>) -> Self {
         list.first().cloned().map(Arc::new)
+    }
+    fn nodes(&self) -> &[T] {
+        self.as_deref().map(std::slice::from_ref).unwrap_or_default()
     }
 }
 
 impl<T: Tree> Branch for Option<T> {
     type Node = T;
     const MOST: Option<usize> = Some(1);
-    fn of(list: List<T>) -> Self {
+    fn of_list(list: List<T>) -> Self {
         list.first().cloned()
+    }
+    fn nodes(&self) -> &[T] {
+        self.as_slice()
     }
 }

@@ -1,7 +1,7 @@
 //! A model without a derive.
 
 use chrono::{DateTime, Utc};
-use evented_core::live::{Field, LiveModel};
+use evented_core::live::{AnyChange, Field, Found, LiveModel, SyncItem, sync_record};
 use evented_core::{
     Action, ActionOf, Context, Drift, EventBody, Evented, FieldDigests, FieldError, Fields, KeyKind,
     KeyPartKind, KeySource, KeyValue, Never, Payload, PayloadError, StateDigester, Step, Unstorable,
@@ -46,6 +46,22 @@ impl LiveModel for Item {
     }
     fn same(&self, other: &Self) -> bool {
         self == other
+    }
+}
+
+impl SyncItem for Item {
+    type Model = Self;
+    fn item_key(&self) -> KeyValue {
+        Self::key_value(&self.id)
+    }
+    fn record(&self) -> &Self {
+        self
+    }
+    fn synced(&self, change: &AnyChange, _: &mut Found) -> Option<(Self, bool)> {
+        sync_record(self, change)
+    }
+    fn of_record(record: &Self, _: &AnyChange, _: &mut Found) -> Option<Self> {
+        Some(record.clone())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use evented_core::live::{
-    AnyChange, Fill, Filter, Grown, List, Plan, Row, Target, TreeQuery, TreeState, Wanted,
+    AnyRawChange, Fill, Filter, Grown, List, Plan, Row, Target, TreeQuery, TreeState, Wanted,
 };
 use evented_core::{Evented as _, Position, RawChange, RecordRef, RecordState, StreamId, Transaction};
 
@@ -36,9 +36,9 @@ trait Tree {
 
 /// [`TreeState`] with the type of its trees erased.
 trait State {
-    fn change(&mut self, change: &AnyChange);
-    fn can_undo(&self, changes: &[AnyChange]) -> bool;
-    fn settle(&mut self, reached: Position, ahead: &[AnyChange]);
+    fn change(&mut self, change: &AnyRawChange);
+    fn can_undo(&self, changes: &[AnyRawChange]) -> bool;
+    fn settle(&mut self, reached: Position, ahead: &[AnyRawChange]);
     fn is_reading(&self) -> bool;
     /// Whether the value is known, and whether it changed.
     fn grow(&mut self) -> Option<bool>;
@@ -47,13 +47,13 @@ trait State {
 }
 
 impl<T: Rooted> State for TreeState<T> {
-    fn change(&mut self, change: &AnyChange) {
+    fn change(&mut self, change: &AnyRawChange) {
         self.change(change);
     }
-    fn can_undo(&self, changes: &[AnyChange]) -> bool {
+    fn can_undo(&self, changes: &[AnyRawChange]) -> bool {
         self.can_undo(changes)
     }
-    fn settle(&mut self, reached: Position, ahead: &[AnyChange]) {
+    fn settle(&mut self, reached: Position, ahead: &[AnyRawChange]) {
         self.settle(|marker| marker <= reached, ahead).expect("memory and the database agree");
     }
     fn is_reading(&self) -> bool {
@@ -95,7 +95,7 @@ pub(crate) struct Follower {
     /// What is delivered and not heard yet.
     waiting: VecDeque<Heard>,
     /// Everything that was heard, and how much of it the last cut has, and the tree.
-    heard: Vec<AnyChange>,
+    heard: Vec<AnyRawChange>,
     cut: usize,
     at: usize,
     since: Vec<Told>,
@@ -242,39 +242,41 @@ impl Follower {
     fn follow(&mut self, counts: &mut Counts) {
         let reached = position(self.reached);
         let tree = self.tree.state();
-        loop {
-            if tree.is_reading() {
-                let ahead = self.heard.get(self.at..self.cut).unwrap();
-                if tree.can_undo(ahead) {
-                    tree.settle(reached, ahead);
-                } else {
-                    ahead.iter().for_each(|change| tree.change(change));
-                    self.at = self.cut;
-                    tree.settle(reached, &[]);
-                }
+        if tree.is_reading() {
+            let ahead = self.heard.get(self.at..self.cut).unwrap();
+            if tree.can_undo(ahead) {
+                tree.settle(reached, ahead);
+            } else {
+                ahead.iter().for_each(|change| tree.change(change));
+                self.at = self.cut;
+                tree.settle(reached, &[]);
             }
-            let grown = tree.grow();
-            for wanted in tree.take_wanted() {
-                counts.reads += 1;
-                self.reads.push(Read { wanted, fill: None, marker: None });
-            }
-            let Some(changed) = grown else { break };
-            counts.published += usize::from(changed);
-            counts.behind += usize::from(changed && self.at != self.cut);
-            if changed || self.compared != Some(self.at) {
-                counts.compared += 1;
-                let rows = self.rows.get(&self.at).unwrap();
-                self.tree.compare(rows, &format!("at change {} of {}", self.at, self.cut));
-                self.compared = Some(self.at);
-            }
-            let tree = self.tree.state();
-            if self.at == self.cut {
-                break;
-            }
-            self.heard.get(self.at..self.cut).unwrap().iter().for_each(|change| tree.change(change));
-            self.at = self.cut;
-            return self.follow(counts);
         }
+        let grown = tree.grow();
+        for wanted in tree.take_wanted() {
+            counts.reads += 1;
+            self.reads.push(Read { wanted, fill: None, marker: None });
+        }
+        let Some(changed) = grown else { return self.forget() };
+        counts.published += usize::from(changed);
+        counts.behind += usize::from(changed && self.at != self.cut);
+        if changed || self.compared != Some(self.at) {
+            counts.compared += 1;
+            let rows = self.rows.get(&self.at).unwrap();
+            self.tree.compare(rows, &format!("at change {} of {}", self.at, self.cut));
+            self.compared = Some(self.at);
+        }
+        let tree = self.tree.state();
+        if self.at == self.cut {
+            return self.forget();
+        }
+        self.heard.get(self.at..self.cut).unwrap().iter().for_each(|change| tree.change(change));
+        self.at = self.cut;
+        self.follow(counts);
+    }
+
+    /// Forgets the rows at cuts that the tree has passed.
+    fn forget(&mut self) {
         let at = self.at;
         self.rows.retain(|number, _| *number >= at);
     }
@@ -338,7 +340,7 @@ impl Follower {
     }
 }
 
-fn change_of(told: &Told) -> AnyChange {
+fn change_of(told: &Told) -> AnyRawChange {
     let state = |item: &Option<Item>| item.clone().map(|item| Arc::new(RecordState::new(item)));
     let change = RawChange::<Item> {
         key: Some(told.key),
@@ -349,7 +351,7 @@ fn change_of(told: &Told) -> AnyChange {
         transaction: Transaction { id: 0, commit: 0, index: 0, last: false },
         event: None,
     };
-    AnyChange { model: TypeId::of::<Item>(), change: Arc::new(change) }
+    AnyRawChange { model: TypeId::of::<Item>(), change: Arc::new(change) }
 }
 
 /// What the database answers.

@@ -11,6 +11,7 @@ mod follower;
 #[path = "../live_law/model.rs"]
 mod model;
 mod naive;
+mod plain;
 #[path = "../live_law/random.rs"]
 mod random;
 mod trees;

@@ -18,11 +18,23 @@ pub(crate) struct Mid {
 
 impl Tree for Mid {
     type Model = Item;
-    fn grow(row: &Row<Item>, branches: &mut Branches<'_>) -> Option<Self> {
-        let to = branches.belongs_to::<Option<Row<Item>>, _, _>(at(0), row, Item::fields().to);
-        let first = branches.has_many::<Option<Row<Item>>, _, _>(at(1), row, Item::fields().up, |it| {
-            it.order(|i| (i.rank.desc(), i.name.asc()))
-        });
+    fn row(&self) -> &Row<Item> {
+        &self.item
+    }
+    fn grow(row: &Row<Item>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self> {
+        let to = branches.belongs_to::<Option<Row<Item>>, _, _>(
+            at(0),
+            row,
+            Item::fields().to,
+            old.map(|old| &old.to),
+        );
+        let first = branches.has_many::<Option<Row<Item>>, _, _>(
+            at(1),
+            row,
+            Item::fields().up,
+            |it| it.order(|i| (i.rank.desc(), i.name.asc())),
+            old.map(|old| &old.first),
+        );
         Some(Self { item: row.clone(), to: to?, first: first? })
     }
 }
@@ -38,20 +50,35 @@ pub(crate) struct Card {
 
 impl Tree for Card {
     type Model = Item;
-    fn grow(row: &Row<Item>, branches: &mut Branches<'_>) -> Option<Self> {
+    fn row(&self) -> &Row<Item> {
+        &self.item
+    }
+    fn grow(row: &Row<Item>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self> {
         let fields = Item::fields();
-        let mids = branches.has_many::<List<Mid>, _, _>(at(0), row, fields.up, |it| {
-            it.filter(|i| i.rank.ge(1)).order(|i| i.rank.asc()).limit(2)
-        });
-        let up = branches.belongs_to::<Option<Mid>, _, _>(at(1), row, fields.up);
-        let linked =
-            branches.many_to_many::<List<Row<Item>>, Item, _, _, _>(at(2), row, fields.up, fields.to, |it| {
-                it.filter(|i| i.org.is_not_null()).order(|i| i.name.asc())
-            });
-        let grand =
-            branches.through::<List<Row<Item>>, Item, _, _, _>(at(3), row, fields.up, fields.up, |it| {
-                it.order(|i| i.rank.desc()).limit(3)
-            });
+        let mids = branches.has_many::<List<Mid>, _, _>(
+            at(0),
+            row,
+            fields.up,
+            |it| it.filter(|i| i.rank.ge(1)).order(|i| i.rank.asc()).limit(2),
+            old.map(|old| &old.mids),
+        );
+        let up = branches.belongs_to::<Option<Mid>, _, _>(at(1), row, fields.up, old.map(|old| &old.up));
+        let linked = branches.many_to_many::<List<Row<Item>>, Item, _, _, _>(
+            at(2),
+            row,
+            fields.up,
+            fields.to,
+            |it| it.filter(|i| i.org.is_not_null()).order(|i| i.name.asc()),
+            old.map(|old| &old.linked),
+        );
+        let grand = branches.through::<List<Row<Item>>, Item, _, _, _>(
+            at(3),
+            row,
+            fields.up,
+            fields.up,
+            |it| it.order(|i| i.rank.desc()).limit(3),
+            old.map(|old| &old.grand),
+        );
         Some(Self { item: row.clone(), mids: mids?, up: up?, linked: linked?, grand: grand? })
     }
 }
@@ -64,8 +91,17 @@ pub(crate) struct Nest {
 
 impl Tree for Nest {
     type Model = Item;
-    fn grow(row: &Row<Item>, branches: &mut Branches<'_>) -> Option<Self> {
-        let below = branches.has_many(At { branch: 0, depth: Some(2) }, row, Item::fields().up, |it| it);
+    fn row(&self) -> &Row<Item> {
+        &self.item
+    }
+    fn grow(row: &Row<Item>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self> {
+        let below = branches.has_many(
+            At { branch: 0, depth: Some(2) },
+            row,
+            Item::fields().up,
+            |it| it,
+            old.map(|old| &old.below),
+        );
         Some(Self { item: row.clone(), below: below? })
     }
 }

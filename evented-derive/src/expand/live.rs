@@ -98,6 +98,30 @@ pub(super) fn impls(model: &Model, Names { private, .. }: &Names) -> TokenStream
             }
         }
         #[automatically_derived]
+        impl #private::live::SyncItem for #ident {
+            type Model = Self;
+            fn item_key(&self) -> #private::KeyValue {
+                <Self as #private::Evented>::key_value(&#private::Evented::key(self))
+            }
+            fn record(&self) -> &Self {
+                self
+            }
+            fn synced(
+                &self,
+                change: &#private::live::AnyChange,
+                _: &mut #private::live::Found,
+            ) -> ::core::option::Option<(Self, bool)> {
+                #private::live::sync_record(self, change)
+            }
+            fn of_record(
+                record: &Self,
+                _: &#private::live::AnyChange,
+                _: &mut #private::live::Found,
+            ) -> ::core::option::Option<Self> {
+                ::core::option::Option::Some(#private::Evented::copy(record))
+            }
+        }
+        #[automatically_derived]
         impl<__DB> #private::BindOperands<__DB> for #ident
         where
             __DB: #diesel::backend::Backend,

@@ -34,6 +34,7 @@ pub(super) fn node(branch: &TreeBranch, private: &TokenStream) -> TokenStream {
 pub(super) fn expand(index: usize, branch: &TreeBranch, private: &TokenStream) -> TokenStream {
     let (ty, span) = (&branch.ty, branch.ty.span());
     let (row, branches) = (local("row", span), local("branches", span));
+    let old = old(branch, span);
     let at = at(index, branch, private);
     let related = related(branch, span);
     let node = node(branch, private);
@@ -47,7 +48,7 @@ pub(super) fn expand(index: usize, branch: &TreeBranch, private: &TokenStream) -
     match (&branch.kind, &branch.options.through) {
         (BranchKind::HasMany | BranchKind::HasOne, None) => {
             let key = key(&far, by, &own, span);
-            quote_spanned!(span=> #branches.has_many::<#ty, _, _>(#at, #row, #key, #related))
+            quote_spanned!(span=> #branches.has_many::<#ty, _, _>(#at, #row, #key, #related, #old))
         }
         (BranchKind::HasMany | BranchKind::HasOne, Some(Marked { value: through, .. })) => {
             let Through { model: via, by: via_by } = through;
@@ -55,22 +56,28 @@ pub(super) fn expand(index: usize, branch: &TreeBranch, private: &TokenStream) -
             let first = key(&via, via_by.as_ref(), &own, via.span());
             let second = key(&far, by, &via, span);
             quote_spanned! {span=>
-                #branches.through::<#ty, #via, _, _, _>(#at, #row, #first, #second, #related)
+                #branches.through::<#ty, #via, _, _, _>(#at, #row, #first, #second, #related, #old)
             }
         }
         (BranchKind::BelongsTo, _) => {
             let key = key(&own, by, &far, span);
-            quote_spanned!(span=> #branches.belongs_to::<#ty, _, _>(#at, #row, #key))
+            quote_spanned!(span=> #branches.belongs_to::<#ty, _, _>(#at, #row, #key, #old))
         }
         (BranchKind::ManyToMany(Join { model: link, by, to }), _) => {
             let link = quote!(#link);
             let near = key(&link, by.as_ref(), &own, link.span());
             let far = key(&link, to.as_ref(), &far, link.span());
             quote_spanned! {span=>
-                #branches.many_to_many::<#ty, #link, _, _, _>(#at, #row, #near, #far, #related)
+                #branches.many_to_many::<#ty, #link, _, _, _>(#at, #row, #near, #far, #related, #old)
             }
         }
     }
+}
+
+/// What the branch was before a change.
+fn old(branch: &TreeBranch, span: Span) -> TokenStream {
+    let (name, old) = (&branch.ident, local("old", span));
+    quote_spanned!(span=> ::core::option::Option::map(#old, |old| &old.#name))
 }
 
 /// The foreign key of a model: a field, or that of Diesel's `belongs_to` for the parent.

@@ -38,6 +38,7 @@ fn grow(tree: &Tree, private: &TokenStream) -> TokenStream {
     let Tree { ident, row, .. } = tree;
     let (row_name, row_ty, at_row) = (&row.ident, &row.ty, row.ty.span());
     let (row, branches) = (local("row", Span::call_site()), local("branches", Span::call_site()));
+    let old = local("old", Span::call_site());
     let built = |index: usize| format_ident!("branch_{index}", span = Span::mixed_site());
     let statements = tree.branches.iter().enumerate().map(|(index, branch)| {
         let (local, value) = (built(index), tree_branches::expand(index, branch, private));
@@ -52,14 +53,15 @@ fn grow(tree: &Tree, private: &TokenStream) -> TokenStream {
     let model = quote_spanned!(at_row=> <#row_ty as #tree_of_row>::Model);
     let record = local("row", at_row);
     let copy = quote_spanned!(at_row=> ::core::clone::Clone::clone(#record));
-    let unused = tree.branches.is_empty().then(|| quote!(let _ = #branches;));
+    let unused = tree.branches.is_empty().then(|| quote!(let _ = (#old, #branches);));
     quote! {
         #[automatically_derived]
         impl #private::live::Tree for #ident {
             type Model = #model;
             fn grow(
                 #row: &#private::live::Row<Self::Model>,
-                #branches: &mut #private::live::Branches<'_>,
+                #old: ::core::option::Option<&Self>,
+                #branches: &mut #private::live::Branches<'_, '_>,
             ) -> ::core::option::Option<Self> {
                 #unused
                 #(#statements)*
@@ -67,6 +69,9 @@ fn grow(tree: &Tree, private: &TokenStream) -> TokenStream {
                     #row_name: #copy,
                     #(#values,)*
                 })
+            }
+            fn row(&self) -> &#private::live::Row<Self::Model> {
+                &self.#row_name
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use evented_core::live::AnyChange;
+use evented_core::live::AnyRawChange;
 
 /// How many changes are kept at most. If there are more, the trees begin again.
 const MOST: usize = 65_536;
@@ -10,7 +10,7 @@ const MOST: usize = 65_536;
 /// The changes since the oldest cut at which a tree is, each with a number.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    changes: VecDeque<AnyChange>,
+    changes: VecDeque<AnyRawChange>,
     /// The number of the first change that is kept.
     first: u64,
     /// The number of the first change after the last cut.
@@ -19,7 +19,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Keeps a change. Returns `false` if there are too many: none is kept then.
-    pub(super) fn keep(&mut self, change: AnyChange) -> bool {
+    pub(super) fn keep(&mut self, change: AnyRawChange) -> bool {
         if self.changes.len() >= MOST {
             self.forget_before(self.end());
             self.cut_end = self.end();
@@ -46,7 +46,7 @@ impl Kept {
     }
 
     /// The changes from a number on, up to the last cut.
-    pub(super) fn since(&self, number: u64) -> &[AnyChange] {
+    pub(super) fn since(&self, number: u64) -> &[AnyRawChange] {
         let index = |number: u64| usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let changes = self.changes.as_slices().0;
         changes.get(index(number)..index(self.cut_end).min(changes.len())).unwrap_or_default()

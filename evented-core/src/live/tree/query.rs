@@ -141,6 +141,10 @@ impl<T: Tree, S> TreeQuery<T, S> {
         self
     }
 
+    pub(in crate::live) fn plan(&self) -> &Plan<T::Model> {
+        &self.plan
+    }
+
     /// What the query asks for.
     #[doc(hidden)]
     pub fn into_parts(self) -> TreeParts<T> {

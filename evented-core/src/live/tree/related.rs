@@ -2,6 +2,9 @@
 
 use std::cmp::Ordering;
 
+use super::Tree;
+use super::syncer::key_of;
+use crate::KeyValue;
 use crate::live::filter::Filter;
 use crate::live::list::List;
 use crate::live::model::LiveModel;
@@ -55,6 +58,30 @@ impl<M: LiveModel> Related<M> {
     /// The filter alone, for records that come from more than one list.
     pub(super) fn filter_alone(&self) -> Filter<M> {
         self.plan.filter.clone()
+    }
+
+    /// Whether the filter holds for a record.
+    pub(super) fn has(&self, record: &M) -> bool {
+        self.plan.filter.has(record)
+    }
+
+    /// Puts trees into the order of the branch, up to its limit. `before`: how many there were before a change of this record.
+    /// Returns whether the branch may have others now: a window that has lost a record, or of which one may have moved behind what
+    /// is not held.
+    pub(super) fn arrange<T: Tree<Model = M>>(
+        &self,
+        items: &mut Vec<T>,
+        before: usize,
+        changed: Option<KeyValue>,
+    ) -> bool {
+        let place = |item: &T| (item.row().clone(), key_of(item));
+        items.sort_by(|one, other| {
+            let ((one, one_key), (other, other_key)) = (place(one), place(other));
+            self.plan.compare((&one, &one_key), (&other, &other_key))
+        });
+        items.truncate(self.plan.limit.unwrap_or(usize::MAX));
+        let is_window = self.plan.limit.is_some_and(|limit| before >= limit);
+        is_window && (items.len() < before || items.last().map(key_of) == changed)
     }
 
     fn compare(&self, one: &Held<M>, other: &Held<M>) -> Ordering {

@@ -3,8 +3,8 @@
 use std::any::TypeId;
 
 use super::Tree;
-use super::branches::Branches;
 use super::graph::{Change, Graph};
+use super::grower::Grower;
 use super::policies::Policies;
 use super::query::TreeParts;
 use crate::live::list::List;
@@ -106,7 +106,7 @@ impl<T: Tree> TreeState<T> {
         if self.graph.nodes.get(&Graph::top()).is_some_and(|top| top.is_clean) {
             return Ok(Grown::Same);
         }
-        let built = Branches::new(&mut self.graph).roots::<T>(&self.plan);
+        let built = Grower::new(&mut self.graph).roots::<T>(&self.plan);
         if self.graph.is_too_deep {
             return Err(TooDeep);
         }
