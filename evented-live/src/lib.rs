@@ -113,8 +113,9 @@ pub use cut::Cut;
 pub use error::LiveError;
 pub use evented_core::Policy;
 pub use evented_core::live::{
-    AllowedBy, Branch, Field, FieldValue, Filter, ForeignKey, IntoOrder, List, LiveModel, LiveQuery, Many,
-    One, Ordered, Query, Related, Row, Shape, Step, Term, Tree, TreeQuery, Value, steps,
+    All, AllowedBy, AnyChange, Branch, Field, FieldValue, Filter, ForeignKey, IntoOrder, Keyed, List,
+    LiveModel, LiveQuery, Many, One, Ordered, Outcome, Query, Related, Row, Shape, Single, Step, SyncItem,
+    Syncable, Synced, Term, Tree, TreeQuery, Value, steps, sync,
 };
 /// Implements [`Tree`](trait@Tree) for a struct of a record and its associations.
 pub use evented_diesel::Tree;
@@ -125,8 +126,8 @@ pub use status::Status;
 #[cfg(feature = "__async")]
 pub use store::{AsyncRequery, AsyncSet, AsyncStore, AsyncTurn, BoxedAnswer};
 pub use store::{
-    BlockingRequery, BlockingSet, BlockingStore, BlockingTurn, Channels, Openable, Requery, StartError,
-    Store, StoreBuilder, StoreStatus, over,
+    BlockingRequery, BlockingSet, BlockingStore, BlockingTurn, Channels, Fillable, Openable, Requery,
+    StartError, Store, StoreBuilder, StoreStatus, over,
 };
 
 /// Adds `Item::live()` to models with `#[evented(live)]`.

@@ -23,11 +23,13 @@ use crate::trees;
 use crate::values::Settings;
 
 mod channels;
+mod fill;
 mod requery;
 #[cfg(feature = "__async")]
 mod spawn;
 
 pub use channels::Channels;
+pub use fill::Fillable;
 #[cfg(feature = "__async")]
 pub use requery::BoxedAnswer;
 pub use requery::Requery;

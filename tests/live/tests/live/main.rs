@@ -19,6 +19,8 @@ macro_rules! settings {
             mod law;
             #[path = "policies.rs"]
             mod policies;
+            #[path = "plain.rs"]
+            mod plain;
             #[path = "requeries.rs"]
             mod requeries;
             #[path = "sets.rs"]
