@@ -19,7 +19,7 @@ mod recent;
 mod row;
 mod steps;
 mod sync;
-mod tree;
+mod trees;
 mod value;
 mod window;
 
@@ -35,7 +35,7 @@ pub use query::{ItemOf, LiveQuery, Many, One, Parts, Query, Shape};
 pub use row::Row;
 pub use steps::{Step, steps};
 pub use sync::{Found, Outcome, SyncItem, Syncable, Synced, sync, sync_record};
-pub use tree::{
+pub use trees::{
     All, AllowedBy, At, Branch, Branches, Change as AnyRawChange, ForeignKey, Grown, Keyed, MOST_LEVELS,
     Policies, Related, Single, TooDeep, Tree, TreeParts, TreeQuery, TreeState, Valued,
 };

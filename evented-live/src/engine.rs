@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
-use evented_diesel::{LiveOn, Model};
+use evented_diesel::spi::ModelVisitor;
+use evented_diesel::{LiveOn, Model, TreeOn};
 use evented_feed::spi::{Notice, Pace};
 
 use crate::computed::Computed;
@@ -85,6 +86,17 @@ impl<E: Reader> Engine<E> {
         }
         self.shared.tap.want::<M>();
         Ok(())
+    }
+
+    /// Wants the changes of all models of a tree.
+    ///
+    /// # Errors
+    ///
+    /// As [`want`](Self::want).
+    pub(crate) fn want_all<T: TreeOn<E::Db>>(&self) -> Result<(), LiveError> {
+        let mut wants = WantAll { engine: self, wanted: Ok(()) };
+        T::visit(&mut wants);
+        wants.wanted
     }
 
     /// The values of a model.
@@ -305,6 +317,20 @@ impl<E: Reader> Engine<E> {
         self.shared.tap.detach();
         self.lanes.opening.close();
         self.lanes.upkeep.close();
+    }
+}
+
+/// Finds whether the hub reads all models of a tree.
+struct WantAll<'e, E: Reader> {
+    engine: &'e Engine<E>,
+    wanted: Result<(), LiveError>,
+}
+
+impl<E: Reader> ModelVisitor<E::Db> for WantAll<'_, E> {
+    fn model<M: LiveOn<E::Db>>(&mut self) {
+        if self.wanted.is_ok() {
+            self.wanted = self.engine.want::<M>();
+        }
     }
 }
 

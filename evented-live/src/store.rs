@@ -19,17 +19,17 @@ use crate::live::Opening;
 use crate::reader::{Job, Lane, Reader};
 use crate::set::Set;
 use crate::shared::{Shared, lock};
-use crate::trees;
+use crate::trees::check_tree;
 use crate::values::Settings;
 
 mod channels;
-mod fill;
+mod filling;
 mod requery;
 #[cfg(feature = "__async")]
 mod spawn;
 
 pub use channels::Channels;
-pub use fill::Fillable;
+pub use filling::Fillable;
 #[cfg(feature = "__async")]
 pub use requery::BoxedAnswer;
 pub use requery::Requery;
@@ -284,11 +284,9 @@ impl<E: Reader, T: TreeOn<E::Db>, S: Valued<T>> sealed::Openable<E> for TreeQuer
     #[expect(private_interfaces, reason = "users cannot name the trait")]
     fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<T>, LiveError> {
         let parts = self.into_parts();
-        trees::check(&parts)?;
+        check_tree(&parts)?;
         let mut engine = lock(&inner.engine);
-        let mut wants = trees::WantAll { engine: &engine, wanted: Ok(()) };
-        T::visit(&mut wants);
-        wants.wanted?;
+        engine.want_all::<T>()?;
         let id = engine.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let watched = engine.trees.open::<T, S>(id, parts, changed);
         drop(engine);

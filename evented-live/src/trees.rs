@@ -29,8 +29,6 @@ use kept::Kept;
 use model::Models;
 use value::TreeValue;
 
-pub(crate) use model::WantAll;
-
 /// The trees of a store, with their types erased.
 pub(crate) struct Trees<E> {
     values: HashMap<u64, Box<dyn TreePart<E>>>,
@@ -216,6 +214,6 @@ impl<E: Reader> Trees<E> {
 }
 
 /// Checks the trees that a store opens.
-pub(crate) fn check<T: Tree>(parts: &TreeParts<T>) -> Result<(), LiveError> {
+pub(crate) fn check_tree<T: Tree>(parts: &TreeParts<T>) -> Result<(), LiveError> {
     parts.plan.check().map_err(LiveError::Denied)
 }

@@ -42,6 +42,7 @@ texts! {
     listening: "../../docs/src/listening.md",
     write_ahead_log: "../../docs/src/write-ahead-log.md",
     live_values: "../../docs/src/live-values.md",
+    trees: "../../docs/src/trees.md",
     to_the_browser: "../../docs/src/to-the-browser.md",
     reacting: "../../docs/src/reacting.md",
     projections: "../../docs/src/projections.md",

@@ -8,7 +8,7 @@ use super::model::LiveModel;
 use super::plan::{Plan, Target};
 use super::query::{Many, One, Query};
 use super::row::Row;
-use super::tree::{Tree, TreeQuery, key_of, new_tree, sync_tree};
+use super::trees::{Tree, TreeQuery, key_of, new_tree, sync_tree};
 use crate::{Evented as _, KeyValue, Position};
 
 /// What a change did to a value.
@@ -300,6 +300,6 @@ sync_method! {
     Many<M>, List<Row<M>>, sync_list, [M: LiveModel];
     One<M>, Option<Row<M>>, sync_option, [M: LiveModel];
     TreeQuery<T>, List<T>, sync_list, [T: Tree];
-    TreeQuery<T, super::tree::Keyed>, List<T>, sync_list, [T: Tree];
-    TreeQuery<T, super::tree::Single>, Option<T>, sync_option, [T: Tree];
+    TreeQuery<T, super::trees::Keyed>, List<T>, sync_list, [T: Tree];
+    TreeQuery<T, super::trees::Single>, Option<T>, sync_option, [T: Tree];
 }

@@ -96,17 +96,3 @@ fn arrived<T: Tree, M: evented_core::live::LiveModel>(
         Err(error) => Some(Failed { list: id, generation, error }),
     }
 }
-
-/// Finds whether the hub reads all models of a tree.
-pub(crate) struct WantAll<'e, E: Reader> {
-    pub(crate) engine: &'e crate::engine::Engine<E>,
-    pub(crate) wanted: Result<(), LiveError>,
-}
-
-impl<E: Reader> ModelVisitor<E::Db> for WantAll<'_, E> {
-    fn model<M: LiveOn<E::Db>>(&mut self) {
-        if self.wanted.is_ok() {
-            self.wanted = self.engine.want::<M>();
-        }
-    }
-}

@@ -111,6 +111,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["publish", "reader"],
             &["fill"],
             &["computed", "values"],
+            &["trees"],
             &["engine"],
             &["live"],
             &["set", "store"],

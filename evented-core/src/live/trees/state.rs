@@ -6,7 +6,7 @@ use super::Tree;
 use super::graph::{Change, Graph};
 use super::grower::Grower;
 use super::policies::Policies;
-use super::query::TreeParts;
+use super::tree_query::TreeParts;
 use crate::live::list::List;
 use crate::live::model::LiveModel;
 use crate::live::plan::Plan;

@@ -9,10 +9,10 @@ mod graph;
 mod grower;
 mod lists;
 mod policies;
-mod query;
 mod related;
 mod state;
 mod syncer;
+mod tree_query;
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ use super::row::Row;
 pub use branches::{At, Branches};
 pub use graph::Change;
 pub use policies::{AllowedBy, Policies};
-pub use query::{All, Keyed, Single, TreeParts, TreeQuery, Valued};
 pub use related::Related;
 pub use state::{Grown, TooDeep, TreeState};
 pub(super) use syncer::{key_of, new_tree, sync_tree};
+pub use tree_query::{All, Keyed, Single, TreeParts, TreeQuery, Valued};
 
 /// How deep a tree may be.
 pub const MOST_LEVELS: usize = 64;
