@@ -9,6 +9,7 @@ mod any_change;
 mod field;
 mod filter;
 mod index;
+mod interests;
 mod list;
 mod model;
 mod order;
@@ -26,6 +27,7 @@ mod window;
 pub use any_change::AnyChange;
 pub use field::{Field, FieldRef, Operand};
 pub use filter::{Condition, Filter, Op, Test};
+pub use interests::{Interests, Subscription};
 pub use list::List;
 pub use model::LiveModel;
 pub use order::{After, IntoOrder, Term};
@@ -34,7 +36,7 @@ pub use queries::{Differs, Queries, QueryId, Wanted};
 pub use query::{ItemOf, LiveQuery, Many, One, Parts, Query, Shape};
 pub use row::Row;
 pub use steps::{Step, steps};
-pub use sync::{Found, Outcome, SyncItem, Syncable, Synced, sync, sync_record};
+pub use sync::{Found, Items, Outcome, SyncItem, Syncable, Synced, sync, sync_record, watch_record};
 pub use trees::{
     All, AllowedBy, At, Branch, Branches, Change as AnyRawChange, ForeignKey, Grown, Keyed, MOST_LEVELS,
     Policies, Related, Single, TooDeep, Tree, TreeParts, TreeQuery, TreeState, Valued,

@@ -242,8 +242,8 @@ pub use evented_derive::{Bus, DomainEvent, EventLog, Evented};
 pub use exec::RunAsync;
 pub use exec::{Executor, Operation, Run};
 pub use model::{
-    Columns, Event, EventLog, HoldsModel, Id, Link, LinkShape, Linked, LiveOn, Model, ModelOn, NoFields,
-    PendingEvent, TreeOn, Written,
+    Columns, Event, EventLog, HoldsModel, Id, ItemOn, Link, LinkShape, Linked, LiveOn, Model, ModelOn,
+    NoFields, PendingEvent, TreeOn, Written,
 };
 pub use model::{RowFilter, Savable, WithTable};
 pub use read::{Entry, LinkedEvents};

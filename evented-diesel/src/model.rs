@@ -13,7 +13,7 @@ mod written;
 
 pub use cascade::{Cascade, DeletingChildren};
 pub use definition::{
-    EventsOf, LiveOn, Model, ModelOn, ModelVisitor, RowFilter, Savable, TreeOn, WithTable, column,
+    EventsOf, ItemOn, LiveOn, Model, ModelOn, ModelVisitor, RowFilter, Savable, TreeOn, WithTable, column,
     converted_column,
 };
 pub use derived::Derived;

@@ -35,9 +35,9 @@ pub use crate::domain::{Publications, PublishFor, Publishing};
 pub use crate::error::Error;
 pub use crate::exec::Executor;
 pub use crate::model::{
-    Cascade, DeletingChildren, Derived, Event, EventLog, EventsOf, HoldsModel, Id, Link, LinkShape, Model,
-    ModelOn, ModelVisitor, PendingEvent, RecordedIn, Savable, SharedLog, TreeOn, WithTable, Written, column,
-    converted_column, shard_by_key,
+    Cascade, DeletingChildren, Derived, Event, EventLog, EventsOf, HoldsModel, Id, ItemOn, Link, LinkShape,
+    LiveOn, Model, ModelOn, ModelVisitor, PendingEvent, RecordedIn, Savable, SharedLog, TreeOn, WithTable,
+    Written, column, converted_column, shard_by_key,
 };
 pub use crate::sql::{BindColumns, BindOperands, ConvertedField, LogName, NamedTable, SqlTypes};
 pub use crate::sql_types;

@@ -28,7 +28,8 @@ pub(crate) use catching_up::CatchingUp;
 use recent::Recent;
 use removed::Removed;
 pub(crate) use removed::{drop_each, with};
-use subscriber::{Grouping, InTransaction, Phase, Subscriber, seen_by};
+pub use subscriber::seen_by;
+use subscriber::{Grouping, InTransaction, Phase, Subscriber};
 use subscriber_index::SubscriberIndex;
 
 /// The smallest buffer of a subscriber: a smaller one could not hold the items that arrive at once.

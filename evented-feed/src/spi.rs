@@ -2,6 +2,7 @@
 
 pub use crate::hints::{hint, listen_to_commits, poll_now};
 pub use crate::hub::{attach, is_on_wal, reads};
+pub use crate::router::seen_by;
 pub use crate::run::{
     BoxError, Connector, LONGEST_PAUSE, Pace, PollInterval, Thread, ThreadConnector, WaitsFor, pauses,
 };

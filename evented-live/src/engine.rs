@@ -3,12 +3,12 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
 use evented_diesel::spi::ModelVisitor;
-use evented_diesel::{LiveOn, Model, TreeOn};
+use evented_diesel::{ItemOn, LiveOn, Model, TreeOn};
 use evented_feed::spi::{Notice, Pace};
 
 use crate::computed::Computed;
@@ -19,6 +19,7 @@ use crate::reader::{Job, Reader};
 use crate::shared::{Shared, lock};
 use crate::trees::Trees;
 use crate::values::{Ids, ModelPart, Settings, Values};
+use crate::watch::Queue;
 
 /// How long the engine sleeps at most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -31,6 +32,7 @@ pub(crate) struct Engine<E> {
     models: HashMap<TypeId, Box<dyn ModelPart<E>>>,
     pub(crate) computed: Computed<E>,
     pub(crate) trees: Trees<E>,
+    pub(crate) watches: Vec<Weak<Queue>>,
     shared: Arc<Shared>,
     pub(crate) settings: Settings,
     arrivals: Arrivals,
@@ -59,6 +61,7 @@ impl<E: Reader> Engine<E> {
             models: HashMap::new(),
             computed: Computed::new(shared, &arrivals),
             trees: Trees::new(shared, &settings, &arrivals),
+            watches: Vec::new(),
             shared: Arc::clone(shared),
             settings,
             arrivals,
@@ -94,8 +97,17 @@ impl<E: Reader> Engine<E> {
     ///
     /// As [`want`](Self::want).
     pub(crate) fn want_all<T: TreeOn<E::Db>>(&self) -> Result<(), LiveError> {
+        self.want_items::<T>()
+    }
+
+    /// Wants the changes of all models of a record, a row or a tree.
+    ///
+    /// # Errors
+    ///
+    /// As [`want`](Self::want).
+    pub(crate) fn want_items<T: ItemOn<E::Db>>(&self) -> Result<(), LiveError> {
         let mut wants = WantAll { engine: self, wanted: Ok(()) };
-        T::visit(&mut wants);
+        T::visit_models(&mut wants);
         wants.wanted
     }
 
@@ -176,6 +188,7 @@ impl<E: Reader> Engine<E> {
                 self.within = true;
                 let mut concerned = Vec::new();
                 self.trees.change(model, &change);
+                self.each_watch(|watch| watch.offer(model, &change));
                 if let Some(part) = self.models.get_mut(&model) {
                     part.change(change, &mut concerned);
                 }
@@ -186,12 +199,16 @@ impl<E: Reader> Engine<E> {
                     part.gap(&reason, &self.cut, now);
                 }
                 self.trees.gap(Some(model), &reason, &self.cut, now);
+                let error = LiveError::Gap { schema: "a model", reason: Arc::clone(&reason) };
+                self.each_watch(|watch| watch.gap(&error));
                 self.computed.concern_all();
             }
             Notice::Overrun => {
                 let reason: Arc<str> = "too many changes waited".into();
                 self.models.values_mut().for_each(|part| part.gap(&reason, &self.cut, now));
                 self.trees.gap(None, &reason, &self.cut, now);
+                let error = LiveError::Gap { schema: "all models", reason };
+                self.each_watch(|watch| watch.gap(&error));
                 self.computed.concern_all();
             }
             Notice::Ended(reason) => {
@@ -199,11 +216,17 @@ impl<E: Reader> Engine<E> {
                 self.models.values_mut().for_each(|part| part.end(&error));
                 self.computed.end(&error);
                 self.trees.end(&error);
+                self.each_watch(|watch| watch.end(&error));
                 self.shared.end(&error);
                 self.ended = Some(error);
             }
             Notice::Cut(_) => {}
         }
+    }
+
+    /// Does this with each watch that there is.
+    fn each_watch(&mut self, act: impl Fn(&Queue)) {
+        self.watches.retain(|watch| watch.upgrade().map(|watch| act(&watch)).is_some());
     }
 
     fn take_arrivals(&mut self, now: Instant) {

@@ -47,6 +47,12 @@ pub enum LiveError {
         /// How many hidden rows a read passes over at most.
         most: usize,
     },
+    /// More changes waited in a subscription than it holds. Subscribe again, and read the values again.
+    #[error("more than {most} changes waited: subscribe again, and read the values again")]
+    Lagged {
+        /// How many changes wait at most.
+        most: usize,
+    },
     /// A tree is deeper than trees may be: it may contain itself through others.
     #[error(
         "the tree has more than {most} levels: one that contains itself, also through another, needs a `depth` where it does"

@@ -107,15 +107,16 @@ mod status;
 mod store;
 mod trees;
 mod values;
+mod watch;
 
 pub use computed::Answer;
 pub use cut::Cut;
 pub use error::LiveError;
 pub use evented_core::Policy;
 pub use evented_core::live::{
-    All, AllowedBy, AnyChange, Branch, Field, FieldValue, Filter, ForeignKey, IntoOrder, Keyed, List,
-    LiveModel, LiveQuery, Many, One, Ordered, Outcome, Query, Related, Row, Shape, Single, Step, SyncItem,
-    Syncable, Synced, Term, Tree, TreeQuery, Value, steps, sync,
+    All, AllowedBy, AnyChange, Branch, Field, FieldValue, Filter, ForeignKey, IntoOrder, Items, Keyed, List,
+    LiveModel, LiveQuery, Many, One, Ordered, Outcome, Query, Related, Row, Shape, Single, Step,
+    Subscription, SyncItem, Syncable, Synced, Term, Tree, TreeQuery, Value, steps, sync,
 };
 /// Implements [`Tree`](trait@Tree) for a struct of a record and its associations.
 pub use evented_diesel::Tree;
@@ -123,12 +124,13 @@ pub use live::{Live, Opening, Update};
 pub use reader::Reader;
 pub use set::{Entries, Flow, Label, Set, Sink, Turn};
 pub use status::Status;
+pub use store::{
+    Allowed, BlockingRequery, BlockingSet, BlockingStore, BlockingTurn, Channels, Fillable, Openable,
+    Requery, StartError, Store, StoreBuilder, StoreStatus, Watchable, allowed, over,
+};
 #[cfg(feature = "__async")]
 pub use store::{AsyncRequery, AsyncSet, AsyncStore, AsyncTurn, BoxedAnswer};
-pub use store::{
-    BlockingRequery, BlockingSet, BlockingStore, BlockingTurn, Channels, Fillable, Openable, Requery,
-    StartError, Store, StoreBuilder, StoreStatus, over,
-};
+pub use watch::Watch;
 
 /// Adds `Item::live()` to models with `#[evented(live)]`.
 pub trait LiveDsl: LiveModel {

@@ -50,6 +50,7 @@ export const live = (url, views, state = () => {}) => {
 }
 export const list = (ul, render) => {
   let old = new Map
+  const put = (el, at) => ul[el.parentNode == ul && ul.moveBefore ? 'moveBefore' : 'insertBefore'](el, at)
   return rows => {
     const next = new Map
     for (const row of rows ?? []) {
@@ -66,9 +67,9 @@ export const list = (ul, render) => {
         if (at === was) at = el
         was.replaceWith(el)
       }
-      if (at && at != el && at.nextSibling == el) { ul.append(at); at = el }
+      if (at && at != el && at.nextSibling == el) { put(at, null); at = el }
       if (at == el) at = el.nextSibling
-      else ul[el.parentNode == ul && ul.moveBefore ? 'moveBefore' : 'insertBefore'](el, at)
+      else put(el, at)
     }
   }
 }

@@ -15,6 +15,7 @@ use futures_core::Stream;
 use crate::cell::{Snapshot, Watched};
 use crate::cut::Cut;
 use crate::error::LiveError;
+use crate::shared::deadline;
 use crate::status::Status;
 
 /// The answer of a query, kept equal to the database.
@@ -304,11 +305,6 @@ impl<I: Clone> Watched<I> {
         let turn = self.cell.store().turn();
         self.cell.snapshot(&turn)
     }
-}
-
-/// The end of a time that is waited for. Ten years are for ever.
-pub(crate) fn deadline(timeout: Duration) -> Instant {
-    Instant::now() + timeout.min(Duration::from_secs(10 * 365 * 24 * 60 * 60))
 }
 
 /// Waits for one of two listeners.

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::cut::Cut;
 use crate::error::LiveError;
-use crate::live::deadline;
 use crate::reader::Reader;
+use crate::shared::deadline;
 use crate::status::Status;
 use crate::store::{Inner, Openable};
 

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
-#[cfg(feature = "wal")]
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
@@ -11,6 +10,11 @@ use evented_feed::spi::Tap;
 
 use crate::cut::Cut;
 use crate::error::LiveError;
+
+/// The end of a time that is waited for. Ten years are for ever.
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(Duration::from_secs(10 * 365 * 24 * 60 * 60))
+}
 
 /// Locks, also after a panic of another thread.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

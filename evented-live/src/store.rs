@@ -1,12 +1,12 @@
 //! The store: keeps live values, for any number of viewers.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_channel::Receiver;
 use event_listener::Event;
-use evented_core::live::{LiveQuery, Many, One, Query, Shape, TreeQuery, Valued};
+use evented_core::live::{LiveQuery, Many, One, Query, Shape, Subscription, TreeQuery, Valued};
 use evented_diesel::spi::ready;
 use evented_diesel::{LiveOn, TreeOn};
 use evented_feed::Hub;
@@ -21,12 +21,14 @@ use crate::set::Set;
 use crate::shared::{Shared, lock};
 use crate::trees::check_tree;
 use crate::values::Settings;
+use crate::watch::{Queue, Watch, Watching};
 
 mod channels;
 mod filling;
 mod requery;
 #[cfg(feature = "__async")]
 mod spawn;
+mod watchable;
 
 pub use channels::Channels;
 pub use filling::Fillable;
@@ -35,6 +37,7 @@ pub use requery::BoxedAnswer;
 pub use requery::Requery;
 #[cfg(feature = "__async")]
 pub use spawn::{AsyncRequery, AsyncSet, AsyncStore, AsyncTurn};
+pub use watchable::{Allowed, Watchable, allowed};
 
 /// Keeps live values: the answers of queries, equal to the database at every cut that they report.
 ///
@@ -206,6 +209,49 @@ impl<E: Reader> Store<E> {
     #[must_use]
     pub fn set(&self) -> Set<E> {
         Set::new(&self.inner)
+    }
+
+    /// Subscribes to values and channels: the changes of every record that a value contains, and of those that come to belong to
+    /// it, in one stream, each once. A value alone is not changed: [`sync`](crate::sync) applies a change to it.
+    ///
+    /// ```ignore
+    /// let mut watch = store.subscribe((&cards, Item::changes()))?;
+    /// while let Some(change) = watch.next().await {
+    ///     let synced = live::sync(&mut cards, &change?);
+    ///     store.fill(&mut cards, &synced, |one| one).await?;
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::NotRead`] for a model that the hub does not read; [`LiveError::Denied`] for a channel; [`LiveError::Stopped`].
+    pub fn subscribe<W: Watchable<E>>(&self, what: W) -> Result<Watch, LiveError> {
+        self.subscribe_as("", what)
+    }
+
+    /// Subscribes like [`subscribe`](Self::subscribe), under a name that [`subscriptions`](Self::subscriptions) lists.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_as<W: Watchable<E>>(&self, name: &str, what: W) -> Result<Watch, LiveError> {
+        what.check()?;
+        let mut engine = lock(&self.inner.engine);
+        what.want(&engine)?;
+        let mut watching = Watching::default();
+        what.add(&mut watching);
+        let queue = Arc::new(Queue::new(name, watching));
+        engine.watches.push(Arc::downgrade(&queue));
+        drop(engine);
+        self.inner.shared.tap.wake();
+        Ok(Watch::new(queue))
+    }
+
+    /// Who is subscribed to what: the names of the subscriptions, each with what it is subscribed to at the moment.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<(String, Vec<Subscription>)> {
+        let watches: Vec<_> = lock(&self.inner.engine).watches.iter().filter_map(Weak::upgrade).collect();
+        watches.iter().map(|watch| (watch.name().to_owned(), watch.subscriptions())).collect()
     }
 
     /// Reads the values again whose policies have this [key](evented_core::Policy::key): what they allow was changed elsewhere.

@@ -1,14 +1,16 @@
 //! Applies changes to values that a program holds: records, options, lists and trees.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::any_change::AnyChange;
+use super::interests::Interests;
 use super::list::List;
 use super::model::LiveModel;
 use super::plan::{Plan, Target};
 use super::query::{Many, One, Query};
 use super::row::Row;
-use super::trees::{Tree, TreeQuery, key_of, new_tree, sync_tree};
+use super::trees::{Tree, TreeQuery, key_of, new_tree, sync_tree, watch_tree};
 use crate::{Evented as _, KeyValue, Position};
 
 /// What a change did to a value.
@@ -66,14 +68,29 @@ impl Synced {
 
 /// What was found to be missing.
 #[doc(hidden)]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Found {
     /// The key of the record at the root of the tree that the change is applied to.
     root: Option<KeyValue>,
     missing: HashSet<KeyValue>,
+    /// The records that have to be read, of which the value says nothing.
+    named: Vec<Name>,
 }
 
+/// Adds a record to interests.
+type Name = Arc<dyn Fn(&mut Interests) + Send + Sync>;
+
 impl Found {
+    /// Takes what adds the records that have to be read, of which the value says nothing.
+    pub fn take_named(&mut self) -> Vec<Name> {
+        std::mem::take(&mut self.named)
+    }
+
+    /// Records that this record has to be read.
+    pub(super) fn name<M: LiveModel>(&mut self, key: KeyValue) {
+        self.named.push(Arc::new(move |interests| interests.record::<M>(key.clone())));
+    }
+
     pub(super) fn miss(&mut self) {
         self.missing.extend(self.root.clone());
     }
@@ -81,6 +98,12 @@ impl Found {
     fn at<T>(&mut self, root: KeyValue, apply: impl FnOnce(&mut Self) -> T) -> T {
         self.root = Some(root);
         apply(self)
+    }
+}
+
+impl std::fmt::Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Found").field("missing", &self.missing).finish_non_exhaustive()
     }
 }
 
@@ -101,6 +124,9 @@ pub trait SyncItem: Sized {
     /// The item after a change; `None` if its record is deleted. Returns whether it changed, too.
     #[doc(hidden)]
     fn synced(&self, change: &AnyChange, found: &mut Found) -> Option<(Self, bool)>;
+    /// Adds the changes that concern the item.
+    #[doc(hidden)]
+    fn watch(&self, interests: &mut Interests);
     /// The item of a record that comes in.
     #[doc(hidden)]
     fn of_record(record: &Self::Model, change: &AnyChange, found: &mut Found) -> Option<Self>;
@@ -122,6 +148,9 @@ impl<T: Tree> SyncItem for T {
     fn of_record(record: &T::Model, change: &AnyChange, found: &mut Found) -> Option<Self> {
         new_tree(record, change, found)
     }
+    fn watch(&self, interests: &mut Interests) {
+        watch_tree(self, interests);
+    }
 }
 
 /// The record after a change. The derive calls it.
@@ -131,6 +160,46 @@ pub fn sync_record<M: LiveModel>(record: &M, change: &AnyChange) -> Option<(M, b
     match of_it {
         Some(change) => change.after().map(|after| (after.copy(), !record.same(after))),
         None => Some((record.copy(), false)),
+    }
+}
+
+/// Adds the changes of a record. The derive calls it.
+#[doc(hidden)]
+pub fn watch_record<M: LiveModel>(record: &M, interests: &mut Interests) {
+    interests.record::<M>(M::key_value(&record.key()));
+}
+
+/// A value of items: one, or an `Option`, a `Vec` or a [`List`] of them.
+pub trait Items {
+    /// The items.
+    type Item: SyncItem;
+    /// The items that there are.
+    #[doc(hidden)]
+    fn items(&self) -> Vec<&Self::Item>;
+}
+
+impl<T: SyncItem> Items for T {
+    type Item = T;
+    fn items(&self) -> Vec<&T> {
+        vec![self]
+    }
+}
+impl<T: SyncItem> Items for Option<T> {
+    type Item = T;
+    fn items(&self) -> Vec<&T> {
+        self.iter().collect()
+    }
+}
+impl<T: SyncItem> Items for Vec<T> {
+    type Item = T;
+    fn items(&self) -> Vec<&T> {
+        self.iter().collect()
+    }
+}
+impl<T: SyncItem> Items for List<T> {
+    type Item = T;
+    fn items(&self) -> Vec<&T> {
+        self.iter().collect()
     }
 }
 
@@ -206,6 +275,12 @@ impl<T: SyncItem + Clone> Syncable for List<T> {
             *self = list_of(items);
         }
         outcome
+    }
+}
+
+impl<T: SyncItem> From<Vec<T>> for List<T> {
+    fn from(items: Vec<T>) -> Self {
+        list_of(items)
     }
 }
 

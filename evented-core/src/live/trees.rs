@@ -13,6 +13,7 @@ mod related;
 mod state;
 mod syncer;
 mod tree_query;
+mod watcher;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub use related::Related;
 pub use state::{Grown, TooDeep, TreeState};
 pub(super) use syncer::{key_of, new_tree, sync_tree};
 pub use tree_query::{All, Keyed, Single, TreeParts, TreeQuery, Valued};
+pub(super) use watcher::watch_tree;
 
 /// How deep a tree may be.
 pub const MOST_LEVELS: usize = 64;

@@ -1,7 +1,9 @@
 //! A model without a derive.
 
 use chrono::{DateTime, Utc};
-use evented_core::live::{AnyChange, Field, Found, LiveModel, SyncItem, sync_record};
+use evented_core::live::{
+    AnyChange, Field, Found, Interests, LiveModel, SyncItem, sync_record, watch_record,
+};
 use evented_core::{
     Action, ActionOf, Context, Drift, EventBody, Evented, FieldDigests, FieldError, Fields, KeyKind,
     KeyPartKind, KeySource, KeyValue, Never, Payload, PayloadError, StateDigester, Step, Unstorable,
@@ -62,6 +64,9 @@ impl SyncItem for Item {
     }
     fn of_record(record: &Self, _: &AnyChange, _: &mut Found) -> Option<Self> {
         Some(record.clone())
+    }
+    fn watch(&self, interests: &mut Interests) {
+        watch_record(self, interests);
     }
 }
 

@@ -120,6 +120,18 @@ pub(super) fn impls(model: &Model, Names { private, .. }: &Names) -> TokenStream
             ) -> ::core::option::Option<Self> {
                 ::core::option::Option::Some(#private::Evented::copy(record))
             }
+            fn watch(&self, interests: &mut #private::live::Interests) {
+                #private::live::watch_record(self, interests);
+            }
+        }
+        #[automatically_derived]
+        impl<__DB: #private::SqlTypes> #private::ItemOn<__DB> for #ident
+        where
+            Self: #private::LiveOn<__DB>,
+        {
+            fn visit_models(visitor: &mut impl #private::ModelVisitor<__DB>) {
+                visitor.model::<Self>();
+            }
         }
         #[automatically_derived]
         impl<__DB> #private::BindOperands<__DB> for #ident

@@ -3,7 +3,7 @@
 use diesel::backend::Backend;
 use diesel::deserialize;
 use diesel::row::Row;
-use evented_core::live::{self, LiveModel, Tree};
+use evented_core::live::{self, LiveModel, SyncItem, Tree};
 use evented_core::{Evented, KeyValue};
 
 use crate::domain::{Publications, Publishing};
@@ -146,6 +146,19 @@ pub trait TreeOn<DB: SqlTypes>: Tree {
     /// Visits the models of the tree. A model may be visited more than once.
     #[doc(hidden)]
     fn visit(visitor: &mut impl ModelVisitor<DB>);
+}
+
+/// A record, a row or a tree whose models all have live values on a database.
+pub trait ItemOn<DB: SqlTypes>: SyncItem {
+    /// Visits the models.
+    #[doc(hidden)]
+    fn visit_models(visitor: &mut impl ModelVisitor<DB>);
+}
+
+impl<DB: SqlTypes, T: TreeOn<DB>> ItemOn<DB> for T {
+    fn visit_models(visitor: &mut impl ModelVisitor<DB>) {
+        T::visit(visitor);
+    }
 }
 
 /// Visits the models of a tree.

@@ -99,7 +99,8 @@ impl<M: Model> Subscriber<M> {
 
 /// Returns the change as a subscriber with these channels sees it; `None` if the change does not concern the
 /// subscriber. This function decides what each subscriber may see.
-pub(super) fn seen_by<M: Model>(
+#[must_use]
+pub fn seen_by<M: Model>(
     channels: &[Channel<M>],
     change: &Arc<RawChange<M>>,
     key: Option<&KeyValue>,

@@ -111,7 +111,7 @@ pub(super) const CRATES: &[Layers] = &[
             &["publish", "reader"],
             &["fill"],
             &["computed", "values"],
-            &["trees"],
+            &["trees", "watch"],
             &["engine"],
             &["live"],
             &["set", "store"],

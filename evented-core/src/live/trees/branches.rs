@@ -3,6 +3,7 @@
 use super::grower::Grower;
 use super::related::Related;
 use super::syncer::Syncer;
+use super::watcher::Watcher;
 use super::{Branch, Tree};
 use crate::Evented;
 use crate::live::field::Field;
@@ -10,13 +11,15 @@ use crate::live::model::LiveModel;
 use crate::live::row::Row;
 use crate::live::value::FieldValue;
 
-/// Gives a tree its branches: from the lists of a store, or from what they were before a change. The derived code calls it.
+/// Gives a tree its branches: from the lists of a store, or from what they were before a change; or finds what
+/// concerns them. The derived code calls it.
 #[doc(hidden)]
 pub struct Branches<'b, 'g>(Mode<'b, 'g>);
 
 enum Mode<'b, 'g> {
     Grow(&'b mut Grower<'g>),
     Sync(&'b mut Syncer<'g>),
+    Watch(&'b mut Watcher<'g>),
 }
 
 /// A branch of a tree: its number, and how often the tree may nest itself in it.
@@ -47,6 +50,10 @@ impl<'b, 'g> Branches<'b, 'g> {
         Self(Mode::Sync(syncer))
     }
 
+    pub(super) fn watch(watcher: &'b mut Watcher<'g>) -> Self {
+        Self(Mode::Watch(watcher))
+    }
+
     /// The children: the records whose foreign key, `field`, has the key of the parent.
     pub fn has_many<B: Branch, P: LiveModel, F: FieldValue<Value = P::Key>>(
         &mut self,
@@ -59,6 +66,7 @@ impl<'b, 'g> Branches<'b, 'g> {
         match &mut self.0 {
             Mode::Grow(grower) => grower.has_many(at, parent, field, related),
             Mode::Sync(syncer) => Some(syncer.has_many(at, parent, field, related, old)),
+            Mode::Watch(watcher) => Some(watcher.has_many(parent, field, old)),
         }
     }
 
@@ -73,6 +81,7 @@ impl<'b, 'g> Branches<'b, 'g> {
         match &mut self.0 {
             Mode::Grow(grower) => grower.belongs_to(at, child, field),
             Mode::Sync(syncer) => Some(syncer.belongs_to(at, child, field, old)),
+            Mode::Watch(watcher) => Some(watcher.belongs_to(child, field, old)),
         }
     }
 
@@ -94,6 +103,7 @@ impl<'b, 'g> Branches<'b, 'g> {
         match &mut self.0 {
             Mode::Grow(grower) => grower.many_to_many::<B, L, P, F, G>(at, parent, own, far, related),
             Mode::Sync(syncer) => Some(syncer.many_to_many(at, parent, own, far, related, old)),
+            Mode::Watch(watcher) => Some(watcher.has_links(parent, own, old)),
         }
     }
 
@@ -115,6 +125,7 @@ impl<'b, 'g> Branches<'b, 'g> {
         match &mut self.0 {
             Mode::Grow(grower) => grower.through::<B, V, P, F, G>(at, parent, via, field, related),
             Mode::Sync(syncer) => Some(syncer.through(at, parent, via, field, related, old)),
+            Mode::Watch(watcher) => Some(watcher.through(parent, via, old)),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Policies {
         self.by_model.get(&TypeId::of::<M>())?.downcast_ref()
     }
 
-    pub(super) fn apply<M: LiveModel>(&self, plan: &mut Plan<M>) {
+    pub(in crate::live) fn apply<M: LiveModel>(&self, plan: &mut Plan<M>) {
         self.of_model::<M>().into_iter().flatten().for_each(|allow| allow(plan));
     }
 }

@@ -33,6 +33,8 @@ macro_rules! settings {
             mod trouble;
             #[path = "values.rs"]
             mod values;
+            #[path = "watches.rs"]
+            mod watches;
             #[path = "windows.rs"]
             mod windows;
         }
