@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `quickstart` | what evented does for one model, in one minute |
 //! | `listen` | live changes: one terminal writes, another terminal watches an organisation |
-//! | `board` | a web page that updates live: server-sent events, resumed after a connection broke |
+//! | `board` | a web page on live trees: two organisations, edits with `If-Match`, the history of an item |
 //! | `live` | live values that equal their queries: a set of labels in a terminal, and a page of the same set |
 //! | `chat` | two models on a shared log, one without a table; a hook before the write; links from edits to what they edit |
 //! | `ai_chat` | a conversation that branches: links with fields of their own, trees and branches read from them |

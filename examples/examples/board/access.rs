@@ -1,38 +1,51 @@
-//! Access control: the viewers, and the items that each may see.
+//! Access control: the viewers, and the records that each may see.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use evented_diesel::EventedDsl as _;
-use evented_feed::{Channel, Policy};
+use evented_live::{Filter, LiveModel as _, Policy};
 use serde::Deserialize;
 
-use crate::model::Item;
+use crate::model::{Comment, Item, Org, Person, Tag, Tagging};
 
 /// A viewer of a board: a member of one organisation.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer {
     /// The name that the log records as the actor.
-    pub name: &'static str,
-    /// The organisation whose items the viewer may see and change.
+    pub login: &'static str,
+    /// The viewer's record of [`Person`].
+    pub person: i32,
+    /// The organisation whose records the viewer may see and change.
     pub org: i32,
 }
 
 /// All viewers, by their tokens. A real program has sessions instead.
-pub const VIEWERS: [(&str, Viewer); 2] =
-    [("red", Viewer { name: "ada", org: 1 }), ("blue", Viewer { name: "ben", org: 2 })];
+pub const VIEWERS: [(&str, Viewer); 3] = [
+    ("red", Viewer { login: "ada", person: 1, org: 1 }),
+    ("rose", Viewer { login: "max", person: 2, org: 1 }),
+    ("blue", Viewer { login: "ben", person: 3, org: 2 }),
+];
 
-/// The hub checks this policy, independent of mistakes in a handler: it refuses a channel of another organisation, and
-/// does not deliver items of another organisation.
-impl Policy<Item> for Viewer {
-    fn may_subscribe(&self, channel: &Channel<Item>) -> bool {
-        channel.same_target(&Item::changes().scope(Item::ORG.eq(self.org)))
-    }
+/// The rule for every model of a page: a record is seen in its own organisation. The store asks it of each record, independent of
+/// mistakes in a query. Viewers of one organisation share their values.
+macro_rules! seen_in_its_org {
+    ($($model:ident by $org:ident),*) => {$(
+        impl Policy<$model> for Viewer {
+            fn may_see(&self, record: &$model) -> bool {
+                record.$org == self.org
+            }
 
-    fn may_see(&self, item: &Item) -> bool {
-        item.org_id == self.org
-    }
+            fn filter(&self) -> Option<Filter<$model>> {
+                Some($model::fields().$org.eq(self.org))
+            }
+
+            fn key(&self) -> Option<String> {
+                Some(self.org.to_string())
+            }
+        }
+    )*};
 }
+seen_in_its_org!(Org by id, Person by org_id, Item by org_id, Comment by org_id, Tag by org_id, Tagging by org_id);
 
 #[derive(Deserialize)]
 struct Token {

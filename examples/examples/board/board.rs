@@ -1,24 +1,19 @@
-//! The boards: a database, and a hub that reads its changes.
+//! The boards: connections for requests, and a store of live values for pages.
 
 use std::future::Future;
 use std::time::Duration;
 
-use diesel::prelude::*;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
-use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
-use evented_diesel::Error;
-use evented_diesel::async_prelude::*;
-use evented_diesel::migrations::{Database, Migrations};
-use evented_feed::{Channel, Feed, Hub};
+use evented_feed::Hub;
+use evented_live::{self as live, AsyncSet, AsyncStore, LiveDsl as _, LiveError};
 
 use crate::access::Viewer;
+use crate::database::{Conn, connect, create};
 use crate::failed::Failed;
-use crate::model::{Item, items};
-
-/// A SQLite connection for async code.
-pub type Conn = SyncConnectionWrapper<SqliteConnection>;
+use crate::model::{Comment, Item, Org, Person, Tag, Tagging};
+use crate::state::State;
+use crate::tree::ItemCard;
 
 /// The number of connections for requests. SQLite has one writer at a time; the others read.
 const CONNECTIONS: usize = 4;
@@ -26,39 +21,46 @@ const CONNECTIONS: usize = 4;
 /// The longest time that a request waits for a connection and for its answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// All boards. Clones share the same hub and connections.
+/// The greatest number of items that a column shows, and of tags that are suggested.
+const MOST: usize = 200;
+
+/// All boards. Clones share the same store and connections.
 #[derive(Clone)]
 pub struct Board {
-    /// The hub that delivers the changes of items.
-    pub hub: Hub,
-    /// The connections for requests. The hub has a connection of its own.
+    /// The live values of all pages. The store and its hub have connections of their own.
+    pub store: AsyncStore<Conn>,
+    /// The connections for requests.
     pool: Pool<Conn>,
-    /// After how long a silence the server sends a keep-alive to a page.
-    pub quiet: Duration,
 }
 
 impl Board {
     /// Opens the file, and creates the tables if they do not exist.
     pub async fn open(file: &str) -> anyhow::Result<Self> {
-        let mut conn = connect(file.to_owned()).await?;
-        conn.batch_execute(
-            "PRAGMA journal_mode = WAL;
-             CREATE TABLE IF NOT EXISTS items (
-                id BLOB PRIMARY KEY, org_id INTEGER NOT NULL, name TEXT NOT NULL
-             )",
-        )
-        .await?;
-        let log = "SELECT count(*) AS number FROM sqlite_master WHERE name = 'items_events'";
-        if diesel::sql_query(log).get_result::<Number>(&mut conn).await?.number == 0 {
-            conn.batch_execute(&Migrations::new().log::<Item>().up_sql(Database::Sqlite)).await?;
-        }
         let file = file.to_owned();
+        let path = file.clone();
+        tokio::task::spawn_blocking(move || create(&path)).await??;
         let mut config = ManagerConfig::default();
         config.custom_setup = Box::new(|file| Box::pin(connect(file.to_owned())));
         let manager = AsyncDieselConnectionManager::new_with_config(file.as_str(), config);
         let pool = Pool::builder(manager).max_size(CONNECTIONS).build()?;
-        let hub = Hub::of::<Item>().spawn(move || connect(file.clone())).await?;
-        Ok(Self { hub, pool, quiet: Duration::from_secs(15) })
+        let open = move || connect(file.clone());
+        let models = Hub::of::<Org>().and::<Person>().and::<Item>().and::<Comment>().and::<Tag>();
+        let hub = models.and::<Tagging>().spawn(open.clone()).await?;
+        Ok(Self { store: live::over(&hub).spawn(open).await?, pool })
+    }
+
+    /// Returns the labels of a viewer's page. A turn of the set is of one moment: an item that moves to another column leaves the
+    /// first and enters the second in one event.
+    pub fn page(&self, viewer: Viewer) -> Result<AsyncSet<Conn>, LiveError> {
+        let mut page = self.store.set();
+        page.show("org", Org::live().one(viewer.org).allowed_by(viewer))?;
+        page.show("me", Person::live().one(viewer.person).allowed_by(viewer))?;
+        page.show("tags", Tag::live().order(|tag| tag.name.asc()).limit(MOST).allowed_by(viewer))?;
+        for state in State::ALL {
+            let column = ItemCard::live().filter(|item| item.state.eq(state)).order(|item| item.rank.asc());
+            page.show(state.name(), column.limit(MOST).allowed_by(viewer))?;
+        }
+        Ok(page)
     }
 
     /// Runs the work of a request on a connection of the pool, to its end: also if the client hangs up, which drops the
@@ -69,47 +71,9 @@ impl Board {
         F: Future<Output = Result<T, Failed>> + Send + 'static,
     {
         let conn = tokio::time::timeout(LONGEST_WAIT, self.pool.get()).await;
-        let conn = conn.map_err(|_| Failed::busy())?.map_err(|_| Failed::busy())?;
+        let conn = conn.map_err(|_| Failed::Busy)?.map_err(|_| Failed::Busy)?;
         // The task goes on if this future is dropped, or if the time is up.
         let work = tokio::spawn(work(conn));
-        tokio::time::timeout(LONGEST_WAIT, work)
-            .await
-            .map_err(|_| Failed::busy())?
-            .map_err(|_| Failed::busy())?
+        tokio::time::timeout(LONGEST_WAIT, work).await.map_err(|_| Failed::Busy)?.map_err(|_| Failed::Busy)?
     }
-
-    /// Returns the items of an organisation, and a feed of the changes after them.
-    pub async fn list_and_feed(&self, org: i32, viewer: Viewer) -> anyhow::Result<(Vec<Item>, Feed<Item>)> {
-        // First the feed, then the list: a change that is written in between is in both, and the feed skips it by the
-        // read point.
-        let feed = self.hub.subscribe(channel(org, viewer))?;
-        let list = self.run(async move |mut conn| {
-            let done = conn.transaction::<_, Error, _>(async |conn| {
-                let seen = Item::read_point().run(conn).await?;
-                let mine = items::table.filter(items::org_id.eq(viewer.org)).order(items::id);
-                Ok((seen, mine.select(Item::as_select()).load(conn).await?))
-            });
-            Ok(done.await?)
-        });
-        let (seen, list) = list.await?;
-        Ok((list, feed.after(seen)))
-    }
-}
-
-/// The channel of an organisation's items, as far as the viewer may see them.
-pub fn channel(org: i32, viewer: Viewer) -> Channel<Item> {
-    Item::changes().scope(Item::ORG.eq(org)).allowed_by(viewer)
-}
-
-async fn connect(file: String) -> ConnectionResult<Conn> {
-    let mut conn = Conn::establish(&file).await?;
-    let waits = conn.batch_execute("PRAGMA busy_timeout = 4000").await;
-    waits.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(conn)
-}
-
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    number: i64,
 }

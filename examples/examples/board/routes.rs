@@ -1,114 +1,64 @@
 //! The HTTP routes.
 
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::Sse;
-use axum::response::{Html, IntoResponse};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
-use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
-use evented_diesel::async_prelude::*;
-use evented_diesel::{Command, Error};
-use serde::Deserialize;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get, post, put};
+use evented_live::LiveError;
+use evented_live::axum::{LastState, script, sse};
 
 use crate::access::Viewer;
 use crate::board::Board;
-use crate::events::Looking;
-use crate::failed::Failed;
-use crate::model::{Item, NewItem, Rename, Transfer, items};
+use crate::{commands, history};
 
 /// The most bytes of a request.
 const LARGEST_BODY: usize = 16 * 1024;
 
-/// Creates the routes: the page, the events, and the actions on items.
+/// What the page may load and run: only what this server sends.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Creates the routes: the page, its events, and the commands.
 pub fn routes(board: Board) -> Router {
     Router::new()
         .route("/", get(page))
-        .route("/orgs/{org}/events", get(events))
-        .route("/items", post(add))
-        .route("/items/{id}", axum::routing::delete(delete))
-        .route("/items/{id}/name", put(rename))
-        .route("/items/{id}/org", put(transfer))
+        .route("/board.css", file("text/css", include_str!("page/board.css")))
+        .route("/board.js", file("text/javascript", include_str!("page/board.js")))
+        .route("/card.js", file("text/javascript", include_str!("page/card.js")))
+        .route("/history.js", file("text/javascript", include_str!("page/history.js")))
+        .route("/send.js", file("text/javascript", include_str!("page/send.js")))
+        .route("/live.js", get(script))
+        .route("/events", get(events))
+        .route("/me", put(commands::rename_me))
+        .route("/items", post(commands::add))
+        .route("/items/{id}", delete(commands::delete))
+        .route("/items/{id}/title", put(commands::rename))
+        .route("/items/{id}/place", put(commands::shift))
+        .route("/items/{id}/comments", post(commands::comment))
+        .route("/items/{id}/tags", post(commands::tag))
+        .route("/items/{id}/tags/{tag}", delete(commands::untag))
+        .route("/items/{id}/history", get(history::history))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(board)
 }
 
-async fn page(viewer: Viewer) -> Html<String> {
-    Html(include_str!("page.html").replace("{org}", &viewer.org.to_string()).replace("{name}", viewer.name))
+/// Sends the page. It has no data: the data comes with the events.
+async fn page(_: Viewer) -> impl IntoResponse {
+    // The token is in the address, which is told to nobody.
+    let headers = [(CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer")];
+    (headers, Html(include_str!("page/board.html")))
 }
 
+/// Sends what the page shows, and each change of it.
 async fn events(
-    State(board): State<Board>,
-    Path(org): Path<i32>,
+    Shared(board): Shared<Board>,
     viewer: Viewer,
-    headers: HeaderMap,
-) -> Result<impl IntoResponse, Failed> {
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let looking = Looking::new(board, viewer, org, seen)?;
-    Ok(Sse::new(looking.events()))
+    last: LastState,
+) -> Result<Response, LiveError> {
+    Ok(sse(board.page(viewer)?, last))
 }
 
-#[derive(Deserialize)]
-struct Name {
-    name: String,
-}
-
-async fn add(
-    State(board): State<Board>,
-    viewer: Viewer,
-    Json(Name { name }): Json<Name>,
-) -> Result<(StatusCode, Json<Item>), Failed> {
-    let new = Item::insert(NewItem { org_id: viewer.org, name }).by(viewer.name);
-    let item = board.run(async move |mut conn| Ok(new.run(&mut conn).await?)).await?;
-    Ok((StatusCode::CREATED, Json(item)))
-}
-
-async fn rename(
-    State(board): State<Board>,
-    Path(id): Path<Id<Item>>,
-    viewer: Viewer,
-    Json(Name { name }): Json<Name>,
-) -> Result<Json<Item>, Failed> {
-    change(&board, viewer, id, move |item| item.rename(Rename { name })).await
-}
-
-async fn transfer(
-    State(board): State<Board>,
-    Path(id): Path<Id<Item>>,
-    viewer: Viewer,
-    Json(transfer): Json<Transfer>,
-) -> Result<Json<Item>, Failed> {
-    change(&board, viewer, id, move |item| item.transfer(transfer)).await
-}
-
-async fn delete(
-    State(board): State<Board>,
-    Path(id): Path<Id<Item>>,
-    viewer: Viewer,
-) -> Result<Json<Item>, Failed> {
-    change(&board, viewer, id, |item| item.delete()).await
-}
-
-/// Changes an item if it is on the viewer's own board. The page receives the change through the feed, as all other
-/// pages do.
-async fn change(
-    board: &Board,
-    viewer: Viewer,
-    id: Id<Item>,
-    change: impl FnOnce(&Item) -> Command<Item> + Send + 'static,
-) -> Result<Json<Item>, Failed> {
-    let changed = board.run(async move |mut conn| {
-        let changed = conn.transaction::<_, Error, _>(async |conn| {
-            // A write that changes nothing takes SQLite's lock before the read, so that no other request moves the item
-            // in between. On PostgreSQL this is `for_update()`.
-            let mine = items::table.find(id).filter(items::org_id.eq(viewer.org));
-            diesel::update(mine).set(items::name.eq(items::name)).execute(conn).await?;
-            let item: Option<Item> = mine.select(Item::as_select()).first(conn).await.optional()?;
-            let Some(item) = item else { return Ok(None) };
-            change(&item).by(viewer.name).run(conn).await.map(Some)
-        });
-        Ok(changed.await?)
-    });
-    changed.await?.map(Json).ok_or_else(Failed::not_found)
+fn file(kind: &'static str, text: &'static str) -> MethodRouter<Board> {
+    get(async move || ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text))
 }

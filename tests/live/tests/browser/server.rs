@@ -1,58 +1,140 @@
-//! A server of one page, which the tests open in a browser and kill: `evented-live-page DATABASE PORT`.
-#![allow(missing_docs, clippy::expect_used, reason = "test support")]
+//! The board as a process that can be killed, and requests to it.
 
-use axum::Router;
-use axum::extract::{Query, State};
-use axum::response::{Html, Response};
-use axum::routing::get;
-use diesel::SqliteConnection;
-use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use evented_feed::Hub;
-use evented_live::axum::LastState;
-use evented_live::{self as live, AsyncStore, LiveDsl};
-use evented_live_tests::Task;
-use serde::Deserialize;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-type Conn = SyncConnectionWrapper<SqliteConnection>;
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
-const PAGE: &str = include_str!("page.html");
+use crate::browser::{LONG, Process, free_port};
 
-#[derive(Deserialize)]
-struct Viewer {
-    org: i32,
+/// A board with a database of its own.
+pub(crate) struct Server {
+    folder: TempDir,
+    port: u16,
+    process: Option<Process>,
+    pub(crate) board: Requests,
 }
 
-async fn events(viewer: Query<Viewer>, State(store): State<AsyncStore<Conn>>, last: LastState) -> Response {
-    let org = viewer.org;
-    let allowed = move |task: &Task| task.org_id == org;
-    let mut page = store.set();
-    let tasks = Task::live().filter(|t| t.org_id.eq(org)).order(|t| t.rank.asc()).limit(5);
-    page.show("tasks", tasks.allowed_by(allowed)).expect("a label");
-    let done = Task::live().filter(|t| t.org_id.eq(org).and(t.done.eq(true))).keys();
-    page.show("done", done).expect("a label");
-    live::axum::sse(page, last)
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let board = Requests { client: Client::new(), address: format!("http://127.0.0.1:{port}") };
+        let mut server = Self { folder, port, process: None, board };
+        server.restart().await;
+        server
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("board.db")
+    }
+
+    /// Kills the process: it has no time to end anything.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts the process on the database, and waits until it answers.
+    pub(crate) async fn restart(&mut self) {
+        self.kill();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evented-live-board"));
+        command.arg("--port").arg(self.port.to_string()).arg("--database").arg(self.file());
+        self.process = Some(Process(command.stdout(Stdio::null()).spawn().expect("a server")));
+        let end = Instant::now() + LONG;
+        while self.board.client.get(self.board.page("red")).send().await.is_err() {
+            assert!(Instant::now() < end, "the server does not answer");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
-#[tokio::main]
-async fn main() {
-    let mut args = std::env::args().skip(1);
-    let (path, port) = (args.next().expect("a database"), args.next().expect("a port"));
-    let connect = move || {
-        let path = path.clone();
-        async move { evented_tests::db::connect_async::<Conn>(&path).await }
-    };
-    let hub = Hub::of::<Task>().spawn(connect.clone()).await.expect("a hub");
-    let store = live::over(&hub).spawn(connect).await.expect("a store");
-    let app = Router::new()
-        .route("/", get(async || Html(PAGE)))
-        .route("/events", get(events))
-        .route("/live.js", get(live::axum::script))
-        .with_state(store.clone());
-    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await.expect("a port");
-    let stopped = async move {
-        let _ = tokio::signal::ctrl_c().await;
-        // The streams end, so that the server does.
-        store.stop();
-    };
-    axum::serve(listener, app).with_graceful_shutdown(stopped).await.expect("a server");
+/// Requests to a board.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    client: Client,
+    address: String,
+}
+
+impl Requests {
+    /// The address of a viewer's page.
+    pub(crate) fn page(&self, token: &str) -> String {
+        format!("{}/?token={token}", self.address)
+    }
+
+    /// Sends a command, and returns the answer; `None` if the server is not there.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Value,
+        revision: i64,
+    ) -> Option<(StatusCode, Value)> {
+        let url = format!("{}{path}?token={token}", self.address);
+        let request = self.client.request(method.parse().unwrap(), url).json(&body);
+        let answer = request.header("if-match", format!("\"{revision}\"")).send().await.ok()?;
+        let status = answer.status();
+        Some((status, answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    /// Sends a command that is accepted.
+    pub(crate) async fn done(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Value,
+        revision: i64,
+    ) -> Value {
+        let answer = self.send(method, path, token, body, revision).await;
+        let (status, answer) = answer.expect("an answer");
+        assert!(status.is_success(), "{path}: {status}");
+        answer
+    }
+
+    /// Adds an item, and returns its path.
+    pub(crate) async fn add(&self, token: &str, title: &str) -> String {
+        let added = self.done("POST", "/items", token, json!({ "title": title }), 0).await;
+        format!("/items/{}", added["id"].as_str().unwrap())
+    }
+
+    /// Receives the events of a page: all bytes, for as long as it is connected.
+    pub(crate) fn record(&self, token: &str, last: &str) -> Recording {
+        let (client, url) =
+            (self.client.clone(), format!("{}/events?token={token}&last={last}", self.address));
+        let bytes = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let received = std::sync::Arc::clone(&bytes);
+        tokio::spawn(async move {
+            let Ok(mut response) = client.get(url).send().await else { return };
+            assert_eq!(response.status(), StatusCode::OK);
+            while let Ok(Some(chunk)) = response.chunk().await {
+                received.lock().unwrap().extend_from_slice(&chunk);
+            }
+        });
+        Recording(bytes)
+    }
+}
+
+/// The bytes that a page receives.
+pub(crate) struct Recording(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Recording {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until this was received.
+    pub(crate) async fn until(&self, text: &str) -> String {
+        let end = Instant::now() + LONG;
+        loop {
+            let received = self.text();
+            if received.contains(text) {
+                return received;
+            }
+            assert!(Instant::now() < end, "`{text}` is not in {received}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
