@@ -138,7 +138,7 @@ async fn change(db: &mut Db<Conn>, mine: &mut Mine, random: &mut Random) {
                 let changes = TagChanges { hidden: Some(random.below(2) == 0), ..Default::default() };
                 drop(db.run(tag.update(changes)).await.unwrap());
                 let name = ["p", "q"][random.below(2)].to_owned();
-                let changes = PersonChanges { name: Some(name), ..Default::default() };
+                let changes = PersonChanges { name: Some(name) };
                 drop(db.run(person.update(changes)).await.unwrap());
             }
         }
@@ -190,7 +190,7 @@ struct Heard {
 fn state_at<M: Evented + Clone>(changes: &[Change<M>], cut: &Cut) -> Vec<M> {
     let mut state: BTreeMap<String, M> = BTreeMap::new();
     for change in changes.iter().filter(|change| cut.reaches(change.position()) == Some(true)) {
-        let key = M::key_value(&change.key().unwrap()).to_string();
+        let key = M::key_value(change.key().unwrap()).to_string();
         match change.after() {
             Some(record) => drop(state.insert(key, record.clone())),
             None => drop(state.remove(&key)),

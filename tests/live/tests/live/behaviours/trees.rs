@@ -84,7 +84,7 @@ async fn parents_and_second_keys_are_followed() {
     let some = |name: &str| Some(name.to_owned());
     assert_eq!(names(&list.get()[0]), (some("Ann"), some("Bob"), some("top")));
 
-    world.db.run(bob.update(PersonChanges { name: Some("Bert".into()), ..Default::default() })).await.unwrap();
+    world.db.run(bob.update(PersonChanges { name: Some("Bert".into()) })).await.unwrap();
     until(&mut list, "another name", |list| names(&list[0]).1 == some("Bert")).await;
     // The first shows another person, and the second none.
     world.db.run(a.update(PostChanges { editor_id: Some(Some(bob.id)), ..Default::default() })).await.unwrap();
@@ -94,7 +94,7 @@ async fn parents_and_second_keys_are_followed() {
     // A parent that is deleted leaves `None`.
     world.db.run(top.delete()).await.unwrap();
     until(&mut list, "no parent", |list| names(&list[0]).2.is_none()).await;
-    let update = PersonChanges { name: Some("Beth".into()), ..Default::default() };
+    let update = PersonChanges { name: Some("Beth".into()) };
     let bob = world.db.run(bob.update(update)).await.unwrap();
     until(&mut list, "the editor's name", |list| names(&list[0]).0 == some("Beth")).await;
     world.db.run(bob.delete()).await.unwrap();

@@ -39,7 +39,7 @@ async fn a_watch_delivers_what_concerns_its_values_and_follows_them() {
     world.store.fill(&mut trees, &synced, |one| one).await.unwrap();
 
     // What the change brought in is watched from then on: the comment, its author, its reactions.
-    world.db.run(ann.update(PersonChanges { name: Some("Anna".into()), ..Default::default() })).await.unwrap();
+    world.db.run(ann.update(PersonChanges { name: Some("Anna".into()) })).await.unwrap();
     let change = next(&mut watch).await;
     assert!(change.is::<Person>(), "{change:?}");
     assert!(sync(&mut trees, &change).is_whole());
@@ -59,7 +59,7 @@ async fn a_watch_delivers_what_concerns_its_values_and_follows_them() {
     // A comment that moves away is not watched any more, and neither is its author.
     world.db.run(one.update(CommentChanges { post_id: Some(b.id), ..Default::default() })).await.unwrap();
     assert!(next(&mut watch).await.is::<Comment>());
-    world.db.run(ann.update(PersonChanges { name: Some("Annie".into()), ..Default::default() })).await.unwrap();
+    world.db.run(ann.update(PersonChanges { name: Some("Annie".into()) })).await.unwrap();
     world.db.run(one.update(CommentChanges { text: Some("two".into()), ..Default::default() })).await.unwrap();
     world.db.run(a.update(PostChanges { title: Some("A".into()), ..Default::default() })).await.unwrap();
     let change = next(&mut watch).await;
