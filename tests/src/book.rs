@@ -43,6 +43,7 @@ texts! {
     write_ahead_log: "../../docs/src/write-ahead-log.md",
     live_values: "../../docs/src/live-values.md",
     trees: "../../docs/src/trees.md",
+    subscribing_to_values: "../../docs/src/subscribing-to-values.md",
     to_the_browser: "../../docs/src/to-the-browser.md",
     reacting: "../../docs/src/reacting.md",
     projections: "../../docs/src/projections.md",
