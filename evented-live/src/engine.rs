@@ -238,7 +238,9 @@ impl<E: Reader> Engine<E> {
                         part.arrived(arrived, &self.cut, now);
                     }
                 }
-                For::Tree(id, model) => self.trees.arrived(id, model, arrived, &self.cut, now),
+                For::Tree(id, began, model) => {
+                    self.trees.arrived(id, (began, model), arrived, &self.cut, now);
+                }
                 For::Computed => self.computed.arrived(arrived, &self.cut, now),
             }
         }

@@ -29,8 +29,8 @@ pub(crate) struct Arrived<M: LiveModel> {
 pub(crate) enum For {
     /// The values of a model.
     Values(TypeId),
-    /// A model of the tree with this number.
-    Tree(u64, TypeId),
+    /// A model of the tree with this number, since it began for this time.
+    Tree(u64, u64, TypeId),
     /// A computed value.
     Computed,
 }

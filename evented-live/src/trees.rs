@@ -53,8 +53,8 @@ pub(crate) trait TreePart<E>: Send {
     fn at(&self) -> u64;
     /// Records that changes are missing.
     fn gap(&mut self, reason: &Arc<str>, cut: &Cut, now: Instant);
-    /// Takes what a reader has read.
-    fn arrived(&mut self, model: TypeId, arrived: Box<dyn Any + Send>, cut: &Cut, now: Instant);
+    /// Takes what a reader has read for a model, since the tree began for this time.
+    fn arrived(&mut self, of: (u64, TypeId), arrived: Box<dyn Any + Send>, cut: &Cut, now: Instant);
     /// The number of the cut that the tree is at, if it is behind.
     fn behind(&self) -> Option<u64>;
     /// Follows the changes up to a cut, as far as it can.
@@ -108,6 +108,7 @@ impl<E: Reader> Trees<E> {
         self.models.extend(models.0.iter().map(|it| it.model));
         let context = model::Context {
             id,
+            began: 0,
             store: Arc::clone(&self.store),
             arrivals: Arc::clone(&self.arrivals),
             most_rows: self.settings.max_rows,
@@ -145,13 +146,13 @@ impl<E: Reader> Trees<E> {
     pub(crate) fn arrived(
         &mut self,
         id: u64,
-        model: TypeId,
+        of: (u64, TypeId),
         arrived: Box<dyn Any + Send>,
         cut: &Cut,
         now: Instant,
     ) {
         if let Some(value) = self.values.get_mut(&id) {
-            value.arrived(model, arrived, cut, now);
+            value.arrived(of, arrived, cut, now);
         }
     }
 

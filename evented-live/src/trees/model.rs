@@ -15,6 +15,8 @@ use crate::shared::Shared;
 /// What the reads of a tree need.
 pub(super) struct Context {
     pub(super) id: u64,
+    /// How often the tree has begun again: what was read before is not taken.
+    pub(super) began: u64,
     pub(super) store: Arc<Shared>,
     pub(super) arrivals: Arrivals,
     pub(super) most_rows: usize,
@@ -74,7 +76,7 @@ fn jobs<E: Reader, T: Tree, M: LiveOn<E::Db>>(state: &mut TreeState<T>, context:
         let job = FillJob {
             wanted,
             most_rows: context.most_rows,
-            to: For::Tree(context.id, TypeId::of::<M>()),
+            to: For::Tree(context.id, context.began, TypeId::of::<M>()),
             shared: Arc::clone(&context.store),
             arrivals: Arc::clone(&context.arrivals),
         };

@@ -122,6 +122,15 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
         Ok(settled)
     }
 
+    /// Records that the value does not stand any more. It did at this cut.
+    fn leave(&mut self, cut: Cut) {
+        if std::mem::take(&mut self.stands) {
+            self.shown = Some(cut.number());
+            let cell = Arc::clone(&self.cell);
+            self.flips.push(Box::new(move || cell.leave(&cut)));
+        }
+    }
+
     fn publish(&self, list: List<T>, status: Status, stood: Option<Cut>, flips: &mut Vec<Flip>) {
         let cell = Arc::clone(&self.cell);
         flips.push(Box::new(move || {
@@ -145,11 +154,8 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
             let grown = self.state.grow().map_err(|_| LiveError::TooDeep { most: MOST_LEVELS })?;
             let is_present = self.at == kept.cut_end();
             if matches!(grown, Grown::Missing) {
-                if std::mem::take(&mut self.stands) {
-                    self.shown = Some(before.number());
-                    let (cell, before) = (Arc::clone(&self.cell), before.clone());
-                    flips.push(Box::new(move || cell.leave(&before)));
-                }
+                self.leave(before.clone());
+                flips.append(&mut self.flips);
                 return Ok(());
             }
             self.pause = RETRY.0;
@@ -192,7 +198,11 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
         self.last_gap = Some(earliest);
     }
 
-    fn arrived(&mut self, model: TypeId, arrived: Box<dyn Any + Send>, cut: &Cut, now: Instant) {
+    fn arrived(&mut self, of: (u64, TypeId), arrived: Box<dyn Any + Send>, cut: &Cut, now: Instant) {
+        let (began, model) = of;
+        if began != self.context.began {
+            return;
+        }
         let Some(of_model) = self.models.0.iter().find(|it| it.model == model) else { return };
         if let Some(failed) = (of_model.arrived)(&mut self.state, arrived) {
             self.failed.push((model, failed.list, failed.generation));
@@ -258,6 +268,8 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
     }
 
     fn begin_again(&mut self, at: u64) {
+        self.leave(self.cut.clone());
+        self.context.began += 1;
         self.state = self.state.again(self.context.store.on_wal, SPARE);
         self.at = at;
         (self.is_at_cut, self.begins_again, self.first_rows) = (false, false, None);

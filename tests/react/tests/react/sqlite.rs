@@ -86,7 +86,7 @@ async fn a_copied_file_sends_no_mail_until_it_is_adopted() {
     let copy = format!("{}.copy", db.url);
     db.sql(&format!("VACUUM INTO '{copy}'")).await;
     let mut copied = db.connect().await;
-    copied.conn = <SqliteConnection as diesel::Connection>::establish(&copy).unwrap();
+    copied.conn = evented_tests::db::connect::<SqliteConnection>(&copy).unwrap();
     copied.url = copy;
     let worker = SqliteConnection::start(Worker::new().subscribe(mails()), &copied.url).await;
     eventually(&mut copied, "SELECT count(*) FROM evented_subscribers WHERE stalled LIKE '%copy%'", 1).await;

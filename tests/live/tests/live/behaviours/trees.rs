@@ -247,6 +247,69 @@ async fn a_policy_is_asked_of_every_record_of_a_tree() {
     until(&mut list, "two", |list| list.len() == 2 && list.iter().any(|it| it.parent.is_some())).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_is_read_again_when_rights_change_elsewhere() {
+    /// May see comments while a switch is on.
+    struct Switched(Arc<AtomicBool>);
+    impl Policy<Comment> for Switched {
+        fn may_see(&self, _: &Comment) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+    impl Policy<Reaction> for Switched {
+        fn may_see(&self, _: &Reaction) -> bool {
+            true
+        }
+    }
+    impl Policy<Person> for Switched {
+        fn may_see(&self, _: &Person) -> bool {
+            true
+        }
+    }
+    struct OfPosts(Switched);
+    impl Policy<Post> for OfPosts {
+        fn may_see(&self, _: &Post) -> bool {
+            true
+        }
+        fn key(&self) -> Option<String> {
+            Some("group".to_owned())
+        }
+    }
+    macro_rules! of_switch {
+        ($($model:ty),*) => {$(
+            impl Policy<$model> for OfPosts {
+                fn may_see(&self, record: &$model) -> bool {
+                    Policy::<$model>::may_see(&self.0, record)
+                }
+            }
+        )*};
+    }
+    of_switch!(Comment, Reaction, Person);
+    impl Policy<Tag> for OfPosts {
+        fn may_see(&self, _: &Tag) -> bool {
+            true
+        }
+    }
+    impl Policy<Tagging> for OfPosts {
+        fn may_see(&self, _: &Tagging) -> bool {
+            true
+        }
+    }
+    let mut world = World::of_board::<Source>().await;
+    let a = world.db.run(Post::insert(post(1, 1, "a"))).await.unwrap();
+    world.db.run(Comment::insert(comment(&a, 1, "one"))).await.unwrap();
+    let switch = Arc::new(AtomicBool::new(true));
+    let policy = OfPosts(Switched(Arc::clone(&switch)));
+    let mut tree = world.store.open(PostTree::live().one(a.id).allowed_by(policy)).await.unwrap();
+    assert_eq!(texts(tree.get().as_ref().unwrap()), ["one"]);
+    for shown in [false, true, false] {
+        switch.store(shown, Ordering::SeqCst);
+        world.store.reauthorise("group");
+        until(&mut tree, "the new rights", |tree| tree.as_ref().unwrap().comments.len() == usize::from(shown)).await;
+    }
+    eventually("it is exact", async || tree.status().is_exact()).await;
+}
+
 /// A viewer that may subscribe to no posts.
 struct Nobody;
 impl Policy<Post> for Nobody {
