@@ -9,6 +9,7 @@ mod many_viewers;
 mod memory_of_viewers;
 mod model;
 mod one_read;
+mod trees;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     // First: memory that the others have used and freed would be used again, and not be counted.
@@ -16,5 +17,6 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     one_read::run(bench, report)?;
     many_viewers::run(bench, report)?;
     many_queries::run(bench, report)?;
+    trees::run(bench, report)?;
     latency::run(bench, report)
 }
