@@ -140,7 +140,8 @@ impl<I: Clone> Cell<I> {
             snapshot.list = earlier.published.list.clone();
             (snapshot.version, snapshot.status, snapshot.stands) = (earlier.version, Status::Exact, true);
         } else {
-            snapshot.stands = is_present && state.status.is_exact();
+            // What belongs to no cut holds no set back.
+            snapshot.stands = is_present || !state.status.is_exact();
         }
         Ok(Some(snapshot))
     }

@@ -19,7 +19,6 @@ use crate::live::Opening;
 use crate::reader::{Job, Lane, Reader};
 use crate::set::Set;
 use crate::shared::{Shared, lock};
-use crate::trees::check_tree;
 use crate::values::Settings;
 use crate::watch::{Queue, Watch, Watching};
 
@@ -330,7 +329,8 @@ impl<E: Reader, T: TreeOn<E::Db>, S: Valued<T>> sealed::Openable<E> for TreeQuer
     #[expect(private_interfaces, reason = "users cannot name the trait")]
     fn watch(self, inner: &Inner<E>, changed: &Arc<Event>) -> Result<Watched<T>, LiveError> {
         let parts = self.into_parts();
-        check_tree(&parts)?;
+        // The policy is the user's code: no lock is held.
+        parts.plan.check()?;
         let mut engine = lock(&inner.engine);
         engine.want_all::<T>()?;
         let id = engine.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

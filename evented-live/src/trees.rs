@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use event_listener::Event;
-use evented_core::live::{AnyRawChange, Shape, Tree, TreeParts, Valued};
+use evented_core::live::{AnyRawChange, Shape, TreeParts, Valued};
 use evented_diesel::TreeOn;
 
 use crate::cell::{Cell, Watched};
@@ -34,6 +34,7 @@ pub(crate) struct Trees<E> {
     values: HashMap<u64, Box<dyn TreePart<E>>>,
     /// The trees that are shared, by what they ask for.
     shared: HashMap<Identity, u64>,
+    identities: HashMap<u64, Identity>,
     /// The models of the trees that there were.
     models: HashSet<TypeId>,
     kept: Kept,
@@ -80,6 +81,7 @@ impl<E: Reader> Trees<E> {
         Self {
             values: HashMap::new(),
             shared: HashMap::new(),
+            identities: HashMap::new(),
             models: HashSet::new(),
             kept: Kept::default(),
             store: Arc::clone(store),
@@ -116,7 +118,8 @@ impl<E: Reader> Trees<E> {
         let value =
             TreeValue::new(parts, Arc::clone(&cell), models, context, &self.settings, self.kept.end());
         if let Some(identity) = identity {
-            self.shared.insert(identity, id);
+            self.shared.insert(identity.clone(), id);
+            self.identities.insert(id, identity);
         }
         self.values.insert(id, Box::new(value));
         Watched::new(cell, changed)
@@ -205,16 +208,13 @@ impl<E: Reader> Trees<E> {
             return false;
         }
         self.values.remove(&id);
-        self.shared.retain(|_, other| *other != id);
+        if let Some(identity) = self.identities.remove(&id) {
+            self.shared.remove(&identity);
+        }
         true
     }
 
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
-}
-
-/// Checks the trees that a store opens.
-pub(crate) fn check_tree<T: Tree>(parts: &TreeParts<T>) -> Result<(), LiveError> {
-    parts.plan.check().map_err(LiveError::Denied)
 }

@@ -102,13 +102,18 @@ impl<M: Evented> Plan<M> {
         }
     }
 
+    /// Adds a condition.
+    pub(super) fn narrow(&mut self, filter: Filter<M>) {
+        self.filter = std::mem::replace(&mut self.filter, Filter::everything()).and(filter);
+    }
+
     pub(super) fn allow<P: Policy<M> + 'static>(&mut self, policy: P) {
         self.allow_shared(&Arc::new(policy));
     }
 
     pub(super) fn allow_shared<P: Policy<M> + 'static>(&mut self, policy: &Arc<P>) {
         if let Some(filter) = policy.filter() {
-            self.filter = std::mem::replace(&mut self.filter, Filter::everything()).and(filter);
+            self.narrow(filter);
         }
         let shared = policy.key().map(|key| (TypeId::of::<P>(), key));
         self.policies.push(Allowed { policy: Arc::clone(policy) as Arc<dyn Policy<M>>, shared });

@@ -153,8 +153,7 @@ impl<M: LiveModel> Query<M> {
 impl<M: LiveModel, I> Query<M, I> {
     /// Narrows the list to the records for which a condition is true. Of two filters, both must be.
     pub fn filter(mut self, filter: impl FnOnce(M::LiveFields) -> Filter<M>) -> Self {
-        let before = std::mem::replace(&mut self.plan.filter, Filter::everything());
-        self.plan.filter = before.and(filter(M::fields()));
+        self.plan.narrow(filter(M::fields()));
         self
     }
 

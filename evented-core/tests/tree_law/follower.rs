@@ -63,7 +63,7 @@ impl<T: Rooted> State for TreeState<T> {
         match self.grow().expect("no deep tree") {
             Grown::Missing => None,
             Grown::Same => Some(false),
-            Grown::Value(_) => Some(true),
+            Grown::Changed => Some(true),
         }
     }
     fn take_wanted(&mut self) -> Vec<Wanted<Item>> {

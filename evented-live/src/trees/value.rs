@@ -38,8 +38,10 @@ pub(super) struct TreeValue<E, T: Tree> {
     is_at_cut: bool,
     /// How many levels were read, if the tree has never been whole.
     levels: usize,
-    /// When the first rows came, if the value was never shown.
-    first_rows: Option<Instant>,
+    /// Since when rows wait for a cut that has reached their read, if the value was never shown.
+    waits_since: Option<Instant>,
+    /// Whether the state has rows that no cut has reached: it is shown as it was read, and begins again.
+    is_as_read: bool,
     failed: Vec<(TypeId, QueryId, u64)>,
     /// When the failed reads are tried again, or all is read again.
     retry: Option<Instant>,
@@ -71,7 +73,8 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
             stands: false,
             is_at_cut: false,
             levels: 0,
-            first_rows: None,
+            waits_since: None,
+            is_as_read: false,
             failed: Vec::new(),
             retry: None,
             begins_again: false,
@@ -119,7 +122,14 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
         let settled =
             settled.map_err(|(model, key)| LiveError::Differs { schema: self.schema_of(model), key })?;
         self.levels = self.levels.saturating_add(usize::from(settled));
+        if settled {
+            self.waits_since = None;
+        }
         Ok(settled)
+    }
+
+    fn grow(&mut self) -> Result<Grown, LiveError> {
+        self.state.grow().map_err(|_| LiveError::TooDeep { most: MOST_LEVELS })
     }
 
     /// Records that the value does not stand any more. It did at this cut.
@@ -151,7 +161,7 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
             return Ok(());
         }
         loop {
-            let grown = self.state.grow().map_err(|_| LiveError::TooDeep { most: MOST_LEVELS })?;
+            let grown = self.grow()?;
             let is_present = self.at == kept.cut_end();
             if matches!(grown, Grown::Missing) {
                 self.leave(before.clone());
@@ -208,7 +218,7 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
             self.failed.push((model, failed.list, failed.generation));
             self.fail_for_a_while(failed.error, cut, now);
         } else if !self.cell.is_read() {
-            self.first_rows.get_or_insert(now);
+            self.waits_since.get_or_insert(now);
         }
     }
 
@@ -216,6 +226,12 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
         flips.append(&mut self.flips);
         if self.begins_again {
             self.at = kept.cut_end();
+            return;
+        }
+        if self.is_as_read {
+            self.at = kept.cut_end();
+            self.show_as_read(cut, Instant::now());
+            flips.append(&mut self.flips);
             return;
         }
         if !self.is_at_cut {
@@ -256,9 +272,10 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
                 }
             }
         }
-        let due = self.first_rows.filter(|_| !self.cell.is_read()).map(|since| since + self.patience);
+        let waits_since = self.waits_since.filter(|_| !self.cell.is_read() && !self.begins_again);
+        let due = waits_since.map(|since| since + self.patience);
         if due.is_some_and(|due| due <= now) {
-            self.show_as_read(cut);
+            self.show_as_read(cut, now);
         }
         [self.retry, due.filter(|due| *due > now)].into_iter().flatten().min()
     }
@@ -272,7 +289,8 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
         self.context.began += 1;
         self.state = self.state.again(self.context.store.on_wal, SPARE);
         self.at = at;
-        (self.is_at_cut, self.begins_again, self.first_rows) = (false, false, None);
+        (self.is_at_cut, self.begins_again) = (false, false);
+        (self.is_as_read, self.waits_since) = (false, None);
         self.levels = 0;
         self.failed.clear();
         self.context.store.tap.wake();
@@ -298,18 +316,26 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
 
 impl<E: Reader, T: Tree> TreeValue<E, T> {
     /// Shows the tree as it was read: no cut has reached the reads. When all of it was read, it is read again, to become exact.
-    fn show_as_read(&mut self, cut: &Cut) {
-        if let Err((model, key)) = self.state.settle(|_| true, &[]) {
-            let error = LiveError::Differs { schema: self.schema_of(model), key };
-            return self.fail(error, cut);
-        }
-        if let Ok(Grown::Same | Grown::Value(_)) = self.state.grow()
-            && let Some(list) = self.state.value().cloned()
-        {
-            let mut flips = Vec::new();
-            self.publish(list, Status::AsRead, Some(cut.clone()), &mut flips);
-            self.flips.append(&mut flips);
-            self.begin_again(self.at);
+    fn show_as_read(&mut self, cut: &Cut, now: Instant) {
+        self.is_as_read = true;
+        let settled = self.state.settle(|_| true, &[]);
+        let grown = settled
+            .map_err(|(model, key)| LiveError::Differs { schema: self.schema_of(model), key })
+            .and_then(|_| self.grow());
+        match grown {
+            Ok(Grown::Missing) => {}
+            Ok(Grown::Same | Grown::Changed) => {
+                if let Some(list) = self.state.value().cloned() {
+                    let mut flips = Vec::new();
+                    self.publish(list, Status::AsRead, Some(cut.clone()), &mut flips);
+                    self.flips.append(&mut flips);
+                }
+                self.begin_again(self.at);
+            }
+            Err(error) => {
+                self.begins_again = true;
+                self.fail_for_a_while(error, cut, now);
+            }
         }
     }
 }

@@ -19,20 +19,20 @@ type Allow<M> = Arc<dyn Fn(&mut Plan<M>) + Send + Sync>;
 pub struct Policies {
     /// For each model, a `Vec<Allow<M>>`.
     by_model: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
-    /// The policies that have been added.
+    /// The models to which the present policy was added.
     added: Vec<TypeId>,
 }
 
 impl Policies {
     /// Adds a policy for a model, unless that was done.
     pub fn add<M: LiveModel, P: Policy<M> + 'static>(&mut self, policy: &Arc<P>) {
-        let of_model = TypeId::of::<(M, usize)>();
+        let of_model = TypeId::of::<M>();
         let mut all = self.of_model::<M>().cloned().unwrap_or_default();
         if !self.added.contains(&of_model) {
             self.added.push(of_model);
             let policy = Arc::clone(policy);
             all.push(Arc::new(move |plan| plan.allow_shared(&policy)));
-            self.by_model.insert(TypeId::of::<M>(), Arc::new(all));
+            self.by_model.insert(of_model, Arc::new(all));
         }
     }
 

@@ -25,8 +25,7 @@ impl<M: LiveModel> Related<M> {
 
     /// Narrows the branch to the records for which a condition is true.
     pub fn filter(mut self, filter: impl FnOnce(M::LiveFields) -> Filter<M>) -> Self {
-        let before = std::mem::replace(&mut self.plan.filter, Filter::everything());
-        self.plan.filter = before.and(filter(M::fields()));
+        self.plan.narrow(filter(M::fields()));
         self
     }
 

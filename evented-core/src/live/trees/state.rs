@@ -33,12 +33,12 @@ pub struct TooDeep;
 
 /// The value at a cut.
 #[doc(hidden)]
-#[derive(Debug)]
-pub enum Grown<T> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grown {
     /// It is what it was.
     Same,
     /// It changed.
-    Value(List<T>),
+    Changed,
     /// Something is not known yet.
     Missing,
 }
@@ -101,7 +101,7 @@ impl<T: Tree> TreeState<T> {
     /// # Errors
     ///
     /// [`TooDeep`].
-    pub fn grow(&mut self) -> Result<Grown<T>, TooDeep> {
+    pub fn grow(&mut self) -> Result<Grown, TooDeep> {
         self.graph.mark_dirty();
         if self.graph.nodes.get(&Graph::top()).is_some_and(|top| top.is_clean) {
             return Ok(Grown::Same);
@@ -119,8 +119,8 @@ impl<T: Tree> TreeState<T> {
         if is_same {
             return Ok(Grown::Same);
         }
-        self.value = Some(built.clone());
-        Ok(Grown::Value(built))
+        self.value = Some(built);
+        Ok(Grown::Changed)
     }
 
     /// The last value.

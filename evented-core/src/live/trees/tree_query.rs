@@ -94,8 +94,7 @@ impl<T: Tree> TreeQuery<T> {
         mut self,
         filter: impl FnOnce(<T::Model as LiveModel>::LiveFields) -> Filter<T::Model>,
     ) -> Self {
-        let before = std::mem::replace(&mut self.plan.filter, Filter::everything());
-        self.plan.filter = before.and(filter(T::Model::fields()));
+        self.plan.narrow(filter(T::Model::fields()));
         self
     }
 
