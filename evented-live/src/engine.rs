@@ -199,16 +199,14 @@ impl<E: Reader> Engine<E> {
                     part.gap(&reason, &self.cut, now);
                 }
                 self.trees.gap(Some(model), &reason, &self.cut, now);
-                let error = LiveError::Gap { schema: "a model", reason: Arc::clone(&reason) };
-                self.each_watch(|watch| watch.gap(&error));
+                self.each_watch(|watch| watch.gap(Some(model), &reason));
                 self.computed.concern_all();
             }
             Notice::Overrun => {
                 let reason: Arc<str> = "too many changes waited".into();
                 self.models.values_mut().for_each(|part| part.gap(&reason, &self.cut, now));
                 self.trees.gap(None, &reason, &self.cut, now);
-                let error = LiveError::Gap { schema: "all models", reason };
-                self.each_watch(|watch| watch.gap(&error));
+                self.each_watch(|watch| watch.gap(None, &reason));
                 self.computed.concern_all();
             }
             Notice::Ended(reason) => {

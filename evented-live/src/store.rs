@@ -218,6 +218,7 @@ impl<E: Reader> Store<E> {
     /// while let Some(change) = watch.next().await {
     ///     let synced = live::sync(&mut cards, &change?);
     ///     store.fill(&mut cards, &synced, |one| one).await?;
+    ///     watch.follow(&cards);
     /// }
     /// ```
     ///
@@ -246,7 +247,7 @@ impl<E: Reader> Store<E> {
         Ok(Watch::new(queue))
     }
 
-    /// Who is subscribed to what: the names of the subscriptions, each with what it is subscribed to at the moment.
+    /// Returns the name of each watch, with its subscriptions at the moment.
     #[must_use]
     pub fn subscriptions(&self) -> Vec<(String, Vec<Subscription>)> {
         let watches: Vec<_> = lock(&self.inner.engine).watches.iter().filter_map(Weak::upgrade).collect();

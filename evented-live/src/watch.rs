@@ -9,8 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use event_listener::{Event, EventListener, Listener as _};
-use evented_core::KeyValue;
-use evented_core::live::{AnyChange, Items, Subscription, SyncItem};
+use evented_core::live::{AnyChange, Items, Subscription};
 use futures_core::Stream;
 
 use crate::error::LiveError;
@@ -19,6 +18,7 @@ use crate::shared::{deadline, lock};
 mod watching;
 
 pub(crate) use watching::Watching;
+use watching::key_of;
 
 /// How many changes wait in a watch at most.
 const MOST: usize = 65_536;
@@ -68,9 +68,16 @@ impl Queue {
         self.arrived.notify(usize::MAX);
     }
 
-    /// Records that changes are missing.
-    pub(crate) fn gap(&self, error: &LiveError) {
-        lock(&self.state).waiting.push_back(Err(error.clone()));
+    /// Records that changes of a model are missing, or of all models.
+    pub(crate) fn gap(&self, model: Option<TypeId>, reason: &Arc<str>) {
+        let mut state = lock(&self.state);
+        let schema = match model {
+            Some(model) => state.watching.schema_of(model),
+            None => state.watching.subscriptions().first().map(|subscription| subscription.schema),
+        };
+        let Some(schema) = schema.filter(|_| !state.ends) else { return };
+        state.waiting.push_back(Err(LiveError::Gap { schema, reason: Arc::clone(reason) }));
+        drop(state);
         self.arrived.notify(usize::MAX);
     }
 
@@ -134,11 +141,21 @@ impl Watch {
         next
     }
 
+    /// Says what the items of a value are now, after they were [filled](crate::Store::fill).
+    ///
+    /// A change may leave something missing in a tree: the author of a new comment, the comment that comes into a window. From
+    /// then on the watch delivers all changes of the models of the value, until this method says what the value has. Records at its
+    /// roots that the watch is not subscribed to are not added.
+    pub fn follow<V: Items<Item: Clone + Send + 'static>>(&mut self, value: &V) {
+        let items = value.items().into_iter().cloned().collect();
+        let state = &mut *lock(&self.queue.state);
+        let waiting = state.waiting.iter().filter_map(|waiting| waiting.as_ref().ok());
+        state.watching.follow(items, waiting);
+    }
+
     /// Ends the subscription to the items of a value, found by their keys, with everything below them. Returns how many there were.
     pub fn unsubscribe<V: Items>(&mut self, value: &V) -> usize {
-        let model = TypeId::of::<<V::Item as SyncItem>::Model>();
-        let keys: Vec<(TypeId, KeyValue)> =
-            value.items().into_iter().map(|item| (model, item.item_key())).collect();
+        let keys: Vec<_> = value.items().into_iter().map(key_of).collect();
         lock(&self.queue.state).watching.remove(&keys)
     }
 

@@ -99,7 +99,7 @@ impl Interests {
     }
 
     /// Adds all changes of a model.
-    pub(super) fn all<M: LiveModel>(&mut self) {
+    pub fn all<M: LiveModel>(&mut self) {
         if let Some(of_model) = self.of_model::<M>() {
             of_model.all = true;
         }
@@ -109,6 +109,12 @@ impl Interests {
     #[must_use]
     pub fn seen(&self, model: TypeId, raw: &Arc<dyn Any + Send + Sync>) -> Option<AnyChange> {
         self.models.get(&model)?.seen(raw)
+    }
+
+    /// The name of a model in the log, if it is of interest.
+    #[must_use]
+    pub fn schema_of(&self, model: TypeId) -> Option<&'static str> {
+        self.models.get(&model).map(|of_model| of_model.subscription().schema)
     }
 
     /// What is of interest, by the names of the models.

@@ -1,7 +1,6 @@
 //! Applies changes to values that a program holds: records, options, lists and trees.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::any_change::AnyChange;
 use super::interests::Interests;
@@ -68,27 +67,18 @@ impl Synced {
 
 /// What was found to be missing.
 #[doc(hidden)]
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The key of the record at the root of the tree that the change is applied to.
     root: Option<KeyValue>,
     missing: HashSet<KeyValue>,
-    /// The records that have to be read, of which the value says nothing.
-    named: Vec<Name>,
 }
 
-/// Adds a record to interests.
-type Name = Arc<dyn Fn(&mut Interests) + Send + Sync>;
-
 impl Found {
-    /// Takes what adds the records that have to be read, of which the value says nothing.
-    pub fn take_named(&mut self) -> Vec<Name> {
-        std::mem::take(&mut self.named)
-    }
-
-    /// Records that this record has to be read.
-    pub(super) fn name<M: LiveModel>(&mut self, key: KeyValue) {
-        self.named.push(Arc::new(move |interests| interests.record::<M>(key.clone())));
+    /// Whether something is missing.
+    #[must_use]
+    pub fn misses(&self) -> bool {
+        !self.missing.is_empty()
     }
 
     pub(super) fn miss(&mut self) {
@@ -98,12 +88,6 @@ impl Found {
     fn at<T>(&mut self, root: KeyValue, apply: impl FnOnce(&mut Self) -> T) -> T {
         self.root = Some(root);
         apply(self)
-    }
-}
-
-impl std::fmt::Debug for Found {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Found").field("missing", &self.missing).finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,10 @@ use evented_core::Channel;
 use evented_core::live::{AllowedBy, Items, Policies};
 use evented_diesel::{ItemOn, LiveOn};
 
+use crate::engine::Engine;
+use crate::error::LiveError;
 use crate::reader::Reader;
+use crate::watch::Watching;
 
 /// A value, a channel, or a tuple of up to six: `(&cards, Item::changes(), Tag::changes())`.
 ///
@@ -15,10 +18,7 @@ pub trait Watchable<E: Reader>: sealed::Watchable<E> {}
 impl<E: Reader, W: sealed::Watchable<E>> Watchable<E> for W {}
 
 pub(crate) mod sealed {
-    use super::Reader;
-    use crate::engine::Engine;
-    use crate::error::LiveError;
-    use crate::watch::Watching;
+    use super::{Engine, LiveError, Reader, Watching};
 
     pub trait Watchable<E: Reader> {
         /// Checks that the policies allow the channels. This runs user code: the caller must not hold a lock.
@@ -45,16 +45,16 @@ pub fn allowed<V: Items<Item: AllowedBy<P>>, P>(value: &V, policy: P) -> Allowed
 }
 
 impl<E: Reader, V: Items<Item: ItemOn<E::Db> + Clone + Send + 'static>> sealed::Watchable<E> for &V {
-    fn check(&self) -> Result<(), crate::error::LiveError> {
+    fn check(&self) -> Result<(), LiveError> {
         Ok(())
     }
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn want(&self, engine: &crate::engine::Engine<E>) -> Result<(), crate::error::LiveError> {
+    fn want(&self, engine: &Engine<E>) -> Result<(), LiveError> {
         engine.want_items::<V::Item>()
     }
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn add(self, watching: &mut crate::watch::Watching) {
-        watching.add_value(self.items().into_iter().cloned().collect(), Policies::default());
+    fn add(self, watching: &mut Watching) {
+        watching.add_value::<E::Db, _>(self.items().into_iter().cloned().collect(), Policies::default());
     }
 }
 
@@ -63,31 +63,31 @@ where
     E: Reader,
     V: Items<Item: ItemOn<E::Db> + AllowedBy<P> + Clone + Send + 'static>,
 {
-    fn check(&self) -> Result<(), crate::error::LiveError> {
+    fn check(&self) -> Result<(), LiveError> {
         Ok(())
     }
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn want(&self, engine: &crate::engine::Engine<E>) -> Result<(), crate::error::LiveError> {
+    fn want(&self, engine: &Engine<E>) -> Result<(), LiveError> {
         engine.want_items::<V::Item>()
     }
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn add(self, watching: &mut crate::watch::Watching) {
+    fn add(self, watching: &mut Watching) {
         let mut policies = Policies::default();
         <V::Item as AllowedBy<P>>::allow(&self.policy, &mut policies);
-        watching.add_value(self.value.items().into_iter().cloned().collect(), policies);
+        watching.add_value::<E::Db, _>(self.value.items().into_iter().cloned().collect(), policies);
     }
 }
 
 impl<E: Reader, M: LiveOn<E::Db>> sealed::Watchable<E> for Channel<M> {
-    fn check(&self) -> Result<(), crate::error::LiveError> {
+    fn check(&self) -> Result<(), LiveError> {
         Ok(Self::check(self)?)
     }
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn want(&self, engine: &crate::engine::Engine<E>) -> Result<(), crate::error::LiveError> {
+    fn want(&self, engine: &Engine<E>) -> Result<(), LiveError> {
         engine.want::<M>()
     }
     #[expect(private_interfaces, reason = "users cannot name the trait")]
-    fn add(self, watching: &mut crate::watch::Watching) {
+    fn add(self, watching: &mut Watching) {
         watching.add_channel(self);
     }
 }
@@ -95,21 +95,21 @@ impl<E: Reader, M: LiveOn<E::Db>> sealed::Watchable<E> for Channel<M> {
 macro_rules! tuples {
     ($(($($name:ident),*))*) => {$(
         impl<E: Reader, $($name: sealed::Watchable<E>),*> sealed::Watchable<E> for ($($name,)*) {
-            fn check(&self) -> Result<(), crate::error::LiveError> {
+            fn check(&self) -> Result<(), LiveError> {
                 #[allow(non_snake_case)]
                 let ($($name,)*) = self;
                 $($name.check()?;)*
                 Ok(())
             }
             #[expect(private_interfaces, reason = "users cannot name the trait")]
-            fn want(&self, engine: &crate::engine::Engine<E>) -> Result<(), crate::error::LiveError> {
+            fn want(&self, engine: &Engine<E>) -> Result<(), LiveError> {
                 #[allow(non_snake_case)]
                 let ($($name,)*) = self;
                 $($name.want(engine)?;)*
                 Ok(())
             }
             #[expect(private_interfaces, reason = "users cannot name the trait")]
-            fn add(self, watching: &mut crate::watch::Watching) {
+            fn add(self, watching: &mut Watching) {
                 #[allow(non_snake_case)]
                 let ($($name,)*) = self;
                 $($name.add(watching);)*

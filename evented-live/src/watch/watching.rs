@@ -3,9 +3,10 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use evented_core::live::{AnyChange, Found, Interests, Policies, Subscription, SyncItem};
+use evented_core::live::{AnyChange, Found, Interests, Outcome, Policies, Subscription, SyncItem, Syncable};
 use evented_core::{Channel, KeyValue, RawChange};
-use evented_diesel::Model;
+use evented_diesel::spi::{ModelVisitor, SqlTypes};
+use evented_diesel::{ItemOn, LiveOn, Model};
 
 /// The values and the channels of a watch.
 #[derive(Default)]
@@ -18,45 +19,57 @@ pub(crate) struct Watching {
 struct Value {
     items: Vec<Box<dyn Followed>>,
     policies: Policies,
-    /// Records that belong to the items, and that the items do not hold.
-    named: Vec<Name>,
     interests: Interests,
+    /// Adds all changes of the models of the items.
+    add_all: fn(&mut Interests),
+    /// Whether the items miss something, so that it is not known what concerns them.
+    is_wide: bool,
 }
 
-/// Adds a record to interests.
-type Name = Arc<dyn Fn(&mut Interests) + Send + Sync>;
+/// The key of a record, with its model.
+pub(crate) type ItemKey = (TypeId, KeyValue);
 
 /// An item of a value, as it is after the changes so far.
 trait Followed: Send {
-    fn key(&self) -> (TypeId, KeyValue);
-    /// Applies a change. Returns whether what concerns the item may be other than before; `None` if its record is deleted.
-    fn apply(&mut self, change: &AnyChange, found: &mut Found) -> Option<bool>;
+    fn key(&self) -> ItemKey;
+    fn apply(&mut self, change: &AnyChange, found: &mut Found) -> Outcome;
     fn watch(&self, interests: &mut Interests);
+    fn as_any(&mut self) -> &mut dyn Any;
 }
 
 struct Item<T>(T);
 
-impl<T: SyncItem + Send> Followed for Item<T> {
-    fn key(&self) -> (TypeId, KeyValue) {
-        (TypeId::of::<T::Model>(), self.0.item_key())
+impl<T: SyncItem + Send + 'static> Followed for Item<T> {
+    fn key(&self) -> ItemKey {
+        key_of(&self.0)
     }
-    fn apply(&mut self, change: &AnyChange, found: &mut Found) -> Option<bool> {
-        let (item, has_changed) = self.0.synced(change, found)?;
-        self.0 = item;
-        Some(has_changed)
+    fn apply(&mut self, change: &AnyChange, found: &mut Found) -> Outcome {
+        self.0.apply(change, found)
     }
     fn watch(&self, interests: &mut Interests) {
         self.0.watch(interests);
     }
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// The key of an item's record.
+pub(crate) fn key_of<T: SyncItem>(item: &T) -> ItemKey {
+    (TypeId::of::<T::Model>(), item.item_key())
 }
 
 /// A channel, with its model erased.
 trait OnChannel: Send {
+    fn model(&self) -> TypeId;
     fn seen(&self, raw: &Arc<dyn Any + Send + Sync>) -> Option<AnyChange>;
     fn subscription(&self) -> Subscription;
 }
 
 impl<M: Model> OnChannel for Channel<M> {
+    fn model(&self) -> TypeId {
+        TypeId::of::<M>()
+    }
     fn seen(&self, raw: &Arc<dyn Any + Send + Sync>) -> Option<AnyChange> {
         let raw: Arc<RawChange<M>> = Arc::clone(raw).downcast().ok()?;
         let key = raw.key.as_ref().map(M::key_value);
@@ -67,38 +80,49 @@ impl<M: Model> OnChannel for Channel<M> {
     }
 }
 
+/// Adds all changes of the models that it visits.
+struct AddAll<'i>(&'i mut Interests);
+
+impl<DB: SqlTypes> ModelVisitor<DB> for AddAll<'_> {
+    fn model<M: LiveOn<DB>>(&mut self) {
+        self.0.all::<M>();
+    }
+}
+
 impl Value {
     fn watch_again(&mut self) {
         let mut interests = Interests::new(self.policies.clone());
         self.items.iter().for_each(|item| item.watch(&mut interests));
-        self.named.iter().for_each(|name| name(&mut interests));
+        if self.is_wide {
+            (self.add_all)(&mut interests);
+        }
         self.interests = interests;
     }
 
-    fn follow(&mut self, change: &AnyChange) {
+    /// Applies a change. Returns whether what concerns the value may be other than before.
+    fn apply(&mut self, change: &AnyChange) -> bool {
         let (mut found, mut has_changed) = (Found::default(), false);
-        self.items.retain_mut(|item| match item.apply(change, &mut found) {
-            Some(changed) => {
-                has_changed |= changed;
-                true
-            }
-            None => {
-                has_changed = true;
-                false
-            }
+        self.items.retain_mut(|item| {
+            let outcome = item.apply(change, &mut found);
+            has_changed |= outcome != Outcome::Unchanged;
+            outcome != Outcome::Gone
         });
-        let named = found.take_named();
-        if has_changed || !named.is_empty() {
-            self.named.extend(named);
-            self.watch_again();
-        }
+        let is_wide = self.is_wide || found.misses();
+        has_changed |= is_wide != self.is_wide;
+        self.is_wide = is_wide;
+        has_changed
     }
 }
 
 impl Watching {
-    pub(crate) fn add_value<T: SyncItem + Send + 'static>(&mut self, items: Vec<T>, policies: Policies) {
+    pub(crate) fn add_value<DB: SqlTypes, T: ItemOn<DB> + Send + 'static>(
+        &mut self,
+        items: Vec<T>,
+        policies: Policies,
+    ) {
         let items = items.into_iter().map(|item| Box::new(Item(item)) as Box<dyn Followed>).collect();
-        let mut value = Value { items, policies, named: Vec::new(), interests: Interests::default() };
+        let add_all = |interests: &mut Interests| T::visit_models(&mut AddAll(interests));
+        let mut value = Value { items, policies, interests: Interests::default(), add_all, is_wide: false };
         value.watch_again();
         self.values.push(value);
     }
@@ -112,26 +136,60 @@ impl Watching {
         let mut seen = None;
         for value in &mut self.values {
             if let Some(change) = value.interests.seen(model, raw) {
-                value.follow(&change);
+                if value.apply(&change) {
+                    value.watch_again();
+                }
                 seen.get_or_insert(change);
             }
         }
         seen.or_else(|| self.channels.iter().find_map(|channel| channel.seen(raw)))
     }
 
-    pub(crate) fn remove(&mut self, keys: &[(TypeId, KeyValue)]) -> usize {
-        let mut removed = 0;
+    /// Takes items as the program has them now, and applies the changes that it has not taken.
+    pub(crate) fn follow<'c, T: SyncItem + Send + 'static>(
+        &mut self,
+        items: Vec<T>,
+        waiting: impl Iterator<Item = &'c AnyChange> + Clone,
+    ) {
+        let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
         for value in &mut self.values {
-            let before = value.items.len();
-            value.items.retain(|item| !keys.contains(&item.key()));
-            if value.items.len() < before {
-                removed += before - value.items.len();
-                value.named.clear();
-                value.watch_again();
+            let mut is_known = !value.items.is_empty();
+            for known in &mut value.items {
+                let key = known.key();
+                let now = items.iter_mut().find(|item| item.as_ref().is_some_and(|item| key_of(item) == key));
+                match (now.and_then(Option::take), known.as_any().downcast_mut::<Item<T>>()) {
+                    (Some(now), Some(known)) => known.0 = now,
+                    _ => is_known = false,
+                }
             }
+            if is_known {
+                value.is_wide = false;
+                for change in waiting.clone() {
+                    value.apply(change);
+                }
+            }
+            value.watch_again();
+        }
+    }
+
+    pub(crate) fn remove(&mut self, keys: &[ItemKey]) -> usize {
+        let count = |watching: &Self| watching.values.iter().map(|value| value.items.len()).sum::<usize>();
+        let before = count(self);
+        for value in &mut self.values {
+            value.items.retain(|item| !keys.contains(&item.key()));
+            value.watch_again();
         }
         self.values.retain(|value| !value.items.is_empty());
-        removed
+        before - count(self)
+    }
+
+    /// The name of a model in the log, if its changes concern the watch.
+    pub(crate) fn schema_of(&self, model: TypeId) -> Option<&'static str> {
+        let of_value = self.values.iter().find_map(|value| value.interests.schema_of(model));
+        of_value.or_else(|| {
+            let channel = self.channels.iter().find(|channel| channel.model() == model)?;
+            Some(channel.subscription().schema)
+        })
     }
 
     pub(crate) fn subscriptions(&self) -> Vec<Subscription> {

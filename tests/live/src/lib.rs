@@ -302,10 +302,15 @@ impl<C: Kit> World<C> {
 
     /// A world of the models of [`board`].
     pub async fn of_board<S: Source<C>>() -> Self {
-        let mut db = Db::<C>::new().await;
+        // A transaction of any test on the server holds up the logs of all of them.
+        Self::of_board_on::<S>(Db::<C>::new().await, Duration::from_secs(200)).await
+    }
+
+    /// A world of the models of [`board`] in this database.
+    pub async fn of_board_on<S: Source<C>>(mut db: Db<C>, patience: Duration) -> Self {
         db.sql(&board::tables(Db::<C>::DATABASE)).await;
         let hub = S::board_hub(&mut db).await;
-        let store = C::store(live::over(&hub).patience(Duration::from_secs(200)), &db.url).await;
+        let store = C::store(live::over(&hub).patience(patience), &db.url).await;
         Self { db, hub, store }
     }
 
@@ -369,4 +374,17 @@ pub async fn eventually(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
 /// The titles of tasks.
 pub fn titles(tasks: &live::List<live::Row<Task>>) -> Vec<&str> {
     tasks.iter().map(|task| task.title.as_str()).collect()
+}
+
+/// Makes the last event of a log one that this program cannot read: as a newer program writes it.
+pub async fn write_as_a_newer_program<C: Kit>(db: &mut Db<C>, table: &str) {
+    if Db::<C>::DATABASE == Database::Sqlite {
+        for trigger in db.texts("SELECT name AS text FROM sqlite_master WHERE type = 'trigger'").await {
+            db.sql(&format!("DROP TRIGGER {trigger}")).await;
+        }
+    } else {
+        db.sql(&format!("ALTER TABLE {table}_events DISABLE TRIGGER append_only")).await;
+    }
+    let newest = format!("position = (SELECT max(position) FROM {table}_events)");
+    db.sql(&format!("UPDATE {table}_events SET version = 99 WHERE {newest}")).await;
 }

@@ -185,9 +185,8 @@ impl Syncer<'_> {
             if from != to {
                 items.retain(|item| Some(key_of(item)) != from);
             }
-            if let Some(to) = to.filter(|to| !items.iter().any(|item| key_of(item) == *to)) {
+            if to.is_some_and(|to| !items.iter().any(|item| key_of(item) == to)) {
                 self.found.miss();
-                self.found.name::<ModelOf<B>>(to);
             }
         }
         if let Some(change) = self.change.of::<ModelOf<B>>() {

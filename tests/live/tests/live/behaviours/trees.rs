@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use evented_diesel::prelude::*;
 use evented_feed::{Channel, Policy};
-use evented_live::{Filter, LiveDsl as _, LiveError, LiveModel as _};
+use evented_diesel::migrations::Database;
+use evented_live::{Filter, LiveDsl as _, LiveError, LiveModel as _, Status};
+use evented_tests::db::Db;
 use evented_live_tests::board::{
     Comment, CommentChanges, CommentTree, NewComment, NewPost, NewReaction, NewTag, NewTagging, Post, PostChanges, PostTree,
     Reaction, Tag, TagChanges, Tagging, TaggingTree, Thread, comment, post,
 };
 use evented_live_tests::{NewPerson, Person, PersonChanges, eventually, until};
 
-use super::{Source, World};
+use super::{Conn, Source, World};
 
 fn texts(post: &PostTree) -> Vec<&str> {
     post.comments.iter().map(|it| it.comment.text.as_str()).collect()
@@ -385,4 +387,41 @@ async fn a_set_with_a_tree_goes_on_while_others_write() {
     assert!(!writing.is_finished());
     done.store(true, Ordering::SeqCst);
     writing.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_transaction_is_open_a_new_tree_is_as_it_was_read() {
+    use evented_test_server::{Cluster, Settings};
+    if Db::<Conn>::DATABASE == Database::Sqlite || <Source as evented_live_tests::Source<Conn>>::HEARS_SQL {
+        return;
+    }
+    // A transaction holds the log of the whole server: the test has one of its own.
+    let cluster = Cluster::start(Settings::default()).unwrap();
+    let url = cluster.url();
+    let mut world = World::of_board_on::<evented_live_tests::Log>(Db::on(|| url).await, Duration::from_millis(100)).await;
+    let a = world.db.run(Post::insert(post(1, 1, "a"))).await.unwrap();
+    world.db.run(Comment::insert(comment(&a, 1, "one"))).await.unwrap();
+    let mut holder = world.db.connect().await;
+    holder.begin().await;
+    holder.run(Comment::insert(comment(&a, 2, "open"))).await.unwrap();
+    world.db.run(Comment::insert(comment(&a, 3, "three"))).await.unwrap();
+
+    let mut tree = world.store.open(PostTree::live().one(a.id)).await.unwrap();
+    assert!(matches!(tree.status(), Status::AsRead), "{:?}", tree.status());
+    assert_eq!(texts(tree.get().as_ref().unwrap()), ["three", "one"], "as read");
+    holder.commit().await;
+    let all = |tree: &Option<PostTree>| texts(tree.as_ref().unwrap()) == ["three", "open", "one"];
+    until(&mut tree, "the commit", all).await;
+    eventually("it is exact", async || tree.status().is_exact()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_that_is_read_slowly_is_exact() {
+    // Shorter than any read.
+    let mut world = World::of_board_on::<Source>(Db::new().await, Duration::ZERO).await;
+    let a = world.db.run(Post::insert(post(1, 1, "a"))).await.unwrap();
+    world.db.run(Comment::insert(comment(&a, 1, "one"))).await.unwrap();
+    let tree = world.store.open(PostTree::live()).await.unwrap();
+    eventually("it is exact", async || tree.status().is_exact()).await;
+    assert_eq!(texts(&tree.get()[0]), ["one"]);
 }

@@ -277,16 +277,7 @@ async fn an_event_that_cannot_be_read_has_its_values_read_again() {
     let mut list = world.store.open(query).await.unwrap();
     world.db.begin().await;
     world.insert(task(1, 1, "b")).await;
-    if Db::<Conn>::DATABASE == Database::Sqlite {
-        for trigger in world.db.texts("SELECT name AS text FROM sqlite_master WHERE type = 'trigger'").await {
-            world.db.sql(&format!("DROP TRIGGER {trigger}")).await;
-        }
-    } else {
-        world.db.sql("ALTER TABLE tasks_events DISABLE TRIGGER append_only").await;
-    }
-    // As a newer program writes it.
-    let newest = "position = (SELECT max(position) FROM tasks_events)";
-    world.db.sql(&format!("UPDATE tasks_events SET version = 99 WHERE {newest}")).await;
+    evented_live_tests::write_as_a_newer_program(&mut world.db, "tasks").await;
     world.db.commit().await;
     until(&mut list, "the row of the event", |list| titles(list) == ["a", "b"]).await;
     world.insert(task(1, 1, "c")).await;
