@@ -45,7 +45,7 @@ pub fn routes(board: Board) -> Router {
 
 /// Sends the page. It has no data: the data comes with the events.
 async fn page(_: Viewer) -> impl IntoResponse {
-    // The token is in the address, which is told to nobody.
+    // The token is in the address: the browser sends the address to no other site.
     let headers = [(CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer")];
     (headers, Html(include_str!("page/board.html")))
 }

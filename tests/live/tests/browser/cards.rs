@@ -68,9 +68,9 @@ async fn focus_and_typed_text_survive() {
     server.kill();
     window.is("stale").await;
     window.run("input.closest('form').requestSubmit()", &[]).await;
-    let is_told = "return !document.querySelector('.conflict:not([hidden])')?.textContent == false
+    let has_message = "return !document.querySelector('.conflict:not([hidden])')?.textContent == false
         && input.value == 'half a sent'";
-    window.until("it is told", is_told).await;
+    window.until("the page shows the message", has_message).await;
     server.restart().await;
     window.is("live").await;
     window.run("input.closest('form').requestSubmit()", &[]).await;

@@ -47,7 +47,7 @@ async fn windows_that_are_used_at_once_equal_fresh_ones() {
 
 /// A window that renames what another has renamed meanwhile says so, and keeps the text.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_conflict_is_told_and_what_was_typed_is_kept() {
+async fn a_conflict_is_shown_and_what_was_typed_is_kept() {
     let Some(browser) = Browser::start() else { return };
     let server = Server::start().await;
     let board = &server.board;
@@ -60,14 +60,14 @@ async fn a_conflict_is_told_and_what_was_typed_is_kept() {
     board.done("PUT", &format!("{lamp}/title"), "rose", json!({ "title": "Floor lamp" }), 1).await;
     window.has("todo", &["Floor lamp"]).await;
     window.run("document.querySelector('.rename').requestSubmit()", &[]).await;
-    let told = "const told = document.querySelector('.conflict')
-        return !told.hidden && told.textContent.includes('“Floor lamp”')
+    let shown = "const message = document.querySelector('.conflict')
+        return !message.hidden && message.textContent.includes('“Floor lamp”')
             && document.querySelector('.rename input').value == 'Desk lamp'";
-    window.until("the conflict is told", told).await;
-    // Saved again, by one who has seen it.
+    window.until("the page shows the conflict", shown).await;
+    // The viewer has seen the conflict, and saves again.
     window.run("document.querySelector('.rename').requestSubmit()", &[]).await;
     window.has("todo", &["Desk lamp"]).await;
-    window.until("nothing is told", "return document.querySelector('.conflict').hidden").await;
+    window.until("the page hides the message", "return document.querySelector('.conflict').hidden").await;
 
     window.run("document.querySelector('[data-do=history]').click()", &[]).await;
     window

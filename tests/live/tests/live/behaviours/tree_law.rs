@@ -306,7 +306,7 @@ async fn collect<T: Naive>(mut live: Live<List<T>>) -> Reports<T> {
     }
 }
 
-/// Everything that a feed has told up to the last change of another.
+/// Collects what a feed delivers, up to its last change.
 async fn drain<M: evented_diesel::Model + Clone>(
     mut feed: Feed<M>,
     is_last: impl Fn(&Change<M>) -> bool,
