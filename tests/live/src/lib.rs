@@ -23,6 +23,7 @@ use serde::Serialize;
 use crate::board::{Comment, Post, Reaction, Tag, Tagging};
 
 pub mod board;
+pub mod random;
 pub mod sample;
 
 diesel::table! {

@@ -7,24 +7,13 @@ use evented_diesel::batch;
 use evented_diesel::prelude::*;
 use evented_feed::{Change, Position};
 use evented_live::{Cut, List, Live, LiveDsl, Row, Status};
+use evented_live_tests::random::Random;
 use evented_live_tests::{NewTask, Task, TaskChanges, task, until};
 
 use super::{Conn, Source, World};
 
 /// The title of the last task: it sorts behind all others.
 const LAST: &str = "\u{10FFFF}";
-
-/// Random numbers that a seed decides.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40).unwrap() % end.max(1)
-    }
-}
 
 type Tasks = List<Row<Task>>;
 

@@ -10,6 +10,7 @@ use evented_live_tests::board::{
     Comment, CommentChanges, CommentTree, NewComment, NewPost, NewReaction, NewTag, NewTagging, Post, PostChanges, PostTree,
     Reaction, Tag, TagChanges, Tagging, Thread, comment, post,
 };
+use evented_live_tests::random::Random;
 use evented_live_tests::{NewPerson, Person, PersonChanges};
 use evented_tests::db::Db;
 
@@ -18,17 +19,13 @@ use super::{Conn, Source, World};
 /// The title of the last post.
 const LAST: &str = "\u{10FFFF}";
 
-/// Random numbers that a seed decides.
-struct Random(u64);
+/// What a writer chooses at random.
+trait Choose {
+    fn choose<T: Clone>(&mut self, from: &[T]) -> Option<T>;
+    fn rank(&mut self) -> i16;
+}
 
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40).unwrap() % end.max(1)
-    }
-
+impl Choose for Random {
     fn choose<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         from.get(self.below(from.len())).cloned()
     }
