@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use evented_diesel::Model;
 use evented_diesel::prelude::*;
-use evented_feed::{ChangeKind, Policy};
+use evented_feed::{ChangeKind, Feed, Policy};
 use evented_live::{AnyChange, List, LiveDsl as _, LiveError, Row, Watch, allowed, sync};
 use evented_live_tests::board::{
     Comment, CommentChanges, CommentTree, NewComment, NewReaction, NewTag, NewTagging, Post, PostChanges, PostTree, Reaction, Tag,
@@ -15,6 +16,17 @@ use super::{Source, World};
 
 async fn next(watch: &mut Watch) -> AnyChange {
     tokio::time::timeout(Duration::from_secs(100), watch.next()).await.expect("a change").unwrap().unwrap()
+}
+
+/// Waits until the hub has sent a change that is looked for. What is written afterwards comes later,
+/// whatever its model is.
+async fn sent<M: Model>(changes: &mut Feed<M>, is_it: impl Fn(&M) -> bool) {
+    loop {
+        let change = tokio::time::timeout(Duration::from_secs(100), changes.next()).await.expect("a change");
+        if change.unwrap().unwrap().after().is_some_and(|row| is_it(row)) {
+            return;
+        }
+    }
 }
 
 /// Takes the next change, and applies it as a program does.
@@ -37,10 +49,13 @@ async fn a_watch_delivers_what_concerns_its_values_and_follows_them() {
     let tree = world.store.open(PostTree::live().one(a.id)).await.unwrap().get();
     let mut trees: List<PostTree> = tree.into_iter().collect::<Vec<_>>().into();
     let mut watch = world.store.subscribe_as("a page", &trees).unwrap();
+    let mut posts = world.hub.subscribe(Post::changes()).unwrap();
+    let mut tags = world.hub.subscribe(Tag::changes()).unwrap();
 
     // What concerns another post is not delivered, and what concerns this one is, each once and in order.
     world.db.run(Comment::insert(comment(&b, 1, "elsewhere"))).await.unwrap();
     world.db.run(b.update(PostChanges { title: Some("B".into()), ..Default::default() })).await.unwrap();
+    sent(&mut posts, |post| post.title == "B").await;
     let new = NewComment { author_id: Some(ann.id), ..comment(&a, 1, "one") };
     let one = world.db.run(Comment::insert(new)).await.unwrap();
     let change = step(&world, &mut watch, &mut trees).await;
@@ -66,6 +81,7 @@ async fn a_watch_delivers_what_concerns_its_values_and_follows_them() {
     world.db.run(link.delete()).await.unwrap();
     assert!(step(&world, &mut watch, &mut trees).await.is::<Tagging>());
     world.db.run(red.update(TagChanges { name: Some("pink".into()), ..Default::default() })).await.unwrap();
+    sent(&mut tags, |tag| tag.name == "pink").await;
 
     // A comment that moves away is not watched any more, and neither is its author.
     world.db.run(one.update(CommentChanges { post_id: Some(b.id), ..Default::default() })).await.unwrap();
@@ -112,7 +128,7 @@ async fn what_comes_into_a_window_is_watched() {
     // The author changes after the program has read the comment, and before it says so.
     let mut people = world.hub.subscribe(Person::changes()).unwrap();
     world.db.run(ann.update(PersonChanges { name: Some("between".into()) })).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(100), people.next()).await.unwrap().unwrap().unwrap();
+    sent(&mut people, |person| person.name == "between").await;
     watch.follow(&trees);
     // The author's first change may come, too: the hub reads one log after the other.
     while trees[0].comments[2].author.as_ref().unwrap().name != "between" {
