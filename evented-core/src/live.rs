@@ -22,6 +22,7 @@ mod steps;
 mod sync;
 mod trees;
 mod value;
+mod watchers;
 mod window;
 
 pub use any_change::AnyChange;
@@ -42,6 +43,7 @@ pub use trees::{
     Policies, Related, Single, TooDeep, Tree, TreeParts, TreeQuery, TreeState, Valued,
 };
 pub use value::{FieldValue, Ordered, Value};
+pub use watchers::{Relations, Watcher, Watchers, watchers};
 #[doc(hidden)]
 pub use window::SPARE;
 pub use window::{Fill, Held};

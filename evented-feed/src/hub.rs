@@ -1,14 +1,12 @@
 //! The hub, which reads each change once and delivers it to all its subscribers.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use event_listener::Listener as _;
 use evented_core::{Channel, Denied, Position};
-use evented_diesel::spi::{DEFAULT_STATE_CACHE_SIZE, SourceLog};
 use evented_diesel::{Error, Model};
 
 use crate::feed::{Feed, TransactionFeed, deadline};
@@ -16,7 +14,6 @@ use crate::hints::{listen_to_commits, poll_now};
 use crate::router::Router;
 use crate::run::BoxError;
 use crate::shared::{Reached, Shared};
-use crate::source::log::{EVENTS_PER_PAGE, LogModel, ModelConsumer, PlannedLog};
 use crate::status::{HubStatus, SubscriptionInfo};
 use crate::sync::lock;
 use crate::tap::Tap;
@@ -24,11 +21,13 @@ use crate::tap::Tap;
 #[cfg(feature = "__async")]
 mod hub_task;
 mod hub_thread;
+mod log_hub_builder;
 mod subscribe;
 #[cfg(feature = "wal")]
 mod wal_hub_builder;
 mod worker;
 
+pub use log_hub_builder::HubBuilder;
 use subscribe::DEFAULT_BUFFER;
 pub use subscribe::SubscribeBuilder;
 #[cfg(feature = "wal")]
@@ -49,16 +48,6 @@ pub struct Hub {
 struct Inner {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// Configures a hub before it is started: `Hub::of::<Item>().and::<User>().start(connect)`.
-#[must_use = "a hub delivers nothing until it is started"]
-pub struct HubBuilder {
-    plan: Vec<PlannedLog>,
-    shared: Arc<Shared>,
-    /// The poll interval that the user chose.
-    interval: Option<Duration>,
-    cache_size: NonZeroUsize,
 }
 
 /// Why a hub could not be started.
@@ -123,12 +112,6 @@ pub enum HubError {
 }
 
 impl Hub {
-    /// Configures a hub that reads a model's event log. [`and`](HubBuilder::and) adds further models.
-    pub fn of<M: Model>() -> HubBuilder {
-        let cache_size = DEFAULT_STATE_CACHE_SIZE;
-        HubBuilder { plan: Vec::new(), shared: Arc::default(), interval: None, cache_size }.and::<M>()
-    }
-
     fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
         listen_to_commits();
         Self { inner: Arc::new(Inner { shared, thread: Mutex::new(thread) }) }
@@ -332,57 +315,8 @@ impl Drop for Inner {
     }
 }
 
-impl HubBuilder {
-    /// Adds a model. The hub reads models that share a log together.
-    pub fn and<M: Model>(mut self) -> Self {
-        if !self.shared.add_model::<M>() {
-            return self;
-        }
-        let shared = Arc::clone(&self.shared);
-        let log = SourceLog::of::<M::Log>();
-        let model = Box::new(move |at: Position, database, cache_size| {
-            let router = Router::<M>::shared(at, &shared.taps);
-            shared.add_router(Arc::clone(&router));
-            shared.set_reached(Reached { last: at, to: at });
-            Box::new(LogModel::new(router, log.stream, database, cache_size)) as Box<dyn ModelConsumer>
-        });
-        match self.plan.iter_mut().find(|planned| planned.log.stream == log.stream) {
-            Some(planned) => planned.models.push(model),
-            None => self.plan.push(PlannedLog { log, models: vec![model] }),
-        }
-        self
-    }
-
-    /// Fixes the poll interval: how long the hub waits before it polls for changes that no hint announced.
-    ///
-    /// By default the interval adapts to the writers. Right after an unannounced change it is 4 ms. It grows to an eighth
-    /// of the time since then, up to 100 ms, or up to a second if a `Relay` in this process receives hints from the other
-    /// processes. A command of this process makes the hub poll at once in any case.
-    ///
-    /// While an open transaction delays changes, or a subscriber is catching up, the hub also polls more often than a
-    /// fixed interval says.
-    pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.interval = Some(interval);
-        self
-    }
-
-    /// Sets for how many records of each model the hub keeps the state. Default: 65,536. Minimum: 1,000. Up to twice as
-    /// many states are in memory. For any other record the hub reads the history again with the record's next event.
-    pub fn state_cache_size(mut self, records: NonZeroUsize) -> Self {
-        // The hub keeps the states of all records of a page until the page is delivered.
-        self.cache_size = records.max(EVENTS_PER_PAGE);
-        self
-    }
-}
-
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("status", &self.status()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for HubBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubBuilder").field("logs", &self.plan.len()).finish_non_exhaustive()
     }
 }

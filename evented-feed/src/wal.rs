@@ -27,4 +27,4 @@ pub use slot::{
     CreateSlot, Created, DropSlot, ReadSlotStatus, SlotHealth, SlotStatus, create_slot, drop_slot,
     slot_status,
 };
-pub use tables::{log_tables_of, required_logs_of, required_table_of, table_of, tables_of};
+pub use tables::{log_tables_of, required_logs_of, required_table_of, table_of, tables_of, tables_of_all};

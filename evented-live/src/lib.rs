@@ -116,7 +116,8 @@ pub use evented_core::Policy;
 pub use evented_core::live::{
     All, AllowedBy, AnyChange, Branch, Field, FieldValue, Filter, ForeignKey, IntoOrder, Items, Keyed, List,
     LiveModel, LiveQuery, Many, One, Ordered, Outcome, Query, Related, Row, Shape, Single, Step,
-    Subscription, SyncItem, Syncable, Synced, Term, Tree, TreeQuery, Value, steps, sync,
+    Subscription, SyncItem, Syncable, Synced, Term, Tree, TreeQuery, Value, Watcher, Watchers, steps, sync,
+    watchers,
 };
 /// Implements [`Tree`](trait@Tree) for a struct of a record and its associations.
 pub use evented_diesel::Tree;

@@ -34,6 +34,11 @@ impl<M, T> Field<M, T> {
     pub const fn new(index: usize, name: &'static str, column: &'static str, get: fn(&M) -> &T) -> Self {
         Self { index, name, column, get }
     }
+
+    /// The name of the column.
+    pub(super) const fn column(&self) -> &'static str {
+        self.column
+    }
 }
 
 /// A field without the type of its values.

@@ -10,6 +10,7 @@ use super::plan::{Plan, Target};
 use super::query::{Many, One, Query};
 use super::row::Row;
 use super::trees::{Tree, TreeQuery, key_of, new_tree, sync_tree, watch_tree};
+use super::watchers::Watchers;
 use crate::{Evented as _, KeyValue, Position};
 
 /// What a change did to a value.
@@ -114,6 +115,11 @@ pub trait SyncItem: Sized {
     /// The item of a record that comes in.
     #[doc(hidden)]
     fn of_record(record: &Self::Model, change: &AnyChange, found: &mut Found) -> Option<Self>;
+    /// Adds what values of the type need.
+    #[doc(hidden)]
+    fn relate(watchers: &mut Watchers) {
+        watchers.model::<Self::Model>();
+    }
 }
 
 impl<T: Tree> SyncItem for T {
@@ -134,6 +140,9 @@ impl<T: Tree> SyncItem for T {
     }
     fn watch(&self, interests: &mut Interests) {
         watch_tree(self, interests);
+    }
+    fn relate(watchers: &mut Watchers) {
+        watchers.tree::<T>();
     }
 }
 

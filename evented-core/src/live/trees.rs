@@ -21,7 +21,9 @@ use super::field::Field;
 use super::list::List;
 use super::model::LiveModel;
 use super::row::Row;
+use super::watchers::Relations;
 
+pub(super) use branches::ModelOf;
 pub use branches::{At, Branches};
 pub use graph::Change;
 pub use policies::{AllowedBy, Policies};
@@ -51,6 +53,10 @@ pub trait Tree: Clone + PartialEq + Unpin + Send + Sync + 'static {
     #[doc(hidden)]
     fn grow(row: &Row<Self::Model>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self>;
 
+    /// Says which associations it has.
+    #[doc(hidden)]
+    fn relate(relations: &mut Relations<'_>);
+
     /// The record at the root.
     fn row(&self) -> &Row<Self::Model>;
 }
@@ -61,6 +67,7 @@ impl<M: LiveModel> Tree for Row<M> {
     fn grow(row: &Self, _: Option<&Self>, _: &mut Branches<'_, '_>) -> Option<Self> {
         Some(row.clone())
     }
+    fn relate(_: &mut Relations<'_>) {}
     fn row(&self) -> &Self {
         self
     }

@@ -1,7 +1,7 @@
 //! The trees of the test, without a derive.
 
 use evented_core::Evented as _;
-use evented_core::live::{At, Branches, List, LiveModel as _, Row, Tree};
+use evented_core::live::{At, Branches, List, LiveModel as _, Relations, Row, Tree};
 
 use crate::model::Item;
 
@@ -20,6 +20,10 @@ impl Tree for Mid {
     type Model = Item;
     fn row(&self) -> &Row<Item> {
         &self.item
+    }
+    fn relate(relations: &mut Relations<'_>) {
+        relations.belongs_to::<Option<Row<Item>>, _, _>(Item::fields().to);
+        relations.has_many::<Option<Row<Item>>, _>(Item::fields().up);
     }
     fn grow(row: &Row<Item>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self> {
         let to = branches.belongs_to::<Option<Row<Item>>, _, _>(
@@ -52,6 +56,13 @@ impl Tree for Card {
     type Model = Item;
     fn row(&self) -> &Row<Item> {
         &self.item
+    }
+    fn relate(relations: &mut Relations<'_>) {
+        let fields = Item::fields();
+        relations.has_many::<List<Mid>, _>(fields.up);
+        relations.belongs_to::<Option<Mid>, _, _>(fields.up);
+        relations.many_to_many::<List<Row<Item>>, Item, _, _>(fields.up, fields.to);
+        relations.through::<List<Row<Item>>, Item, _, _>(fields.up, fields.up);
     }
     fn grow(row: &Row<Item>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self> {
         let fields = Item::fields();
@@ -93,6 +104,9 @@ impl Tree for Nest {
     type Model = Item;
     fn row(&self) -> &Row<Item> {
         &self.item
+    }
+    fn relate(relations: &mut Relations<'_>) {
+        relations.has_many::<List<Self>, _>(Item::fields().up);
     }
     fn grow(row: &Row<Item>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self> {
         let below = branches.has_many(

@@ -30,13 +30,16 @@ pub(super) fn node(branch: &TreeBranch, private: &TokenStream) -> TokenStream {
     quote_spanned!(span=> <#ty as #holder>::Node)
 }
 
-/// Generates the call that builds a branch. Each part of it has the span of what the user wrote for it.
-pub(super) fn expand(index: usize, branch: &TreeBranch, private: &TokenStream) -> TokenStream {
-    let (ty, span) = (&branch.ty, branch.ty.span());
-    let (row, branches) = (local("row", span), local("branches", span));
-    let old = old(branch, span);
-    let at = at(index, branch, private);
-    let related = related(branch, span);
+/// The foreign keys of a branch.
+enum Keys {
+    /// That of the children, or of the record itself.
+    One(TokenStream),
+    /// Those of the records between, a type, and of what they lead to.
+    Two(TokenStream, TokenStream, TokenStream),
+}
+
+fn keys(branch: &TreeBranch, private: &TokenStream) -> Keys {
+    let span = branch.ty.span();
     let node = node(branch, private);
     let tree = located(&quote!(#private::live::Tree), span);
     let own = quote_spanned!(span=> <Self as #tree>::Model);
@@ -46,30 +49,61 @@ pub(super) fn expand(index: usize, branch: &TreeBranch, private: &TokenStream) -
         foreign_key(private, model, field, parent, span)
     };
     match (&branch.kind, &branch.options.through) {
-        (BranchKind::HasMany | BranchKind::HasOne, None) => {
-            let key = key(&far, by, &own, span);
-            quote_spanned!(span=> #branches.has_many::<#ty, _, _>(#at, #row, #key, #related, #old))
-        }
+        (BranchKind::HasMany | BranchKind::HasOne, None) => Keys::One(key(&far, by, &own, span)),
         (BranchKind::HasMany | BranchKind::HasOne, Some(Marked { value: through, .. })) => {
             let Through { model: via, by: via_by } = through;
             let via = quote!(#via);
             let first = key(&via, via_by.as_ref(), &own, via.span());
             let second = key(&far, by, &via, span);
-            quote_spanned! {span=>
-                #branches.through::<#ty, #via, _, _, _>(#at, #row, #first, #second, #related, #old)
-            }
+            Keys::Two(via, first, second)
         }
-        (BranchKind::BelongsTo, _) => {
-            let key = key(&own, by, &far, span);
-            quote_spanned!(span=> #branches.belongs_to::<#ty, _, _>(#at, #row, #key, #old))
-        }
+        (BranchKind::BelongsTo, _) => Keys::One(key(&own, by, &far, span)),
         (BranchKind::ManyToMany(Join { model: link, by, to }), _) => {
             let link = quote!(#link);
             let near = key(&link, by.as_ref(), &own, link.span());
             let far = key(&link, to.as_ref(), &far, link.span());
-            quote_spanned! {span=>
-                #branches.many_to_many::<#ty, #link, _, _, _>(#at, #row, #near, #far, #related, #old)
-            }
+            Keys::Two(link, near, far)
+        }
+    }
+}
+
+/// Generates the call that builds a branch. Each part of it has the span of what the user wrote for it.
+pub(super) fn expand(index: usize, branch: &TreeBranch, private: &TokenStream) -> TokenStream {
+    let (ty, span) = (&branch.ty, branch.ty.span());
+    let (row, branches) = (local("row", span), local("branches", span));
+    let old = old(branch, span);
+    let at = at(index, branch, private);
+    let related = related(branch, span);
+    match (keys(branch, private), &branch.kind) {
+        (Keys::One(key), BranchKind::BelongsTo) => {
+            quote_spanned!(span=> #branches.belongs_to::<#ty, _, _>(#at, #row, #key, #old))
+        }
+        (Keys::One(key), _) => {
+            quote_spanned!(span=> #branches.has_many::<#ty, _, _>(#at, #row, #key, #related, #old))
+        }
+        (Keys::Two(link, near, far), BranchKind::ManyToMany(_)) => quote_spanned! {span=>
+            #branches.many_to_many::<#ty, #link, _, _, _>(#at, #row, #near, #far, #related, #old)
+        },
+        (Keys::Two(via, first, second), _) => quote_spanned! {span=>
+            #branches.through::<#ty, #via, _, _, _>(#at, #row, #first, #second, #related, #old)
+        },
+    }
+}
+
+/// Generates the call that says by which foreign keys a branch is found.
+pub(super) fn relation(branch: &TreeBranch, private: &TokenStream) -> TokenStream {
+    let (ty, span) = (&branch.ty, branch.ty.span());
+    let relations = local("relations", span);
+    match (keys(branch, private), &branch.kind) {
+        (Keys::One(key), BranchKind::BelongsTo) => {
+            quote_spanned!(span=> #relations.belongs_to::<#ty, _, _>(#key))
+        }
+        (Keys::One(key), _) => quote_spanned!(span=> #relations.has_many::<#ty, _>(#key)),
+        (Keys::Two(link, near, far), BranchKind::ManyToMany(_)) => {
+            quote_spanned!(span=> #relations.many_to_many::<#ty, #link, _, _>(#near, #far))
+        }
+        (Keys::Two(via, first, second), _) => {
+            quote_spanned!(span=> #relations.through::<#ty, #via, _, _>(#first, #second))
         }
     }
 }

@@ -54,6 +54,7 @@ fn grow(tree: &Tree, private: &TokenStream) -> TokenStream {
     let record = local("row", at_row);
     let copy = quote_spanned!(at_row=> ::core::clone::Clone::clone(#record));
     let unused = tree.branches.is_empty().then(|| quote!(let _ = (#old, #branches);));
+    let relate = relate(tree, private);
     quote! {
         #[automatically_derived]
         impl #private::live::Tree for #ident {
@@ -73,6 +74,20 @@ fn grow(tree: &Tree, private: &TokenStream) -> TokenStream {
             fn row(&self) -> &#private::live::Row<Self::Model> {
                 &self.#row_name
             }
+            #relate
+        }
+    }
+}
+
+/// Generates `Tree::relate`.
+fn relate(tree: &Tree, private: &TokenStream) -> TokenStream {
+    let relations = local("relations", Span::call_site());
+    let unused = tree.branches.is_empty().then(|| quote!(let _ = #relations;));
+    let relations_of = tree.branches.iter().map(|branch| tree_branches::relation(branch, private));
+    quote! {
+        fn relate(#relations: &mut #private::live::Relations<'_>) {
+            #unused
+            #(#relations_of;)*
         }
     }
 }

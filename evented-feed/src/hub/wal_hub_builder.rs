@@ -5,7 +5,8 @@ use std::sync::{Arc, mpsc};
 
 use diesel::pg::Pg;
 use evented_core::Position;
-use evented_diesel::ModelOn;
+use evented_diesel::spi::ModelVisitor;
+use evented_diesel::{ItemOn, LiveOn, ModelOn};
 use evented_wal::{Config, RequiredTable, Tail};
 
 use crate::hub::worker::Worker;
@@ -57,8 +58,19 @@ impl Hub {
 impl WalHubBuilder {
     /// Adds a model. Adding a model again has no effect.
     pub fn and<M: ModelOn<Pg>>(mut self) -> Self {
+        self.add::<M>();
+        self
+    }
+
+    /// Adds all models of a record, a row or a tree: `.and_all::<PostTree>()`.
+    pub fn and_all<T: ItemOn<Pg>>(mut self) -> Self {
+        T::visit_models(&mut AddAll(&mut self));
+        self
+    }
+
+    fn add<M: ModelOn<Pg>>(&mut self) {
         if !self.shared.add_model::<M>() {
-            return self;
+            return;
         }
         let shared = Arc::clone(&self.shared);
         self.tables.push(required_table_of::<M>());
@@ -68,7 +80,6 @@ impl WalHubBuilder {
             shared.add_router(Arc::clone(&router));
             Box::new(ModelTable::new(router, tail))
         }));
-        self
     }
 
     /// Sets how many changes of each model the hub keeps in memory for subscribers that resume. Default: 1,024. A
@@ -141,6 +152,15 @@ impl WalHubBuilder {
 fn started(begun: &mpsc::Receiver<Result<Arc<Shared>, StartError>>) -> Result<Arc<Shared>, StartError> {
     // A thread that panics reports nothing: its end of the channel is dropped.
     begun.recv().unwrap_or(Err(StartError::ThreadEnded))
+}
+
+/// Adds the models that it visits.
+struct AddAll<'b>(&'b mut WalHubBuilder);
+
+impl ModelVisitor<Pg> for AddAll<'_> {
+    fn model<M: LiveOn<Pg>>(&mut self) {
+        self.0.add::<M>();
+    }
 }
 
 impl fmt::Debug for WalHubBuilder {

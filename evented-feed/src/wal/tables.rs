@@ -2,8 +2,8 @@
 
 use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::{QueryBuilder, QueryFragment};
-use evented_diesel::spi::{LogName, Statement};
-use evented_diesel::{EventLog, Model, ModelOn};
+use evented_diesel::spi::{LogName, ModelVisitor, Statement};
+use evented_diesel::{EventLog, ItemOn, LiveOn, Model, ModelOn};
 use evented_wal::{RequiredTable, TableName};
 
 /// Returns the table of an evented model.
@@ -30,6 +30,27 @@ pub fn log_tables_of<M: Model>() -> impl Iterator<Item = TableName> {
 #[must_use]
 pub fn tables_of<M: ModelOn<Pg>>() -> Vec<TableName> {
     std::iter::once(table_of::<M>()).chain(log_tables_of::<M>()).collect()
+}
+
+/// Returns the tables to publish for a record, a row or a tree: those of all its models, each once.
+#[must_use]
+pub fn tables_of_all<T: ItemOn<Pg>>() -> Vec<TableName> {
+    let mut tables = Tables(Vec::new());
+    T::visit_models(&mut tables);
+    tables.0
+}
+
+/// The tables of the models that it visits.
+struct Tables(Vec<TableName>);
+
+impl ModelVisitor<Pg> for Tables {
+    fn model<M: LiveOn<Pg>>(&mut self) {
+        for table in tables_of::<M>() {
+            if !self.0.contains(&table) {
+                self.0.push(table);
+            }
+        }
+    }
 }
 
 /// Returns the table of a model with what a hub requires of it: every column of the model, and whole rows before their

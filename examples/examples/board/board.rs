@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use diesel::sqlite::Sqlite;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use evented_feed::Hub;
@@ -11,7 +12,7 @@ use evented_live::{self as live, AsyncSet, AsyncStore, LiveDsl as _, LiveError};
 use crate::access::Viewer;
 use crate::database::{Conn, connect, create};
 use crate::failed::Failed;
-use crate::model::{Comment, Item, Org, Person, Tag, Tagging};
+use crate::model::{Org, Person, Tag};
 use crate::state::State;
 use crate::tree::ItemCard;
 
@@ -44,8 +45,7 @@ impl Board {
         let manager = AsyncDieselConnectionManager::new_with_config(file.as_str(), config);
         let pool = Pool::builder(manager).max_size(CONNECTIONS).build()?;
         let open = move || connect(file.clone());
-        let models = Hub::of::<Org>().and::<Person>().and::<Item>().and::<Comment>().and::<Tag>();
-        let hub = models.and::<Tagging>().spawn(open.clone()).await?;
+        let hub = Hub::of::<Org>().and_all::<ItemCard, Sqlite>().spawn(open.clone()).await?;
         Ok(Self { store: live::over(&hub).spawn(open).await?, pool })
     }
 

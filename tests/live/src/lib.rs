@@ -12,7 +12,7 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use evented_diesel::migrations::{Database, Migrations};
 use evented_diesel::prelude::*;
 use evented_diesel::spi::{AsyncExecutor, BlockingExecutor};
-use evented_feed::wal::tables_of;
+use evented_feed::wal::{tables_of, tables_of_all};
 use evented_feed::{Channel, Hub};
 use evented_live::{
     self as live, AsyncStore, BlockingStore, Live, Reader, Requery, Shape, Store, StoreBuilder,
@@ -20,7 +20,7 @@ use evented_live::{
 use evented_tests::db::{Db, Face};
 use serde::Serialize;
 
-use crate::board::{Comment, Post, Reaction, Tag, Tagging};
+use crate::board::PostTree;
 
 pub mod board;
 pub mod random;
@@ -262,8 +262,7 @@ impl<C: Kit> Source<C> for Log {
         db.hub(hub.and::<sample::Sample>()).await
     }
     async fn board_hub(db: &mut Db<C>) -> Hub {
-        let hub = Hub::of::<Post>().and::<Comment>().and::<Reaction>().and::<Tag>().and::<Tagging>();
-        db.hub(hub.and::<Person>().and::<Task>()).await
+        db.hub(Hub::of::<Task>().and_all::<PostTree, diesel::sqlite::Sqlite>()).await
     }
     async fn position(_: &mut Db<C>, written: evented_feed::Position) -> evented_feed::Position {
         written
@@ -289,12 +288,8 @@ impl<C: Kit<Backend = diesel::pg::Pg>> Source<C> for Wal {
         for table in ["posts", "comments", "reactions", "tags", "taggings", "people", "tasks"] {
             db.sql(&format!("ALTER TABLE {table} REPLICA IDENTITY FULL")).await;
         }
-        let tables = tables_of::<Post>().into_iter().chain(tables_of::<Comment>());
-        let tables = tables.chain(tables_of::<Reaction>()).chain(tables_of::<Tag>());
-        let tables = tables.chain(tables_of::<Tagging>()).chain(tables_of::<Person>());
-        let tables = tables.chain(tables_of::<Task>()).collect();
-        let hub = Hub::on_wal::<Post>().and::<Comment>().and::<Reaction>().and::<Tag>().and::<Tagging>();
-        db.tailing_hub(hub.and::<Person>().and::<Task>(), tables).await
+        let tables = tables_of::<Task>().into_iter().chain(tables_of_all::<PostTree>()).collect();
+        db.tailing_hub(Hub::on_wal::<Task>().and_all::<PostTree>(), tables).await
     }
     async fn position(db: &mut Db<C>, _: evented_feed::Position) -> evented_feed::Position {
         db.run(evented_feed::wal::mark()).await.expect("a mark")

@@ -33,7 +33,7 @@ pub struct At {
 }
 
 /// The model of the records in a branch.
-pub(super) type ModelOf<B> = <<B as Branch>::Node as Tree>::Model;
+pub(in crate::live) type ModelOf<B> = <<B as Branch>::Node as Tree>::Model;
 
 impl std::fmt::Debug for Branches<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

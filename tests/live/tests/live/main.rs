@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod pages;
+mod watchers;
 
 /// The tests of all behaviours, once for each setting.
 macro_rules! settings {

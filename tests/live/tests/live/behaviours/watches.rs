@@ -23,7 +23,7 @@ async fn next(watch: &mut Watch) -> AnyChange {
 async fn sent<M: Model>(changes: &mut Feed<M>, is_it: impl Fn(&M) -> bool) {
     loop {
         let change = tokio::time::timeout(Duration::from_secs(100), changes.next()).await.expect("a change");
-        if change.unwrap().unwrap().after().is_some_and(|row| is_it(row)) {
+        if change.unwrap().unwrap().after().is_some_and(&is_it) {
             return;
         }
     }
@@ -72,6 +72,7 @@ async fn a_watch_delivers_what_concerns_its_values_and_follows_them() {
 
     // A link, and the tag behind it; and after the link is gone, the tag is not watched.
     let red = world.db.run(Tag::insert(NewTag { name: "red".into(), hidden: false })).await.unwrap();
+    sent(&mut tags, |tag| tag.name == "red").await;
     let link = NewTagging { post_id: a.id, tag_id: red.id, weight: 0 };
     let link = world.db.run(Tagging::insert(link)).await.unwrap();
     assert!(step(&world, &mut watch, &mut trees).await.is::<Tagging>());
