@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
@@ -19,7 +19,7 @@ use crate::reader::{Job, Reader};
 use crate::shared::{Shared, lock};
 use crate::trees::Trees;
 use crate::values::{Ids, ModelPart, Settings, Values};
-use crate::watch::Queue;
+use crate::watch::Watches;
 
 /// How long the engine sleeps at most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub(crate) struct Engine<E> {
     models: HashMap<TypeId, Box<dyn ModelPart<E>>>,
     pub(crate) computed: Computed<E>,
     pub(crate) trees: Trees<E>,
-    pub(crate) watches: Vec<Weak<Queue>>,
+    pub(crate) watches: Watches,
     shared: Arc<Shared>,
     pub(crate) settings: Settings,
     arrivals: Arrivals,
@@ -61,7 +61,7 @@ impl<E: Reader> Engine<E> {
             models: HashMap::new(),
             computed: Computed::new(shared, &arrivals),
             trees: Trees::new(shared, &settings, &arrivals),
-            watches: Vec::new(),
+            watches: Watches::new(),
             shared: Arc::clone(shared),
             settings,
             arrivals,
@@ -188,7 +188,7 @@ impl<E: Reader> Engine<E> {
                 self.within = true;
                 let mut concerned = Vec::new();
                 self.trees.change(model, &change);
-                self.each_watch(|watch| watch.offer(model, &change));
+                self.watches.change(model, &change);
                 if let Some(part) = self.models.get_mut(&model) {
                     part.change(change, &mut concerned);
                 }
@@ -199,14 +199,14 @@ impl<E: Reader> Engine<E> {
                     part.gap(&reason, &self.cut, now);
                 }
                 self.trees.gap(Some(model), &reason, &self.cut, now);
-                self.each_watch(|watch| watch.gap(Some(model), &reason));
+                self.watches.all().iter().for_each(|watch| watch.gap(Some(model), &reason));
                 self.computed.concern_all();
             }
             Notice::Overrun => {
                 let reason: Arc<str> = "too many changes waited".into();
                 self.models.values_mut().for_each(|part| part.gap(&reason, &self.cut, now));
                 self.trees.gap(None, &reason, &self.cut, now);
-                self.each_watch(|watch| watch.gap(None, &reason));
+                self.watches.all().iter().for_each(|watch| watch.gap(None, &reason));
                 self.computed.concern_all();
             }
             Notice::Ended(reason) => {
@@ -214,17 +214,12 @@ impl<E: Reader> Engine<E> {
                 self.models.values_mut().for_each(|part| part.end(&error));
                 self.computed.end(&error);
                 self.trees.end(&error);
-                self.each_watch(|watch| watch.end(&error));
+                self.watches.all().iter().for_each(|watch| watch.end(&error));
                 self.shared.end(&error);
                 self.ended = Some(error);
             }
             Notice::Cut(_) => {}
         }
-    }
-
-    /// Does this with each watch that there is.
-    fn each_watch(&mut self, act: impl Fn(&Queue)) {
-        self.watches.retain(|watch| watch.upgrade().map(|watch| act(&watch)).is_some());
     }
 
     fn take_arrivals(&mut self, now: Instant) {

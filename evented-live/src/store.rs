@@ -1,7 +1,7 @@
 //! The store: keeps live values, for any number of viewers.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::Receiver;
@@ -20,7 +20,7 @@ use crate::reader::{Job, Lane, Reader};
 use crate::set::Set;
 use crate::shared::{Shared, lock};
 use crate::values::Settings;
-use crate::watch::{Queue, Watch, Watching};
+use crate::watch::Watch;
 
 mod channels;
 mod filling;
@@ -238,10 +238,7 @@ impl<E: Reader> Store<E> {
         what.check()?;
         let mut engine = lock(&self.inner.engine);
         what.want(&engine)?;
-        let mut watching = Watching::default();
-        what.add(&mut watching);
-        let queue = Arc::new(Queue::new(name, watching));
-        engine.watches.push(Arc::downgrade(&queue));
+        let queue = engine.watches.add(name, |watching| what.add(watching));
         drop(engine);
         self.inner.shared.tap.wake();
         Ok(Watch::new(queue))
@@ -250,7 +247,7 @@ impl<E: Reader> Store<E> {
     /// Returns the name of each watch, with its subscriptions at the moment.
     #[must_use]
     pub fn subscriptions(&self) -> Vec<(String, Vec<Subscription>)> {
-        let watches: Vec<_> = lock(&self.inner.engine).watches.iter().filter_map(Weak::upgrade).collect();
+        let watches = lock(&self.inner.engine).watches.all();
         watches.iter().map(|watch| (watch.name().to_owned(), watch.subscriptions())).collect()
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use event_listener::Event;
-use evented_core::live::{AnyRawChange, Shape, TreeParts, Valued};
+use evented_core::live::{AnyRawChange, Route, Routes, Shape, TreeParts, Valued};
 use evented_diesel::TreeOn;
 
 use crate::cell::{Cell, Watched};
@@ -37,7 +37,14 @@ pub(crate) struct Trees<E> {
     identities: HashMap<u64, Identity>,
     /// The models of the trees that there were.
     models: HashSet<TypeId>,
+    /// Finds the trees that a change may concern.
+    routes: Arc<Routes>,
+    /// The trees that something is to be done with at the next cut. The others stand, and nothing that was told since concerns
+    /// them: they cost nothing, however many they are.
+    busy: HashSet<u64>,
     kept: Kept,
+    /// The last cut.
+    cut: Cut,
     store: Arc<Shared>,
     settings: Settings,
     arrivals: Arrivals,
@@ -48,6 +55,10 @@ type Identity = (Vec<u8>, TypeId, bool);
 
 /// A tree with its type erased.
 pub(crate) trait TreePart<E>: Send {
+    /// Records that something is to be done with a tree that was at a cut: it takes the changes from this number on.
+    fn wake(&mut self, at: u64, cut: &Cut);
+    /// Whether the tree stands, and nothing is to be done with it.
+    fn is_quiet(&self) -> bool;
     /// Whether a model is in the tree.
     fn has(&self, model: TypeId) -> bool;
     /// The number of the first change that the tree has not taken.
@@ -83,7 +94,10 @@ impl<E: Reader> Trees<E> {
             shared: HashMap::new(),
             identities: HashMap::new(),
             models: HashSet::new(),
+            routes: Arc::default(),
+            busy: HashSet::new(),
             kept: Kept::default(),
+            cut: Cut::default(),
             store: Arc::clone(store),
             settings: settings.clone(),
             arrivals: Arc::clone(arrivals),
@@ -114,6 +128,7 @@ impl<E: Reader> Trees<E> {
             store: Arc::clone(&self.store),
             arrivals: Arc::clone(&self.arrivals),
             most_rows: self.settings.max_rows,
+            route: Route::new(&self.routes, id),
         };
         let value =
             TreeValue::new(parts, Arc::clone(&cell), models, context, &self.settings, self.kept.end());
@@ -122,25 +137,53 @@ impl<E: Reader> Trees<E> {
             self.identities.insert(id, identity);
         }
         self.values.insert(id, Box::new(value));
+        self.busy.insert(id);
         Watched::new(cell, changed)
+    }
+
+    /// Has something done with a tree at the next cut.
+    fn wake(&mut self, id: u64) {
+        if let Some(value) = self.values.get_mut(&id)
+            && self.busy.insert(id)
+        {
+            value.wake(self.kept.cut_end(), &self.cut);
+        }
     }
 
     /// Takes the next change.
     pub(crate) fn change(&mut self, model: TypeId, change: &Arc<dyn Any + Send + Sync>) {
-        if self.values.is_empty() || !self.models.contains(&model) {
+        for id in self.routes.concerned(model, change) {
+            self.wake(id);
+        }
+        if self.busy.is_empty() || !self.models.contains(&model) {
             return;
         }
         if !self.kept.keep(AnyRawChange { model, change: Arc::clone(change) }) {
             // Too many changes came while trees were read.
             let end = self.kept.end();
-            self.values.values_mut().for_each(|value| value.begin_again(end));
+            self.each_busy(|value| value.begin_again(end));
         }
+    }
+
+    /// Does this with each tree that something is to be done with.
+    fn each_busy(&mut self, mut act: impl FnMut(&mut dyn TreePart<E>)) {
+        for id in &self.busy {
+            if let Some(value) = self.values.get_mut(id) {
+                act(&mut **value);
+            }
+        }
+    }
+
+    /// The trees for which this holds.
+    fn find(&self, is_it: impl Fn(&dyn TreePart<E>) -> bool) -> Vec<u64> {
+        self.values.iter().filter(|(_, value)| is_it(&***value)).map(|(id, _)| *id).collect()
     }
 
     /// Records that changes of a model, or of all models, are missing.
     pub(crate) fn gap(&mut self, model: Option<TypeId>, reason: &Arc<str>, cut: &Cut, now: Instant) {
-        for value in self.values.values_mut() {
-            if model.is_none_or(|model| value.has(model)) {
+        for id in self.find(|value| model.is_none_or(|model| value.has(model))) {
+            self.wake(id);
+            if let Some(value) = self.values.get_mut(&id) {
                 value.gap(reason, cut, now);
             }
         }
@@ -162,31 +205,45 @@ impl<E: Reader> Trees<E> {
     /// Prepares what is published at a cut.
     pub(crate) fn pass(&mut self, cut: &Cut, before: &Cut, flips: &mut Vec<Flip>) {
         self.kept.cut();
-        for value in self.values.values_mut() {
+        let (mut behind, mut oldest) = (None, None);
+        self.busy.retain(|id| {
+            let Some(value) = self.values.get_mut(id) else { return false };
             value.pass(&self.kept, cut, before, flips);
-        }
-        self.store.set_oldest(self.values.values().filter_map(|value| value.behind()).min());
-        let oldest = self.values.values().map(|value| value.at()).min();
+            behind = behind.into_iter().chain(value.behind()).min();
+            oldest = oldest.into_iter().chain([value.at()]).min();
+            !value.is_quiet()
+        });
+        self.store.set_oldest(behind);
         self.kept.forget_before(oldest.unwrap_or_else(|| self.kept.end()));
+        self.cut = cut.clone();
     }
 
     pub(crate) fn take_flips(&mut self) -> Vec<Flip> {
-        self.values.values_mut().flat_map(|value| value.flips()).collect()
+        let mut flips = Vec::new();
+        self.each_busy(|value| flips.append(&mut value.flips()));
+        flips
     }
 
     pub(crate) fn jobs(&mut self) -> Vec<(bool, Box<dyn Job<E>>)> {
-        self.values.values_mut().flat_map(|value| value.jobs()).collect()
+        let mut jobs = Vec::new();
+        self.each_busy(|value| jobs.append(&mut value.jobs()));
+        jobs
     }
 
     pub(crate) fn tick(&mut self, cut: &Cut, now: Instant) -> Option<Instant> {
-        self.values.values_mut().filter_map(|value| value.tick(cut, now)).min()
+        let mut due = None;
+        self.each_busy(|value| due = due.into_iter().chain(value.tick(cut, now)).min());
+        due
     }
 
     /// Reads the trees again whose policies have this key.
     pub(crate) fn reauthorise(&mut self, key: &str) {
         let end = self.kept.cut_end();
-        for value in self.values.values_mut().filter(|value| value.has_policy(key)) {
-            value.begin_again(end);
+        for id in self.find(|value| value.has_policy(key)) {
+            self.wake(id);
+            if let Some(value) = self.values.get_mut(&id) {
+                value.begin_again(end);
+            }
         }
     }
 
@@ -208,6 +265,7 @@ impl<E: Reader> Trees<E> {
             return false;
         }
         self.values.remove(&id);
+        self.busy.remove(&id);
         if let Some(identity) = self.identities.remove(&id) {
             self.shared.remove(&identity);
         }

@@ -15,8 +15,10 @@ use futures_core::Stream;
 use crate::error::LiveError;
 use crate::shared::{deadline, lock};
 
+mod watches;
 mod watching;
 
+pub(crate) use watches::Watches;
 pub(crate) use watching::Watching;
 use watching::key_of;
 

@@ -1,15 +1,18 @@
 //! Finds the queries that a change may concern, without asking each.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use super::field::FieldRef;
 use super::filter::{Op, Test};
 use super::plan::{Plan, Target};
 use super::queries::QueryId;
+use super::routes::{By, RouteOf};
 use crate::{Evented, KeyValue};
 
 /// The queries of a model, by what their records have in common.
-pub(super) struct Index<M> {
+pub(super) struct Index<M: Evented> {
     /// The queries that name the record by its key.
     named: HashMap<KeyValue, Vec<QueryId>>,
     /// The queries that hold the record.
@@ -18,6 +21,8 @@ pub(super) struct Index<M> {
     fields: Vec<FieldIndex<M>>,
     /// The queries that any record may enter.
     others: Vec<QueryId>,
+    /// The routes to the value whose lists the queries are, if they are those of one.
+    route: Option<RouteOf<M>>,
 }
 
 struct FieldIndex<M> {
@@ -28,49 +33,69 @@ struct FieldIndex<M> {
 
 impl<M: Evented> Index<M> {
     pub(super) fn new() -> Self {
-        Self { named: HashMap::new(), holders: HashMap::new(), fields: Vec::new(), others: Vec::new() }
+        let (named, holders) = (HashMap::new(), HashMap::new());
+        Self { named, holders, fields: Vec::new(), others: Vec::new(), route: None }
+    }
+
+    /// Keeps the routes to a value.
+    pub(super) fn routed(mut self, route: Option<RouteOf<M>>) -> Self {
+        self.route = route;
+        self
     }
 
     pub(super) fn add(&mut self, id: QueryId, plan: &Plan<M>) {
+        let route = self.route.as_ref();
         if let Target::Keys(keys) = &plan.target {
-            return keys.list.iter().for_each(|key| self.named.entry(key.clone()).or_default().push(id));
+            return keys.list.iter().for_each(|key| put(&mut self.named, key, id, route, By::Record(key)));
         }
-        let Some(test) = key_test(plan) else { return self.others.push(id) };
+        let Some(test) = key_test(plan) else {
+            if self.others.is_empty() {
+                add_route(route, By::All);
+            }
+            return self.others.push(id);
+        };
         let at = self.fields.iter().position(|it| it.field.index == test.field.index);
         let at = at.unwrap_or_else(|| {
             let (field, queries) = (test.field.clone(), HashMap::new());
             self.fields.push(FieldIndex { field, queries, count: 0 });
             self.fields.len() - 1
         });
-        if let Some(index) = self.fields.get_mut(at) {
-            index.count += 1;
-            values(test).for_each(|value| index.queries.entry(value.to_vec()).or_default().push(id));
+        if let Some(FieldIndex { field, queries, count }) = self.fields.get_mut(at) {
+            *count += 1;
+            values(test).for_each(|value| put(queries, value, id, route, By::Field(field, value)));
         }
     }
 
     pub(super) fn remove(&mut self, id: QueryId, plan: &Plan<M>) {
+        let route = self.route.as_ref();
         if let Target::Keys(keys) = &plan.target {
-            return keys.list.iter().for_each(|key| take(&mut self.named, key, id));
+            return keys.list.iter().for_each(|key| take(&mut self.named, key, id, route, By::Record(key)));
         }
-        let Some(test) = key_test(plan) else { return self.others.retain(|other| *other != id) };
-        if let Some(index) = self.fields.iter_mut().find(|it| it.field.index == test.field.index) {
-            index.count = index.count.saturating_sub(1);
-            values(test).for_each(|value| take(&mut index.queries, value, id));
+        let Some(test) = key_test(plan) else {
+            self.others.retain(|other| *other != id);
+            if self.others.is_empty() {
+                remove_route(route, By::All);
+            }
+            return;
+        };
+        let index = self.fields.iter_mut().find(|it| it.field.index == test.field.index);
+        if let Some(FieldIndex { field, queries, count }) = index {
+            *count = count.saturating_sub(1);
+            values(test).for_each(|value| take(queries, value, id, route, By::Field(field, value)));
         }
         self.fields.retain(|index| index.count > 0);
     }
 
     /// Records that a query holds a row.
     pub(super) fn hold(&mut self, id: QueryId, key: &KeyValue) {
-        let holders = self.holders.entry(key.clone()).or_default();
-        if !holders.contains(&id) {
-            holders.push(id);
+        if self.holders.get(key).is_none_or(|holders| !holders.contains(&id)) {
+            put(&mut self.holders, key, id, self.route.as_ref(), By::Record(key));
         }
     }
 
     /// Records that a query no longer holds a row.
     pub(super) fn release(&mut self, id: QueryId, key: &KeyValue) {
-        take(&mut self.holders, key, id);
+        take(&mut self.holders, key, id, self.route.as_ref(), By::Record(key));
     }
 
     /// The queries that hold the record, or that it may enter as it is after the change. A query may be there twice.
@@ -88,15 +113,67 @@ impl<M: Evented> Index<M> {
     }
 }
 
-fn take<K: std::hash::Hash + Eq + std::borrow::Borrow<Q>, Q: std::hash::Hash + Eq + ?Sized>(
+impl<M: Evented> Drop for Index<M> {
+    fn drop(&mut self) {
+        let route = self.route.as_ref();
+        self.named.keys().chain(self.holders.keys()).for_each(|key| remove_route(route, By::Record(key)));
+        for FieldIndex { field, queries, .. } in &self.fields {
+            queries.keys().for_each(|value| remove_route(route, By::Field(field, value)));
+        }
+        if !self.others.is_empty() {
+            remove_route(route, By::All);
+        }
+    }
+}
+
+fn add_route<M: Evented>(route: Option<&RouteOf<M>>, by: By<'_, M>) {
+    if let Some(route) = route {
+        route.add(by);
+    }
+}
+
+fn remove_route<M: Evented>(route: Option<&RouteOf<M>>, by: By<'_, M>) {
+    if let Some(route) = route {
+        route.remove(by);
+    }
+}
+
+/// Adds a query under a key. The first one adds the route.
+fn put<K, Q, M: Evented>(
     map: &mut HashMap<K, Vec<QueryId>>,
     key: &Q,
     id: QueryId,
-) {
+    route: Option<&RouteOf<M>>,
+    by: By<'_, M>,
+) where
+    K: Hash + Eq + Borrow<Q>,
+    Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+{
+    match map.get_mut(key) {
+        Some(ids) => ids.push(id),
+        None => {
+            map.insert(key.to_owned(), vec![id]);
+            add_route(route, by);
+        }
+    }
+}
+
+/// Removes a query from a key. The last one removes the route.
+fn take<K, Q, M: Evented>(
+    map: &mut HashMap<K, Vec<QueryId>>,
+    key: &Q,
+    id: QueryId,
+    route: Option<&RouteOf<M>>,
+    by: By<'_, M>,
+) where
+    K: Hash + Eq + Borrow<Q>,
+    Q: Hash + Eq + ?Sized,
+{
     if let Some(ids) = map.get_mut(key) {
         ids.retain(|other| *other != id);
         if ids.is_empty() {
             map.remove(key);
+            remove_route(route, by);
         }
     }
 }

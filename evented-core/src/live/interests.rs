@@ -8,6 +8,7 @@ use super::any_change::AnyChange;
 use super::field::{Field, FieldRef};
 use super::model::LiveModel;
 use super::plan::{Plan, Target};
+use super::routes::{By, Route, RouteOf};
 use super::trees::Policies;
 use super::value::FieldValue;
 use crate::channel::{Channel, ChannelTarget};
@@ -19,6 +20,7 @@ use crate::{Evented, KeyValue, RawChange, RecordState};
 pub struct Interests {
     models: HashMap<TypeId, Box<dyn OfModel>>,
     policies: Policies,
+    route: Option<Route>,
 }
 
 /// Which changes of one model concern a value.
@@ -55,6 +57,7 @@ struct ModelInterests<M: LiveModel> {
     all: bool,
     /// Has the policies.
     plan: Plan<M>,
+    route: Option<RouteOf<M>>,
 }
 
 trait OfModel: Send {
@@ -64,25 +67,29 @@ trait OfModel: Send {
 }
 
 impl Interests {
-    /// No interests, with these policies.
+    /// No interests, with these policies, and the routes to the value.
     #[must_use]
-    pub fn new(policies: Policies) -> Self {
-        Self { models: HashMap::new(), policies }
+    pub fn new(policies: Policies, route: Option<Route>) -> Self {
+        Self { models: HashMap::new(), policies, route }
     }
 
     fn of_model<M: LiveModel>(&mut self) -> Option<&mut ModelInterests<M>> {
-        let policies = &self.policies;
+        let (policies, route) = (&self.policies, self.route.as_ref());
         let interests = self.models.entry(TypeId::of::<M>()).or_insert_with(|| {
             let mut plan = Plan::new(Target::Filtered);
             policies.apply(&mut plan);
-            Box::new(ModelInterests::<M> { records: HashSet::new(), fields: Vec::new(), all: false, plan })
+            let (records, route) = (HashSet::new(), route.and_then(Route::of));
+            Box::new(ModelInterests::<M> { records, fields: Vec::new(), all: false, plan, route })
         });
         interests.as_any().downcast_mut()
     }
 
     /// Adds a record.
     pub fn record<M: LiveModel>(&mut self, key: KeyValue) {
-        if let Some(of_model) = self.of_model::<M>() {
+        if let Some(of_model) = self.of_model::<M>()
+            && !of_model.records.contains(&key)
+        {
+            of_model.route(By::Record(&key));
             of_model.records.insert(key);
         }
     }
@@ -92,16 +99,25 @@ impl Interests {
         let Some(parent) = field.operand(parent).encoded else { return };
         let field = field.field_ref();
         let Some(of_model) = self.of_model::<M>() else { return };
-        match of_model.fields.iter_mut().find(|(known, _)| known.index == field.index) {
-            Some((_, parents)) => drop(parents.insert(parent.to_vec())),
-            None => of_model.fields.push((field, HashSet::from([parent.to_vec()]))),
+        let known = of_model.fields.iter_mut().find(|(known, _)| known.index == field.index);
+        let is_new = match known {
+            Some((_, parents)) => parents.insert(parent.to_vec()),
+            None => {
+                of_model.fields.push((field.clone(), HashSet::from([parent.to_vec()])));
+                true
+            }
+        };
+        if is_new {
+            of_model.route(By::Field(&field, &parent));
         }
     }
 
     /// Adds all changes of a model.
     pub fn all<M: LiveModel>(&mut self) {
-        if let Some(of_model) = self.of_model::<M>() {
-            of_model.all = true;
+        if let Some(of_model) = self.of_model::<M>()
+            && !std::mem::replace(&mut of_model.all, true)
+        {
+            of_model.route(By::All);
         }
     }
 
@@ -127,6 +143,12 @@ impl Interests {
 }
 
 impl<M: LiveModel> ModelInterests<M> {
+    fn route(&self, by: By<'_, M>) {
+        if let Some(route) = &self.route {
+            route.add(by);
+        }
+    }
+
     /// Whether a side of a change belongs to one of the parents.
     fn is_child(&self, state: Option<&Arc<RecordState<M>>>) -> bool {
         state.is_some_and(|state| {
@@ -134,6 +156,19 @@ impl<M: LiveModel> ModelInterests<M> {
                 field.encoded(state.record()).is_some_and(|parent| parents.contains(&parent))
             })
         })
+    }
+}
+
+impl<M: LiveModel> Drop for ModelInterests<M> {
+    fn drop(&mut self) {
+        let Some(route) = &self.route else { return };
+        self.records.iter().for_each(|key| route.remove(By::Record(key)));
+        for (field, parents) in &self.fields {
+            parents.iter().for_each(|parent| route.remove(By::Field(field, parent)));
+        }
+        if self.all {
+            route.remove(By::All);
+        }
     }
 }
 

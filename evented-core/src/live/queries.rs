@@ -7,6 +7,7 @@ use super::index::Index;
 use super::model::LiveModel;
 use super::plan::{Plan, Target};
 use super::recent::Recent;
+use super::routes::Route;
 use super::row::Row;
 use super::window::{Fill, Held, Window};
 use crate::{KeyValue, Position};
@@ -113,6 +114,12 @@ impl<M: LiveModel> Queries<M> {
             says_generated: says_generated || !M::HAS_GENERATED,
             spare,
         }
+    }
+
+    /// Keeps the routes to the value whose lists the queries are. There must be no queries yet.
+    pub(super) fn routed(mut self, route: Option<&Route>) -> Self {
+        self.index = Index::new().routed(route.and_then(Route::of));
+        self
     }
 
     /// Adds a query. Its rows are read, unless all of them are known.

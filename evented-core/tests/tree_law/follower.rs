@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use evented_core::live::{
-    AnyRawChange, Fill, Filter, Grown, List, Plan, Row, Target, TreeQuery, TreeState, Wanted,
+    AnyRawChange, Fill, Filter, Grown, List, Plan, Route, Routes, Row, Target, TreeQuery, TreeState, Wanted,
 };
 use evented_core::{Evented as _, Position, RawChange, RecordRef, RecordState, StreamId, Transaction};
 
@@ -91,6 +91,7 @@ impl<T: Rooted + Naive> Tree for Asked<T> {
 }
 
 pub(crate) struct Follower {
+    routes: Arc<Routes>,
     tree: Box<dyn Tree>,
     /// What is delivered and not heard yet.
     waiting: VecDeque<Heard>,
@@ -124,12 +125,12 @@ fn position((major, minor): (u64, u64)) -> Position {
     Position::new(StreamId::named("log"), major, minor)
 }
 
-fn asked(random: &mut Random) -> Box<dyn Tree> {
+fn asked(random: &mut Random, route: Option<Route>) -> Box<dyn Tree> {
     let keys = |_: &Item, _: &Item| std::cmp::Ordering::Equal;
     if random.one_in(4) {
         let query = TreeQuery::<Nest>::all().filter(|i| i.rank.lt(4));
         return Box::new(Asked {
-            state: TreeState::new(query.into_parts(), false, 1),
+            state: TreeState::new(query.into_parts(), false, 1, route),
             has: |item| item.rank < 4,
             order: keys,
             limit: usize::MAX,
@@ -139,14 +140,14 @@ fn asked(random: &mut Random) -> Box<dyn Tree> {
         0 => {
             let query = TreeQuery::<Card>::all().one(RecordRef::by_key(3));
             Box::new(Asked {
-                state: TreeState::new(query.into_parts(), false, 1),
+                state: TreeState::new(query.into_parts(), false, 1, route),
                 has: |item| item.id == 3,
                 order: keys,
                 limit: 1,
             })
         }
         1 => Box::new(Asked {
-            state: TreeState::new(TreeQuery::<Card>::all().into_parts(), false, 1),
+            state: TreeState::new(TreeQuery::<Card>::all().into_parts(), false, 1, route),
             has: |_| true,
             order: keys,
             limit: usize::MAX,
@@ -155,7 +156,7 @@ fn asked(random: &mut Random) -> Box<dyn Tree> {
             let limit = 1 + random.below(5) as usize;
             let query = TreeQuery::<Card>::all().filter(|i| i.org.eq(1)).order(|i| i.rank.asc()).limit(limit);
             Box::new(Asked {
-                state: TreeState::new(query.into_parts(), false, 1),
+                state: TreeState::new(query.into_parts(), false, 1, route),
                 has: |item| item.org == Some(1),
                 order: |one, other| one.rank.cmp(&other.rank),
                 limit,
@@ -166,18 +167,23 @@ fn asked(random: &mut Random) -> Box<dyn Tree> {
 
 impl Follower {
     pub(crate) fn new(source: Source, random: &mut Random) -> Self {
-        Self::of(source, asked(random))
+        let routes = Arc::default();
+        let tree = asked(random, Some(Route::new(&routes, 1)));
+        Self::of(source, routes, tree)
     }
 
     /// A follower of all cards.
     pub(crate) fn of_cards(source: Source) -> Self {
-        let state = TreeState::<Card>::new(TreeQuery::all().into_parts(), false, 1);
+        let routes = Arc::default();
+        let route = Some(Route::new(&routes, 1));
+        let state = TreeState::<Card>::new(TreeQuery::all().into_parts(), false, 1, route);
         let order: Order = |_, _| std::cmp::Ordering::Equal;
-        Self::of(source, Box::new(Asked { state, has: |_| true, order, limit: usize::MAX }))
+        Self::of(source, routes, Box::new(Asked { state, has: |_| true, order, limit: usize::MAX }))
     }
 
-    fn of(source: Source, tree: Box<dyn Tree>) -> Self {
+    fn of(source: Source, routes: Arc<Routes>, tree: Box<dyn Tree>) -> Self {
         Self {
+            routes,
             tree,
             waiting: VecDeque::new(),
             heard: Vec::new(),
@@ -270,7 +276,12 @@ impl Follower {
         if self.at == self.cut {
             return self.forget();
         }
-        self.heard.get(self.at..self.cut).unwrap().iter().for_each(|change| tree.change(change));
+        // A tree that stands takes nothing up to the first change that has a route to it.
+        let changes = self.heard.get(self.at..self.cut).unwrap();
+        let has_route = |it: &AnyRawChange| !self.routes.concerned(it.model, &it.change).is_empty();
+        let first = changes.iter().position(has_route).unwrap_or(changes.len());
+        counts.passed_over += first;
+        changes.iter().skip(first).for_each(|change| tree.change(change));
         self.at = self.cut;
         self.follow(counts);
     }

@@ -32,6 +32,8 @@ struct Counts {
     /// Values that were published for a cut that was not the present one.
     behind: usize,
     reads: usize,
+    /// Changes that had no route to the tree.
+    passed_over: usize,
 }
 
 fn histories(source: Source, seed: u64) {
@@ -41,6 +43,7 @@ fn histories(source: Source, seed: u64) {
     }
     assert!(counts.published > HISTORIES as usize * 2, "{counts:?}");
     assert!(counts.behind > HISTORIES as usize / 2, "{counts:?}");
+    assert!(counts.passed_over > HISTORIES as usize, "{counts:?}");
 }
 
 /// Runs one history.

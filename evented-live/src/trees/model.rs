@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use evented_core::live::{QueryId, Tree, TreeState};
+use evented_core::live::{QueryId, Route, Tree, TreeState};
 use evented_diesel::spi::ModelVisitor;
 use evented_diesel::{LiveOn, TreeOn};
 
@@ -20,6 +20,7 @@ pub(super) struct Context {
     pub(super) store: Arc<Shared>,
     pub(super) arrivals: Arrivals,
     pub(super) most_rows: usize,
+    pub(super) route: Route,
 }
 
 /// Reads to make, each with whether it opens a value.

@@ -60,7 +60,8 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
         settings: &Settings,
         at: u64,
     ) -> Self {
-        let state = TreeState::new(parts, context.store.on_wal, SPARE);
+        let route = Some(context.route.clone());
+        let state = TreeState::new(parts, context.store.on_wal, SPARE, route);
         Self {
             state,
             cell,
@@ -184,6 +185,16 @@ impl<E: Reader, T: Tree> TreeValue<E, T> {
 }
 
 impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
+    fn wake(&mut self, at: u64, cut: &Cut) {
+        (self.at, self.cut) = (at, cut.clone());
+    }
+
+    fn is_quiet(&self) -> bool {
+        let is_settled = self.retry.is_none() && self.failed.is_empty() && self.flips.is_empty();
+        let is_known = self.stands && self.is_at_cut && !self.begins_again && !self.is_as_read;
+        is_settled && is_known && self.cell.is_read() && !self.state.is_reading()
+    }
+
     fn has(&self, model: TypeId) -> bool {
         self.models.0.iter().any(|it| it.model == model)
     }
@@ -287,7 +298,7 @@ impl<E: Reader, T: Tree> TreePart<E> for TreeValue<E, T> {
     fn begin_again(&mut self, at: u64) {
         self.leave(self.cut.clone());
         self.context.began += 1;
-        self.state = self.state.again(self.context.store.on_wal, SPARE);
+        self.state = self.state.again();
         self.at = at;
         (self.is_at_cut, self.begins_again) = (false, false);
         (self.is_as_read, self.waits_since) = (false, None);

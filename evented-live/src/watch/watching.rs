@@ -3,14 +3,16 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use evented_core::live::{AnyChange, Found, Interests, Outcome, Policies, Subscription, SyncItem, Syncable};
+use evented_core::live::{
+    AnyChange, Found, Interests, Outcome, Policies, Route, RoutedChannel, Subscription, SyncItem, Syncable,
+};
 use evented_core::{Channel, KeyValue, RawChange};
 use evented_diesel::spi::{ModelVisitor, SqlTypes};
 use evented_diesel::{ItemOn, LiveOn, Model};
 
 /// The values and the channels of a watch.
-#[derive(Default)]
 pub(crate) struct Watching {
+    route: Route,
     values: Vec<Value>,
     channels: Vec<Box<dyn OnChannel>>,
 }
@@ -66,17 +68,18 @@ trait OnChannel: Send {
     fn subscription(&self) -> Subscription;
 }
 
-impl<M: Model> OnChannel for Channel<M> {
+impl<M: Model> OnChannel for RoutedChannel<M> {
     fn model(&self) -> TypeId {
         TypeId::of::<M>()
     }
     fn seen(&self, raw: &Arc<dyn Any + Send + Sync>) -> Option<AnyChange> {
         let raw: Arc<RawChange<M>> = Arc::clone(raw).downcast().ok()?;
         let key = raw.key.as_ref().map(M::key_value);
-        evented_feed::spi::seen_by(std::slice::from_ref(self), &raw, key.as_ref()).map(AnyChange::from)
+        evented_feed::spi::seen_by(std::slice::from_ref(self.channel()), &raw, key.as_ref())
+            .map(AnyChange::from)
     }
     fn subscription(&self) -> Subscription {
-        Subscription::of_channel(self)
+        Subscription::of_channel(self.channel())
     }
 }
 
@@ -90,8 +93,9 @@ impl<DB: SqlTypes> ModelVisitor<DB> for AddAll<'_> {
 }
 
 impl Value {
-    fn watch_again(&mut self) {
-        let mut interests = Interests::new(self.policies.clone());
+    /// Finds what concerns the value as it is. The routes to what concerned it before are there until the new ones are.
+    fn watch_again(&mut self, route: &Route) {
+        let mut interests = Interests::new(self.policies.clone(), Some(route.clone()));
         self.items.iter().for_each(|item| item.watch(&mut interests));
         if self.is_wide {
             (self.add_all)(&mut interests);
@@ -115,6 +119,11 @@ impl Value {
 }
 
 impl Watching {
+    /// Watches nothing.
+    pub(crate) fn new(route: Route) -> Self {
+        Self { route, values: Vec::new(), channels: Vec::new() }
+    }
+
     pub(crate) fn add_value<DB: SqlTypes, T: ItemOn<DB> + Send + 'static>(
         &mut self,
         items: Vec<T>,
@@ -123,12 +132,12 @@ impl Watching {
         let items = items.into_iter().map(|item| Box::new(Item(item)) as Box<dyn Followed>).collect();
         let add_all = |interests: &mut Interests| T::visit_models(&mut AddAll(interests));
         let mut value = Value { items, policies, interests: Interests::default(), add_all, is_wide: false };
-        value.watch_again();
+        value.watch_again(&self.route);
         self.values.push(value);
     }
 
     pub(crate) fn add_channel<M: Model>(&mut self, channel: Channel<M>) {
-        self.channels.push(Box::new(channel));
+        self.channels.push(Box::new(RoutedChannel::new(channel, &self.route)));
     }
 
     /// The change, if it concerns the watch. The values follow it.
@@ -137,7 +146,7 @@ impl Watching {
         for value in &mut self.values {
             if let Some(change) = value.interests.seen(model, raw) {
                 if value.apply(&change) {
-                    value.watch_again();
+                    value.watch_again(&self.route);
                 }
                 seen.get_or_insert(change);
             }
@@ -168,7 +177,7 @@ impl Watching {
                     value.apply(change);
                 }
             }
-            value.watch_again();
+            value.watch_again(&self.route);
         }
     }
 
@@ -177,7 +186,7 @@ impl Watching {
         let before = count(self);
         for value in &mut self.values {
             value.items.retain(|item| !keys.contains(&item.key()));
-            value.watch_again();
+            value.watch_again(&self.route);
         }
         self.values.retain(|value| !value.items.is_empty());
         before - count(self)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::lists::{ListRef, Lists, ModelLists};
 use super::policies::Policies;
 use crate::live::model::LiveModel;
+use crate::live::routes::Route;
 use crate::{KeyValue, Position};
 
 /// A change of a record of any model: an `Arc<RawChange<M>>`.
@@ -49,6 +50,7 @@ pub(super) struct Graph {
     pub(super) policies: Policies,
     says_generated: bool,
     spare: usize,
+    route: Option<Route>,
     /// How many nodes and lists there were after those without use were removed.
     swept: usize,
     /// Whether a branch was deeper than a tree may be.
@@ -59,16 +61,22 @@ pub(super) struct Graph {
 const FEW: usize = 64;
 
 impl Graph {
-    pub(super) fn new(policies: Policies, says_generated: bool, spare: usize) -> Self {
+    pub(super) fn new(policies: Policies, says_generated: bool, spare: usize, route: Option<Route>) -> Self {
         Self {
             models: HashMap::new(),
             nodes: HashMap::new(),
             policies,
             says_generated,
             spare,
+            route,
             swept: FEW,
             is_too_deep: false,
         }
+    }
+
+    /// A graph with nothing in it, of the same policies.
+    pub(super) fn again(&self) -> Self {
+        Self::new(self.policies.clone(), self.says_generated, self.spare, self.route.clone())
     }
 
     /// The id of what is above all roots.
@@ -77,9 +85,9 @@ impl Graph {
     }
 
     pub(super) fn lists<M: LiveModel>(&mut self) -> Option<&mut ModelLists<M>> {
-        let (says_generated, spare) = (self.says_generated, self.spare);
+        let (says_generated, spare, route) = (self.says_generated, self.spare, self.route.as_ref());
         let lists = self.models.entry(TypeId::of::<M>());
-        let lists = lists.or_insert_with(|| Box::new(ModelLists::<M>::new(says_generated, spare)));
+        let lists = lists.or_insert_with(|| Box::new(ModelLists::<M>::new(says_generated, spare, route)));
         lists.as_any().downcast_mut()
     }
 

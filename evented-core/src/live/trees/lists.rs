@@ -8,6 +8,7 @@ use super::graph::{Change, NodeId};
 use crate::live::model::LiveModel;
 use crate::live::plan::Plan;
 use crate::live::queries::{Differs, Queries, QueryId};
+use crate::live::routes::Route;
 use crate::{KeyValue, Position, RawChange};
 
 /// The place of a list in a tree: the branch, the level within it, and the record that it belongs to.
@@ -50,8 +51,9 @@ pub(super) trait Lists: Send {
 }
 
 impl<M: LiveModel> ModelLists<M> {
-    pub(super) fn new(says_generated: bool, spare: usize) -> Self {
-        Self { queries: Queries::new(says_generated, spare), ids: HashMap::new(), users: HashMap::new() }
+    pub(super) fn new(says_generated: bool, spare: usize, route: Option<&Route>) -> Self {
+        let queries = Queries::new(says_generated, spare).routed(route);
+        Self { queries, ids: HashMap::new(), users: HashMap::new() }
     }
 
     /// The list with this id, if it is there. The node uses it from now on.

@@ -5,12 +5,12 @@ use std::any::TypeId;
 use super::Tree;
 use super::graph::{Change, Graph};
 use super::grower::Grower;
-use super::policies::Policies;
 use super::tree_query::TreeParts;
 use crate::live::list::List;
 use crate::live::model::LiveModel;
 use crate::live::plan::Plan;
 use crate::live::queries::{QueryId, Wanted};
+use crate::live::routes::Route;
 use crate::live::window::Fill;
 use crate::{KeyValue, Position};
 
@@ -44,19 +44,18 @@ pub enum Grown {
 }
 
 impl<T: Tree> TreeState<T> {
-    /// The state of a query of which nothing is known. The parameters are those of [`Queries`](crate::live::Queries::new).
+    /// The state of a query of which nothing is known, with the routes to it, if there are any. The other parameters are those of
+    /// [`Queries`](crate::live::Queries::new).
     #[must_use]
-    pub fn new(parts: TreeParts<T>, says_generated: bool, spare: usize) -> Self {
+    pub fn new(parts: TreeParts<T>, says_generated: bool, spare: usize, route: Option<Route>) -> Self {
         let TreeParts { plan, policies } = parts;
-        Self { graph: Graph::new(policies, says_generated, spare), plan, value: None }
+        Self { graph: Graph::new(policies, says_generated, spare, route), plan, value: None }
     }
 
     /// The state of the same query, of which nothing is known. It keeps the last value, to compare with.
     #[must_use]
-    pub fn again(&self, says_generated: bool, spare: usize) -> Self {
-        let policies: Policies = self.graph.policies.clone();
-        let graph = Graph::new(policies, says_generated, spare);
-        Self { graph, plan: self.plan.clone(), value: self.value.clone() }
+    pub fn again(&self) -> Self {
+        Self { graph: self.graph.again(), plan: self.plan.clone(), value: self.value.clone() }
     }
 
     /// The query at the roots.
