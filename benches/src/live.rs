@@ -9,7 +9,10 @@ mod many_viewers;
 mod memory_of_viewers;
 mod model;
 mod one_read;
+mod pages;
 mod trees;
+
+pub(crate) use pages::open_pages;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     // First: memory that the others have used and freed would be used again, and not be counted.
@@ -18,5 +21,6 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     many_viewers::run(bench, report)?;
     many_queries::run(bench, report)?;
     trees::run(bench, report)?;
+    pages::run(bench, report)?;
     latency::run(bench, report)
 }

@@ -30,7 +30,7 @@ struct Arguments {
     /// The number of rounds of each comparison.
     #[arg(long, default_value_t = 9)]
     rounds: usize,
-    /// The number of minutes of each run of `react/old-snapshot`.
+    /// The number of minutes of each run of `react/old-snapshot`, and of `live/pages-flat`.
     #[arg(long, env = "EVENTED_BENCH_MINUTES", default_value_t = 1.0)]
     minutes: f64,
     /// The URL of the PostgreSQL server.
@@ -51,6 +51,9 @@ struct Arguments {
     /// Internal: write, and pass hints.
     #[arg(long, hide = true)]
     write: bool,
+    /// Internal: open pages at an address: `address,organisations,pages of each`.
+    #[arg(long, hide = true)]
+    pages: Option<String>,
     /// Internal: backfill rows, until killed.
     #[arg(long, hide = true)]
     backfill: bool,
@@ -66,6 +69,9 @@ fn main() -> anyhow::Result<()> {
     }
     if arguments.write {
         return listen::write(&arguments.url);
+    }
+    if let Some(pages) = arguments.pages {
+        return live::open_pages(&pages);
     }
     if arguments.verify_and_rebuild {
         return log::verify_and_rebuild(&arguments.url);

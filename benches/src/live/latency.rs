@@ -55,7 +55,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn percentile(times: &mut [Duration], share: usize) -> Duration {
+pub(crate) fn percentile(times: &mut [Duration], share: usize) -> Duration {
     times.sort_unstable();
     times.get(times.len() * share / 100).copied().unwrap_or_default()
 }

@@ -74,7 +74,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// The processor time of the server's processes, in seconds: those of one that has ended count for its parent.
-fn server_time(conn: &mut PgConnection) -> anyhow::Result<f64> {
+pub(crate) fn server_time(conn: &mut PgConnection) -> anyhow::Result<f64> {
     #[derive(QueryableByName)]
     struct Pid {
         #[diesel(sql_type = diesel::sql_types::Integer)]

@@ -39,7 +39,7 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// The memory of this process, in kilobytes.
-fn resident() -> anyhow::Result<f64> {
+pub(crate) fn resident() -> anyhow::Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no size in /proc")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)

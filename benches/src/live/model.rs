@@ -11,6 +11,8 @@ use evented_diesel::prelude::*;
 use evented_feed::Hub;
 use evented_live::{self as live, BlockingStore};
 
+use serde::Serialize;
+
 use crate::setup::Bench;
 
 /// How long a measurement waits for anything.
@@ -19,7 +21,7 @@ pub(crate) const WAIT: Duration = Duration::from_secs(300);
 diesel::table! { spots (id) { id -> Integer, org_id -> Integer, rank -> Integer, name -> Text } }
 
 /// A spot of an organisation.
-#[derive(Evented, Queryable, Selectable, Identifiable, Clone, Debug, PartialEq)]
+#[derive(Evented, Queryable, Selectable, Identifiable, Serialize, Clone, Debug, PartialEq)]
 #[diesel(table_name = spots)]
 #[evented(live, scopes(org = org_id))]
 pub(crate) struct Spot {
