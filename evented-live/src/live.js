@@ -5,21 +5,19 @@ const apply = (doc, ops) => {
     if (!p) { doc = value; continue }
     const keys = path(p), key = keys.pop(), at = keys.reduce((o, k) => o[k], doc)
     if (op == 'replace') at[key] = value
-    else if (op == 'add') at.splice(key, 0, value)
     else {
-      const row = at.splice(op == 'move' ? path(from).pop() : key, 1)[0]
-      if (op == 'move') at.splice(key, 0, row)
+      const row = op == 'add' ? value : at.splice(op == 'move' ? path(from).pop() : key, 1)[0]
+      if (op != 'remove') at.splice(key, 0, row)
     }
   }
   return doc
 }
 export const live = (url, views, state = () => {}) => {
   const data = {}
-  let last = '', wait = 500, source, timer, ended
+  let last = '', wait = 500, source, timer
   const later = (f, ms) => { clearTimeout(timer); timer = setTimeout(f, ms) }
   const lost = () => {
     source.close()
-    if (ended) return
     later(open, wait * (.5 + Math.random()))
     wait = Math.min(wait * 2, 3e4)
     if (last) state('stale')
@@ -46,11 +44,10 @@ export const live = (url, views, state = () => {}) => {
   }
   state('connecting')
   open()
-  return () => { ended = 1; clearTimeout(timer); source.close() }
+  return () => { clearTimeout(timer); source.close() }
 }
 export const list = (ul, render) => {
   let old = new Map
-  const put = (el, at) => ul[el.parentNode == ul && ul.moveBefore ? 'moveBefore' : 'insertBefore'](el, at)
   return rows => {
     const next = new Map
     for (const row of rows ?? []) {
@@ -58,6 +55,8 @@ export const list = (ul, render) => {
       next.set(next.has(key) ? {} : key, row)
     }
     for (const [key, [el]] of old) if (!next.has(key)) { el.remove(); old.delete(key) }
+    // What has the focus would lose it on its way: the others move around it.
+    const focus = [...ul.children].find(el => el.contains(document.activeElement))
     let at = ul.firstChild
     for (const [key, row] of next) {
       const [was, json] = old.get(key) ?? [], text = JSON.stringify(row)
@@ -67,9 +66,13 @@ export const list = (ul, render) => {
         if (at === was) at = el
         was.replaceWith(el)
       }
-      if (at && at != el && at.nextSibling == el) { put(at, null); at = el }
+      while (at && at != el && (el == focus || at.nextSibling == el && at != focus)) {
+        const then = at.nextSibling
+        ul.append(at)
+        at = then
+      }
       if (at == el) at = el.nextSibling
-      else put(el, at)
+      else ul.insertBefore(el, at)
     }
   }
 }
