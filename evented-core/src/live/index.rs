@@ -22,7 +22,7 @@ pub(super) struct Index<M: Evented> {
     /// The queries that any record may enter.
     others: Vec<QueryId>,
     /// The routes to the value whose lists the queries are, if they are those of one.
-    route: Option<RouteOf<M>>,
+    route: RouteOf<M>,
 }
 
 struct FieldIndex<M> {
@@ -32,25 +32,19 @@ struct FieldIndex<M> {
 }
 
 impl<M: Evented> Index<M> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(route: RouteOf<M>) -> Self {
         let (named, holders) = (HashMap::new(), HashMap::new());
-        Self { named, holders, fields: Vec::new(), others: Vec::new(), route: None }
-    }
-
-    /// Keeps the routes to a value.
-    pub(super) fn routed(mut self, route: Option<RouteOf<M>>) -> Self {
-        self.route = route;
-        self
+        Self { named, holders, fields: Vec::new(), others: Vec::new(), route }
     }
 
     pub(super) fn add(&mut self, id: QueryId, plan: &Plan<M>) {
-        let route = self.route.as_ref();
+        let route = &self.route;
         if let Target::Keys(keys) = &plan.target {
             return keys.list.iter().for_each(|key| put(&mut self.named, key, id, route, By::Record(key)));
         }
         let Some(test) = key_test(plan) else {
             if self.others.is_empty() {
-                add_route(route, By::All);
+                route.add(By::All);
             }
             return self.others.push(id);
         };
@@ -67,14 +61,14 @@ impl<M: Evented> Index<M> {
     }
 
     pub(super) fn remove(&mut self, id: QueryId, plan: &Plan<M>) {
-        let route = self.route.as_ref();
+        let route = &self.route;
         if let Target::Keys(keys) = &plan.target {
             return keys.list.iter().for_each(|key| take(&mut self.named, key, id, route, By::Record(key)));
         }
         let Some(test) = key_test(plan) else {
             self.others.retain(|other| *other != id);
             if self.others.is_empty() {
-                remove_route(route, By::All);
+                route.remove(By::All);
             }
             return;
         };
@@ -89,13 +83,13 @@ impl<M: Evented> Index<M> {
     /// Records that a query holds a row.
     pub(super) fn hold(&mut self, id: QueryId, key: &KeyValue) {
         if self.holders.get(key).is_none_or(|holders| !holders.contains(&id)) {
-            put(&mut self.holders, key, id, self.route.as_ref(), By::Record(key));
+            put(&mut self.holders, key, id, &self.route, By::Record(key));
         }
     }
 
     /// Records that a query no longer holds a row.
     pub(super) fn release(&mut self, id: QueryId, key: &KeyValue) {
-        take(&mut self.holders, key, id, self.route.as_ref(), By::Record(key));
+        take(&mut self.holders, key, id, &self.route, By::Record(key));
     }
 
     /// The queries that hold the record, or that it may enter as it is after the change. A query may be there twice.
@@ -115,26 +109,14 @@ impl<M: Evented> Index<M> {
 
 impl<M: Evented> Drop for Index<M> {
     fn drop(&mut self) {
-        let route = self.route.as_ref();
-        self.named.keys().chain(self.holders.keys()).for_each(|key| remove_route(route, By::Record(key)));
+        let route = &self.route;
+        self.named.keys().chain(self.holders.keys()).for_each(|key| route.remove(By::Record(key)));
         for FieldIndex { field, queries, .. } in &self.fields {
-            queries.keys().for_each(|value| remove_route(route, By::Field(field, value)));
+            queries.keys().for_each(|value| route.remove(By::Field(field, value)));
         }
         if !self.others.is_empty() {
-            remove_route(route, By::All);
+            route.remove(By::All);
         }
-    }
-}
-
-fn add_route<M: Evented>(route: Option<&RouteOf<M>>, by: By<'_, M>) {
-    if let Some(route) = route {
-        route.add(by);
-    }
-}
-
-fn remove_route<M: Evented>(route: Option<&RouteOf<M>>, by: By<'_, M>) {
-    if let Some(route) = route {
-        route.remove(by);
     }
 }
 
@@ -143,7 +125,7 @@ fn put<K, Q, M: Evented>(
     map: &mut HashMap<K, Vec<QueryId>>,
     key: &Q,
     id: QueryId,
-    route: Option<&RouteOf<M>>,
+    route: &RouteOf<M>,
     by: By<'_, M>,
 ) where
     K: Hash + Eq + Borrow<Q>,
@@ -153,7 +135,7 @@ fn put<K, Q, M: Evented>(
         Some(ids) => ids.push(id),
         None => {
             map.insert(key.to_owned(), vec![id]);
-            add_route(route, by);
+            route.add(by);
         }
     }
 }
@@ -163,7 +145,7 @@ fn take<K, Q, M: Evented>(
     map: &mut HashMap<K, Vec<QueryId>>,
     key: &Q,
     id: QueryId,
-    route: Option<&RouteOf<M>>,
+    route: &RouteOf<M>,
     by: By<'_, M>,
 ) where
     K: Hash + Eq + Borrow<Q>,
@@ -173,7 +155,7 @@ fn take<K, Q, M: Evented>(
         ids.retain(|other| *other != id);
         if ids.is_empty() {
             map.remove(key);
-            remove_route(route, by);
+            route.remove(by);
         }
     }
 }

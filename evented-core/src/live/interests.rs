@@ -57,7 +57,7 @@ struct ModelInterests<M: LiveModel> {
     all: bool,
     /// Has the policies.
     plan: Plan<M>,
-    route: Option<RouteOf<M>>,
+    route: RouteOf<M>,
 }
 
 trait OfModel: Send {
@@ -78,7 +78,7 @@ impl Interests {
         let interests = self.models.entry(TypeId::of::<M>()).or_insert_with(|| {
             let mut plan = Plan::new(Target::Filtered);
             policies.apply(&mut plan);
-            let (records, route) = (HashSet::new(), route.and_then(Route::of));
+            let (records, route) = (HashSet::new(), route.map_or_else(RouteOf::nowhere, Route::of));
             Box::new(ModelInterests::<M> { records, fields: Vec::new(), all: false, plan, route })
         });
         interests.as_any().downcast_mut()
@@ -89,7 +89,7 @@ impl Interests {
         if let Some(of_model) = self.of_model::<M>()
             && !of_model.records.contains(&key)
         {
-            of_model.route(By::Record(&key));
+            of_model.route.add(By::Record(&key));
             of_model.records.insert(key);
         }
     }
@@ -108,7 +108,7 @@ impl Interests {
             }
         };
         if is_new {
-            of_model.route(By::Field(&field, &parent));
+            of_model.route.add(By::Field(&field, &parent));
         }
     }
 
@@ -117,7 +117,7 @@ impl Interests {
         if let Some(of_model) = self.of_model::<M>()
             && !std::mem::replace(&mut of_model.all, true)
         {
-            of_model.route(By::All);
+            of_model.route.add(By::All);
         }
     }
 
@@ -143,12 +143,6 @@ impl Interests {
 }
 
 impl<M: LiveModel> ModelInterests<M> {
-    fn route(&self, by: By<'_, M>) {
-        if let Some(route) = &self.route {
-            route.add(by);
-        }
-    }
-
     /// Whether a side of a change belongs to one of the parents.
     fn is_child(&self, state: Option<&Arc<RecordState<M>>>) -> bool {
         state.is_some_and(|state| {
@@ -161,7 +155,7 @@ impl<M: LiveModel> ModelInterests<M> {
 
 impl<M: LiveModel> Drop for ModelInterests<M> {
     fn drop(&mut self) {
-        let Some(route) = &self.route else { return };
+        let route = &self.route;
         self.records.iter().for_each(|key| route.remove(By::Record(key)));
         for (field, parents) in &self.fields {
             parents.iter().for_each(|parent| route.remove(By::Field(field, parent)));

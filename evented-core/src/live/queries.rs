@@ -7,7 +7,7 @@ use super::index::Index;
 use super::model::LiveModel;
 use super::plan::{Plan, Target};
 use super::recent::Recent;
-use super::routes::Route;
+use super::routes::{Route, RouteOf};
 use super::row::Row;
 use super::window::{Fill, Held, Window};
 use crate::{KeyValue, Position};
@@ -105,7 +105,7 @@ impl<M: LiveModel> Queries<M> {
     pub fn new(says_generated: bool, spare: usize) -> Self {
         Self {
             entries: HashMap::new(),
-            index: Index::new(),
+            index: Index::new(RouteOf::nowhere()),
             recent: Recent::new(),
             reading: BTreeSet::new(),
             wanted: Vec::new(),
@@ -118,7 +118,7 @@ impl<M: LiveModel> Queries<M> {
 
     /// Keeps the routes to the value whose lists the queries are. There must be no queries yet.
     pub(super) fn routed(mut self, route: Option<&Route>) -> Self {
-        self.index = Index::new().routed(route.and_then(Route::of));
+        self.index = Index::new(route.map_or_else(RouteOf::nowhere, Route::of));
         self
     }
 

@@ -25,9 +25,9 @@ pub struct Route {
     id: u64,
 }
 
-/// The routes of one model to one value.
+/// The routes of one model to one value. Without a table there is nobody to find it by them.
 pub(super) struct RouteOf<M: Evented> {
-    table: Arc<Mutex<Table<M>>>,
+    table: Option<Arc<Mutex<Table<M>>>>,
     id: u64,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum By<'k, M: Evented> {
 #[doc(hidden)]
 pub struct RoutedChannel<M: Evented> {
     channel: Channel<M>,
-    route: Option<RouteOf<M>>,
+    route: RouteOf<M>,
 }
 
 /// The values by what concerns them.
@@ -101,24 +101,32 @@ impl Route {
         Self { routes: Arc::clone(routes), id }
     }
 
-    pub(super) fn of<M: Evented>(&self) -> Option<RouteOf<M>> {
+    pub(super) fn of<M: Evented>(&self) -> RouteOf<M> {
         let mut models = lock(&self.routes.models);
         let of_model = models
             .entry(TypeId::of::<M>())
             .or_insert_with(|| Arc::new(Mutex::new(Table::<M>::new())) as Arc<dyn OfModel>);
-        let table = Arc::clone(of_model).as_any().downcast().ok()?;
-        Some(RouteOf { table, id: self.id })
+        RouteOf { table: Arc::clone(of_model).as_any().downcast().ok(), id: self.id }
     }
 }
 
 impl<M: Evented> RouteOf<M> {
+    /// Routes to nothing.
+    pub(super) fn nowhere() -> Self {
+        Self { table: None, id: 0 }
+    }
+
     /// Adds a route. It is there until it was removed as often as it was added.
     pub(super) fn add(&self, by: By<'_, M>) {
-        lock(&self.table).add(by, self.id);
+        if let Some(table) = &self.table {
+            lock(table).add(by, self.id);
+        }
     }
 
     pub(super) fn remove(&self, by: By<'_, M>) {
-        lock(&self.table).remove(by, self.id);
+        if let Some(table) = &self.table {
+            lock(table).remove(by, self.id);
+        }
     }
 }
 
@@ -127,7 +135,7 @@ impl<M: Evented> RoutedChannel<M> {
     #[must_use]
     pub fn new(channel: Channel<M>, route: &Route) -> Self {
         let route = route.of::<M>();
-        if let (Some(route), Some(by)) = (&route, by(&channel)) {
+        if let Some(by) = by(&channel) {
             route.add(by);
         }
         Self { channel, route }
@@ -142,8 +150,8 @@ impl<M: Evented> RoutedChannel<M> {
 
 impl<M: Evented> Drop for RoutedChannel<M> {
     fn drop(&mut self) {
-        if let (Some(route), Some(by)) = (&self.route, by(&self.channel)) {
-            route.remove(by);
+        if let Some(by) = by(&self.channel) {
+            self.route.remove(by);
         }
     }
 }
