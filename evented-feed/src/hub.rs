@@ -112,6 +112,11 @@ pub enum HubError {
 }
 
 impl Hub {
+    /// Configures a hub that reads a model's event log. [`and`](HubBuilder::and) adds further models.
+    pub fn of<M: Model>() -> HubBuilder {
+        HubBuilder::new().and::<M>()
+    }
+
     fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
         listen_to_commits();
         Self { inner: Arc::new(Inner { shared, thread: Mutex::new(thread) }) }

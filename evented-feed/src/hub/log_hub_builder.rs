@@ -9,7 +9,6 @@ use evented_core::Position;
 use evented_diesel::spi::{DEFAULT_STATE_CACHE_SIZE, ModelVisitor, SourceLog, SqlTypes};
 use evented_diesel::{ItemOn, LiveOn, Model};
 
-use crate::hub::Hub;
 use crate::router::Router;
 use crate::shared::{Reached, Shared};
 use crate::source::log::{EVENTS_PER_PAGE, LogModel, ModelConsumer, PlannedLog};
@@ -24,15 +23,13 @@ pub struct HubBuilder {
     pub(super) cache_size: NonZeroUsize,
 }
 
-impl Hub {
-    /// Configures a hub that reads a model's event log. [`and`](HubBuilder::and) adds further models.
-    pub fn of<M: Model>() -> HubBuilder {
-        let cache_size = DEFAULT_STATE_CACHE_SIZE;
-        HubBuilder { plan: Vec::new(), shared: Arc::default(), interval: None, cache_size }.and::<M>()
-    }
-}
-
 impl HubBuilder {
+    /// A builder without models.
+    pub(super) fn new() -> Self {
+        let cache_size = DEFAULT_STATE_CACHE_SIZE;
+        Self { plan: Vec::new(), shared: Arc::default(), interval: None, cache_size }
+    }
+
     /// Adds a model. The hub reads models that share a log together.
     pub fn and<M: Model>(mut self) -> Self {
         self.add::<M>();
