@@ -187,6 +187,11 @@ impl<M> Filter<M> {
         }
     }
 
+    /// Whether it is true of every record.
+    pub(super) fn is_all(&self) -> bool {
+        matches!(&*self.0, Condition::All(parts) if parts.is_empty())
+    }
+
     /// The tests that are all true of each record of the query.
     pub(super) fn conjuncts(&self) -> Vec<&Test<M>> {
         match &*self.0 {

@@ -121,6 +121,11 @@ impl Interests {
         }
     }
 
+    /// Whether policies hide records.
+    pub(super) fn is_restricted(&self) -> bool {
+        !self.policies.is_empty()
+    }
+
     /// The change as the subscriber sees it, if it concerns the value. `raw` is an `Arc<RawChange<M>>`.
     #[must_use]
     pub fn seen(&self, model: TypeId, raw: &Arc<dyn Any + Send + Sync>) -> Option<AnyChange> {

@@ -14,7 +14,7 @@ use crate::database::{Database, Source, Told};
 use crate::model::Item;
 use crate::naive::Naive;
 use crate::random::Random;
-use crate::trees::{Card, Nest, Rooted};
+use crate::trees::{Card, Links, Nest, Rooted};
 
 type Rows = BTreeMap<i64, Item>;
 type Order = fn(&Item, &Item) -> std::cmp::Ordering;
@@ -135,6 +135,10 @@ fn asked(random: &mut Random, route: Option<Route>) -> Box<dyn Tree> {
             order: keys,
             limit: usize::MAX,
         });
+    }
+    if random.one_in(4) {
+        let state = TreeState::new(TreeQuery::<Links>::all().into_parts(), false, 1, route);
+        return Box::new(Asked { state, has: |_| true, order: keys, limit: usize::MAX });
     }
     match random.below(4) {
         0 => {

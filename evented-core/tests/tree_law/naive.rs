@@ -6,7 +6,7 @@ use evented_core::live::{List, Row};
 use evented_core::{Evented as _, KeyValue};
 
 use crate::model::Item;
-use crate::trees::{Card, Mid, Nest};
+use crate::trees::{Card, Links, Mid, Nest};
 
 type Rows = BTreeMap<i64, Item>;
 
@@ -29,6 +29,39 @@ fn children(item: &Item, rows: &Rows) -> Vec<Item> {
     rows.values().filter(|child| child.up == Some(item.id)).cloned().collect()
 }
 
+/// What the links of an item lead to, each once, in the order of the keys.
+fn linked(item: &Item, rows: &Rows) -> Vec<Item> {
+    let mut linked: Vec<Item> =
+        children(item, rows).into_iter().filter_map(|link| rows.get(&link.to?).cloned()).collect();
+    linked.sort_by_key(|far| far.id);
+    linked.dedup();
+    linked
+}
+
+fn with_org(mut items: Vec<Item>) -> Vec<Item> {
+    items.retain(|far| far.org.is_some());
+    items.sort_by_key(|far| (far.name.clone(), far.id));
+    items
+}
+
+impl Naive for Links {
+    fn naive(item: &Item, rows: &Rows) -> Self {
+        let all = linked(item, rows);
+        let (mut two, mut top) = (all.clone(), all.clone());
+        two.sort_by_key(|far| (far.rank, far.id));
+        two.truncate(2);
+        top.sort_by_key(|far| (std::cmp::Reverse(far.rank), far.id));
+        let rows_of = |items: &[Item]| list(items.iter().map(|far| (far.id, row(far))));
+        Self {
+            item: row(item),
+            some: rows_of(&with_org(all.clone())),
+            all: rows_of(&all),
+            two: rows_of(&two),
+            top: top.first().map(row),
+        }
+    }
+}
+
 impl Naive for Mid {
     fn naive(item: &Item, rows: &Rows) -> Self {
         let mut below = children(item, rows);
@@ -46,13 +79,7 @@ impl Naive for Card {
         let mut mids: Vec<Item> = children(item, rows).into_iter().filter(|child| child.rank >= 1).collect();
         mids.sort_by_key(|child| (child.rank, child.id));
         mids.truncate(2);
-        let mut linked: Vec<Item> = children(item, rows)
-            .into_iter()
-            .filter_map(|link| rows.get(&link.to?).cloned())
-            .filter(|far| far.org.is_some())
-            .collect();
-        linked.sort_by_key(|far| (far.name.clone(), far.id));
-        linked.dedup();
+        let linked = with_org(linked(item, rows));
         let mut grand: Vec<Item> =
             children(item, rows).into_iter().flat_map(|child| children(&child, rows)).collect();
         grand.sort_by_key(|far| (std::cmp::Reverse(far.rank), far.id));

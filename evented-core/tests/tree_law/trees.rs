@@ -120,6 +120,62 @@ impl Tree for Nest {
     }
 }
 
+/// What links lead to, narrowed in each way.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Links {
+    pub(crate) item: Row<Item>,
+    pub(crate) all: List<Row<Item>>,
+    pub(crate) some: List<Row<Item>>,
+    pub(crate) two: List<Row<Item>>,
+    pub(crate) top: Option<Row<Item>>,
+}
+
+impl Tree for Links {
+    type Model = Item;
+    fn row(&self) -> &Row<Item> {
+        &self.item
+    }
+    fn relate(relations: &mut Relations<'_>) {
+        relations.many_to_many::<List<Row<Item>>, Item, _, _>(Item::fields().up, Item::fields().to);
+    }
+    fn grow(row: &Row<Item>, old: Option<&Self>, branches: &mut Branches<'_, '_>) -> Option<Self> {
+        let (up, to) = (Item::fields().up, Item::fields().to);
+        let all = branches.many_to_many::<List<Row<Item>>, Item, _, _, _>(
+            at(0),
+            row,
+            up,
+            to,
+            |it| it,
+            old.map(|old| &old.all),
+        );
+        let some = branches.many_to_many::<List<Row<Item>>, Item, _, _, _>(
+            at(1),
+            row,
+            up,
+            to,
+            |it| it.filter(|i| i.org.is_not_null()).order(|i| i.name.asc()),
+            old.map(|old| &old.some),
+        );
+        let two = branches.many_to_many::<List<Row<Item>>, Item, _, _, _>(
+            at(2),
+            row,
+            up,
+            to,
+            |it| it.order(|i| i.rank.asc()).limit(2),
+            old.map(|old| &old.two),
+        );
+        let top = branches.many_to_many::<Option<Row<Item>>, Item, _, _, _>(
+            at(3),
+            row,
+            up,
+            to,
+            |it| it.order(|i| i.rank.desc()),
+            old.map(|old| &old.top),
+        );
+        Some(Self { item: row.clone(), all: all?, some: some?, two: two?, top: top? })
+    }
+}
+
 /// A tree with the key of its root.
 pub(crate) trait Rooted: Tree<Model = Item> + std::fmt::Debug {
     fn key(&self) -> i64;
@@ -133,4 +189,4 @@ macro_rules! rooted {
         }
     )*};
 }
-rooted!(Card, Nest);
+rooted!(Links, Card, Nest);

@@ -103,7 +103,7 @@ impl<'b, 'g> Branches<'b, 'g> {
         match &mut self.0 {
             Mode::Grow(grower) => grower.many_to_many::<B, L, P, F, G>(at, parent, own, far, related),
             Mode::Sync(syncer) => Some(syncer.many_to_many(at, parent, own, far, related, old)),
-            Mode::Watch(watcher) => Some(watcher.has_links(parent, own, old)),
+            Mode::Watch(watcher) => Some(watcher.has_links(parent, own, related(Related::new()), old)),
         }
     }
 

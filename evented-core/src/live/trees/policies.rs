@@ -36,6 +36,11 @@ impl Policies {
         }
     }
 
+    /// Whether no model has a policy.
+    pub(in crate::live) fn is_empty(&self) -> bool {
+        self.by_model.is_empty()
+    }
+
     /// Begins with another policy.
     pub(super) fn next(&mut self) {
         self.added.clear();

@@ -64,6 +64,21 @@ impl<M: LiveModel> Related<M> {
         self.plan.filter.has(record)
     }
 
+    /// Whether the branch may lack records of the association, because of a filter or a limit.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.plan.limit.is_some() || !self.plan.filter.is_all()
+    }
+
+    /// Whether a record belongs before the last tree of a branch that is full.
+    pub(super) fn comes_in<T: Tree<Model = M>>(&self, items: &[T], record: &M) -> bool {
+        let is_full = self.plan.limit.is_some_and(|limit| items.len() >= limit);
+        is_full
+            && items.last().is_none_or(|last| {
+                let key = M::key_value(&record.key());
+                self.plan.compare((record, &key), (last.row(), &key_of(last))) == Ordering::Less
+            })
+    }
+
     /// Puts trees into the order of the branch, up to its limit. `before`: how many there were before a change of this record.
     /// Returns whether the branch may have others now: a window that has lost a record, or of which one may have moved behind what
     /// is not held.

@@ -11,7 +11,7 @@ use crate::live::model::LiveModel;
 use crate::live::row::Row;
 use crate::live::sync::Found;
 use crate::live::value::FieldValue;
-use crate::{Change, Evented, KeyValue};
+use crate::{Change, ChangeKind, Evented, KeyValue};
 
 /// Gives a tree the branches that it has after a change.
 pub(crate) struct Syncer<'s> {
@@ -190,13 +190,19 @@ impl Syncer<'_> {
             }
         }
         if let Some(change) = self.change.of::<ModelOf<B>>() {
-            let has = |record: Option<&ModelOf<B>>| record.is_some_and(|record| related.has(record));
-            let (had, has) = (has(change.before()), has(change.after()));
-            if !has {
-                items.retain(|item| Some(key_of(item)) != changed_key(change));
-            } else if !had && change.before().is_some() {
-                // It passes the filter now, and may be linked.
-                self.found.miss();
+            let has = |record: &&ModelOf<B>| related.has(record);
+            let (before_it, after) = (change.before().filter(has), change.after().filter(has));
+            let is_held = items.iter().any(|item| Some(key_of(item)) == changed_key(change));
+            match after {
+                None => items.retain(|item| Some(key_of(item)) != changed_key(change)),
+                Some(after) if !is_held => {
+                    // It may be linked, and comes into the branch: the program holds no links. A new record has none yet.
+                    let passes_now = before_it.is_none() && change.kind() != ChangeKind::Insert;
+                    if passes_now || related.comes_in(&items, after) {
+                        self.found.miss();
+                    }
+                }
+                Some(_) => {}
             }
         }
         let changed = self.change.of::<ModelOf<B>>().and_then(changed_key);

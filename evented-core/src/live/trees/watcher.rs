@@ -1,6 +1,7 @@
 //! Finds which changes concern a tree that a program holds.
 
 use super::branches::{Branches, ModelOf};
+use super::related::Related;
 use super::{Branch, Tree};
 use crate::Evented;
 use crate::live::field::Field;
@@ -55,9 +56,14 @@ impl Watcher<'_> {
         &mut self,
         parent: &Row<P>,
         own: Field<L, F>,
+        related: Related<ModelOf<B>>,
         old: Option<&B>,
     ) -> B {
         self.interests.children(own, parent.key());
+        if related.at_most(B::MOST).is_narrowed() || self.interests.is_restricted() {
+            // What is linked and not in the branch may come in. The program does not hold the links.
+            self.interests.all::<ModelOf<B>>();
+        }
         self.nodes(old)
     }
 

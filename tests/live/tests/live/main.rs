@@ -34,6 +34,8 @@ macro_rules! settings {
             mod trouble;
             #[path = "values.rs"]
             mod values;
+            #[path = "watch_law.rs"]
+            mod watch_law;
             #[path = "watches.rs"]
             mod watches;
             #[path = "windows.rs"]

@@ -37,7 +37,7 @@ impl Choose for Random {
 
 /// What a writer has written.
 #[derive(Default, Clone)]
-struct Mine {
+pub(super) struct Mine {
     posts: Vec<Post>,
     comments: Vec<Comment>,
     reactions: Vec<Reaction>,
@@ -47,9 +47,8 @@ struct Mine {
 }
 
 /// Writes at random: single commands, and transactions that stay open or roll back.
-async fn write(mut db: Db<Conn>, seed: u64, rounds: usize) {
+pub(super) async fn write(mut db: Db<Conn>, mut mine: Mine, seed: u64, rounds: usize) -> Mine {
     let mut random = Random(seed);
-    let mut mine = Mine::default();
     for _ in 0..rounds {
         let in_transaction = random.below(4) == 0;
         let rolls_back = in_transaction && random.below(3) == 0;
@@ -70,6 +69,7 @@ async fn write(mut db: Db<Conn>, seed: u64, rounds: usize) {
             db.commit().await;
         }
     }
+    mine
 }
 
 async fn change(db: &mut Db<Conn>, mine: &mut Mine, random: &mut Random) {
@@ -341,7 +341,7 @@ async fn a_tree_equals_its_query_at_every_cut_that_it_reports() {
     let (all_tags, taggings, people) = (feed!(Tag), feed!(Tagging), feed!(Person));
     let mut writers = Vec::new();
     for seed in 1..4 {
-        writers.push(tokio::spawn(write(world.db.connect().await, seed * 91, 150)));
+        writers.push(tokio::spawn(write(world.db.connect().await, Mine::default(), seed * 91, 150)));
     }
     tokio::time::sleep(Duration::from_millis(30)).await;
     let all = tokio::spawn(collect(world.store.open(PostTree::live()).await.unwrap()));
