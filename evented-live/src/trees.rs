@@ -39,8 +39,7 @@ pub(crate) struct Trees<E> {
     models: HashSet<TypeId>,
     /// Finds the trees that a change may concern.
     routes: Arc<Routes>,
-    /// The trees that something is to be done with at the next cut. The others stand, and nothing that was told since concerns
-    /// them: they cost nothing, however many they are.
+    /// The trees that take part in the next cut: they read, wait, or are concerned by a change. The others cost nothing.
     busy: HashSet<u64>,
     kept: Kept,
     /// The last cut.
@@ -55,9 +54,9 @@ type Identity = (Vec<u8>, TypeId, bool);
 
 /// A tree with its type erased.
 pub(crate) trait TreePart<E>: Send {
-    /// Records that something is to be done with a tree that was at a cut: it takes the changes from this number on.
+    /// Takes part in the next cut. The tree was at this cut, and takes the changes from this number on.
     fn wake(&mut self, at: u64, cut: &Cut);
-    /// Whether the tree stands, and nothing is to be done with it.
+    /// Whether the tree stands, and takes part in a cut only if a change concerns it.
     fn is_quiet(&self) -> bool;
     /// Whether a model is in the tree.
     fn has(&self, model: TypeId) -> bool;
@@ -141,7 +140,7 @@ impl<E: Reader> Trees<E> {
         Watched::new(cell, changed)
     }
 
-    /// Has something done with a tree at the next cut.
+    /// Lets a tree take part in the next cut.
     fn wake(&mut self, id: u64) {
         if let Some(value) = self.values.get_mut(&id)
             && self.busy.insert(id)
@@ -165,7 +164,7 @@ impl<E: Reader> Trees<E> {
         }
     }
 
-    /// Does this with each tree that something is to be done with.
+    /// Does this with each tree that takes part in the next cut.
     fn each_busy(&mut self, mut act: impl FnMut(&mut dyn TreePart<E>)) {
         for id in &self.busy {
             if let Some(value) = self.values.get_mut(id) {
